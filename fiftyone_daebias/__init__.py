@@ -1,0 +1,22 @@
+"""Audit a medical image cohort before training on it.
+
+Importing this package adds its verbs (``compute_dae_embeddings()``, ``probe()``
+…) to every ``fo.Dataset`` and ``fo.DatasetView``; see
+:mod:`fiftyone_daebias.verbs` for all of them. Neither torch nor
+``fiftyone.brain`` is imported until a verb needs it.
+"""
+
+from . import methods, verbs
+from .errors import DaebiasError
+
+methods.install()
+
+__all__ = ["DaebiasError", *verbs.public_names()]
+
+
+def __getattr__(name: str):
+    return verbs.public(name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

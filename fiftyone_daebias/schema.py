@@ -1,0 +1,80 @@
+"""Every name that lands in a user's database: a file format, so versioned.
+
+Version 1. Fields that come from the user's own table or headers keep their
+own names (``sex``, ``age``, ``site`` …) and are not listed here.
+"""
+
+SCHEMA_VERSION = 1
+
+#: key of this package's facts in ``dataset.info``
+INFO_KEY = "daebias"
+
+# --- sample fields written by register_cohort -----------------------------------------------------------
+SUBJECT_FIELD = "subject_id"
+SPLIT_FIELD = "daebias_split"  # train | val | test, by subject
+SOURCE_FIELD = "daebias_source"  # path(s) of the original file(s), relative to the cohort's root
+GEOMETRY_FIELD = "daebias_geometry"  # dict: what was done to the volume
+MONTAGE_FIELD = "montage_path"  # second media field: the 12 centre slices
+CACHE_FIELD = "daebias_cache_key"  # key of the sample's slices in the slice cache
+SPLITS = ("train", "val", "test")
+
+#: names under which a dataset that we did not register may hold its subject, in order of preference
+SUBJECT_FIELD_GUESSES = (
+    "subject_id", "subject", "participant_id", "patient_id", "patient", "case_id", "subject_key", "SubjectID", "PatientID",
+)
+
+# --- embeddings ----------------------------------------------------------------------------------------
+EMBEDDING_SUFFIX = "_embedding"  # "dae_embedding", "beta_vae_embedding" …
+MAP_SUFFIX = "_map"  # brain key of the t-SNE map: "dae_map"
+POINTS_SUFFIX = "_map_points"  # sample field with the map's coordinates
+SIMILARITY_SUFFIX = "_similarity"  # brain key of the similarity index
+PROVENANCE_SUFFIX = "_provenance"  # custom run
+
+# --- runs, fields and tags of the later steps -----------------------------------------------------------
+PROBE_RUN_PREFIX = "daebias_probe_"  # custom run, one a probed field
+PROBE_FIELD_PREFIX = "probe_"  # Classification or Regression field, one a probed field
+CLUSTER_FIELD = "daebias_clusters"  # Classifications: the named clusters a sample belongs to
+CLUSTER_RUN_PREFIX = "daebias_cluster_"
+EXPLAIN_RUN_PREFIX = "daebias_explain_"
+OUTLIER_FIELD = "daebias_outlier_score"
+LOCKED_FIELD = "daebias_half"  # "exploration" | "confirmation", by subject, locked before a map is drawn
+
+TAG_PREFIX = "daebias:"
+TAG_OPPOSITE = "daebias:opposite:"  # + field: the probe puts the sample on the other side of its own label
+TAG_OUTLIER = "daebias:outlier"
+TAG_CLUSTER = "daebias:cluster:"  # + cluster name
+TAG_UNREADABLE = "daebias:unreadable"
+TAG_CONFLICT = "daebias:header-table-conflict"
+TAG_NO_ROW = "daebias:no-table-row"
+TAG_DUPLICATE = "daebias:duplicate"
+TAG_LEAK = "daebias:split-leak"
+TAG_SYNTHETIC = "daebias:synthetic"
+
+
+def embedding_field(model: str = "dae") -> str:
+    """Sample field of a model's embedding: ``embedding_field("beta-vae") == "beta_vae_embedding"``."""
+    return _stem(model) + EMBEDDING_SUFFIX
+
+
+def map_key(model: str = "dae") -> str:
+    """Brain key of a model's t-SNE map."""
+    return _stem(model) + MAP_SUFFIX
+
+
+def points_field(model: str = "dae") -> str:
+    """Sample field with the map's coordinates."""
+    return _stem(model) + POINTS_SUFFIX
+
+
+def similarity_key(model: str = "dae") -> str:
+    """Brain key of a model's similarity index."""
+    return _stem(model) + SIMILARITY_SUFFIX
+
+
+def provenance_key(model: str = "dae") -> str:
+    """Custom run with a model's provenance: config, seed, checkpoint hash, data hash, versions."""
+    return _stem(model) + PROVENANCE_SUFFIX
+
+
+def _stem(model: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in model)

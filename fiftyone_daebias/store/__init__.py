@@ -1,0 +1,30 @@
+"""The only library module that touches FiftyOne objects; it knows nothing of numerics.
+
+``samples`` always means a ``fo.Dataset`` or a ``fo.DatasetView``.
+"""
+
+from .fields import clear_field, tag, untag, write_labels, write_values, write_vectors
+from .maps import load_map, map_runs, save_map, save_similarity
+from .runs import delete_run, list_runs, load_run, save_run
+from .samples import (
+    dataset_of,
+    ensure_samples,
+    load_samples,
+    metadata_fields,
+    read_field,
+    read_info,
+    read_subjects,
+    read_table,
+    read_vectors,
+    sample_ids,
+    subject_field,
+    vector_fields,
+    write_info,
+)
+
+__all__ = [
+    "clear_field", "dataset_of", "delete_run", "ensure_samples", "list_runs", "load_map", "load_run", "load_samples",
+    "map_runs", "metadata_fields", "read_field", "read_info", "read_subjects", "read_table", "read_vectors", "sample_ids",
+    "save_map", "save_run", "save_similarity", "subject_field", "tag", "untag", "vector_fields", "write_info",
+    "write_labels", "write_values", "write_vectors",
+]

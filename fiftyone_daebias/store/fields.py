@@ -1,0 +1,84 @@
+"""Writing fields, labels and tags in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import fiftyone as fo
+import numpy as np
+
+from ..errors import InputError
+from .samples import dataset_of
+
+_TYPES = {
+    "string": fo.StringField,
+    "boolean": fo.BooleanField,
+    "integer": fo.IntField,
+    "float": fo.FloatField,
+    "date": fo.DateField,
+    "datetime": fo.DateTimeField,
+    "dict": fo.DictField,
+    "vector": fo.VectorField,
+}
+
+
+def write_values(samples, field: str, values: Mapping[str, object], kind: str | None = None) -> None:
+    """Sets one field on many samples.
+
+    Args:
+        samples: a dataset or view
+        field: name of the field; created if it does not exist
+        values: ``{sample id: value}``
+        kind: "string", "boolean", "integer", "float", "date", "datetime", "dict" or "vector"; declares a new field
+
+    Raises:
+        InputError: the field exists with another type
+    """
+    dataset = dataset_of(samples)
+    if kind is not None:
+        existing = dataset.get_field(field)
+        if existing is None:
+            dataset.add_sample_field(field, _TYPES[kind])
+        elif not isinstance(existing, _TYPES[kind]):
+            raise InputError(
+                f"field {field!r} already exists as {type(existing).__name__}, not {_TYPES[kind].__name__}; "
+                "rename or delete it, or choose another field name"
+            )
+    if values:
+        dataset.set_values(field, dict(values), key_field="id")
+
+
+def write_vectors(samples, field: str, ids: list[str], vectors: np.ndarray) -> None:
+    """Stores float32 vectors of shape (n, d) on the samples ``ids``."""
+    if len(ids) != len(vectors):
+        raise InputError(f"{len(ids)} sample ids but {len(vectors)} vectors for field {field!r}")
+    write_values(samples, field, dict(zip(ids, np.asarray(vectors, dtype=np.float32), strict=True)), kind="vector")
+
+
+def write_labels(samples, field: str, labels: Mapping[str, fo.Label]) -> None:
+    """Sets a label (``fo.Classification``, ``fo.Regression``, ``fo.Heatmap`` …) on many samples."""
+    if labels:
+        dataset_of(samples).set_values(field, dict(labels), key_field="id")
+
+
+def clear_field(samples, field: str) -> None:
+    """Deletes a field from the dataset if it exists."""
+    dataset = dataset_of(samples)
+    if dataset.has_field(field):
+        dataset.delete_sample_field(field)
+
+
+def tag(samples, ids: Iterable[str], name: str) -> int:
+    """Adds a tag to the samples ``ids``; returns how many there were."""
+    ids = list(ids)
+    if ids:
+        dataset_of(samples).select(ids).tag_samples(name)
+    return len(ids)
+
+
+def untag(samples, name: str, ids: Iterable[str] | None = None) -> None:
+    """Removes a tag from ``ids``, or from all of ``samples``."""
+    target = samples if ids is None else dataset_of(samples).select(list(ids))
+    target = target.match_tags(name)
+    if len(target):
+        target.untag_samples(name)

@@ -1,0 +1,133 @@
+"""Custom runs: what was computed, from what, and its results.
+
+A run's config is small (parameters, seed, hashes, versions); its results may
+hold arrays. FiftyOne gives arrays back as lists; :func:`load_run` makes them
+arrays again.
+"""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from importlib import metadata
+
+import numpy as np
+
+from .. import schema
+from ..errors import StoreError
+from .samples import dataset_of
+
+_ARRAY = "__array__"
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that may change a result."""
+    names = ("fiftyone-daebias", "fiftyone", "torch", "monai", "scikit-learn", "openTSNE", "numpy")
+    out = {"python": platform.python_version()}
+    for name in names:
+        try:
+            out[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            out[name] = "not installed"
+    return out
+
+
+def save_run(samples, key: str, config: dict, results: dict | None = None) -> None:
+    """Stores a run, replacing one with the same key only once the new one is complete.
+
+    Args:
+        samples: a dataset or view
+        key: name of the run; letters, digits and underscores
+        config: JSON-able parameters; schema version, package versions and time are added
+        results: values, lists, dicts and numpy arrays
+    """
+    dataset = dataset_of(samples)
+    facts = {
+        "schema_version": schema.SCHEMA_VERSION,
+        "versions": versions(),
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    }
+    run_config = dataset.init_run()
+    for name, value in {**facts, **_plain(config)}.items():
+        setattr(run_config, name, value)
+    if dataset.has_run(key):
+        dataset.delete_run(key)
+    dataset.register_run(key, run_config)
+    if results is not None:
+        run_results = dataset.init_run_results(key)
+        for name, value in _pack(results).items():
+            setattr(run_results, name, value)
+        dataset.save_run_results(key, run_results, overwrite=True)
+
+
+def load_run(samples, key: str) -> tuple[dict, dict]:
+    """Config and results of a run.
+
+    Raises:
+        StoreError: there is no such run, or a newer version of this package wrote it
+    """
+    dataset = dataset_of(samples)
+    if not dataset.has_run(key):
+        known = ", ".join(dataset.list_runs()) or "none"
+        raise StoreError(f"dataset {dataset.name!r} has no run {key!r}; runs: {known}")
+    config = dataset.get_run_info(key).config.serialize()
+    version = config.get("schema_version", 1)
+    if version > schema.SCHEMA_VERSION:
+        raise StoreError(
+            f"run {key!r} was written with schema version {version}; this package reads up to {schema.SCHEMA_VERSION}; "
+            "update fiftyone-daebias"
+        )
+    stored = dataset.load_run_results(key)
+    results = {} if stored is None else _unpack(stored.serialize())
+    for noise in ("cls", "config", "method", "type"):
+        results.pop(noise, None)
+        if noise != "config":
+            config.pop(noise, None)
+    return config, results
+
+
+def list_runs(samples, prefix: str = "") -> list[str]:
+    """Keys of this dataset's custom runs that begin with ``prefix``."""
+    return [k for k in dataset_of(samples).list_runs() if k.startswith(prefix)]
+
+
+def delete_run(samples, key: str) -> None:
+    """Deletes a run if it exists."""
+    dataset = dataset_of(samples)
+    if dataset.has_run(key):
+        dataset.delete_run(key)
+
+
+def _plain(value):
+    """JSON-able form of numpy scalars, arrays, tuples and paths."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    return str(value)
+
+
+def _pack(value):
+    if isinstance(value, np.ndarray):
+        return {_ARRAY: str(value.dtype), "shape": list(value.shape), "data": value.ravel().tolist()}
+    if isinstance(value, dict):
+        return {str(k): _pack(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_pack(v) for v in value]
+    return _plain(value)
+
+
+def _unpack(value):
+    if isinstance(value, dict):
+        if _ARRAY in value:
+            return np.asarray(value["data"], dtype=value[_ARRAY]).reshape(value["shape"])
+        return {k: _unpack(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_unpack(v) for v in value]
+    return value

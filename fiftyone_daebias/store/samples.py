@@ -1,0 +1,219 @@
+"""Reading samples: ids, subjects, metadata tables and vectors."""
+
+from __future__ import annotations
+
+import fiftyone as fo
+import fiftyone.core.media as fom
+import numpy as np
+import pandas as pd
+
+from .. import schema
+from ..errors import InputError
+
+_KINDS = {
+    fo.StringField: "string",
+    fo.BooleanField: "boolean",
+    fo.IntField: "integer",
+    fo.FloatField: "float",
+    fo.DateField: "date",
+    fo.DateTimeField: "datetime",
+    fo.FrameNumberField: "integer",
+}
+_BUILT_IN = {"id", "filepath", "tags", "metadata", "created_at", "last_modified_at"}
+_OURS_PREFIXES = ("daebias_", schema.PROBE_FIELD_PREFIX)
+
+
+def load_samples(name: str, view: str | None = None):
+    """Loads a dataset, or one of its saved views.
+
+    Args:
+        name: name of a dataset
+        view: name of a saved view of that dataset
+
+    Raises:
+        InputError: there is no such dataset or view
+    """
+    if not fo.dataset_exists(name):
+        known = ", ".join(sorted(fo.list_datasets())[:20]) or "none"
+        raise InputError(f"there is no dataset {name!r}; datasets here: {known}; register one with 'daebias register'")
+    dataset = fo.load_dataset(name)
+    if view is None:
+        return dataset
+    if not dataset.has_saved_view(view):
+        known = ", ".join(dataset.list_saved_views()) or "none"
+        raise InputError(f"dataset {name!r} has no saved view {view!r}; saved views: {known}")
+    return dataset.load_saved_view(view)
+
+
+def dataset_of(samples) -> fo.Dataset:
+    """The dataset that ``samples`` is, or is a view of."""
+    return samples._dataset
+
+
+def ensure_samples(samples) -> None:
+    """Checks that ``samples`` is a non-empty collection of images.
+
+    Raises:
+        InputError: not a FiftyOne dataset or view, empty, or not images
+    """
+    if not isinstance(samples, fo.core.collections.SampleCollection):
+        raise InputError(f"samples must be a FiftyOne dataset or view; got {type(samples).__name__}")
+    if not len(samples):
+        what = f"dataset {samples.name!r}" if isinstance(samples, fo.Dataset) else f"the view of {samples._dataset.name!r}"
+        raise InputError(f"{what} has no samples; register images first or widen the view")
+    if samples.media_type != fom.IMAGE:
+        raise InputError(
+            f"dataset {samples._dataset.name!r} holds {samples.media_type!r} media; this package audits images and "
+            "volumes registered with register_cohort (grouped or video datasets: pass a view of one image slice)"
+        )
+
+
+def sample_ids(samples) -> list[str]:
+    """Ids of the samples, in their order."""
+    return [str(i) for i in samples.values("id")]
+
+
+def read_info(samples) -> dict:
+    """This package's facts about the dataset (a copy)."""
+    return dict(dataset_of(samples).info.get(schema.INFO_KEY) or {})
+
+
+def write_info(samples, **facts) -> None:
+    """Updates this package's facts about the dataset; ``None`` removes one."""
+    dataset = dataset_of(samples)
+    info = read_info(samples)
+    for key, value in facts.items():
+        if value is None:
+            info.pop(key, None)
+        else:
+            info[key] = value
+    info["schema_version"] = schema.SCHEMA_VERSION
+    dataset.info[schema.INFO_KEY] = info
+    dataset.save()
+
+
+def subject_field(samples, field: str | None = None) -> str | None:
+    """The field that names the subject.
+
+    ``field`` when given, else what ``register_cohort`` stored, else the first
+    of :data:`schema.SUBJECT_FIELD_GUESSES` that exists, else ``None``.
+
+    Raises:
+        InputError: ``field`` does not exist
+    """
+    fields = dataset_of(samples).get_field_schema()
+    if field is not None:
+        if field not in fields:
+            raise InputError(f"subject field {field!r} does not exist; fields: {', '.join(sorted(fields))}")
+        return field
+    stored = read_info(samples).get("subject_field")
+    for guess in (stored, *schema.SUBJECT_FIELD_GUESSES):
+        if guess and guess in fields:
+            return guess
+    return None
+
+
+def read_subjects(samples, field: str | None = None) -> list[str]:
+    """Subject of every sample; a sample without one is a subject of its own (its id)."""
+    name = subject_field(samples, field)
+    ids = sample_ids(samples)
+    if name is None:
+        return ids
+    values = samples.values(name)
+    return [str(v) if v is not None and str(v) != "" else i for v, i in zip(values, ids, strict=True)]
+
+
+def metadata_fields(samples) -> dict[str, str]:
+    """Fields that hold facts about a sample, with their kind.
+
+    Returns:
+        ``{field: "string" | "boolean" | "integer" | "float" | "date" | "datetime" | "classification"}``; the
+        package's own bookkeeping, file paths, the subject and vectors are left out
+    """
+    subject = subject_field(samples)
+    media = set(dataset_of(samples).app_config.media_fields or [])
+    out = {}
+    for name, field in dataset_of(samples).get_field_schema().items():
+        if name in _BUILT_IN or name in media or name == subject or name.startswith(_OURS_PREFIXES):
+            continue
+        kind = _KINDS.get(type(field))
+        if kind is None and isinstance(field, fo.EmbeddedDocumentField):
+            if issubclass(field.document_type, fo.Classification):
+                kind = "classification"
+        if kind is not None:
+            out[name] = kind
+    return out
+
+
+def read_table(samples, fields: list[str] | None = None) -> pd.DataFrame:
+    """Metadata of the samples.
+
+    Args:
+        samples: a dataset or view
+        fields: fields to read; ``None`` reads all of :func:`metadata_fields`
+
+    Returns:
+        a frame with the sample ids (str) as index and one column a field; labels are read as their class name;
+        missing values are ``None``/``NaN``
+
+    Raises:
+        InputError: a field does not exist or holds no simple values
+    """
+    known = metadata_fields(samples)
+    full = dataset_of(samples).get_field_schema()
+    names = list(known) if fields is None else list(fields)
+    paths = []
+    for name in names:
+        kind = known.get(name) or _KINDS.get(type(full.get(name)))
+        if name not in full:
+            raise InputError(f"field {name!r} does not exist; fields to choose from: {', '.join(sorted(known)) or 'none'}")
+        if kind is None and isinstance(full[name], fo.EmbeddedDocumentField):
+            if issubclass(full[name].document_type, fo.Classification):
+                kind = "classification"
+        if kind is None:
+            raise InputError(
+                f"field {name!r} holds {type(full[name]).__name__} values, not numbers, text, booleans, dates or "
+                f"classifications; fields to choose from: {', '.join(sorted(known))}"
+            )
+        paths.append(name + ".label" if kind == "classification" else name)
+    if not paths:
+        return pd.DataFrame(index=pd.Index(sample_ids(samples), name="id"))
+    columns = samples.values(["id", *paths])
+    index = pd.Index([str(i) for i in columns[0]], name="id")
+    return pd.DataFrame({n: pd.Series(c, index=index) for n, c in zip(names, columns[1:], strict=True)}, index=index)
+
+
+def read_field(samples, field: str) -> list:
+    """Raw values of any field, in sample order."""
+    if field.split(".")[0] not in dataset_of(samples).get_field_schema():
+        raise InputError(f"field {field!r} does not exist")
+    return samples.values(field)
+
+
+def vector_fields(samples) -> list[str]:
+    """Fields that hold vectors."""
+    return [n for n, f in dataset_of(samples).get_field_schema().items() if isinstance(f, (fo.VectorField, fo.ArrayField))]
+
+
+def read_vectors(samples, field: str) -> tuple[list[str], np.ndarray]:
+    """Vectors of the samples that have one.
+
+    Returns:
+        ids of the samples that have a vector, and the vectors, float32 of shape (n, d)
+
+    Raises:
+        InputError: the field does not exist, holds no vectors, or vectors of different length
+    """
+    full = dataset_of(samples).get_field_schema()
+    if field not in full:
+        have = ", ".join(vector_fields(samples)) or "none; run 'daebias embed' first"
+        raise InputError(f"vector field {field!r} does not exist; vector fields: {have}")
+    ids, values = samples.values(["id", field])
+    pairs = [(str(i), v) for i, v in zip(ids, values, strict=True) if v is not None]
+    if not pairs:
+        raise InputError(f"no sample here has a vector in {field!r}; run 'daebias embed' on it first")
+    try:
+        vectors = np.stack([np.asarray(v, dtype=np.float32).ravel() for _, v in pairs])
+    except ValueError as error:
+        raise InputError(f"the vectors in {field!r} differ in length or are not numbers ({error}); embed again") from error
+    return [i for i, _ in pairs], vectors

@@ -1,0 +1,171 @@
+"""The table of verbs: the one place that ties a library function to its names elsewhere.
+
+The command line, the methods on ``fo.Dataset`` and the App's operators are all
+generated from this table and from the functions' own signatures and
+docstrings, so parameter names and defaults cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One thing a user can do.
+
+    Attributes:
+        command: sub-command of ``daebias`` and, with underscores, name of the operator
+        function: ``"package.module:function"`` inside this package
+        label: a short label for menus
+        method: whether the function becomes a method of datasets and views (its first argument is ``samples``)
+        icon: a Material icon for the App
+        delegate: whether the App offers to run it in the background by default
+        in_app: whether the App has an operator for it
+    """
+
+    command: str
+    function: str
+    label: str
+    method: bool = True
+    icon: str = "insights"
+    delegate: bool = False
+    in_app: bool = True
+
+    @property
+    def name(self) -> str:
+        """Name of the library function, and of the method."""
+        return self.function.partition(":")[2]
+
+    def load(self) -> Callable:
+        """Imports the function."""
+        module, _, name = self.function.partition(":")
+        return getattr(importlib.import_module(f"{__package__}.{module}"), name)
+
+
+VERBS: tuple[Verb, ...] = (
+    Verb("register", "cohort.register:register_cohort", "Register a cohort", method=False, icon="add_photo_alternate"),
+    Verb("train", "dae.verb:train_dae", "Train the diffusion autoencoder", icon="model_training", delegate=True),
+    Verb(
+        "embed", "embeddings.compute:compute_dae_embeddings", "Compute DAE embeddings", icon="scatter_plot", delegate=True
+    ),
+    Verb("probe", "probes.verb:probe", "Probe a field", icon="troubleshoot"),
+    Verb("probe-all", "probes.verb:probe_all", "Probe every field", icon="fact_check", delegate=True),
+    Verb("tag", "clusters.outliers:tag_outliers", "Tag outliers", icon="sell"),
+)
+
+
+def by_command(command: str) -> Verb:
+    """The verb behind a sub-command."""
+    return next(v for v in VERBS if v.command == command)
+
+
+def public_names() -> list[str]:
+    """Names of the library functions that the package offers at its top."""
+    return [v.name for v in VERBS]
+
+
+def public(name: str) -> Callable:
+    """The library function of that name, imported now."""
+    for verb in VERBS:
+        if verb.name == name:
+            return verb.load()
+    raise AttributeError(f"module {__package__!r} has no attribute {name!r}")
+
+
+#: parameters that the caller's surroundings supply: a bar in the terminal, the App's progress
+SUPPLIED = ("progress",)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a verb, as forms and command lines need it.
+
+    Attributes:
+        name: its name
+        kind: ``str``, ``int``, ``float``, ``bool``, ``Path`` or ``list``
+        choices: allowed values, or ``None``
+        default: default value; ``inspect.Parameter.empty`` when required
+        help: its text in the docstring
+    """
+
+    name: str
+    kind: type
+    item: type
+    choices: tuple | None
+    default: object
+    help: str
+
+    @property
+    def required(self) -> bool:
+        return self.default is inspect.Parameter.empty
+
+
+@cache
+def parameters(function: Callable) -> tuple[Parameter, ...]:
+    """Parameters of a verb's function, without ``samples`` and what is supplied (:data:`SUPPLIED`)."""
+    hints = typing.get_type_hints(function)
+    helps = docstring_arguments(inspect.getdoc(function) or "")
+    out = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.name == "samples" or parameter.name in SUPPLIED:
+            continue
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise TypeError(f"verb {function.__name__} may not take *{parameter.name}")
+        kind, item, choices = _kind(hints.get(parameter.name, str))
+        out.append(
+            Parameter(parameter.name, kind, item, choices, parameter.default, helps.get(parameter.name, ""))
+        )
+    return tuple(out)
+
+
+def _kind(hint) -> tuple[type, type, tuple | None]:
+    """Reduces an annotation to what a form can ask for."""
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        options = [a for a in typing.get_args(hint) if a is not type(None)]
+        # "str | Path" or "str | list[str]": the richer one decides.
+        ranked = sorted((_kind(o) for o in options), key=lambda k: [Path, list, float, int, bool, str].index(k[0]))
+        return ranked[0]
+    if origin is typing.Literal:
+        values = typing.get_args(hint)
+        return type(values[0]), type(values[0]), values
+    if origin in (list, tuple, set) or hint in (list, tuple) or origin is not None and "Sequence" in str(origin):
+        args = [a for a in typing.get_args(hint) if a is not Ellipsis]
+        _, item, choices = _kind(args[0]) if args else (str, str, None)
+        return list, item, choices
+    if hint in (str, int, float, bool):
+        return hint, hint, None
+    if inspect.isclass(hint) and issubclass(hint, Path):
+        return Path, Path, None
+    return str, str, None
+
+
+def docstring_summary(doc: str) -> str:
+    """First paragraph of a docstring as one line."""
+    return " ".join(doc.split("\n\n")[0].split())
+
+
+def docstring_arguments(doc: str) -> dict[str, str]:
+    """``{name: text}`` from the ``Args:`` section of a Google-style docstring."""
+    match = re.search(r"^Args:\n(.*?)(?=^\S|\Z)", doc, flags=re.MULTILINE | re.DOTALL)
+    out: dict[str, str] = {}
+    if not match:
+        return out
+    name = None
+    for line in match.group(1).splitlines():
+        start = re.match(r"^    (\*{0,2}\w+)(?: \([^)]*\))?: ?(.*)$", line)
+        if start:
+            name = start.group(1).lstrip("*")
+            out[name] = start.group(2).strip()
+        elif name and line.strip():
+            out[name] += " " + line.strip()
+    return out
