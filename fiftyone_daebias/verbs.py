@@ -36,7 +36,7 @@ class Verb:
     function: str
     label: str
     method: bool = True
-    icon: str = "insights"
+    icon: str = "scatter_plot"
     delegate: bool = False
     in_app: bool = True
 
@@ -54,9 +54,7 @@ class Verb:
 VERBS: tuple[Verb, ...] = (
     Verb("register", "cohort.register:register_cohort", "Register a cohort", method=False, icon="add_photo_alternate"),
     Verb("train", "dae.verb:train_dae", "Train the diffusion autoencoder", icon="model_training", delegate=True),
-    Verb(
-        "embed", "embeddings.compute:compute_dae_embeddings", "Compute DAE embeddings", icon="scatter_plot", delegate=True
-    ),
+    Verb("embed", "embeddings.compute:compute_dae_embeddings", "Compute DAE embeddings", delegate=True),
     Verb("probe", "probes.verb:probe", "Probe a field", icon="troubleshoot"),
     Verb("probe-all", "probes.verb:probe_all", "Probe every field", icon="fact_check", delegate=True),
     Verb("tag", "clusters.outliers:tag_outliers", "Tag outliers", icon="sell"),

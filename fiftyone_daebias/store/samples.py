@@ -166,7 +166,8 @@ def read_table(samples, fields: list[str] | None = None) -> pd.DataFrame:
     for name in names:
         kind = known.get(name) or _KINDS.get(type(full.get(name)))
         if name not in full:
-            raise InputError(f"field {name!r} does not exist; fields to choose from: {', '.join(sorted(known)) or 'none'}")
+            choices = ", ".join(sorted(known)) or "none"
+            raise InputError(f"field {name!r} does not exist; fields to choose from: {choices}")
         if kind is None and isinstance(full[name], fo.EmbeddedDocumentField):
             if issubclass(full[name].document_type, fo.Classification):
                 kind = "classification"
@@ -192,7 +193,8 @@ def read_field(samples, field: str) -> list:
 
 def vector_fields(samples) -> list[str]:
     """Fields that hold vectors."""
-    return [n for n, f in dataset_of(samples).get_field_schema().items() if isinstance(f, (fo.VectorField, fo.ArrayField))]
+    fields = dataset_of(samples).get_field_schema()
+    return [n for n, f in fields.items() if isinstance(f, (fo.VectorField, fo.ArrayField))]
 
 
 def read_vectors(samples, field: str) -> tuple[list[str], np.ndarray]:
@@ -215,5 +217,5 @@ def read_vectors(samples, field: str) -> tuple[list[str], np.ndarray]:
     try:
         vectors = np.stack([np.asarray(v, dtype=np.float32).ravel() for _, v in pairs])
     except ValueError as error:
-        raise InputError(f"the vectors in {field!r} differ in length or are not numbers ({error}); embed again") from error
+        raise InputError(f"vectors in {field!r} differ in length or are not numbers ({error}); embed again") from error
     return [i for i, _ in pairs], vectors
