@@ -67,7 +67,7 @@ class Report:
             lines.append(f"{mark}  {c.name:<{width}}  {c.found}")
             if not c.ok:
                 lines.append(f"      {'':<{width}}  mend: {c.fix}")
-        lines.append("the main job can run" if self.passed else "the main job cannot run yet; mend the lines marked FAIL")
+        lines.append("the main job can run" if self.passed else "the main job cannot run: mend what says FAIL")
         return "\n".join(lines)
 
 

@@ -1,0 +1,34 @@
+# make demo   sets everything up and audits 1,000 real chest radiographs
+# make test   sets everything up and runs the tests
+# Both may be run again at any time; what has not changed is not done twice.
+
+SHELL := /bin/bash
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# the newest Python that FiftyOne supports and that really starts
+PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10; do \
+	$$p -c 'import sys; raise SystemExit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: demo test setup table1 bench clean
+.DEFAULT_GOAL := demo
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml setup.py
+	@if [ -z "$(PYTHON)" ]; then echo "error: Python 3.10, 3.11 or 3.12 is needed, and none was found; pass PYTHON=/path/to/python3.11"; exit 2; fi
+	@echo "== setting up $(VENV) with $$($(PYTHON) --version); the first time this installs about 5 GB =="
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --editable '.[test]'
+	$(BIN)/daebias doctor --fix
+	@touch $@
+
+demo: $(STAMP)
+	@$(BIN)/daebias demo $(if $(PRESET),--preset $(PRESET))
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
