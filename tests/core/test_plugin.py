@@ -1,0 +1,100 @@
+"""The plugin registers the same operators however it got onto the machine."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+REPORT = """
+import json, fiftyone as fo, fiftyone.plugins as fop
+from fiftyone.operators.registry import OperatorRegistry
+registry = OperatorRegistry()
+names = [o.name for o in registry.list_operators() if o.uri.startswith("@daebias/")]
+import fiftyone_daebias
+print("REPORT" + json.dumps({"errors": [str(e) for e in registry.list_errors()], "names": sorted(names),
+                             "package": fiftyone_daebias.__file__}))
+"""
+
+
+def report(plugins_dir: Path, prelude: str = "", isolated: bool = False, **env) -> dict:
+    arguments = [sys.executable, "-S"] if isolated else [sys.executable]
+    out = subprocess.run(
+        [*arguments, "-c", prelude + REPORT], capture_output=True, text=True, cwd=plugins_dir,
+        env={**os.environ, "FIFTYONE_PLUGINS_DIR": str(plugins_dir), **env},
+    )
+    line = next((t for t in out.stdout.splitlines() if t.startswith("REPORT")), None)
+    assert line, out.stdout + out.stderr
+    return json.loads(line[len("REPORT"):])
+
+
+def listed() -> list[str]:
+    manifest = yaml.safe_load((ROOT / "fiftyone.yml").read_text())
+    return sorted(manifest["operators"] + manifest.get("panels", []))
+
+
+def test_a_linked_checkout_registers_everything_that_the_manifest_lists(tmp_path):
+    (tmp_path / "fiftyone-daebias").symlink_to(ROOT, target_is_directory=True)
+    got = report(tmp_path)
+    assert got["errors"] == []
+    assert got["names"] == listed()
+
+
+def test_a_plain_copy_registers_the_same_without_an_installed_package(tmp_path):
+    target = tmp_path / "some-folder"
+    target.mkdir()
+    for part in ("fiftyone.yml", "operators", "models", "fiftyone_daebias"):
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, target / part, ignore=shutil.ignore_patterns("__pycache__", "cxr_nih64"))
+        else:
+            shutil.copy(source, target)
+    # Without site's .pth files an editable install is invisible, so only the copy can supply the package.
+    site = sysconfig.get_paths()["purelib"]
+    got = report(tmp_path, prelude=f"import sys; sys.path.append({site!r})\n", isolated=True)
+    assert got["errors"] == []
+    assert got["names"] == listed()
+    assert Path(got["package"]).is_relative_to(target)
+
+
+def test_a_wheel_holds_one_package_and_registers_the_same(tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".git", ".venv*", "build", "*.egg-info", "__pycache__"))
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    subprocess.run(
+        [*pip, "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(source)], check=True
+    )
+    wheel = next(tmp_path.glob("*.whl"))
+    site = tmp_path / "site"
+    subprocess.run([*pip, "install", "--quiet", "--no-deps", "--target", str(site), str(wheel)], check=True)
+    tops = {p.name for p in site.iterdir() if not p.name.endswith(".dist-info") and p.name != "bin"}
+    assert tops == {"fiftyone_daebias"}
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    link = "from fiftyone_daebias.plugin import link_plugin; link_plugin()\n"
+    got = report(plugins, prelude=link, PYTHONPATH=str(site))
+    assert got["errors"] == []
+    assert got["names"] == listed()
+    assert Path(got["package"]).is_relative_to(site)
+    assert (plugins / "fiftyone-daebias").resolve() == site / "fiftyone_daebias" / "_plugin"
+
+
+def test_linking_twice_is_harmless_and_a_stranger_in_the_way_is_named(tmp_path, monkeypatch):
+    import fiftyone as fo
+
+    from fiftyone_daebias.errors import DaebiasError
+    from fiftyone_daebias.plugin import link_plugin
+
+    monkeypatch.setattr(fo.config, "plugins_dir", str(tmp_path))
+    first = link_plugin()
+    assert first.resolve() == ROOT and link_plugin().resolve() == ROOT
+    first.unlink()
+    (tmp_path / "fiftyone-daebias").mkdir()
+    with pytest.raises(DaebiasError, match="exists but is not this plugin"):
+        link_plugin()
