@@ -1,0 +1,76 @@
+"""From slices to batches: random crops for training, one fixed crop for embedding."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class TrainingBatches:
+    """Batches of randomly cropped slices, a pure function of the seed and the step.
+
+    So an interrupted run that goes on at step ``s`` sees what an uninterrupted
+    one would have seen. A volume is drawn, then one of its slices, then a
+    square crop whose side is ``crop`` of the shorter side, brought to
+    ``image_size``.
+
+    Args:
+        source: a ``SliceSource``
+        indices: volumes to draw from (those of the training split)
+        image_size: side of the model's input, pixels
+        batch_size: images a batch
+        crop: side of the crop as a share of the shorter side, in (0, 1]
+        seed: seed of the order and the crops
+    """
+
+    def __init__(self, source, indices, image_size: int, batch_size: int, crop: float, seed: int):
+        self.source, self.indices = source, np.asarray(indices)
+        self.image_size, self.batch_size, self.crop, self.seed = image_size, batch_size, crop, seed
+
+    def batch(self, step: int) -> Tensor:
+        """The batch of a step, float32 (batch_size, 1, image_size, image_size) in [-1, 1]."""
+        rng = np.random.default_rng([self.seed, step])
+        first = step * self.batch_size
+        out = []
+        for k in range(first, first + self.batch_size):
+            epoch, place = divmod(k, len(self.indices))
+            order = np.random.default_rng([self.seed, 1_000_003, epoch]).permutation(len(self.indices))
+            volume = int(self.indices[order[place]])
+            which = int(rng.integers(self.source.n_slices(volume)))
+            image = self.source.read(volume, [which])[0]
+            side = max(1, round(min(image.shape) * self.crop))
+            top = int(rng.integers(image.shape[0] - side + 1))
+            left = int(rng.integers(image.shape[1] - side + 1))
+            out.append(to_size(image[top : top + side, left : left + side], self.image_size))
+        return torch.stack(out)[:, None]
+
+
+def fixed_crop(slices: np.ndarray, image_size: int, crop: float) -> Tensor:
+    """The centre crop that embeds: the same share of every slice, brought to the model's size.
+
+    Args:
+        slices: float32 (S, H, W) in [-1, 1]
+        image_size: side of the model's input, pixels
+        crop: side of the crop as a share of the shorter side, in (0, 1]
+
+    Returns:
+        float32 tensor (S, 1, image_size, image_size)
+    """
+    _, height, width = slices.shape
+    side = max(1, round(min(height, width) * crop))
+    top, left = (height - side) // 2, (width - side) // 2
+    cropped = slices[:, top : top + side, left : left + side]
+    return torch.stack([to_size(s, image_size) for s in cropped])[:, None]
+
+
+def to_size(image: np.ndarray, size: int) -> Tensor:
+    """One square image brought to ``size`` pixels, low-pass filtered when it shrinks."""
+    tensor = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
+    if tensor.shape == (size, size):
+        return tensor
+    shrink = tensor.shape[0] > size
+    return F.interpolate(
+        tensor[None, None], size=(size, size), mode="bilinear", antialias=shrink, align_corners=False
+    )[0, 0]

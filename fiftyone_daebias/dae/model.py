@@ -1,0 +1,96 @@
+"""The diffusion autoencoder: encode, invert, decode."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError
+from .config import ModelConfig
+from .diffusion import Diffusion
+from .networks import ConditionalUNet, LiteEncoder, SemanticEncoder
+
+
+class DiffusionAutoencoder(nn.Module):
+    """Semantic encoder and conditional U-Net (Preechakul et al., CVPR 2022).
+
+    Images are float tensors (B, in_channels, image_size, image_size) in [-1, 1].
+
+    Args:
+        config: the architecture
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.encoder = LiteEncoder(config) if config.encoder == "lite" else SemanticEncoder(config)
+        self.unet = ConditionalUNet(config)
+        self.diffusion = Diffusion(config.steps, config.beta_start, config.beta_end, config.prediction)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def loss(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+        """Mean squared error of the prediction (Preechakul et al. 2022, eq. 6, for ε-prediction)."""
+        z = self.encoder(x0)
+        output = self.unet(self.diffusion.add_noise(x0, noise, t), t, z)
+        return (output - self.diffusion.target(x0, noise, t)).square().mean()
+
+    def forward(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+        return self.loss(x0, t, noise)
+
+    @torch.no_grad()
+    def encode(self, x: Tensor) -> Tensor:
+        """z_sem of images, float32 (B, z_dim)."""
+        self._check(x)
+        return self.encoder(x).float()
+
+    @torch.no_grad()
+    def invert(self, x: Tensor, z: Tensor, steps: int = 250) -> Tensor:
+        """Stochastic code x_T of images, given their z_sem."""
+        self._check(x)
+        return self.diffusion.invert(lambda x_t, t: self.unet(x_t, t, z), x, steps)
+
+    @torch.no_grad()
+    def decode(self, z: Tensor, x_T: Tensor | None = None, steps: int = 20, seed: int = 51) -> Tensor:
+        """Images in [-1, 1] from z_sem and a stochastic code; without one, from seeded noise."""
+        if x_T is None:
+            generator = torch.Generator().manual_seed(seed)
+            side = self.config.image_size
+            x_T = torch.randn(len(z), self.config.in_channels, side, side, generator=generator).to(z.device)
+        return self.diffusion.sample(lambda x_t, t: self.unet(x_t, t, z), x_T, steps)
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor, steps: int = 20, invert_steps: int = 250, stochastic: bool = True) -> Tensor:
+        """Encodes and decodes images, with their own stochastic code or with seeded noise."""
+        z = self.encode(x)
+        return self.decode(z, self.invert(x, z, invert_steps) if stochastic else None, steps)
+
+    def move_along(self, x: Tensor, direction: Tensor, amounts: list[float], steps: int = 20, invert_steps: int = 100):
+        """Images decoded after moving z_sem along a direction, keeping the stochastic code.
+
+        Args:
+            x: images (B, C, H, W)
+            direction: vector (z_dim,) in the units of z_sem
+            amounts: multiples of ``direction`` to add
+
+        Returns:
+            tensor (B, len(amounts), C, H, W)
+        """
+        z = self.encode(x)
+        code = self.invert(x, z, invert_steps)
+        return torch.stack([self.decode(z + a * direction.to(z), code, steps) for a in amounts], dim=1)
+
+    def _check(self, x: Tensor) -> None:
+        expected = (self.config.in_channels, self.config.image_size, self.config.image_size)
+        if x.ndim != 4 or tuple(x.shape[1:]) != expected:
+            raise InputError(
+                f"this checkpoint takes images of shape (n, {', '.join(map(str, expected))}); got {tuple(x.shape)}; "
+                "train one that fits, or resize the images"
+            )
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Number of trainable values."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
