@@ -38,6 +38,10 @@ CLUSTER_FIELD = "daebias_clusters"  # Classifications: the named clusters a samp
 CLUSTER_RUN_PREFIX = "daebias_cluster_"
 EXPLAIN_RUN_PREFIX = "daebias_explain_"
 OUTLIER_FIELD = "daebias_outlier_score"
+REVIEW_FIELD = "daebias_review"  # Classification: what a person said of the sample, with author, date and note
+SHARED_RUN_PREFIX = "daebias_shared_"  # custom run, one an imported bundle
+SHARED_SUFFIX = "_shared_"  # + bundle id: maps and vector fields that came with a bundle
+PANEL_NAME = "cohort_audit"  # the panel's name in workspaces
 LOCKED_FIELD = "daebias_half"  # "exploration" | "confirmation", by subject, locked before a map is drawn
 
 TAG_PREFIX = "daebias:"

@@ -21,10 +21,24 @@ from .samples import (
     vector_fields,
     write_info,
 )
+from .views import (
+    save_view,
+    save_workspace,
+    saved_view_ids,
+    saved_views,
+    saved_workspaces,
+    tags_by_sample,
+    view_of_field,
+    view_of_ids,
+    view_of_tag,
+    write_reviews,
+)
 
 __all__ = [
-    "clear_field", "dataset_of", "delete_run", "ensure_samples", "list_runs", "load_map", "load_run", "load_samples",
-    "map_runs", "metadata_fields", "read_field", "read_info", "read_subjects", "read_table", "read_vectors", "sample_ids",
-    "save_map", "save_run", "save_similarity", "subject_field", "tag", "untag", "vector_fields", "write_info",
-    "write_labels", "write_values", "write_vectors",
+    "clear_field", "dataset_of", "delete_run", "ensure_samples", "list_runs", "load_map", "load_run",
+    "load_samples", "map_runs", "metadata_fields", "read_field", "read_info", "read_subjects", "read_table",
+    "read_vectors", "sample_ids", "save_map", "save_run", "save_similarity", "save_view", "save_workspace",
+    "saved_view_ids", "saved_views", "saved_workspaces", "subject_field", "tag", "tags_by_sample", "untag",
+    "vector_fields", "view_of_field", "view_of_ids", "view_of_tag", "write_info", "write_labels", "write_reviews",
+    "write_values", "write_vectors",
 ]

@@ -1,0 +1,98 @@
+"""Saved views, saved workspaces and reviews on samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import fiftyone as fo
+
+from .samples import dataset_of
+
+
+def save_view(samples, name: str, view, description: str = "", color: str | None = None) -> None:
+    """Saves a view under a name, replacing one of that name.
+
+    Args:
+        samples: a dataset or view
+        name: name, as the App lists it
+        view: a view of the same dataset
+        description: shown beside the name
+        color: a CSS colour
+    """
+    dataset_of(samples).save_view(name, view, description=description or None, color=color, overwrite=True)
+
+
+def view_of_tag(samples, tag: str):
+    """The samples of the whole dataset that carry a tag, including those tagged later."""
+    return dataset_of(samples).match_tags(tag)
+
+
+def view_of_ids(samples, ids: Iterable[str]):
+    """Exactly these samples of the whole dataset."""
+    return dataset_of(samples).select(list(ids))
+
+
+def view_of_field(samples, field: str):
+    """The samples of the whole dataset that have a value in ``field``."""
+    return dataset_of(samples).exists(field)
+
+
+def saved_views(samples) -> dict[str, dict]:
+    """Saved views: ``{name: {"description": …, "color": …}}``."""
+    dataset = dataset_of(samples)
+    return {info["name"]: info for info in dataset.list_saved_views(info=True)}
+
+
+def saved_view_ids(samples, name: str) -> list[str]:
+    """Sample ids of a saved view."""
+    return [str(i) for i in dataset_of(samples).load_saved_view(name).values("id")]
+
+
+def save_workspace(
+    samples, name: str, *, map_key: str = "", color_by: str = "", panel: str = "", description: str = "",
+    color: str | None = None,
+) -> None:
+    """Saves a workspace with the grid on the left, and map and audit panel as tabs on the right.
+
+    Args:
+        samples: a dataset or view
+        name: name, as the App lists it
+        map_key: brain key of the map to open; no map if empty
+        color_by: field that colours the map
+        panel: name of a plugin's panel to open beside the map
+        description: shown beside the name
+        color: a CSS colour
+    """
+    right = []
+    if map_key:
+        state = {"brainResult": map_key}
+        if color_by:
+            state["colorByField"] = color_by
+        right.append(fo.Panel(type="Embeddings", state=state, pinned=False))
+    if panel:
+        right.append(fo.Panel(type=panel, pinned=False))
+    grid = fo.Space(children=[fo.Panel(type="Samples", pinned=True)], sizes=None)
+    if not right:
+        space = fo.Space(children=[fo.Panel(type="Samples", pinned=True)])
+    else:
+        space = fo.Space(
+            children=[grid, fo.Space(children=right, active_child=right[0].component_id)], orientation="horizontal"
+        )
+    dataset_of(samples).save_workspace(name, space, description=description or None, color=color, overwrite=True)
+
+
+def saved_workspaces(samples) -> dict[str, dict]:
+    """Saved workspaces: ``{name: {"description": …, "color": …}}``."""
+    return {info["name"]: info for info in dataset_of(samples).list_workspaces(info=True)}
+
+
+def write_reviews(samples, field: str, ids: list[str], status: str, author: str, date: str, note: str) -> None:
+    """Writes a person's review on samples, as a classification that the App can filter and colour by."""
+    labels = {i: fo.Classification(label=status, author=author, date=date, note=note) for i in ids}
+    dataset_of(samples).set_values(field, labels, key_field="id", dynamic=True)
+
+
+def tags_by_sample(samples) -> dict[str, list[str]]:
+    """``{sample id: its tags}`` for every sample of the whole dataset."""
+    ids, tags = dataset_of(samples).values(["id", "tags"])
+    return {str(i): list(t or ()) for i, t in zip(ids, tags, strict=True)}
