@@ -28,6 +28,14 @@ class TrainingBatches:
     def __init__(self, source, indices, image_size: int, batch_size: int, crop: float, seed: int):
         self.source, self.indices = source, np.asarray(indices)
         self.image_size, self.batch_size, self.crop, self.seed = image_size, batch_size, crop, seed
+        self._order: tuple[int, np.ndarray] | None = None
+
+    def _volume(self, k: int) -> int:
+        """The k-th volume of the endless sequence of shuffled epochs."""
+        epoch, place = divmod(k, len(self.indices))
+        if self._order is None or self._order[0] != epoch:
+            self._order = epoch, np.random.default_rng([self.seed, 1_000_003, epoch]).permutation(self.indices)
+        return int(self._order[1][place])
 
     def batch(self, step: int) -> Tensor:
         """The batch of a step, float32 (batch_size, 1, image_size, image_size) in [-1, 1]."""
@@ -35,9 +43,7 @@ class TrainingBatches:
         first = step * self.batch_size
         out = []
         for k in range(first, first + self.batch_size):
-            epoch, place = divmod(k, len(self.indices))
-            order = np.random.default_rng([self.seed, 1_000_003, epoch]).permutation(len(self.indices))
-            volume = int(self.indices[order[place]])
+            volume = self._volume(k)
             which = int(rng.integers(self.source.n_slices(volume)))
             image = self.source.read(volume, [which])[0]
             side = max(1, round(min(image.shape) * self.crop))
