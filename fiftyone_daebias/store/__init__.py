@@ -9,6 +9,7 @@ from .runs import delete_run, list_runs, load_run, save_run
 from .samples import (
     dataset_of,
     ensure_samples,
+    has_field,
     load_samples,
     metadata_fields,
     read_field,
@@ -35,7 +36,7 @@ from .views import (
 )
 
 __all__ = [
-    "clear_field", "dataset_of", "delete_run", "ensure_samples", "list_runs", "load_map", "load_run",
+    "clear_field", "dataset_of", "delete_run", "ensure_samples", "has_field", "list_runs", "load_map", "load_run",
     "load_samples", "map_runs", "metadata_fields", "read_field", "read_info", "read_subjects", "read_table",
     "read_vectors", "sample_ids", "save_map", "save_run", "save_similarity", "save_view", "save_workspace",
     "saved_view_ids", "saved_views", "saved_workspaces", "subject_field", "tag", "tags_by_sample", "untag",

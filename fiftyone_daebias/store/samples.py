@@ -59,7 +59,8 @@ def ensure_samples(samples) -> None:
     if not isinstance(samples, fo.core.collections.SampleCollection):
         raise InputError(f"samples must be a FiftyOne dataset or view; got {type(samples).__name__}")
     if not len(samples):
-        what = f"dataset {samples.name!r}" if isinstance(samples, fo.Dataset) else f"the view of {samples._dataset.name!r}"
+        what = "dataset" if isinstance(samples, fo.Dataset) else "this view of dataset"
+        what = f"{what} {dataset_of(samples).name!r}"
         raise InputError(f"{what} has no samples; register images first or widen the view")
     if samples.media_type != fom.IMAGE:
         raise InputError(
@@ -219,3 +220,8 @@ def read_vectors(samples, field: str) -> tuple[list[str], np.ndarray]:
     except ValueError as error:
         raise InputError(f"vectors in {field!r} differ in length or are not numbers ({error}); embed again") from error
     return [i for i, _ in pairs], vectors
+
+
+def has_field(samples, field: str) -> bool:
+    """Whether the dataset has a field of that name."""
+    return dataset_of(samples).has_field(field)

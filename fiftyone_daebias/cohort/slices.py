@@ -1,0 +1,137 @@
+"""One reader of slices for every dataset, registered by this package or not."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .. import schema, store
+from ..errors import InputError
+from ..progress import Progress, start
+from .cache import SliceCache, file_key
+from .raster import read_raster
+from .split import split_subjects
+
+#: longer side of a cached raster image, pixels; larger ones are low-pass filtered and scaled down
+MAX_SIDE = 512
+
+
+@dataclass(frozen=True)
+class SliceSource:
+    """The slices of a dataset, in its order.
+
+    Attributes:
+        sample_ids: ids of the samples
+        subjects: subject of each sample
+        splits: "train", "val" or "test" for each sample
+        spacing: in-plane spacing (row, column) in mm of each sample, or ``None``
+        keys: key of each sample in the slice cache
+        cache: the slice cache
+        data_hash: hash of all keys, in order
+    """
+
+    sample_ids: list[str]
+    subjects: list[str]
+    splits: list[str]
+    spacing: list[tuple[float, float] | None]
+    keys: list[str]
+    cache: SliceCache = field(repr=False)
+    data_hash: str = ""
+
+    def __len__(self) -> int:
+        return len(self.sample_ids)
+
+    def n_slices(self, i: int) -> int:
+        """Number of slices of sample ``i``."""
+        return self.cache.shape(self.keys[i])[0]
+
+    def read(self, i: int, which: Sequence[int] | None = None) -> np.ndarray:
+        """Slices of sample ``i``, scaled from [0, max of the volume] to [-1, 1].
+
+        A volume with negative values is first raised so that its lowest value is 0.
+
+        Args:
+            i: position of the sample
+            which: slices to read; ``None`` reads all
+
+        Returns:
+            float32 array (S, H, W) in [-1, 1]
+        """
+        array, entry = self.cache.read(self.keys[i])
+        chosen = np.asarray(array if which is None else array[list(which)], dtype=np.float32)
+        low = min(entry.low, 0.0)
+        span = entry.high - low
+        if span <= 0:
+            return np.full(chosen.shape, -1.0, np.float32)
+        return (chosen - np.float32(low)) * np.float32(2.0 / span) - np.float32(1.0)
+
+
+def open_slices(samples, *, subject_field: str | None = None, progress: Progress | None = None) -> SliceSource:
+    """Opens the slices of a dataset or view, filling the slice cache with what is not in it yet.
+
+    Args:
+        samples: a dataset or view of images
+        subject_field: field that names the subject; default: as registered, else guessed by name, else every
+            sample is a subject of its own
+        progress: where to report
+
+    Raises:
+        InputError: no samples, or no images
+        CohortError: an image that cannot be read
+    """
+    store.ensure_samples(samples)
+    ids = store.sample_ids(samples)
+    subjects = store.read_subjects(samples, subject_field)
+    info = store.read_info(samples)
+    to_grey = bool(info.get("to_grey", True))
+    cached = store.read_field(samples, schema.CACHE_FIELD) if store.has_field(samples, schema.CACHE_FIELD) else None
+    files = store.read_field(samples, "filepath")
+    cache = SliceCache()
+    keys = []
+    with start(progress, "reading images", len(ids), "images") as task:
+        for k, path in enumerate(files):
+            key = cached[k] if cached else None
+            if key is None or key not in cache:
+                key = cache_file(cache, path, to_grey)
+            keys.append(key)
+            task.advance()
+    splits = store.read_field(samples, schema.SPLIT_FIELD) if store.has_field(samples, schema.SPLIT_FIELD) else None
+    if splits is None or any(s not in schema.SPLITS for s in splits):
+        # Split the whole dataset, so that a subject is on the same side in every view of it.
+        whole = store.dataset_of(samples)
+        sides = split_subjects(store.read_subjects(whole, subject_field))
+        every = dict(zip(store.sample_ids(whole), sides, strict=True))
+        splits = [every[i] for i in ids]
+    digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()
+    return SliceSource(ids, subjects, list(splits), [None] * len(ids), keys, cache, digest)
+
+
+def cache_file(cache: SliceCache, path: Path | str, to_grey: bool) -> str:
+    """Puts a raster image into the cache unless it is there; returns its key.
+
+    Raises:
+        CohortError: the image cannot be read
+    """
+    try:
+        key = file_key(path, "raster", to_grey, MAX_SIDE)
+    except FileNotFoundError:
+        raise InputError(f"image {path} of this dataset does not exist; restore it or delete its sample") from None
+    if key not in cache:
+        cache.add(key, shrink(read_raster(path, to_grey), MAX_SIDE))
+    return key
+
+
+def shrink(slices: np.ndarray, max_side: int) -> np.ndarray:
+    """Scales (S, H, W) down so that its longer side is at most ``max_side``, averaging areas; float32 if it did."""
+    height, width = slices.shape[1:]
+    if max(height, width) <= max_side:
+        return slices
+    import cv2
+
+    factor = max_side / max(height, width)
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return np.stack([cv2.resize(s.astype(np.float32), size, interpolation=cv2.INTER_AREA) for s in slices])
