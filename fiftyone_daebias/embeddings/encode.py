@@ -1,0 +1,54 @@
+"""One vector a volume: the centre slices through the encoder, concatenated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from ..dae.batches import fixed_crop
+from ..errors import InputError
+
+
+def centre_indices(n: int, k: int) -> list[int]:
+    """The ``k`` centre slices of ``n``, in order.
+
+    Raises:
+        InputError: fewer than ``k`` slices
+    """
+    if n < k:
+        raise InputError(f"a volume of {n} slices has no {k} centre slices; pass n_slices={n} or fewer")
+    first = (n - k) // 2
+    return list(range(first, first + k))
+
+
+def encode_volumes(
+    model, source, rows: Sequence[int], *, n_slices: int, crop: float, pool: str = "concat", batch_size: int = 64
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Encodes volumes, batching slices across them.
+
+    Args:
+        model: a ``DiffusionAutoencoder``
+        source: a ``SliceSource``
+        rows: positions in ``source`` to encode
+        n_slices: centre slices a volume
+        crop: side of the fixed centre crop as a share of the shorter side
+        pool: "concat" (n_slices · z values a volume) or "mean" (z values)
+        batch_size: slices a forward pass
+
+    Yields:
+        (position, float32 vector)
+    """
+    size = model.config.image_size
+    per_batch = max(1, batch_size // n_slices)
+    for first in range(0, len(rows), per_batch):
+        part = rows[first : first + per_batch]
+        slices = []
+        for i in part:
+            which = centre_indices(source.n_slices(i), n_slices)
+            slices.append(fixed_crop(source.read(i, which), size, crop))
+        codes = model.encode(torch.cat(slices).to(model.device)).cpu().numpy()
+        codes = codes.reshape(len(part), n_slices, -1)
+        vectors = codes.mean(axis=1) if pool == "mean" else codes.reshape(len(part), -1)
+        yield from zip(part, vectors.astype(np.float32), strict=True)

@@ -1,0 +1,178 @@
+"""The t-SNE map of an embedding, and placing new points on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..errors import InputError
+from ..progress import Progress, start
+
+#: PCA before t-SNE keeps this share of the variance, and at most this many components
+PCA_VARIANCE, PCA_MOST = 0.99, 50
+EARLY, LATER = 250, 500  # iterations with and without exaggeration
+
+
+@dataclass(frozen=True)
+class TsneMap:
+    """A 2-D map.
+
+    Attributes:
+        points: float32 (n, 2)
+        perplexity: perplexity used
+        kl_divergence: Kullback-Leibler divergence reached
+        n_pca: principal components t-SNE ran on
+        explained: share of the variance they hold
+        mean: float32 (d,), subtracted before the projection
+        components: float32 (n_pca, d)
+        seed: seed
+        notes: what was chosen or lowered, one line each
+    """
+
+    points: np.ndarray
+    perplexity: float
+    kl_divergence: float
+    n_pca: int
+    explained: float
+    mean: np.ndarray = field(repr=False)
+    components: np.ndarray = field(repr=False)
+    seed: int = 51
+    notes: tuple[str, ...] = ()
+
+    def project(self, vectors: np.ndarray) -> np.ndarray:
+        """Vectors (m, d) on the map's principal components, float32 (m, n_pca)."""
+        return (np.asarray(vectors, np.float32) - self.mean) @ self.components.T
+
+
+def fit_map(
+    vectors: np.ndarray, *, perplexity: float = 50.0, seed: int = 51, progress: Progress | None = None
+) -> TsneMap:
+    """Maps vectors to two dimensions with t-SNE (van der Maaten & Hinton 2008; openTSNE).
+
+    Args:
+        vectors: float array (n, d)
+        perplexity: effective number of neighbours; lowered, with a note, when n is below 3 × perplexity + 1
+        seed: seed; the same vectors and seed give the same map
+        progress: where to report
+
+    Returns:
+        the map
+
+    Raises:
+        InputError: fewer than 8 vectors, vectors that are not finite or all equal, a perplexity below 2
+    """
+    vectors = _checked(vectors)
+    n = len(vectors)
+    notes = []
+    if perplexity < 2:
+        raise InputError(f"perplexity must be at least 2; got {perplexity}")
+    limit = (n - 1) / 3
+    if perplexity > limit:
+        lowered = float(max(2, int(limit)))
+        notes.append(f"perplexity lowered from {perplexity:g} to {lowered:g}: it must be below n/3, and n is {n}")
+        perplexity = lowered
+    mean, components, explained = _principal_components(vectors, seed)
+    reduced = (vectors - mean) @ components.T
+    notes.append(f"t-SNE on {len(components)} principal components, {explained:.0%} of the variance")
+    fitted = _run(reduced, perplexity, seed, progress)
+    return TsneMap(
+        np.asarray(fitted, dtype=np.float32), perplexity, float(fitted.kl_divergence), len(components),
+        float(explained), mean, components, seed, tuple(notes),
+    )
+
+
+def place(tsne_map: TsneMap, vectors: np.ndarray, new_vectors: np.ndarray) -> np.ndarray:
+    """Places new vectors on a map without moving its points.
+
+    Args:
+        tsne_map: a map fitted to ``vectors``
+        vectors: the vectors it was fitted to, (n, d), in the same order
+        new_vectors: vectors to place, (m, d)
+
+    Returns:
+        float32 (m, 2)
+
+    Raises:
+        InputError: vectors of another length, or not as many as the map has points
+    """
+    from openTSNE import TSNEEmbedding, affinity, initialization
+
+    if len(vectors) != len(tsne_map.points):
+        raise InputError(f"the map has {len(tsne_map.points)} points but {len(vectors)} vectors were given")
+    new_vectors = np.asarray(new_vectors, np.float32)
+    if new_vectors.ndim != 2 or new_vectors.shape[1] != len(tsne_map.mean):
+        raise InputError(f"new vectors must have {len(tsne_map.mean)} values each; got shape {new_vectors.shape}")
+    known, new = tsne_map.project(vectors), tsne_map.project(new_vectors)
+    affinities = affinity.PerplexityBasedNN(
+        known, perplexity=tsne_map.perplexity, method=_neighbours(len(known)), random_state=tsne_map.seed
+    )
+    frame = TSNEEmbedding(np.asarray(tsne_map.points, np.float64), affinities, random_state=tsne_map.seed)
+    few = min(5.0, max(2.0, (len(known) - 1) / 3))
+    new_affinities, indices, distances = affinities.to_new(new, perplexity=few, return_distances=True)
+    del new_affinities
+    start_points = initialization.median(frame, indices[:, : max(1, int(few))], distances[:, : max(1, int(few))])
+    placed = frame.prepare_partial(new, initialization=start_points, perplexity=few)
+    placed.optimize(
+        100, learning_rate=0.1, exaggeration=1.5, momentum=0.8, inplace=True, max_grad_norm=0.25,
+        propagate_exception=True,
+    )
+    return np.asarray(placed, dtype=np.float32)
+
+
+def _run(reduced: np.ndarray, perplexity: float, seed: int, progress: Progress | None):
+    from openTSNE import TSNEEmbedding, affinity, initialization
+
+    affinities = affinity.PerplexityBasedNN(
+        reduced, perplexity=perplexity, method=_neighbours(len(reduced)), random_state=seed
+    )
+    first = initialization.pca(reduced, random_state=seed)
+    embedding = TSNEEmbedding(
+        first, affinities, negative_gradient_method="fft" if len(reduced) > 10_000 else "bh", random_state=seed
+    )
+    with start(progress, "t-SNE", EARLY + LATER, "iterations") as task:
+        for iterations, exaggeration, momentum in ((EARLY, 12, 0.5), (LATER, None, 0.8)):
+            for _ in range(iterations // 50):
+                embedding.optimize(
+                    50, exaggeration=exaggeration, momentum=momentum, inplace=True, propagate_exception=True
+                )
+                task.advance(50, note=f"KL {embedding.kl_divergence:.2f}")
+    return embedding
+
+
+def _neighbours(n: int) -> str:
+    """Exact neighbours while they are cheap: approximate ones would tie the map to the library's build."""
+    return "exact" if n <= 5_000 else "annoy"
+
+
+def _checked(vectors: np.ndarray) -> np.ndarray:
+    vectors = np.asarray(vectors, dtype=np.float32)
+    if vectors.ndim != 2 or vectors.shape[1] < 1:
+        raise InputError(f"vectors must be of shape (n, d); got {vectors.shape}")
+    if len(vectors) < 8:
+        raise InputError(f"a map needs at least 8 vectors; got {len(vectors)}; add samples or use a wider view")
+    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if len(bad):
+        raise InputError(f"{len(bad)} vectors hold NaN or infinite values (first: row {bad[0]}); embed again")
+    if np.ptp(vectors, axis=0).max() == 0:
+        raise InputError("all vectors are equal, so there is nothing to map; check the images and the checkpoint")
+    return vectors
+
+
+def _principal_components(vectors: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Mean, components (k, d) and share of variance: as many as hold PCA_VARIANCE, at most PCA_MOST."""
+    from sklearn.utils.extmath import randomized_svd, svd_flip
+
+    mean = vectors.mean(axis=0)
+    centred = vectors - mean
+    total = float(np.square(centred, dtype=np.float64).sum())
+    most = min(PCA_MOST, *vectors.shape)
+    if min(vectors.shape) <= 2 * PCA_MOST:
+        u, s, components = np.linalg.svd(centred, full_matrices=False)
+        u, components = svd_flip(u, components)
+    else:
+        u, s, components = randomized_svd(centred, most, n_iter=4, random_state=seed)
+    shares = np.cumsum(s[:most].astype(np.float64) ** 2) / total
+    k = max(2, int(np.searchsorted(shares, PCA_VARIANCE)) + 1) if vectors.shape[1] > 1 else 1
+    k = min(k, most)
+    return mean, np.ascontiguousarray(components[:k], dtype=np.float32), float(shares[k - 1])
