@@ -83,3 +83,8 @@ def provenance_key(model: str = "dae") -> str:
 
 def _stem(model: str) -> str:
     return "".join(c if c.isalnum() else "_" for c in model)
+
+
+def field_stem(field: str) -> str:
+    """A metadata field's name as part of another name."""
+    return _stem(field)

@@ -68,7 +68,7 @@ def make_target(name: str, values: Sequence[object], subjects: Sequence[str]) ->
         notes.append(f"{len(values) - len(present)} samples without a value were left out")
     distinct = len(set(given))
     if distinct == 1:
-        raise InputError(f"field {name!r} has one value ({given[0]!r}) for all samples, so there is nothing to tell apart")
+        raise InputError(f"field {name!r} has one value ({given[0]!r}) for all samples: there is nothing to tell apart")
     if len(set(owners)) < 2 * MIN_SUBJECTS:
         raise InputError(
             f"field {name!r} has values for {len(set(owners))} subjects; a probe needs at least {2 * MIN_SUBJECTS}"
@@ -94,7 +94,8 @@ def _categories(name, present, labels, owners, notes) -> Target:
     per_class = Counter(label for label, _ in pairs)
     if len(per_class) > 20 and len(per_class) > 0.5 * len(set(owners)):
         raise InputError(
-            f"field {name!r} has {len(per_class)} values for {len(set(owners))} subjects: an id or free text, not a class"
+            f"field {name!r} has {len(per_class)} values for {len(set(owners))} subjects: an id or free text, not "
+            "classes"
         )
     kept = sorted(c for c, n in per_class.most_common(MOST_CLASSES) if n >= MIN_SUBJECTS)
     if len(kept) < 2:

@@ -51,7 +51,8 @@ def permutation_test(
     """
     labels = np.asarray(labels, dtype=np.float64).reshape(len(gram), -1)
     weights = subject_weights(subjects)
-    orders = np.column_stack([np.arange(len(gram)), *subject_permutations(subjects, labels, n_permutations, rng, strata)])
+    permuted = subject_permutations(subjects, labels, n_permutations, rng, strata)
+    orders = np.column_stack([np.arange(len(gram)), *permuted])
     hats = _hats(gram, subjects, ridge, rng)
     statistics = np.zeros(orders.shape[1])
     for first in range(0, orders.shape[1], 250):

@@ -3,7 +3,7 @@
 ``samples`` always means a ``fo.Dataset`` or a ``fo.DatasetView``.
 """
 
-from .fields import clear_field, tag, untag, write_labels, write_values, write_vectors
+from .fields import clear_field, tag, untag, write_labels, write_predictions, write_regressions, write_values, write_vectors
 from .maps import load_map, map_runs, save_map, save_similarity
 from .runs import delete_run, list_runs, load_run, save_run
 from .samples import (

@@ -82,3 +82,33 @@ def untag(samples, name: str, ids: Iterable[str] | None = None) -> None:
     target = target.match_tags(name)
     if len(target):
         target.untag_samples(name)
+
+
+def write_predictions(samples, field: str, ids: list[str], labels: list[str], confidence, margin) -> None:
+    """Stores predicted classes as ``fo.Classification``.
+
+    Args:
+        samples: a dataset or view
+        field: label field
+        ids: sample ids
+        labels: predicted class of each
+        confidence: probability of the predicted class, in [0, 1]
+        margin: signed margin of the sample's own class; negative on the other side
+    """
+    write_labels(
+        samples, field,
+        {
+            i: fo.Classification(label=str(label), confidence=float(c), margin=float(m))
+            for i, label, c, m in zip(ids, labels, confidence, margin, strict=True)
+        },
+    )
+
+
+def write_regressions(samples, field: str, ids: list[str], values) -> None:
+    """Stores predicted numbers as ``fo.Regression``."""
+    write_labels(samples, field, {i: fo.Regression(value=float(v)) for i, v in zip(ids, values, strict=True)})
+
+
+def count_tags(samples) -> dict[str, int]:
+    """How many samples carry each tag."""
+    return dict(samples.count_sample_tags())
