@@ -35,10 +35,9 @@ class OutlierResult:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in self.__dict__.items()}
 
     def __str__(self) -> str:
-        text = f"{len(self.tagged):,} of {self.n_samples:,} samples tagged {self.tag!r} (score {self.threshold:g} or more)"
-        if self.tagged:
-            text += "; strangest: " + ", ".join(f"{i} ({s:.1f})" for i, s in zip(self.tagged[:3], self.scores, strict=False))
-        return text
+        text = f"{len(self.tagged):,} of {self.n_samples:,} samples tagged {self.tag!r} (score >= {self.threshold:g})"
+        strangest = [f"{i} ({s:.1f})" for i, s in zip(self.tagged[:3], self.scores, strict=False)]
+        return text + ("; strangest: " + ", ".join(strangest) if strangest else "")
 
 
 def tag_outliers(
@@ -79,8 +78,8 @@ def tag_outliers(
     store.untag(samples, schema.TAG_OUTLIER)
     store.tag(samples, [ids[k] for k in strange], schema.TAG_OUTLIER)
     return OutlierResult(
-        schema.OUTLIER_FIELD, schema.TAG_OUTLIER, tuple(ids[k] for k in strange), tuple(float(scores[k]) for k in strange),
-        len(ids), threshold,
+        schema.OUTLIER_FIELD, schema.TAG_OUTLIER, tuple(ids[k] for k in strange),
+        tuple(float(scores[k]) for k in strange), len(ids), threshold,
     )
 
 

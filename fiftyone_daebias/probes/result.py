@@ -117,8 +117,9 @@ class ProbeTable:
                     lines.append("  ".join("-" * w for w in widths))
             lines += [f"note: {r.field}: {n}" for r in probed for n in r.notes]
             lines.append(
-                f"score: AUC of an SVM on held-out subjects (several classes: mean one against the rest), or mean absolute "
-                f"error in the field's unit; every subject counts once. decodable: q at most {LEVEL} and better than chance."
+                "score: AUC of an SVM on held-out subjects (several classes: mean one against the rest), or mean "
+                "absolute error in the field's unit; every subject counts once. decodable: q at most "
+                f"{LEVEL} and better than chance."
             )
         lines += [f"not probed: {r.reason}" for r in self.rows if r.reason]
         return "\n".join(lines)

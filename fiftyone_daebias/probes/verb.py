@@ -134,7 +134,8 @@ class _Data:
         bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
         if len(bad):
             raise InputError(
-                f"{len(bad)} vectors in {vectors!r} hold NaN or infinite values (first: sample {self.ids[bad[0]]}); embed again"
+                f"{len(bad)} vectors in {vectors!r} hold NaN or infinite values (first: sample {self.ids[bad[0]]}); "
+                "embed again"
             )
         if np.ptp(matrix, axis=0).max() == 0:
             raise InputError(f"all vectors in {vectors!r} are equal, so they know nothing; embed again")
@@ -185,7 +186,7 @@ class _Data:
                 store.tag(self.samples, other, tag)
                 store.save_view(
                     self.samples, f"opposite {target.name}", store.view_of_tag(self.samples, tag),
-                    description=f"samples that look like another {target.name} to a probe that has not seen their subject",
+                    description=f"look like another {target.name} to a probe that has not seen their subject",
                 )
         else:
             store.write_regressions(self.samples, name, ids, fit.predicted)

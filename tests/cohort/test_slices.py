@@ -1,0 +1,63 @@
+"""The slice cache and the split."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from fiftyone_daebias.cohort.cache import SliceCache
+from fiftyone_daebias.cohort.split import split_subjects
+
+
+def test_cache_round_trip_across_processes_and_torn_writes(tmp_path):
+    cache = SliceCache(tmp_path)
+    rng = np.random.default_rng(0)
+    arrays = {f"k{i}": rng.integers(0, 4000, (3, 5, 7)).astype(t) for i, t in enumerate(("uint8", "uint16", "float32"))}
+    for key, array in arrays.items():
+        cache.add(key, array)
+    # a writer was killed: array bytes without a line, then half a line
+    with open(cache.data, "ab") as data, open(cache.index, "ab") as index:
+        data.write(b"junk")
+        index.write(b'{"key": "torn", "off')
+    again = SliceCache(tmp_path)
+    again.add("after", arrays["k0"])
+    for reader in (SliceCache(tmp_path), pickle.loads(pickle.dumps(cache))):
+        assert "torn" not in reader
+        for key, array in {**arrays, "after": arrays["k0"]}.items():
+            got, entry = reader.read(key)
+            np.testing.assert_array_equal(got, array)
+            assert (entry.low, entry.high) == (array.min(), array.max())
+
+
+def test_a_line_whose_array_is_not_there_is_not_believed(tmp_path):
+    cache = SliceCache(tmp_path)
+    cache.add("a", np.zeros((1, 2, 2), np.uint8))
+    line = {"key": "b", "offset": 4, "shape": [1, 50, 50], "dtype": "|u1", "low": 0, "high": 0}
+    with open(cache.index, "a") as index:
+        index.write(json.dumps(line) + "\n")
+    assert "b" not in SliceCache(tmp_path) and "a" in SliceCache(tmp_path)
+
+
+def test_split_keeps_subjects_whole_and_shares_within_strata():
+    rng = np.random.default_rng(1)
+    subjects = [f"s{k}" for k in rng.integers(0, 400, 2000)]
+    strata = [int(s[1:]) % 2 for s in subjects]
+    sides = split_subjects(subjects, strata)
+    by_subject = {}
+    for s, side in zip(subjects, sides, strict=True):
+        by_subject.setdefault(s, set()).add(side)
+    assert all(len(v) == 1 for v in by_subject.values())
+    for stratum in (0, 1):
+        members = [next(iter(v)) for s, v in by_subject.items() if int(s[1:]) % 2 == stratum]
+        for side, share in (("train", 0.8), ("val", 0.05), ("test", 0.15)):
+            assert abs(members.count(side) / len(members) - share) < 0.01
+    order = rng.permutation(2000)
+    shuffled = split_subjects([subjects[k] for k in order], [strata[k] for k in order])
+    assert [sides[k] for k in order] == shuffled
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 19])
+def test_small_cohorts_are_split_without_losing_anybody(n):
+    sides = split_subjects([f"s{k}" for k in range(n)])
+    assert len(sides) == n and set(sides) <= {"train", "val", "test"} and "train" in sides
