@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from ..errors import CheckpointError, InputError
 from .config import ModelConfig
-from .model import DiffusionAutoencoder
+from .model import DiffusionAutoencoder, build
 
 FORMAT, VERSION = "daebias-dae", 1
 WEIGHTS, FACTS = "model.safetensors", "model.json"
@@ -52,7 +52,7 @@ def load_model(folder: Path | str, device: str | torch.device = "cpu") -> Diffus
         raise CheckpointError(
             f"{path} is missing or damaged (its content does not match {FACTS}); copy it again or train again"
         )
-    model = DiffusionAutoencoder(ModelConfig.from_dict(facts["config"]))
+    model = build(ModelConfig.from_dict(facts["config"]))
     try:
         model.load_state_dict(load_file(path))
     except (RuntimeError, SafetensorError) as error:

@@ -91,6 +91,13 @@ class DiffusionAutoencoder(nn.Module):
             )
 
 
+def build(config: ModelConfig, seed: int = 0) -> DiffusionAutoencoder:
+    """A model with weights drawn from ``seed``; the global random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return DiffusionAutoencoder(config)
+
+
 def count_parameters(module: nn.Module) -> int:
     """Number of trainable values."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)

@@ -30,7 +30,7 @@ from ..progress import Progress, start
 from .batches import TrainingBatches, fixed_crop
 from .checkpoint import FACTS, WEIGHTS, file_hash, read_facts, save_model, write_json, write_tensors
 from .config import ModelConfig, TrainConfig
-from .model import DiffusionAutoencoder
+from .model import build
 
 RUN_VERSION = 1
 
@@ -109,9 +109,7 @@ class _Run:
         self.source, self.folder, self.model_config = source, folder, model_config
         self.config, self.seed, self.device = config, seed, device
         self._check_folder()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.model = DiffusionAutoencoder(model_config).to(device)
+        self.model = build(model_config, seed).to(device)
         self.ema = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay, betas=(0.9, 0.999)
@@ -200,7 +198,7 @@ class _Run:
         rows = [i for i, s in enumerate(self.source.splits) if s == "val"][:limit]
         if not rows:
             return float("nan")
-        model = DiffusionAutoencoder(self.model_config).to(self.device).eval()
+        model = build(self.model_config).to(self.device).eval()
         model.load_state_dict(self.ema)
         size, crop = self.model_config.image_size, self.config.crop
         images = [fixed_crop(self.source.read(i, [self.source.n_slices(i) // 2]), size, crop) for i in rows]

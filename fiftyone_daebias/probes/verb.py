@@ -192,7 +192,8 @@ class _Data:
             store.write_regressions(self.samples, name, ids, fit.predicted)
         store.save_run(
             self.samples, schema.PROBE_RUN_PREFIX + schema.field_stem(target.name),
-            {"field": target.name, "vectors": self.vectors, "kernel": self.kernel, "seed": seed, "data_hash": self.hash},
+            {"field": target.name, "vectors": self.vectors, "kernel": self.kernel, "seed": seed,
+             "data_hash": self.hash},
             {"summary": result.to_dict(), "sample_ids": ids, "scores": fit.scores.astype(np.float32)},
         )
 
