@@ -109,9 +109,8 @@ def place(tsne_map: TsneMap, vectors: np.ndarray, new_vectors: np.ndarray) -> np
     )
     frame = TSNEEmbedding(np.asarray(tsne_map.points, np.float64), affinities, random_state=tsne_map.seed)
     few = min(5.0, max(2.0, (len(known) - 1) / 3))
-    new_affinities, indices, distances = affinities.to_new(new, perplexity=few, return_distances=True)
-    del new_affinities
-    start_points = initialization.median(frame, indices[:, : max(1, int(few))], distances[:, : max(1, int(few))])
+    _, indices, _ = affinities.to_new(new, perplexity=few, return_distances=True)
+    start_points = initialization.median(np.asarray(frame), indices[:, : max(1, int(few))])
     placed = frame.prepare_partial(new, initialization=start_points, perplexity=few)
     placed.optimize(
         100, learning_rate=0.1, exaggeration=1.5, momentum=0.8, inplace=True, max_grad_norm=0.25,

@@ -39,7 +39,7 @@ def test_macro_auc_and_balanced_accuracy():
 def test_every_subject_counts_once():
     subjects = np.array(["a", "b", "b", "b"])
     np.testing.assert_allclose(subject_weights(subjects), [1, 1 / 3, 1 / 3, 1 / 3])
-    assert weighted_mae(np.array([3.0, 1.0, -1.0, 1.0]), subject_weights(subjects))[0] == 2.0
+    assert weighted_mae(np.array([3.0, 1.0, -1.0, 1.0]), subject_weights(subjects))[0] == pytest.approx(2.0)
 
 
 def test_bootstrap_draws_whole_subjects():

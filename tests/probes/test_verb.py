@@ -34,7 +34,7 @@ def test_probe_all_ranks_stores_tags_and_explains(dataset):
     table = dataset.probe_all(n_permutations=199, progress=None)
     rows = {r.field: r for r in table.rows}
     assert [r.field for r in table.rows][:2] == ["sex", "age"] or [r.field for r in table.rows][:2] == ["age", "sex"]
-    assert rows["sex"].decodable and rows["sex"].score > 0.95 and rows["sex"].n_subjects == 80
+    assert rows["sex"].decodable and rows["sex"].score > 0.9 and rows["sex"].n_subjects == 80
     assert rows["age"].decodable and rows["age"].metric == "MAE" and rows["age"].score < rows["age"].chance
     assert not rows["coin"].decodable and rows["coin"].q > 0.05
     assert "one value" in rows["constant"].reason and "an id" in rows["case"].reason
