@@ -45,7 +45,7 @@ def tag_outliers(
     *,
     vectors: str = "dae_embedding",
     neighbors: int = 10,
-    threshold: float = 5.0,
+    threshold: float = 3.5,
     subject_field: str | None = None,
     progress: Progress | None = None,
 ) -> OutlierResult:
@@ -92,7 +92,7 @@ def outlier_scores(vectors: np.ndarray, subjects: np.ndarray, neighbors: int = 1
         neighbors: how many neighbours to average over
 
     Returns:
-        float (n,): 0 is typical; 5 is five robust standard deviations (1.4826 · MAD) further out than typical
+        float (n,): 0 is typical; 3.5 is that many robust standard deviations (1.4826 · MAD) further out than typical
 
     Raises:
         InputError: vectors that are not finite, or fewer other subjects than ``neighbors``

@@ -34,9 +34,9 @@ def probe(
     """Asks how well a field can be predicted from the embeddings of subjects the probe has not seen.
 
     Stores the out-of-fold prediction of every sample in the field
-    "probe_FIELD", tags samples on the other side of their own label
-    "daebias:opposite:FIELD" when the field is decodable, and saves a view of
-    them.
+    "probe_FIELD". When the field is decodable (and, among several classes, the
+    balanced accuracy is above one half), tags samples on the other side of
+    their own label "daebias:opposite:FIELD" and saves a view of them.
 
     Args:
         samples: a dataset or view with embeddings
@@ -181,7 +181,8 @@ class _Data:
                 self.samples, name, ids, [target.classes[c] for c in fit.predicted],
                 chances[np.arange(len(ids)), fit.predicted], fit.scores[np.arange(len(ids)), target.values],
             )
-            if result.decodable:
+            # Among several classes, a probe that is mostly wrong says nothing about single samples.
+            if result.decodable and (target.kind == "binary" or result.balanced_accuracy > 0.5):
                 other = [i for i, a, b in zip(ids, fit.predicted, target.values, strict=True) if a != b]
                 store.tag(self.samples, other, tag)
                 store.save_view(
