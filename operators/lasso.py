@@ -30,7 +30,7 @@ class TagLasso(foo.Operator):
         n, how = _target(ctx)
         if n is None:
             inputs.view("nothing", types.Error(label="Nothing is selected", description=how))
-            return types.Property(inputs, invalid=True)
+            return types.Property(inputs, invalid=True, error_message=f"nothing is selected: {how}")
         inputs.md(f"**{n:,}** samples {how}.", name="about")
         inputs.str(
             "tag", required=True, label="Tag", default=schema.TAG_CLUSTER + "1",

@@ -42,7 +42,9 @@ class VerbOperator(foo.Operator):
         if self.verb.method:
             if ctx.dataset is None or not len(ctx.dataset):
                 inputs.view("empty", types.Error(label="This dataset is empty", description="Register a cohort first"))
-                return types.Property(inputs, invalid=True)
+                return types.Property(
+                    inputs, invalid=True, error_message="this dataset has no samples; register a cohort first"
+                )
             size = target_size(ctx.target_view(), ctx.dataset)
             inputs.md(f"{text}\n\n{size}", name="about")
         else:

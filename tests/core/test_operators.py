@@ -26,11 +26,11 @@ def cohort(tmp_path_factory):
     return copy_cohort(tmp_path_factory.mktemp("cohort"), 60)
 
 
-def run(name, dataset=None, view=None, **params):
+def run(operator, dataset=None, view=None, /, **params):
     ctx = {"dataset": dataset, "params": params}
     if view is not None:
         ctx["view"] = view
-    result = foo.execute_operator(uri(name), ctx)
+    result = foo.execute_operator(uri(operator), ctx)
     if asyncio.isfuture(result) or asyncio.iscoroutine(result):
         result = asyncio.get_event_loop().run_until_complete(result)
     return result
@@ -65,7 +65,7 @@ def test_the_whole_line_by_operators(cohort, dataset_name, daebias_home):
     assert run("tag", dataset).result["result"]["n_samples"] == 60
     dataset.reload()
     lassoed = dataset.limit(7)
-    assert run("tag_lasso", dataset, view=lassoed, tag="daebias:cluster:odd").result["tagged"] == 7
+    assert run("tag_lasso", dataset, lassoed, tag="daebias:cluster:odd").result["tagged"] == 7
     assert set(dataset.match_tags("daebias:cluster:odd").values("id")) == set(lassoed.values("id"))
 
 
