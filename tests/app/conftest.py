@@ -29,8 +29,9 @@ def find_chromium() -> str | None:
     return None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
+    # not for the whole session: Playwright keeps an event loop running in this thread, in which no operator can run
     executable = find_chromium()
     if executable is None:
         reason = "no Chromium on PATH; install Debian's package 'chromium' to drive the App"
