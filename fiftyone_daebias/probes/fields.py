@@ -25,7 +25,7 @@ class Target:
 
     Attributes:
         name: field
-        kind: "binary", "multiclass", "numeric" or "date"
+        kind: "binary", "multiclass", "ordinal", "numeric" or "date"
         rows: positions of the samples that take part, int array (n,)
         values: class indices, int (n,), or float values (n,); dates are years
         classes: names of the classes; empty for numbers
@@ -44,13 +44,15 @@ class Target:
         return self.kind in ("binary", "multiclass")
 
 
-def make_target(name: str, values: Sequence[object], subjects: Sequence[str]) -> Target:
+def make_target(name: str, values: Sequence[object], subjects: Sequence[str], scale: str = "auto") -> Target:
     """Types a field and leaves out what cannot be probed.
 
     Args:
         name: field
         values: one a sample; ``None`` or NaN where missing
         subjects: subject of each sample
+        scale: "auto" (a number with at most :data:`MOST_LEVELS` values is a set of classes), "classes", "ordinal"
+            (numbers whose order counts but not their distance) or "numeric"
 
     Returns:
         the target
@@ -80,9 +82,14 @@ def make_target(name: str, values: Sequence[object], subjects: Sequence[str]) ->
         numbers = np.array(given, dtype=np.float64)
         if not np.isfinite(numbers).all():
             raise InputError(f"field {name!r} holds infinite values; correct or remove them")
-        if distinct > MOST_LEVELS:
+        if scale == "ordinal":
+            levels = np.unique(numbers, return_inverse=True)[1].astype(float)
+            return Target(name, "ordinal", present, levels, (), tuple(notes))
+        if scale == "numeric" or scale == "auto" and distinct > MOST_LEVELS:
             return Target(name, "numeric", present, numbers, (), tuple(notes))
         given = [f"{v:.6g}" for v in numbers]
+    elif scale in ("ordinal", "numeric"):
+        raise InputError(f"field {name!r} holds no numbers, so it cannot be probed as {scale}")
     elif not all(isinstance(v, (str, bool)) for v in given):
         kinds = sorted({type(v).__name__ for v in given})
         raise InputError(f"field {name!r} mixes types ({', '.join(kinds)}); make it one type")

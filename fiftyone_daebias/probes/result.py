@@ -12,6 +12,61 @@ from .permutation import benjamini_hochberg
 LEVEL = 0.05
 
 
+_NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """The same score among subjects who are alike in other fields.
+
+    Attributes:
+        fields: what was adjusted for
+        score, interval, chance, better, p, q: as in :class:`ProbeResult`, within strata
+        n_subjects: subjects in strata that compare somebody
+        n_strata: such strata
+        notes: what the strata could not support
+        reason: why there is no number; "" when there is one
+    """
+
+    fields: tuple[str, ...]
+    score: float = _NAN
+    interval: tuple[float, float] = (_NAN, _NAN)
+    chance: float = _NAN
+    better: tuple[float, float] = (_NAN, _NAN)
+    p: float = _NAN
+    q: float = _NAN
+    n_subjects: int = 0
+    n_strata: int = 0
+    notes: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def decodable(self) -> bool:
+        """Whether the field is still decodable within strata."""
+        return not self.reason and self.q <= LEVEL and self.better[0] > 0
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """The paper's protocol: trained on the training split, tuned on the validation split, scored on the test split.
+
+    Attributes:
+        score: AUC, concordance or MAE on the test split
+        interval: 95 % subject-bootstrap interval
+        chance: 0.5, or the error of always guessing the training median
+        accuracy: share right (NaN for numbers)
+        balanced_accuracy: mean recall (NaN for numbers)
+        n_subjects: subjects of the test split
+    """
+
+    score: float
+    interval: tuple[float, float]
+    chance: float
+    accuracy: float
+    balanced_accuracy: float
+    n_subjects: int
+
+
 @dataclass(frozen=True)
 class ProbeResult:
     """What an embedding knows of one field.
@@ -19,13 +74,17 @@ class ProbeResult:
     Attributes:
         field: the field
         vectors: the vector field probed
-        kind: "binary", "multiclass", "numeric" or "date"
-        metric: "AUC" (macro one-against-rest for several classes) or "MAE" (in the field's unit; years for dates)
+        group: the part of the cohort, "region=neck"; "" for all of it
+        kind: "binary", "multiclass", "ordinal", "numeric" or "date"
+        metric: "AUC" (macro one-against-rest for several classes), "C" (concordance of levels) or "MAE" (in the
+            field's unit; years for dates)
         score: its value on held-out subjects, every subject counting once
         interval: 95 % subject-bootstrap interval
         chance: 0.5, or the error of always guessing the median
         better: 95 % interval of the gain over chance; its low end is above 0 when the probe beats chance
+        accuracy: share right, every subject counting once; NaN for numbers
         balanced_accuracy: NaN for numbers
+        detectable: the smallest effect, in the score, that so many subjects show with probability 0.8
         p: subject-level permutation p-value
         q: p after Benjamini-Hochberg over everything tested with it
         n_subjects: subjects that took part
@@ -34,17 +93,22 @@ class ProbeResult:
         n_opposite: samples that the probe puts on another side than their own label
         notes: what was left out
         reason: why there is no number; "" when there is one
+        adjusted: the score within strata of other fields, if asked for
+        holdout: the score on the stored test split, if there is one
     """
 
     field: str
     vectors: str
+    group: str = ""
     kind: str = ""
     metric: str = ""
     score: float = float("nan")
     interval: tuple[float, float] = (float("nan"), float("nan"))
     chance: float = float("nan")
     better: tuple[float, float] = (float("nan"), float("nan"))
+    accuracy: float = float("nan")
     balanced_accuracy: float = float("nan")
+    detectable: float = float("nan")
     p: float = float("nan")
     q: float = float("nan")
     n_subjects: int = 0
@@ -53,6 +117,13 @@ class ProbeResult:
     n_opposite: int = 0
     notes: tuple[str, ...] = ()
     reason: str = ""
+    adjusted: Adjusted | None = None
+    holdout: Holdout | None = None
+
+    @property
+    def name(self) -> str:
+        """Field and group."""
+        return f"{self.field} [{self.group}]" if self.group else self.field
 
     @property
     def decodable(self) -> bool:
@@ -62,7 +133,7 @@ class ProbeResult:
     @property
     def effect(self) -> float:
         """0 for chance, 1 for perfect: 2·AUC − 1, or the share of the median's error that is gone."""
-        if self.metric == "AUC":
+        if self.metric in ("AUC", "C"):
             return 2 * self.score - 1
         return 1 - self.score / self.chance if self.chance else float("nan")
 
@@ -76,9 +147,18 @@ class ProbeResult:
         return "related, not predictable" if self.q <= LEVEL else "not found"
 
     def to_dict(self) -> dict:
-        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-        plain = {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in plain.items()}
-        return {**plain, "decodable": self.decodable, "verdict": self.verdict}
+        return {**_plain(asdict(self)), "decodable": self.decodable, "verdict": self.verdict}
+
+    @classmethod
+    def from_dict(cls, raw: dict) -> ProbeResult:
+        """Reads what :meth:`to_dict` wrote."""
+        values = _typed(cls, raw)
+        for name, part in (("adjusted", Adjusted), ("holdout", Holdout)):
+            if raw.get(name):
+                values[name] = part(**_typed(part, raw[name]))
+            else:
+                values[name] = None
+        return cls(**values)
 
     def __str__(self) -> str:
         return str(ProbeTable((self,)))
@@ -92,9 +172,14 @@ class ProbeTable:
 
     @classmethod
     def ranked(cls, rows: list[ProbeResult]) -> ProbeTable:
-        """Adjusts the p-values over all rows and sorts them."""
+        """Adjusts the p-values over all rows (those within strata among themselves) and sorts them."""
         q = benjamini_hochberg(np.array([r.p for r in rows]))
-        return cls.sorted([replace(r, q=float(v)) for r, v in zip(rows, q, strict=True)])
+        within = benjamini_hochberg(np.array([r.adjusted.p if r.adjusted else _NAN for r in rows]))
+        out = []
+        for row, raw, strict in zip(rows, q, within, strict=True):
+            adjusted = replace(row.adjusted, q=float(strict)) if row.adjusted else None
+            out.append(replace(row, q=float(raw), adjusted=adjusted))
+        return cls.sorted(out)
 
     @classmethod
     def sorted(cls, rows: list[ProbeResult]) -> ProbeTable:
@@ -106,28 +191,73 @@ class ProbeTable:
 
     def __str__(self) -> str:
         probed = [r for r in self.rows if not r.reason]
-        lines = []
+        lines: list[str] = []
         if probed:
-            head = ("field", "verdict", "score", "95 % interval", "chance", "p", "q", "subjects", "images")
-            cells = [head, *(_cells(r) for r in probed)]
-            widths = [max(len(row[k]) for row in cells) for k in range(len(head))]
-            for k, row in enumerate(cells):
-                lines.append("  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)).rstrip())
-                if k == 0:
-                    lines.append("  ".join("-" * w for w in widths))
-            lines += [f"note: {r.field}: {n}" for r in probed for n in r.notes]
+            head = ("field", "verdict", "score", "95 % interval", "chance", "p", "q", "finds from", "subjects", "images")
+            lines += _table([head, *(_cells(r) for r in probed)])
+            adjusted = [r for r in probed if r.adjusted]
+            if adjusted:
+                lines += ["", f"given {', '.join(adjusted[0].adjusted.fields)} (compared within strata only)"]
+                head = ("field", "raw", "within strata", "95 % interval", "chance", "p", "q", "subjects", "strata")
+                lines += _table([head, *(_adjusted_cells(r) for r in adjusted)])
+                lines += [f"note: {r.name}: {n}" for r in adjusted for n in r.adjusted.notes]
+            lines += [f"note: {r.name}: {n}" for r in probed for n in r.notes]
             lines.append(
                 "score: AUC of an SVM on held-out subjects (several classes: mean one against the rest), or mean "
                 "absolute error in the field's unit; every subject counts once. decodable: q at most "
-                f"{LEVEL} and better than chance."
+                f"{LEVEL} and better than chance. finds from: the smallest effect that so many subjects show with "
+                "probability 0.8."
             )
         lines += [f"not probed: {r.reason}" for r in self.rows if r.reason]
         return "\n".join(lines)
 
 
 def _cells(r: ProbeResult) -> tuple[str, ...]:
-    digits = ".3f" if r.metric == "AUC" else ".4g"
+    d = _digits(r)
     return (
-        r.field, r.verdict, f"{r.metric} {r.score:{digits}}", f"{r.interval[0]:{digits}} to {r.interval[1]:{digits}}",
-        f"{r.chance:{digits}}", f"{r.p:.3f}", f"{r.q:.3f}", f"{r.n_subjects:,}", f"{r.n_samples:,}",
+        r.name, r.verdict, f"{r.metric} {r.score:{d}}", f"{r.interval[0]:{d}} to {r.interval[1]:{d}}",
+        f"{r.chance:{d}}", f"{r.p:.3f}", f"{r.q:.3f}", f"{r.detectable:{d}}", f"{r.n_subjects:,}", f"{r.n_samples:,}",
     )
+
+
+def _adjusted_cells(r: ProbeResult) -> tuple[str, ...]:
+    d, a = _digits(r), r.adjusted
+    if a.reason:
+        return (r.name, f"{r.score:{d}}", "none: " + a.reason, "", "", "", "", "", "")
+    return (
+        r.name, f"{r.score:{d}}", f"{r.metric} {a.score:{d}}", f"{a.interval[0]:{d}} to {a.interval[1]:{d}}",
+        f"{a.chance:{d}}", f"{a.p:.3f}", f"{a.q:.3f}", f"{a.n_subjects:,}", f"{a.n_strata:,}",
+    )
+
+
+def _digits(r: ProbeResult) -> str:
+    return ".4g" if r.metric == "MAE" else ".3f"
+
+
+def _table(cells: list[tuple[str, ...]]) -> list[str]:
+    """Aligned columns with a rule under the head."""
+    widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
+    lines = ["  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return [lines[0], "  ".join("-" * w for w in widths), *lines[1:]]
+
+
+def _plain(value):
+    """JSON-able: lists for tuples, None for NaN."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def _typed(cls, raw: dict) -> dict:
+    """Fields of a dataclass from JSON: NaN for None where a number belongs, tuples for lists."""
+    out = {}
+    for name in cls.__dataclass_fields__:
+        if name not in raw:
+            continue
+        value = raw[name]
+        if isinstance(value, list):
+            value = tuple(_NAN if v is None else v for v in value)
+        out[name] = _NAN if value is None else value
+    return out

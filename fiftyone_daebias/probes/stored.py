@@ -15,7 +15,7 @@ def stored_probes(samples) -> ProbeTable:
     rows = []
     for key in store.list_runs(samples, schema.PROBE_RUN_PREFIX):
         _, results = store.load_run(samples, key)
-        rows.append(_from_dict(results["summary"]))
+        rows.append(ProbeResult.from_dict(results["summary"]))
     known = {r.field for r in rows}
     vectors = rows[0].vectors if rows else schema.embedding_field()
     subjects = store.read_subjects(samples)
@@ -30,12 +30,3 @@ def stored_probes(samples) -> ProbeTable:
         else:
             rows.append(ProbeResult(field, vectors, reason=f"field {field!r} was not part of the last probing"))
     return ProbeTable.sorted(rows)
-
-
-def _from_dict(raw: dict) -> ProbeResult:
-    names = ProbeResult.__dataclass_fields__
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k in names}
-    values = {k: float("nan") if v is None else v for k, v in values.items()}
-    for pair in ("interval", "better"):
-        values[pair] = tuple(float("nan") if v is None else v for v in values[pair])
-    return ProbeResult(**values)

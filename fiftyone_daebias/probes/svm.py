@@ -1,24 +1,29 @@
-"""Support vector probes, cross-fitted by subjects on a precomputed kernel."""
+"""Cross-fitting a support vector machine by subjects, and scoring it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.svm import SVC, SVR
 
+from .design import Design
 from .fields import Target
+from .machine import Machine
 from .scores import (
     balanced_accuracy,
     bootstrap_weights,
+    concordance,
     macro_auc,
     percentile_interval,
     subject_weights,
     weighted_mae,
 )
 
-#: penalties, and for numbers whether the value range is balanced: chosen on held-out training subjects
+#: penalties, chosen (for numbers, together with whether the value range is balanced) on held-out training subjects
 PENALTIES = (0.1, 1.0, 10.0)
+N_FOLDS = 5
+#: so many training samples are enough to choose the penalty
+MOST_TO_CHOOSE = 2_000
 
 
 @dataclass(frozen=True)
@@ -28,12 +33,15 @@ class CrossFit:
     Attributes:
         scores: (n, n_classes) margins averaged over the repeats, or (n, 1) predicted values
         predicted: class indices (n,), or values (n,)
-        score: AUC (macro for several classes), or mean absolute error
+        score: AUC (macro for several classes), concordance of levels, or mean absolute error; folds are scored apart
         interval: 95 % subject-bootstrap interval of ``score``
-        chance: 0.5, or the mean absolute error of always guessing the training subjects' median
+        chance: 0.5, or the mean absolute error of always guessing the training subjects' (stratum's) median
         accuracy: share right, every subject counting once (NaN for numbers)
         balanced: balanced accuracy (NaN for numbers)
-        better: 95 % interval of chance − error for numbers; of AUC − 0.5 for classes
+        better: 95 % interval of chance − error for numbers; of score − 0.5 otherwise
+        repeats: scores of each repeat, (repeats, n, k)
+        folds: fold of each sample in each repeat, (repeats, n)
+        baseline: the dull guess for each sample (numbers), averaged over the repeats, (n,)
     """
 
     scores: np.ndarray
@@ -44,35 +52,18 @@ class CrossFit:
     accuracy: float
     balanced: float
     better: tuple[float, float]
-
-
-def kernel_matrix(vectors: np.ndarray, kind: str = "rbf") -> np.ndarray:
-    """Kernel of standardised vectors, float32 (n, n) with a diagonal of about 1.
-
-    "linear" is Z·Zᵀ/d; "rbf" is exp(−‖z − z'‖² / (2·d)), which is scikit-learn's "scale" up to a factor of 2.
-    """
-    mean, spread = vectors.mean(axis=0), vectors.std(axis=0)
-    used = spread > 1e-8 * max(1e-30, float(spread.max()))
-    z = ((vectors[:, used] - mean[used]) / spread[used]).astype(np.float32)
-    d = z.shape[1]
-    gram = z @ z.T
-    if kind == "linear":
-        return gram / d
-    squares = np.diag(gram).copy()
-    np.multiply(gram, 2.0, out=gram)
-    gram -= squares[:, None]
-    gram -= squares[None, :]
-    np.minimum(gram, 0.0, out=gram)
-    gram /= 2.0 * d
-    return np.exp(gram, out=gram)
+    repeats: np.ndarray
+    folds: np.ndarray
+    baseline: np.ndarray
 
 
 def cross_fit(
-    gram: np.ndarray,
+    design: Design,
     target: Target,
     subjects: np.ndarray,
     *,
-    n_folds: int = 5,
+    strata: np.ndarray | None = None,
+    n_folds: int = N_FOLDS,
     repeats: int = 3,
     n_bootstrap: int = 1000,
     rng: np.random.Generator,
@@ -86,44 +77,103 @@ def cross_fit(
     subjects.
 
     Args:
-        gram: kernel of the target's rows, (n, n)
+        design: vectors of the target's rows
         target: what to predict
         subjects: subject of the target's rows, (n,)
+        strata: stratum of the rows; then only samples of one stratum are compared, see :class:`Machine`
         n_folds: folds
         repeats: how often the folds are drawn anew
         n_bootstrap: bootstrap draws
         rng: random generator
     """
-    n, values = len(gram), target.values
-    n_scores = len(target.classes) if target.categorical else 1
-    scores, baseline = np.zeros((n, n_scores)), np.zeros(n)
-    for _ in range(repeats):
-        fold = subject_folds(subjects, values if target.categorical else None, n_folds, rng)
+    n, values = len(design), target.values
+    machine = Machine(design, target, subjects, strata)
+    all_scores = np.zeros((repeats, n, len(target.classes) if target.categorical else 1))
+    folds, baseline = np.zeros((repeats, n), int), np.zeros(n)
+    for r in range(repeats):
+        folds[r] = subject_folds(subjects, values if target.categorical else None, n_folds, rng)
         for f in range(n_folds):
-            train, test = np.flatnonzero(fold != f), np.flatnonzero(fold == f)
+            train, test = np.flatnonzero(folds[r] != f), np.flatnonzero(folds[r] == f)
             if not len(test):
                 continue
-            choice = _choose(gram, target, subjects, train, rng)
-            scores[test] += _fit_predict(gram, target, subjects, train, test, *choice) / repeats
+            choice = choose(machine, train, rng)
+            all_scores[r, test] = machine.fit_predict(train, test, *choice)
             if not target.categorical:
-                baseline[test] += _weighted_median(values[train], subject_weights(subjects[train])) / repeats
-    weights = subject_weights(subjects)
-    draws = bootstrap_weights(subjects, n_bootstrap, rng)
+                baseline[test] += machine.medians(train, test) / repeats
+    scores, weights = all_scores.mean(axis=0), subject_weights(subjects)
+    draws = np.vstack([weights[None].astype(np.float32), bootstrap_weights(subjects, n_bootstrap, rng)])
+    got = score_draws(target, all_scores, folds, draws, strata)
+    interval = percentile_interval(got[1:])
     if target.categorical:
         predicted = scores.argmax(axis=1)
-        boot = macro_auc(scores, values, draws)
-        low, high = percentile_interval(boot)
         return CrossFit(
-            scores, predicted, float(macro_auc(scores, values, weights)[0]), (low, high), 0.5,
-            float(np.average(predicted == values, weights=weights)),
-            balanced_accuracy(predicted, values, weights), (low - 0.5, high - 0.5),
+            scores, predicted, float(got[0]), interval, 0.5, float(np.average(predicted == values, weights=weights)),
+            balanced_accuracy(predicted, values, weights), (interval[0] - 0.5, interval[1] - 0.5), all_scores, folds,
+            baseline,
         )
-    errors, dull = scores[:, 0] - values, baseline - values
-    boot, boot_dull = weighted_mae(errors, draws), weighted_mae(dull, draws)
+    if target.kind == "ordinal":
+        chance, better = 0.5, (interval[0] - 0.5, interval[1] - 0.5)
+    else:
+        dull = weighted_mae(baseline - values, draws)
+        chance, better = float(dull[0]), percentile_interval(dull[1:] - got[1:])
     return CrossFit(
-        scores, scores[:, 0], float(weighted_mae(errors, weights)[0]), percentile_interval(boot),
-        float(weighted_mae(dull, weights)[0]), float("nan"), float("nan"), percentile_interval(boot_dull - boot),
+        scores, scores[:, 0], float(got[0]), interval, chance, float("nan"), float("nan"), better, all_scores, folds,
+        baseline,
     )
+
+
+def score_draws(target: Target, all_scores, folds, draws, strata=None, rows=None) -> np.ndarray:
+    """The target's score for many weightings, averaged over the repeats; scores are compared within folds only.
+
+    Args:
+        target: what was predicted
+        all_scores: (repeats, n, k)
+        folds: (repeats, n)
+        draws: sample weights (b, n)
+        strata: stratum of each sample; compared within strata only
+        rows: score these rows only
+
+    Returns:
+        (b,)
+    """
+    rows = np.arange(len(target.values)) if rows is None else rows
+    values, weights = target.values[rows], draws[:, rows]
+    total = np.zeros(len(draws))
+    for scores, fold in zip(all_scores[:, rows], folds[:, rows], strict=True):
+        cells = fold if strata is None else fold * (int(strata.max()) + 1) + strata[rows]
+        if target.categorical:
+            total += macro_auc(scores, values, weights, cells)
+        elif target.kind == "ordinal":
+            total += concordance(scores[:, 0], values, weights, cells)
+        else:
+            total += weighted_mae(scores[:, 0] - values, weights)
+    return total / len(all_scores)
+
+
+def choose(machine: Machine, train: np.ndarray, rng: np.random.Generator) -> tuple[float, bool]:
+    """The penalty, and whether to balance the value range: what does best on a fifth of the training subjects."""
+    target, subjects = machine.target, machine.subjects
+    if len(train) > MOST_TO_CHOOSE:
+        names, index = np.unique(subjects[train], return_inverse=True)
+        order = rng.permutation(len(names))[index]
+        train = train[order <= np.sort(order)[MOST_TO_CHOOSE - 1]]
+    fold = subject_folds(subjects[train], target.values[train] if target.categorical else None, 5, rng)
+    return best_choice(machine, train[fold != 0], train[fold == 0])
+
+
+def best_choice(machine: Machine, fit: np.ndarray, check: np.ndarray) -> tuple[float, bool]:
+    """Penalty and balancing that do best on ``check`` when trained on ``fit``."""
+    target, weights = machine.target, subject_weights(machine.subjects[check])
+    strata = None if machine.strata is None else machine.strata[check]
+    choices = [(c, b) for c in PENALTIES for b in ((False,) if target.categorical else (True, False))]
+    best = []
+    for choice in choices:
+        scores, truth = machine.fit_predict(fit, check, *choice), target.values[check]
+        if target.categorical:
+            best.append(float(macro_auc(scores, truth, weights, strata)[0]))
+        else:
+            best.append(-float(weighted_mae(scores[:, 0] - truth, weights)[0]))
+    return choices[int(np.argmax(np.nan_to_num(best, nan=-np.inf)))]
 
 
 def subject_folds(subjects, codes, n_folds: int, rng: np.random.Generator) -> np.ndarray:
@@ -135,67 +185,3 @@ def subject_folds(subjects, codes, n_folds: int, rng: np.random.Generator) -> np
     fold = np.empty(len(names), dtype=int)
     fold[shuffled] = np.arange(len(names)) % n_folds
     return fold[index]
-
-
-def _range_weights(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weights under which every tenth of the value range (1st to 99th percentile) counts the same."""
-    low, high = np.percentile(values, [1, 99])
-    bins = np.clip(((values - low) / max(high - low, 1e-12) * 10).astype(int), 0, 9)
-    weights = weights.copy()
-    share = weights.sum() / 10
-    for b in np.unique(bins):
-        mine = bins == b
-        # a tenth with hardly anybody in it is not blown up beyond ten times its share
-        weights[mine] *= min(share / weights[mine].sum(), 10.0)
-    return weights
-
-
-def _fit_predict(gram, target: Target, subjects, train, test, penalty: float, balanced: bool) -> np.ndarray:
-    inner, cross = gram[np.ix_(train, train)], gram[np.ix_(test, train)]
-    weights = subject_weights(subjects[train])
-    if not target.categorical:
-        if balanced:
-            weights = _range_weights(target.values[train], weights)
-        weights = weights / weights.mean()
-        centre = _weighted_median(target.values[train], subject_weights(subjects[train]))
-        spread = max(float(np.std(target.values[train])), 1e-12)
-        model = SVR(kernel="precomputed", C=penalty, epsilon=0.1, cache_size=500)
-        model.fit(inner, (target.values[train] - centre) / spread, sample_weight=weights)
-        return (model.predict(cross) * spread + centre)[:, None]
-    out = np.full((len(test), len(target.classes)), -1.0)
-    present = np.unique(target.values[train])
-    for c in present if len(target.classes) > 2 else [1]:
-        positive = target.values[train] == c
-        if positive.all() or not positive.any():
-            continue
-        model = SVC(kernel="precomputed", C=penalty, cache_size=500)
-        again = np.where(positive, 0.5 / weights[positive].sum(), 0.5 / weights[~positive].sum()) * weights
-        model.fit(inner, positive, sample_weight=again * len(train))
-        out[:, c] = model.decision_function(cross)
-    if len(target.classes) == 2:
-        out[:, 0] = -out[:, 1]
-    return out
-
-
-def _choose(gram, target: Target, subjects, train, rng) -> tuple[float, bool]:
-    """The penalty, and whether to balance the value range: what does best on a fifth of the training subjects."""
-    codes = target.values[train] if target.categorical else None
-    fold = subject_folds(subjects[train], codes, 5, rng)
-    fit, check = train[fold != 0], train[fold == 0]
-    weights = subject_weights(subjects[check])
-    best = []
-    choices = [(c, b) for c in PENALTIES for b in ((False,) if target.categorical else (True, False))]
-    for choice in choices:
-        scores = _fit_predict(gram, target, subjects, fit, check, *choice)
-        if target.categorical:
-            best.append(float(macro_auc(scores, target.values[check], weights)[0]))
-        else:
-            best.append(-float(weighted_mae(scores[:, 0] - target.values[check], weights)[0]))
-    best = np.nan_to_num(best, nan=-np.inf)
-    return choices[int(np.argmax(best))]
-
-
-def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
-    order = np.argsort(values)
-    cumulative = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(cumulative, 0.5 * cumulative[-1])])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import zlib
 from typing import Literal
 
 import numpy as np
@@ -12,18 +10,20 @@ from .. import schema, store
 from ..errors import InputError
 from ..progress import Progress, start
 from .confidence import probabilities
-from .fields import Target, make_target
-from .permutation import permutation_test
+from .fields import Target
 from .result import ProbeResult, ProbeTable
-from .svm import CrossFit, cross_fit, kernel_matrix
+from .source import ProbeSource
+from .svm import CrossFit
 
 
 def probe(
     samples,
     field: str,
     *,
-    vectors: str = "dae_embedding",
+    vectors: str | list[str] = "dae_embedding",
     kernel: Literal["rbf", "linear"] = "rbf",
+    scale: Literal["auto", "classes", "ordinal", "numeric"] = "auto",
+    adjust_for: list[str] | None = None,
     n_permutations: int = 999,
     n_bootstrap: int = 1000,
     repeats: int = 3,
@@ -34,15 +34,19 @@ def probe(
     """Asks how well a field can be predicted from the embeddings of subjects the probe has not seen.
 
     Stores the out-of-fold prediction of every sample in the field
-    "probe_FIELD". When the field is decodable (and, among several classes, the
-    balanced accuracy is above one half), tags samples on the other side of
-    their own label "daebias:opposite:FIELD" and saves a view of them.
+    "probe_FIELD", the field itself as a label in "probe_FIELD_truth", and an
+    evaluation of one against the other for FiftyOne's evaluation panel. When
+    the field is decodable (and, among several classes, the balanced accuracy
+    is above one half), tags samples on the other side of their own label
+    "daebias:opposite:FIELD" and saves a view of them.
 
     Args:
         samples: a dataset or view with embeddings
         field: the metadata field to predict
-        vectors: the vector field to predict from
+        vectors: the vector field or brain run to predict from; several are concatenated
         kernel: kernel of the support vector machine
+        scale: how to read numbers; "auto" takes up to ten values as classes
+        adjust_for: fields that are expected to differ; the score is given again among subjects alike in them
         n_permutations: permutations behind the p-value
         n_bootstrap: bootstrap draws behind the interval
         repeats: how often the folds are drawn anew
@@ -50,18 +54,21 @@ def probe(
         seed: seed of folds, permutations and draws
 
     Returns:
-        score, chance, interval, p-value and counts
+        score, chance, interval, p-value and counts; within strata as well when ``adjust_for`` is given
 
     Raises:
         InputError: the field or the vectors do not exist, or cannot be probed; the message says why
     """
     _check_numbers(n_permutations, n_bootstrap, repeats)
-    data = _Data(samples, vectors, kernel, subject_field)
+    if adjust_for and field in adjust_for:
+        raise InputError(f"adjust_for: {field!r} cannot be adjusted for itself")
+    source = ProbeSource(samples, vectors, kernel, subject_field, adjust_for)
+    draws = {"n_permutations": n_permutations, "n_bootstrap": n_bootstrap, "repeats": repeats, "seed": seed}
     with start(progress, "probing", 1, "fields") as task:
-        target = data.target(field)
-        result, fit = data.run(target, n_permutations, n_bootstrap, repeats, seed)
+        target = source.target(field, scale)
+        result, fit = source.run(target, **draws)
         (result,) = ProbeTable.ranked([result]).rows
-        data.keep(result, target, fit, seed)
+        keep(source, result, [(target, fit)], seed)
         task.advance()
     return result
 
@@ -70,8 +77,10 @@ def probe_all(
     samples,
     *,
     fields: list[str] | None = None,
-    vectors: str = "dae_embedding",
+    vectors: str | list[str] = "dae_embedding",
     kernel: Literal["rbf", "linear"] = "rbf",
+    adjust_for: list[str] | None = None,
+    by: str | None = None,
     n_permutations: int = 999,
     n_bootstrap: int = 1000,
     repeats: int = 3,
@@ -84,8 +93,11 @@ def probe_all(
     Args:
         samples: a dataset or view with embeddings
         fields: the fields to probe; default: every metadata field
-        vectors: the vector field to predict from
+        vectors: the vector field or brain run to predict from; several are concatenated
         kernel: kernel of the support vector machine
+        adjust_for: fields that are expected to differ; scores are given again among subjects alike in them
+        by: a field, for example the region; every field is probed within each of its values too, and the predictions
+            from these probes are kept as "probe_FIELD_by_BY"
         n_permutations: permutations behind each p-value
         n_bootstrap: bootstrap draws behind each interval
         repeats: how often the folds are drawn anew
@@ -93,110 +105,112 @@ def probe_all(
         seed: seed of folds, permutations and draws
 
     Returns:
-        one row a field; fields that cannot be probed say why
+        one row a field (and group); fields that cannot be probed say why
 
     Raises:
         InputError: the vectors or a named field do not exist
     """
     _check_numbers(n_permutations, n_bootstrap, repeats)
-    data = _Data(samples, vectors, kernel, subject_field)
-    names = list(store.metadata_fields(samples)) if fields is None else fields
-    if fields is not None:
-        store.read_table(samples, fields)
+    source = ProbeSource(samples, vectors, kernel, subject_field, adjust_for)
+    names = list(store.metadata_fields(samples)) if fields is None else list(fields)
+    store.read_table(samples, [*names, *([by] if by else [])])
+    groups = {"": None}
+    if by:
+        groups |= {f"{by}={value}": rows for value, rows in source.groups(by).items()}
+    draws = {"n_permutations": n_permutations, "n_bootstrap": n_bootstrap, "repeats": repeats, "seed": seed}
     rows, kept = [], {}
-    with start(progress, "probing", len(names), "fields") as task:
+    with start(progress, "probing", len(names) * len(groups), "probes") as task:
         for name in names:
-            try:
-                target = data.target(name)
-            except InputError as error:
-                rows.append(ProbeResult(name, vectors, reason=str(error)))
-            else:
-                result, fit = data.run(target, n_permutations, n_bootstrap, repeats, seed)
-                rows.append(result)
-                kept[name] = target, fit
-            task.advance(note=name)
+            for group, where in groups.items():
+                if group and name == by:
+                    task.advance()
+                    continue
+                try:
+                    target = source.target(name, rows=where)
+                except InputError as error:
+                    reason = f"{error} (in {group})" if group else str(error)
+                    rows.append(ProbeResult(name, source.vectors, group, reason=reason))
+                else:
+                    result, fit = source.run(target, group=group, **draws)
+                    rows.append(result)
+                    kept[name, group] = target, fit
+                task.advance(note=f"{name} {group}".strip())
     table = ProbeTable.ranked(rows)
     for row in table.rows:
-        if row.field in kept:
-            data.keep(row, *kept[row.field], seed)
+        if (row.field, row.group) in kept and not row.group:
+            keep(source, row, [kept[row.field, ""]], seed)
+    for name in names if by else ():
+        parts = [r for r in table.rows if r.field == name and r.group and (name, r.group) in kept]
+        if parts:
+            keep(source, parts[0], [kept[name, r.group] for r in parts], seed, by, parts)
     return table
 
 
-class _Data:
-    """Vectors, subjects and the kernel, read once for all fields."""
+def keep(
+    source: ProbeSource, result: ProbeResult, fits: list[tuple[Target, CrossFit]], seed: int, by: str = "",
+    parts: list[ProbeResult] | None = None,
+) -> None:
+    """Stores predictions and run; for probes of the whole cohort also evaluation, tags and view.
 
-    def __init__(self, samples, vectors: str, kernel: str, subject_field: str | None):
-        store.ensure_samples(samples)
-        if kernel not in ("rbf", "linear"):
-            raise InputError(f"kernel must be 'rbf' or 'linear'; got {kernel!r}")
-        self.samples, self.vectors, self.kernel = samples, vectors, kernel
-        self.ids, matrix = store.read_vectors(samples, vectors)
-        bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
-        if len(bad):
-            raise InputError(
-                f"{len(bad)} vectors in {vectors!r} hold NaN or infinite values (first: sample {self.ids[bad[0]]}); "
-                "embed again"
-            )
-        if np.ptp(matrix, axis=0).max() == 0:
-            raise InputError(f"all vectors in {vectors!r} are equal, so they know nothing; embed again")
-        owners = dict(zip(store.sample_ids(samples), store.read_subjects(samples, subject_field), strict=True))
-        self.subjects = np.array([owners[i] for i in self.ids])
-        self.hash = hashlib.sha256(matrix.tobytes()).hexdigest()
-        self.gram = kernel_matrix(matrix, kernel)
-
-    def target(self, field: str) -> Target:
-        """The field's values for the samples that have a vector.
-
-        Raises:
-            InputError: it cannot be probed
-        """
-        column = store.read_table(self.samples, [field])[field].reindex(self.ids)
-        return make_target(field, [None if v is None or v != v else v for v in column.tolist()], self.subjects)
-
-    def run(self, target: Target, n_permutations, n_bootstrap, repeats, seed) -> tuple[ProbeResult, CrossFit]:
-        # A field's draws depend on its name only, so that probing more fields changes no other result.
-        rng = np.random.default_rng([seed, zlib.crc32(target.name.encode())])
-        gram = self.gram[np.ix_(target.rows, target.rows)]
-        subjects = self.subjects[target.rows]
-        fit = cross_fit(gram, target, subjects, repeats=repeats, n_bootstrap=n_bootstrap, rng=rng)
-        labels = np.eye(len(target.classes))[target.values] if target.categorical else target.values
-        p, _ = permutation_test(gram, labels, subjects, n_permutations=n_permutations, rng=rng)
-        result = ProbeResult(
-            target.name, self.vectors, target.kind, "AUC" if target.categorical else "MAE", fit.score, fit.interval,
-            fit.chance, fit.better, fit.balanced, p, float("nan"), len(set(subjects)), len(target.rows), target.classes,
-            int((fit.predicted != target.values).sum()) if target.categorical else 0, target.notes,
-        )
-        return result, fit
-
-    def keep(self, result: ProbeResult, target: Target, fit: CrossFit, seed: int) -> None:
-        """Stores run, predictions, tags and view."""
-        ids = [self.ids[k] for k in target.rows]
-        name = schema.PROBE_FIELD_PREFIX + schema.field_stem(target.name)
-        store.clear_field(self.samples, name)
-        tag = schema.TAG_OPPOSITE + target.name
-        store.untag(store.dataset_of(self.samples), tag)
+    Args:
+        source: what was probed
+        result: the result stored with the run
+        fits: targets with their fits; several for the groups of ``by``
+        seed: stored with the run
+        by: the field that made the groups
+        parts: results of the groups
+    """
+    samples, stem = source.samples, schema.field_stem(result.field)
+    name = schema.PROBE_FIELD_PREFIX + stem + (f"_by_{schema.field_stem(by)}" if by else "")
+    store.clear_field(samples, name)
+    ids, other = [], []
+    for target, fit in fits:
+        mine = [source.ids[k] for k in target.rows]
+        ids += mine
         if target.categorical:
             chances = probabilities(fit.scores, target.values)
+            at = np.arange(len(mine))
             store.write_predictions(
-                self.samples, name, ids, [target.classes[c] for c in fit.predicted],
-                chances[np.arange(len(ids)), fit.predicted], fit.scores[np.arange(len(ids)), target.values],
+                samples, name, mine, [target.classes[c] for c in fit.predicted], chances[at, fit.predicted],
+                _margins(fit.scores, target.values),
             )
-            # Among several classes, a probe that is mostly wrong says nothing about single samples.
-            if result.decodable and (target.kind == "binary" or result.balanced_accuracy > 0.5):
-                other = [i for i, a, b in zip(ids, fit.predicted, target.values, strict=True) if a != b]
-                store.tag(self.samples, other, tag)
-                store.save_view(
-                    self.samples, f"opposite {target.name}", store.view_of_tag(self.samples, tag),
-                    description=f"look like another {target.name} to a probe that has not seen their subject",
-                )
+            other += [i for i, a, b in zip(mine, fit.predicted, target.values, strict=True) if a != b]
         else:
-            store.write_regressions(self.samples, name, ids, fit.predicted)
-        store.save_run(
-            self.samples, schema.PROBE_RUN_PREFIX + schema.field_stem(target.name),
-            {"field": target.name, "vectors": self.vectors, "kernel": self.kernel, "seed": seed,
-             "data_hash": self.hash},
-            {"summary": result.to_dict(), "sample_ids": ids, "scores": fit.scores.astype(np.float32)},
-        )
+            store.write_regressions(samples, name, mine, fit.predicted)
+    summary = {"summary": result.to_dict(), "sample_ids": ids}
+    if parts:
+        summary["parts"] = [p.to_dict() for p in parts]
+    if not by:
+        (target, fit), = fits
+        summary["scores"] = fit.scores.astype(np.float32)
+        truth = [target.classes[c] for c in target.values] if target.categorical else target.values
+        store.write_evaluation(samples, name, ids, truth, target.categorical)
+        tag = schema.TAG_OPPOSITE + target.name
+        store.untag(store.dataset_of(samples), tag)
+        # Among several classes, a probe that is mostly wrong says nothing about single samples.
+        if target.categorical and result.decodable and (target.kind == "binary" or result.balanced_accuracy > 0.5):
+            store.tag(samples, other, tag)
+            store.save_view(
+                samples, f"opposite {target.name}", store.view_of_tag(samples, tag),
+                description=f"look like another {target.name} to a probe that has not seen their subject",
+            )
+    store.save_run(
+        samples, schema.PROBE_RUN_PREFIX + stem + (f"_by_{schema.field_stem(by)}" if by else ""),
+        {"field": result.field, "vectors": source.vectors, "kernel": source.kernel, "seed": seed, "by": by,
+         "adjust_for": list(source.strata.fields) if source.strata else [], "data_hash": source.hash},
+        summary,
+    )
+
+
+def _margins(scores: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Signed margin of each sample's own class over the best other class; negative on the other side."""
+    at = np.arange(len(codes))
+    own = scores[at, codes]
+    if scores.shape[1] == 2:
+        return own
+    rest = scores.copy()
+    rest[at, codes] = -np.inf
+    return own - rest.max(axis=1)
 
 
 def _check_numbers(n_permutations: int, n_bootstrap: int, repeats: int) -> None:

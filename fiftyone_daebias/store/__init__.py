@@ -8,6 +8,7 @@ from .fields import (
     count_tags,
     tag,
     untag,
+    write_evaluation,
     write_labels,
     write_predictions,
     write_regressions,
@@ -50,6 +51,6 @@ __all__ = [
     "load_run", "load_samples", "map_runs", "metadata_fields", "read_field", "read_info", "read_subjects",
     "read_table", "read_vectors", "sample_ids", "save_map", "save_run", "save_similarity", "save_view",
     "save_workspace", "saved_view_ids", "saved_views", "saved_workspaces", "subject_field", "tag", "tags_by_sample",
-    "untag", "vector_fields", "view_of_field", "view_of_ids", "view_of_tag", "write_info", "write_labels",
+    "untag", "vector_fields", "view_of_field", "view_of_ids", "view_of_tag", "write_evaluation", "write_info", "write_labels",
     "write_predictions", "write_regressions", "write_reviews", "write_values", "write_vectors",
 ]

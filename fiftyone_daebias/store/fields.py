@@ -109,6 +109,30 @@ def write_regressions(samples, field: str, ids: list[str], values) -> None:
     write_labels(samples, field, {i: fo.Regression(value=float(v)) for i, v in zip(ids, values, strict=True)})
 
 
+def write_evaluation(samples, field: str, ids: list[str], truth, categorical: bool) -> None:
+    """Stores what a prediction should have been, and FiftyOne's evaluation of the one against the other.
+
+    Args:
+        samples: a dataset or view
+        field: label field with the predictions; the truth goes to ``field + "_truth"``, the evaluation to
+            ``field + "_eval"``
+        ids: sample ids
+        truth: class or number of each
+        categorical: whether it is a class
+    """
+    goal, key = field + "_truth", field + "_eval"
+    dataset = dataset_of(samples)
+    if dataset.has_evaluation(key):
+        dataset.delete_evaluation(key)
+    clear_field(samples, goal)
+    if categorical:
+        write_labels(samples, goal, {i: fo.Classification(label=str(t)) for i, t in zip(ids, truth, strict=True)})
+        dataset.select(ids).evaluate_classifications(field, gt_field=goal, eval_key=key, method="simple")
+    else:
+        write_regressions(samples, goal, ids, truth)
+        dataset.select(ids).evaluate_regressions(field, gt_field=goal, eval_key=key, method="simple")
+
+
 def count_tags(samples) -> dict[str, int]:
     """How many samples carry each tag."""
     return dict(samples.count_sample_tags())

@@ -201,6 +201,10 @@ def vector_fields(samples) -> list[str]:
 def read_vectors(samples, field: str) -> tuple[list[str], np.ndarray]:
     """Vectors of the samples that have one.
 
+    Args:
+        samples: a dataset or view
+        field: a vector field, or a brain run: the map's points, or the vectors of a similarity index
+
     Returns:
         ids of the samples that have a vector, and the vectors, float32 of shape (n, d)
 
@@ -208,6 +212,8 @@ def read_vectors(samples, field: str) -> tuple[list[str], np.ndarray]:
         InputError: the field does not exist, holds no vectors, or vectors of different length
     """
     full = dataset_of(samples).get_field_schema()
+    if field not in full and dataset_of(samples).has_brain_run(field):
+        return _run_vectors(samples, field)
     if field not in full:
         have = ", ".join(vector_fields(samples)) or "none; run 'daebias embed' first"
         raise InputError(f"vector field {field!r} does not exist; vector fields: {have}")
@@ -220,6 +226,23 @@ def read_vectors(samples, field: str) -> tuple[list[str], np.ndarray]:
     except ValueError as error:
         raise InputError(f"vectors in {field!r} differ in length or are not numbers ({error}); embed again") from error
     return [i for i, _ in pairs], vectors
+
+
+def _run_vectors(samples, key: str) -> tuple[list[str], np.ndarray]:
+    """Vectors behind a brain run, of the samples at hand, in their order."""
+    results = dataset_of(samples).load_brain_results(key)
+    vectors = getattr(results, "points", None)
+    if vectors is not None:
+        ids = results.sample_ids
+    elif hasattr(results, "get_embeddings"):
+        vectors, ids, _ = results.get_embeddings()
+    else:
+        raise InputError(f"brain run {key!r} holds neither a map nor a similarity index, so it has no vectors")
+    rows = {str(i): k for k, i in enumerate(ids)}
+    mine = [i for i in sample_ids(samples) if i in rows]
+    if not mine:
+        raise InputError(f"brain run {key!r} has none of these samples; run it on them or widen the view")
+    return mine, np.asarray(vectors, np.float32)[[rows[i] for i in mine]]
 
 
 def has_field(samples, field: str) -> bool:

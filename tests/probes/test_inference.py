@@ -8,7 +8,8 @@ from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.probes.confidence import probabilities
 from fiftyone_daebias.probes.fields import make_target
 from fiftyone_daebias.probes.permutation import permutation_test, subject_permutations
-from fiftyone_daebias.probes.svm import cross_fit, kernel_matrix, subject_folds
+from fiftyone_daebias.probes.design import make_design
+from fiftyone_daebias.probes.svm import cross_fit, subject_folds
 
 
 def clustered(rng, n_subjects=60, d=16, within=0.3):
@@ -29,10 +30,10 @@ def test_false_positives_stay_at_five_percent_with_clustered_subjects(varying):
         labels = own[subjects].astype(float)
         if varying:
             labels = np.where(rng.random(len(labels)) < 0.2, 1 - labels, labels)
-        gram = kernel_matrix(vectors)
-        hits += permutation_test(gram, labels, subjects, n_permutations=99, rng=rng)[0] <= 0.05
+        design = make_design(vectors)
+        hits += permutation_test(design, labels, subjects, n_permutations=99, rng=rng)[0] <= 0.05
         if not varying:
-            naive += permutation_test(gram, labels, np.arange(len(labels)), n_permutations=99, rng=rng)[0] <= 0.05
+            naive += permutation_test(design, labels, np.arange(len(labels)), n_permutations=99, rng=rng)[0] <= 0.05
     low, high = binom.interval(0.999, trials, 0.05)
     assert low <= hits <= high, f"{hits} of {trials} false positives"
     if not varying:
@@ -46,7 +47,7 @@ def test_power_is_there_for_a_small_shift():
         labels = rng.permutation(np.arange(1000) % 2)
         vectors = rng.normal(size=(1000, 64)).astype(np.float32)
         vectors[:, 0] += np.where(labels == 1, 0.25, -0.25)
-        p, _ = permutation_test(kernel_matrix(vectors, "linear"), labels, np.arange(1000), n_permutations=99, rng=rng)
+        p, _ = permutation_test(make_design(vectors, "linear"), labels, np.arange(1000), n_permutations=99, rng=rng)
         found += p <= 0.05
     assert found == 10
 
@@ -81,21 +82,21 @@ def test_binary_multiclass_and_numbers_are_predicted_for_unseen_subjects():
     own = rng.normal(size=(121, 8))
     del own
     sex = np.where(np.array([vectors[subjects == s, 0].mean() for s in range(120)]) > 0, "F", "M")[subjects]
-    gram = kernel_matrix(vectors)
+    design = make_design(vectors)
     target = make_target("sex", sex.tolist(), names)
-    fit = cross_fit(gram, target, names, repeats=2, n_bootstrap=200, rng=rng)
+    fit = cross_fit(design, target, names, repeats=2, n_bootstrap=200, rng=rng)
     assert fit.score > 0.9 and fit.interval[0] < fit.score < fit.interval[1] and fit.better[0] > 0
     chance = probabilities(fit.scores, target.values)
     np.testing.assert_allclose(chance.sum(axis=1), 1)
     site = np.array(["a", "b", "c"])[np.digitize(vectors[:, 1], [-0.5, 0.5])]
     several = make_target("site", site.tolist(), names)
     assert several.kind == "multiclass"
-    assert cross_fit(gram, several, names, repeats=1, n_bootstrap=200, rng=rng).score > 0.8
+    assert cross_fit(design, several, names, repeats=1, n_bootstrap=200, rng=rng).score > 0.8
     age = 50 + 10 * vectors[:, 2]
-    numbers = cross_fit(gram, make_target("age", age.tolist(), names), names, repeats=1, n_bootstrap=200, rng=rng)
+    numbers = cross_fit(design, make_target("age", age.tolist(), names), names, repeats=1, n_bootstrap=200, rng=rng)
     assert numbers.score < 0.6 * numbers.chance and numbers.better[0] > 0
     noise = make_target("noise", rng.permutation(age).tolist(), names)
-    nothing = cross_fit(gram, noise, names, repeats=1, n_bootstrap=200, rng=rng)
+    nothing = cross_fit(design, noise, names, repeats=1, n_bootstrap=200, rng=rng)
     assert nothing.better[0] < 0
 
 
@@ -104,8 +105,8 @@ def test_the_kernel_is_what_scikit_learn_computes():
 
     vectors = np.random.default_rng(0).normal(3, 5, (40, 6)).astype(np.float32)
     z = (vectors - vectors.mean(0)) / vectors.std(0)
-    np.testing.assert_allclose(kernel_matrix(vectors), rbf_kernel(z, gamma=1 / 12), atol=1e-5)
-    np.testing.assert_allclose(kernel_matrix(vectors, "linear"), z @ z.T / 6, atol=1e-5)
+    np.testing.assert_allclose(make_design(vectors).gram, rbf_kernel(z, gamma=1 / 12), atol=1e-5)
+    np.testing.assert_allclose((f := make_design(vectors, "linear").features) @ f.T, z @ z.T / 6, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+"""What a probe sees of the vectors: standardised features, or a kernel matrix of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+#: above this many samples the RBF kernel is approximated by landmarks, since its matrix is n × n
+MOST_EXACT = 12_000
+LANDMARKS = 1_000
+
+
+@dataclass(frozen=True)
+class Design:
+    """Vectors made ready for support vector machines and for the permutation test.
+
+    Attributes:
+        kind: "linear" or "rbf"
+        features: float32 (n, d), standardised and divided by √d, so that a row's squared norm is about 1
+        gram: float32 (n, n) RBF kernel; ``None`` when the features are used as they are (linear kernel), or when
+            they are landmark features of the RBF kernel
+    """
+
+    kind: str
+    features: np.ndarray
+    gram: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def take(self, rows: np.ndarray) -> Design:
+        """The same for some rows."""
+        if len(rows) == len(self) and np.array_equal(rows, np.arange(len(self))):
+            return self
+        return Design(self.kind, self.features[rows], None if self.gram is None else self.gram[np.ix_(rows, rows)])
+
+
+def make_design(vectors: np.ndarray, kind: str = "rbf") -> Design:
+    """Standardises vectors and computes the kernel.
+
+    "linear" is Z·Zᵀ/d; "rbf" is exp(−‖z − z'‖² / (2·d)), scikit-learn's "scale" up to a factor of 2, exact up to
+    :data:`MOST_EXACT` samples and by :data:`LANDMARKS` landmarks (Nyström; Williams & Seeger, NIPS 2000) above.
+
+    Args:
+        vectors: (n, d), finite, not all equal
+        kind: "linear" or "rbf"
+    """
+    mean, spread = vectors.mean(axis=0), vectors.std(axis=0)
+    used = spread > 1e-8 * max(1e-30, float(spread.max()))
+    z = ((vectors[:, used] - mean[used]) / spread[used]).astype(np.float32)
+    z /= np.float32(np.sqrt(z.shape[1]))
+    if kind == "linear":
+        return Design(kind, z)
+    if len(z) <= MOST_EXACT:
+        return Design(kind, z, rbf(z, z))
+    # Which samples serve as landmarks depends on their order only: the same data give the same features.
+    landmarks = z[np.random.default_rng(0).choice(len(z), LANDMARKS, replace=False)]
+    values, axes = np.linalg.eigh(rbf(landmarks, landmarks).astype(np.float64))
+    kept = values > 1e-6 * values[-1]
+    root = (axes[:, kept] / np.sqrt(values[kept])).astype(np.float32)
+    return Design(kind, rbf(z, landmarks) @ root)
+
+
+def rbf(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """exp(−‖a − b‖²/2) of features that are already divided by √d, float32 (n, m)."""
+    gram = a @ b.T
+    gram *= 2.0
+    gram -= np.einsum("ij,ij->i", a, a)[:, None]
+    gram -= np.einsum("ij,ij->i", b, b)[None, :]
+    np.minimum(gram, 0.0, out=gram)
+    gram /= 2.0
+    return np.exp(gram, out=gram)

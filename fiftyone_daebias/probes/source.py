@@ -1,0 +1,196 @@
+"""Vectors, subjects and targets of a dataset, read once for all probes."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+
+import numpy as np
+import pandas as pd
+
+from .. import schema, store
+from ..errors import InputError
+from .confounding import Strata, left_within, make_strata, support
+from .design import Design, make_design
+from .fields import MIN_SUBJECTS, Target, make_target
+from .permutation import first_stratum, permutation_test
+from .power import smallest_effect
+from .result import Adjusted, Holdout, ProbeResult
+from .scores import balanced_accuracy, bootstrap_weights, percentile_interval, subject_weights
+from .svm import CrossFit, best_choice, cross_fit, score_draws
+from .machine import Machine
+
+
+class ProbeSource:
+    """What probes of one dataset share.
+
+    Args:
+        samples: a dataset or view
+        vectors: a vector field or a brain run, or several, which are concatenated
+        kernel: "rbf" or "linear"
+        subject_field: field that names the subject
+        adjust_for: fields to compare within
+
+    Raises:
+        InputError: vectors or fields that do not exist or cannot be used; the message says which
+    """
+
+    def __init__(
+        self, samples, vectors: str | list[str], kernel: str, subject_field: str | None = None,
+        adjust_for: list[str] | None = None,
+    ):
+        store.ensure_samples(samples)
+        if kernel not in ("rbf", "linear"):
+            raise InputError(f"kernel must be 'rbf' or 'linear'; got {kernel!r}")
+        self.samples, self.kernel = samples, kernel
+        names = [vectors] if isinstance(vectors, str) else list(vectors)
+        if not names:
+            raise InputError("vectors: name at least one vector field or brain run")
+        self.vectors = "+".join(names)
+        self.ids, matrix = read_joined(samples, names)
+        owners = dict(zip(store.sample_ids(samples), store.read_subjects(samples, subject_field), strict=True))
+        self.subjects = np.array([owners[i] for i in self.ids])
+        self.hash = hashlib.sha256(matrix.tobytes()).hexdigest()
+        self.design = make_design(matrix, kernel)
+        self.strata = None
+        if adjust_for:
+            self.strata = make_strata(store.read_table(samples, list(adjust_for)).reindex(self.ids))
+
+    def column(self, field: str) -> list:
+        """A field's values for the samples that have a vector; ``None`` where missing."""
+        column = store.read_table(self.samples, [field])[field].reindex(self.ids)
+        return [None if _nothing(v) else v for v in column.tolist()]
+
+    def target(self, field: str, scale: str = "auto", rows: np.ndarray | None = None) -> Target:
+        """The field as a question, for all samples or for some rows.
+
+        Raises:
+            InputError: it cannot be probed
+        """
+        rows = np.arange(len(self.ids)) if rows is None else rows
+        values = self.column(field)
+        target = make_target(field, [values[k] for k in rows], self.subjects[rows], scale)
+        return Target(target.name, target.kind, rows[target.rows], target.values, target.classes, target.notes)
+
+    def groups(self, by: str) -> dict[str, np.ndarray]:
+        """Rows of each value of a field with enough subjects to be probed."""
+        values = self.column(by)
+        out = {}
+        for value in sorted({str(v) for v in values if v is not None}):
+            rows = np.array([k for k, v in enumerate(values) if v is not None and str(v) == value])
+            if len(set(self.subjects[rows])) >= 2 * MIN_SUBJECTS:
+                out[value] = rows
+        if not out:
+            raise InputError(f"by: no value of {by!r} has {2 * MIN_SUBJECTS} subjects, so there is nothing to probe")
+        return out
+
+    def run(
+        self, target: Target, *, n_permutations: int, n_bootstrap: int, repeats: int, seed: int, group: str = ""
+    ) -> tuple[ProbeResult, CrossFit]:
+        """One probe: score, interval, p-value, and the score within strata and on the stored split."""
+        # A field's draws depend on its name only, so that probing more fields changes no other result.
+        rng = np.random.default_rng([seed, zlib.crc32((target.name + group).encode())])
+        design, subjects = self.design.take(target.rows), self.subjects[target.rows]
+        fit = cross_fit(design, target, subjects, repeats=repeats, n_bootstrap=n_bootstrap, rng=rng)
+        p, _ = permutation_test(design, _labels(target), subjects, n_permutations=n_permutations, rng=rng)
+        adjusted = None
+        if self.strata is not None:
+            adjusted = self._adjusted(target, n_permutations, n_bootstrap, repeats, rng)
+        metric = "AUC" if target.categorical else "C" if target.kind == "ordinal" else "MAE"
+        result = ProbeResult(
+            target.name, self.vectors, group, target.kind, metric, fit.score, fit.interval, fit.chance, fit.better,
+            fit.accuracy, fit.balanced, smallest_effect(target.kind, target.values, subjects, fit.chance), p,
+            float("nan"), len(set(subjects)), len(target.rows), target.classes,
+            int((fit.predicted != target.values).sum()) if target.categorical else 0, target.notes,
+            adjusted=adjusted, holdout=self._holdout(design, target, subjects, n_bootstrap, rng),
+        )
+        return result, fit
+
+    def _adjusted(self, target: Target, n_permutations, n_bootstrap, repeats, rng) -> Adjusted:
+        fields = self.strata.fields
+        if target.name in fields:
+            return Adjusted(fields, reason="the field is among those adjusted for")
+        subjects = self.subjects[target.rows]
+        codes = first_stratum(subjects, self.strata.codes[target.rows])
+        held = support(self.strata, codes, subjects, target.values, target.categorical)
+        if held.n_subjects < 2 * MIN_SUBJECTS:
+            return Adjusted(fields, n_subjects=held.n_subjects, notes=held.notes,
+                            reason=f"only {held.n_subjects} subjects are in strata that compare somebody")
+        rows, values = target.rows[held.rows], target.values[held.rows]
+        part = Target(target.name, target.kind, rows, values, target.classes)
+        design, subjects = self.design.take(rows), self.subjects[rows]
+        codes = np.unique(codes[held.rows], return_inverse=True)[1]
+        fit = cross_fit(design, part, subjects, strata=codes, repeats=repeats, n_bootstrap=n_bootstrap, rng=rng)
+        p, _ = permutation_test(
+            design, _labels(part), subjects, strata=codes, n_permutations=n_permutations, rng=rng
+        )
+        left = left_within(self.strata, rows, codes, values, subjects, part.kind == "binary")
+        return Adjusted(fields, fit.score, fit.interval, fit.chance, fit.better, p, float("nan"), held.n_subjects,
+                        held.n_strata, (*held.notes, *left))
+
+    def _holdout(self, design: Design, target: Target, subjects, n_bootstrap, rng) -> Holdout | None:
+        if not store.has_field(self.samples, schema.SPLIT_FIELD):
+            return None
+        where = dict(zip(store.sample_ids(self.samples), store.read_field(self.samples, schema.SPLIT_FIELD), strict=True))
+        split = np.array([where[self.ids[k]] or "" for k in target.rows])
+        train, val, test = (np.flatnonzero(split == s) for s in schema.SPLITS)
+        few = min(len(set(subjects[part])) for part in (train, val, test))
+        if few < 3 or target.categorical and any(len(np.unique(target.values[p])) < 2 for p in (train, test)):
+            return None
+        machine = Machine(design, target, subjects)
+        scores = machine.fit_predict(train, test, *best_choice(machine, train, val))
+        everything = np.zeros((1, len(target.rows), scores.shape[1]))
+        everything[0, test] = scores
+        weights = np.zeros((n_bootstrap + 1, len(target.rows)))
+        own = subject_weights(subjects[test])
+        weights[0, test], weights[1:, test] = own, bootstrap_weights(subjects[test], n_bootstrap, rng)
+        got = score_draws(target, everything, np.zeros((1, len(target.rows)), int), weights, rows=test)
+        chance, accuracy, balanced = 0.5, float("nan"), float("nan")
+        truth = target.values[test]
+        if target.categorical:
+            predicted = scores.argmax(axis=1)
+            accuracy = float(np.average(predicted == truth, weights=own))
+            balanced = balanced_accuracy(predicted, truth, own)
+        elif target.kind != "ordinal":
+            chance = float(np.average(np.abs(machine.medians(train, test) - truth), weights=own))
+        return Holdout(float(got[0]), percentile_interval(got[1:]), chance, accuracy, balanced,
+                       len(set(subjects[test])))
+
+
+def read_joined(samples, names: list[str]) -> tuple[list[str], np.ndarray]:
+    """Vectors of one or several fields or brain runs, side by side, of the samples that have all of them.
+
+    Several are standardised by their own overall spread first, so that each has the same say a dimension.
+
+    Raises:
+        InputError: a name that does not exist, no sample with all vectors, NaN, or vectors that are all equal
+    """
+    parts = []
+    for name in names:
+        ids, matrix = store.read_vectors(samples, name)
+        bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
+        if len(bad):
+            raise InputError(
+                f"{len(bad)} vectors in {name!r} hold NaN or infinite values (first: sample {ids[bad[0]]}); embed again"
+            )
+        if np.ptp(matrix, axis=0).max() == 0:
+            raise InputError(f"all vectors in {name!r} are equal, so they know nothing; embed again")
+        parts.append(pd.DataFrame(matrix, index=ids))
+    if len(parts) == 1:
+        return list(parts[0].index), parts[0].to_numpy(np.float32)
+    shared = set(parts[0].index).intersection(*(p.index for p in parts[1:]))
+    if not shared:
+        raise InputError(f"no sample has a vector in all of {', '.join(names)}")
+    ids = [i for i in parts[0].index if i in shared]
+    return ids, np.hstack([p.loc[ids].to_numpy(np.float32) for p in parts])
+
+
+def _labels(target: Target) -> np.ndarray:
+    if not target.categorical:
+        return target.values
+    # two classes are one question: the second column would be the first one's mirror image
+    return (target.values == 1).astype(float) if len(target.classes) == 2 else np.eye(len(target.classes))[target.values]
+
+
+def _nothing(value) -> bool:
+    return value is None or value is pd.NaT or isinstance(value, (float, np.floating)) and np.isnan(value)
