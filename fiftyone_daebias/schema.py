@@ -34,6 +34,7 @@ PROVENANCE_SUFFIX = "_provenance"  # custom run
 # --- runs, fields and tags of the later steps -----------------------------------------------------------
 PROBE_RUN_PREFIX = "daebias_probe_"  # custom run, one a probed field
 PROBE_FIELD_PREFIX = "probe_"  # Classification or Regression field, one a probed field
+DISAGREEMENT_RUN_PREFIX = "daebias_disagreements_"
 CLUSTER_FIELD = "daebias_clusters"  # Classifications: the named clusters a sample belongs to
 CLUSTER_RUN_PREFIX = "daebias_cluster_"
 EXPLAIN_RUN_PREFIX = "daebias_explain_"

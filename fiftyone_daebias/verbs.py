@@ -57,6 +57,9 @@ VERBS: tuple[Verb, ...] = (
     Verb("embed", "embeddings.compute:compute_dae_embeddings", "Compute DAE embeddings", delegate=True),
     Verb("probe", "probes.verb:probe", "Probe a field", icon="troubleshoot"),
     Verb("probe-all", "probes.verb:probe_all", "Probe every field", icon="fact_check", delegate=True),
+    Verb("disagreements", "probes.disagreements:disagreements", "Label error or true anatomy?", icon="rule"),
+    Verb("subgroups", "probes.subgroups:subgroups", "Score a probe by group", icon="groups", delegate=True),
+    Verb("transfer", "probes.transfer:transfer", "Probe across groups", icon="swap_horiz", delegate=True),
     Verb("tag", "clusters.outliers:tag_outliers", "Tag outliers", icon="sell"),
 )
 

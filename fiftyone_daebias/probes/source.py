@@ -10,15 +10,15 @@ import pandas as pd
 
 from .. import schema, store
 from ..errors import InputError
-from .confounding import Strata, left_within, make_strata, support
+from .confounding import left_within, make_strata, support
 from .design import Design, make_design
 from .fields import MIN_SUBJECTS, Target, make_target
+from .machine import Machine
 from .permutation import first_stratum, permutation_test
 from .power import smallest_effect
 from .result import Adjusted, Holdout, ProbeResult
 from .scores import balanced_accuracy, bootstrap_weights, percentile_interval, subject_weights
 from .svm import CrossFit, best_choice, cross_fit, score_draws
-from .machine import Machine
 
 
 class ProbeSource:

@@ -170,7 +170,9 @@ def best_choice(machine: Machine, fit: np.ndarray, check: np.ndarray) -> tuple[f
     for choice in choices:
         scores, truth = machine.fit_predict(fit, check, *choice), target.values[check]
         if target.categorical:
-            best.append(float(macro_auc(scores, truth, weights, strata)[0]))
+            # A small penalty may rank well and still put its threshold anywhere, so both count.
+            accuracy = balanced_accuracy(scores.argmax(axis=1), truth, weights)
+            best.append(float(macro_auc(scores, truth, weights, strata)[0]) + accuracy)
         else:
             best.append(-float(weighted_mae(scores[:, 0] - truth, weights)[0]))
     return choices[int(np.argmax(np.nan_to_num(best, nan=-np.inf)))]

@@ -192,6 +192,15 @@ def read_field(samples, field: str) -> list:
     return samples.values(field)
 
 
+def read_labels(samples, field: str, attributes: tuple[str, ...]) -> dict[str, tuple]:
+    """Attributes of a label field, ``{sample id: (value, …)}``, for the samples that have the label."""
+    ids, labels = samples.values(["id", field])
+    return {
+        str(i): tuple(getattr(v, a, None) for a in attributes)
+        for i, v in zip(ids, labels, strict=True) if v is not None
+    }
+
+
 def vector_fields(samples) -> list[str]:
     """Fields that hold vectors."""
     fields = dataset_of(samples).get_field_schema()

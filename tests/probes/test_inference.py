@@ -6,9 +6,9 @@ from scipy.stats import binom
 
 from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.probes.confidence import probabilities
+from fiftyone_daebias.probes.design import make_design
 from fiftyone_daebias.probes.fields import make_target
 from fiftyone_daebias.probes.permutation import permutation_test, subject_permutations
-from fiftyone_daebias.probes.design import make_design
 from fiftyone_daebias.probes.svm import cross_fit, subject_folds
 
 
