@@ -58,8 +58,9 @@ def detection(cohorts: int, permutations: int) -> list[dict]:
                         make_design(x, "linear"), group, np.arange(len(x)), n_permutations=permutations, rng=rng
                     )
                     hits += p <= 0.05
-                rows.append({"d": d, "where": "nowhere" if delta == 0 else where, "delta": delta, "found": hits / cohorts})
-                print(f"d={d:<4} {rows[-1]['where']:<10} delta={delta:<5} found {hits / cohorts:.3f}", flush=True)
+                place = "nowhere" if delta == 0 else where
+                rows.append({"d": d, "where": place, "delta": delta, "found": hits / cohorts})
+                print(f"d={d:<4} {place:<10} delta={delta:<5} found {hits / cohorts:.3f}", flush=True)
     return rows
 
 
@@ -130,7 +131,7 @@ def main() -> None:
     low, high = (v / (3 * size) for v in binom.interval(0.95, 3 * size, 0.05))
     print(f"false positives {np.mean(nothing):.3f}; binomial interval around 5 %: {low:.3f} to {high:.3f}")
     groups = clustered(100 if args.quick else 500, 199)
-    print(f"clustered subjects: false positives by subject {groups['by subject']:.3f}, by image {groups['by image']:.3f}")
+    print("clustered subjects: false positives " + ", ".join(f"{k} {v:.3f}" for k, v in groups.items()))
     covered = coverage(100 if args.quick else 500)
     print(f"coverage of the 95 % interval over {covered['cohorts']} cohorts: {covered['coverage']:.3f}")
     with open(args.out, "w") as out:

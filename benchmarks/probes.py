@@ -79,7 +79,8 @@ def main() -> None:
             kernel_fit = timed(SVC(), z, group)
             cost, parts, score = probe(x, binary, "rbf")
             row |= {"SVC fit": kernel_fit, "rbf probe": cost, "in SVC fits": cost / kernel_fit, "rbf AUC": score}
-            print(f"  rbf: one SVC fit {kernel_fit:.1f} s; probe {cost:.1f} s = {cost / kernel_fit:.1f} fits", flush=True)
+            fits = cost / kernel_fit
+            print(f"  rbf: one SVC fit {kernel_fit:.1f} s; probe {cost:.1f} s = {fits:.1f} fits", flush=True)
         numeric = Target("number", "numeric", np.arange(n), number.astype(float))
         cost, parts, score = probe(x, numeric, "linear")
         row |= {"linear regression probe": cost}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -20,6 +21,9 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         0 on success; 1 when ``doctor`` finds that the main job cannot run; 2 on bad input; 130 when interrupted
     """
+    # Threads that spin while they wait make two of them slower than one where others use the cores too. It must be
+    # set before torch loads its OpenMP.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = build_parser(argv[0] if argv else None)
     args = parser.parse_args(argv)

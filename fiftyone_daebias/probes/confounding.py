@@ -133,7 +133,9 @@ def support(strata: Strata, codes: np.ndarray, subjects: np.ndarray, values, cat
     return Support(rows, here, len(kept), tuple(notes))
 
 
-def left_within(strata: Strata, rows: np.ndarray, codes: np.ndarray, target_values, subjects, binary: bool) -> list[str]:
+def left_within(
+    strata: Strata, rows: np.ndarray, codes: np.ndarray, target_values, subjects, binary: bool
+) -> list[str]:
     """Warns where a number, cut into bins, still goes with the label inside the bins.
 
     Args:

@@ -193,7 +193,9 @@ class ProbeTable:
         probed = [r for r in self.rows if not r.reason]
         lines: list[str] = []
         if probed:
-            head = ("field", "verdict", "score", "95 % interval", "chance", "p", "q", "finds from", "subjects", "images")
+            head = (
+                "field", "verdict", "score", "95 % interval", "chance", "p", "q", "finds from", "subjects", "images"
+            )
             lines += _table([head, *(_cells(r) for r in probed)])
             adjusted = [r for r in probed if r.adjusted]
             if adjusted:

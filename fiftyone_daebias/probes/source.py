@@ -131,7 +131,8 @@ class ProbeSource:
     def _holdout(self, design: Design, target: Target, subjects, n_bootstrap, rng) -> Holdout | None:
         if not store.has_field(self.samples, schema.SPLIT_FIELD):
             return None
-        where = dict(zip(store.sample_ids(self.samples), store.read_field(self.samples, schema.SPLIT_FIELD), strict=True))
+        parts = store.read_field(self.samples, schema.SPLIT_FIELD)
+        where = dict(zip(store.sample_ids(self.samples), parts, strict=True))
         split = np.array([where[self.ids[k]] or "" for k in target.rows])
         train, val, test = (np.flatnonzero(split == s) for s in schema.SPLITS)
         few = min(len(set(subjects[part])) for part in (train, val, test))
@@ -189,7 +190,9 @@ def _labels(target: Target) -> np.ndarray:
     if not target.categorical:
         return target.values
     # two classes are one question: the second column would be the first one's mirror image
-    return (target.values == 1).astype(float) if len(target.classes) == 2 else np.eye(len(target.classes))[target.values]
+    if len(target.classes) == 2:
+        return (target.values == 1).astype(float)
+    return np.eye(len(target.classes))[target.values]
 
 
 def _nothing(value) -> bool:

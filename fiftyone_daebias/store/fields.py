@@ -127,7 +127,9 @@ def write_evaluation(samples, field: str, ids: list[str], truth, categorical: bo
     clear_field(samples, goal)
     if categorical:
         write_labels(samples, goal, {i: fo.Classification(label=str(t)) for i, t in zip(ids, truth, strict=True)})
-        dataset.select(ids).evaluate_classifications(field, gt_field=goal, eval_key=key, method="simple", progress=False)
+        dataset.select(ids).evaluate_classifications(
+            field, gt_field=goal, eval_key=key, method="simple", progress=False
+        )
     else:
         write_regressions(samples, goal, ids, truth)
         dataset.select(ids).evaluate_regressions(field, gt_field=goal, eval_key=key, method="simple", progress=False)
