@@ -121,10 +121,11 @@ class SliceCache:
         return array, entry
 
 
-def file_key(path: Path | str, *settings) -> str:
-    """Key of a file's content under reading settings: another content or another setting is another key."""
+def file_key(path: Path | str | list[Path], *settings) -> str:
+    """Key of one or several files' content under reading settings: other content or settings, another key."""
     digest = hashlib.sha256(repr((VERSION, *settings)).encode())
-    with open(path, "rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
+    for one in path if isinstance(path, list) else [path]:
+        with open(one, "rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
     return digest.hexdigest()

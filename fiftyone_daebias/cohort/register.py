@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
-import re
-from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from .. import schema
+from .. import paths, schema
 from ..errors import CohortError, InputError
 from ..progress import Progress, start
 from ..store import register as records
-from .cache import SliceCache
-from .columns import Column, type_column
-from .raster import SUFFIXES
-from .slices import cache_file
+from .fields import header_columns
+from .identity import Pseudonyms
+from .items import Item, find_items
+from .join import join
+from .load import Loaded, Settings, load_item
 from .split import split_subjects
-from .table import Table, field_names, match_files, read_table
+from .table import read_table
 
-_SUBJECT_NAMES = {"".join(c for c in name.lower() if c.isalnum()) for name in schema.SUBJECT_FIELD_GUESSES}
+#: slices a volume is embedded with; volumes with fewer are tagged
+N_SLICES = 12
+#: below this many bytes starting workers takes longer than they save
+WORTH_WORKERS = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -91,32 +94,50 @@ def register_cohort(
     images: Path,
     table: Path | None = None,
     *,
-    key: str | None = None,
+    key: str | list[str] | None = None,
     subject: str | None = None,
     pattern: str | None = None,
+    plane: Literal["auto", "sagittal", "coronal", "axial"] = "auto",
+    spacing: float | None = None,
+    volume: int = 0,
     stratify_by: list[str] | None = None,
+    shift_dates: int = 0,
     to_grey: bool = False,
     skip_unreadable: bool = False,
+    workers: int | None = None,
     seed: int = 51,
     progress: Progress | None = None,
 ) -> RegistrationReport:
-    """Registers a folder of images and a metadata table as a FiftyOne dataset.
+    """Registers DICOM, NIfTI or raster images and a metadata table as a FiftyOne dataset.
 
-    Run again, it adds what is new and updates what changed; it removes
-    nothing. The database is written only after every file and row was read.
+    A sample is one volume, or one 2-D image. DICOM series are grouped by
+    their UID, split where they hold several volumes, and sorted by position.
+    Allowed header fields are stored; names, ids, birth dates, addresses and
+    free text are not, and subjects get a keyed pseudonym unless the table
+    has one. Run again, it adds what is new and updates what changed; it
+    removes nothing. The database is written only after every file and row
+    was read.
 
     Args:
         name: name of the dataset
         images: folder with the images (searched through all sub-folders), or one image
-        table: CSV, TSV, Excel or Parquet file with one row an image or a subject
-        key: column of the table that names the file (path, file name or name without ending) or the subject;
-            default: found by what matches
+        table: CSV, TSV, Excel or Parquet file with one row an image, a series or a subject
+        key: column of the table that names the file (path, file name or name without ending), the series (its folder
+            or a DICOM UID) or the subject; several columns together, as subject and region; default: found by what
+            matches
         subject: column of the table with the subject; default: found by its name
         pattern: regular expression over the file's relative path; its named groups become fields, and the group
             "subject" the subject: "(?P<subject>sub-[0-9]+)/"
+        plane: plane of the slices; "auto" keeps the plane in which each volume was acquired
+        spacing: in-plane spacing in mm to resample to; default: as it is
+        volume: which volume of a 4-D NIfTI file
         stratify_by: fields within which the subject-level split into train, val and test keeps its shares
+        shift_dates: shift all dates of a subject by the same number of days, between minus and plus this many; drift
+            over time can then no longer be seen
         to_grey: reduce colour images to grey; by default they are refused unless all channels are equal
-        skip_unreadable: leave out files that cannot be read, and report them, instead of stopping
+        skip_unreadable: leave out raster images that cannot be read, and report them, instead of stopping; DICOM and
+            NIfTI files that cannot be read are always left out and reported
+        workers: processes that decode; default: as many as there are cores, and one for small cohorts
         seed: seed of the split
 
     Returns:
@@ -128,206 +149,124 @@ def register_cohort(
     """
     if not str(name).strip():
         raise InputError("name is empty; give the dataset a name")
-    root, files = _find_images(Path(images).expanduser())
-    joined = _join(files, None if table is None else read_table(table), key, subject, pattern)
+    if spacing is not None and not 0.01 <= spacing <= 100:
+        raise InputError(f"spacing is in mm and must be between 0.01 and 100; got {spacing}")
+    if workers is not None and workers < 1:
+        raise InputError(f"workers must be at least 1; got {workers}")
+    root, items, skipped = find_items(Path(images).expanduser(), progress)
+    joined = join(items, None if table is None else read_table(table), key, subject, pattern)
+    people = Pseudonyms()
+    subjects = [_subject(item, given, people) for item, given in zip(items, joined.subjects, strict=True)]
+    fields = header_columns(items, subjects, joined, people, shift_dates)
     for field in stratify_by or []:
-        if field not in joined.columns:
-            raise InputError(f"stratify_by: no field {field!r}; fields: {', '.join(joined.columns) or 'none'}")
+        if field not in fields.columns:
+            raise InputError(f"stratify_by: no field {field!r}; fields: {', '.join(fields.columns) or 'none'}")
     strata = None
     if stratify_by:
-        strata = [tuple(joined.columns[f].values[k] for f in stratify_by) for k in range(len(files))]
-    splits = split_subjects(joined.subjects, strata, seed=seed)
-    keys, skipped = _cache_all(root, files, to_grey, skip_unreadable, progress)
-    kept = [k for k in range(len(files)) if files[k] not in skipped]
+        strata = [tuple(fields.columns[f].values[k] for f in stratify_by) for k in range(len(items))]
+    splits = split_subjects(subjects, strata, seed=seed)
+    settings = Settings(plane, spacing, volume, to_grey)
+    loaded = _load_all(root, items, settings, paths.previews_dir(name), workers, skip_unreadable, progress)
+    skipped |= {item.name: done.error for item, done in zip(items, loaded, strict=True) if done.error}
+    kept = [k for k in range(len(items)) if not loaded[k].error]
     if not kept:
-        raise CohortError(f"none of the {len(files)} images in {root} can be read; {next(iter(skipped.values()))}")
+        raise CohortError(f"none of the {len(items)} images in {root} can be read; {next(iter(skipped.values()))}")
+    columns = {f: c for f, c in fields.columns.items() if c.kind != "empty"}
     rows = [
         records.Record(
-            source=str(root / files[k]),
-            key=keys[files[k]],
-            subject=joined.subjects[k],
-            split=splits[k],
-            values={f: c.values[k] for f, c in joined.columns.items() if c.kind != "empty"},
-            tags=tuple(joined.tags.get(files[k], ())),
+            source=_source(root, items[k], people), key=loaded[k].key, subject=subjects[k], split=splits[k],
+            values={f: c.values[k] for f, c in columns.items()},
+            tags=(*joined.tags.get(items[k].name, ()), *fields.tags.get(items[k].name, ()), *_tags(loaded[k])),
+            filepath=loaded[k].preview, montage=loaded[k].montage, geometry=loaded[k].geometry or None,
         )
         for k in kept
     ]
-    kinds = {f: c.kind for f, c in joined.columns.items() if c.kind != "empty"}
-    facts = {"root": str(root), "to_grey": to_grey, "split_seed": seed, "subject_source": joined.subject_source}
+    kinds = {f: c.kind for f, c in columns.items()}
+    source = joined.subject_source
+    if any(i.patient for i in items) and any(s is None for s in joined.subjects):
+        source = "keyed pseudonyms of the headers' patient ids"
+    facts = {
+        "root": str(root), "to_grey": to_grey, "split_seed": seed, "subject_source": source, "plane": plane,
+        "spacing": spacing, "shift_dates": shift_dates,
+    }
     added, updated, total = records.write_records(name, rows, kinds, facts, progress=progress)
+    files = [i.name for i in items]
     unusable = {
-        f: {files[k]: t for k, t in c.unusable.items()} for f, c in joined.columns.items() if c.unusable
+        f: {files[k]: t for k, t in c.unusable.items()} for f, c in fields.columns.items() if c.unusable
     }
     return RegistrationReport(
-        name, total, added, updated, len({r.subject for r in rows}), joined.subject_source,
+        name, total, added, updated, len({r.subject for r in rows}), source,
         {s: sum(r.split == s for r in rows) for s in schema.SPLITS}, kinds, joined.how,
         tuple(joined.rows_without_file), tuple(joined.files_without_row), joined.duplicate_rows, skipped, unusable,
-        tuple(f"{f}: {n}" for f, c in joined.columns.items() for n in c.notes) + tuple(joined.notes),
+        tuple(f"{f}: {n}" for f, c in fields.columns.items() for n in c.notes) + tuple(joined.notes) + tuple(fields.notes) + _volume_notes([loaded[k] for k in kept]),
     )
 
 
-def _find_images(where: Path) -> tuple[Path, list[str]]:
-    if where.is_file():
-        return where.parent.resolve(), [where.name]
-    if not where.is_dir():
-        raise CohortError(f"image folder {where} does not exist")
-    root = where.resolve()
-    found = []
-    for folder, subfolders, names in os.walk(root):
-        subfolders[:] = sorted(s for s in subfolders if not s.startswith((".", "__MACOSX")))
-        found += [
-            (Path(folder) / n).relative_to(root).as_posix()
-            for n in sorted(names)
-            if n.lower().endswith(SUFFIXES) and not n.startswith(".")
-        ]
-    if not found:
-        raise CohortError(f"no images in {where}; expected files ending in {', '.join(SUFFIXES)}")
-    return root, found
+def _subject(item: Item, given: str | None, people: Pseudonyms) -> str:
+    if given:
+        return given
+    if item.patient is not None:
+        return people.subject(*item.patient)
+    return f"image:{item.name}"
 
 
-@dataclass
-class _Joined:
-    subjects: list[str]
-    subject_source: str
-    columns: dict[str, Column]
-    how: str
-    rows_without_file: list[str]
-    files_without_row: list[str]
-    duplicate_rows: dict[str, str]
-    tags: dict[str, list[str]]
-    notes: list[str]
+def _source(root: Path, item: Item, people: Pseudonyms) -> str:
+    """The item's path; a stand-in when the path itself names the person."""
+    words = item.secrets | ({item.patient[0].casefold()} if item.patient and len(item.patient[0]) >= 4 else set())
+    if any(w in item.name.casefold() for w in words):
+        return f"hidden:{people.name(item.name)}"
+    return str(root / item.name)
 
 
-def _join(files: list[str], table: Table | None, key, subject, pattern) -> _Joined:
-    groups = _match_pattern(files, pattern)
-    if table is None:
-        if key or subject:
-            raise InputError("key and subject name columns of a table; pass table as well, or use pattern")
-        return _finish(files, {}, [], groups, None, "no table", [], {}, {}, [])
-    subject_column = _subject_column(table, subject)
-    column, matches = match_files(table, files, key)
-    how, row_of, duplicates, tags = "", {}, {}, defaultdict(list)
-    if matches:
-        how = f"by file, column {column!r}: {len(matches)} of {len(table.rows)} rows name one of {len(files)} files"
-        rows_of = defaultdict(list)
-        for k, named in matches.items():
-            rows_of[named[0]].append(k)
-        used = set(matches)
-    else:
-        by_subject = key or subject_column
-        if by_subject is None or not any(g.get("subject") for g in groups):
-            raise CohortError(
-                f"table {table.path.name} joins nothing: no column names any of the {len(files)} images (first image: "
-                f"{files[0]}, first row: {_row_text(table.rows[0])}); pass key=COLUMN, or pattern='(?P<subject>…)' to "
-                "join by subject"
+def _load_all(root, items, settings, previews, workers, skip_unreadable, progress) -> list[Loaded]:
+    """Decodes all items into the cache, in this process or in several."""
+    cache = paths.cache_dir()
+    if workers is None:
+        total = sum((root / f).stat().st_size for i in items for f in i.files)
+        workers = 1 if total < WORTH_WORKERS else min(8, os.cpu_count() or 1)
+    out = []
+    with start(progress, "reading images", len(items), "images") as task:
+        if workers == 1:
+            results = (load_item(root, i, settings, cache, previews) for i in items)
+        else:
+            from joblib import Parallel, delayed
+
+            results = Parallel(n_jobs=workers, return_as="generator", batch_size=1, pre_dispatch="4*n_jobs")(
+                delayed(load_item)(root, i, settings, cache, previews) for i in items
             )
-        rows_of, used = defaultdict(list), set()
-        for file, group in zip(files, groups, strict=True):
-            for k, row in enumerate(table.rows):
-                if group.get("subject") and str(row[by_subject]).strip() == group["subject"]:
-                    rows_of[file].append(k)
-                    used.add(k)
-        if not used:
-            raise CohortError(
-                f"table {table.path.name} joins nothing: no value of column {by_subject!r} (first: "
-                f"{table.rows[0][by_subject]!r}) is a subject found in the paths (first: "
-                f"{groups[0].get('subject')!r}); correct key or pattern"
-            )
-        how = f"by subject, column {by_subject!r}: {len(used)} of {len(table.rows)} rows"
-        how += f", {len(rows_of)} of {len(files)} files"
-    for file, ks in rows_of.items():
-        row_of[file] = ks[0]
-        if len(ks) > 1:
-            rows = [table.rows[k] for k in ks]
-            if all(r == rows[0] for r in rows[1:]):
-                duplicates[file] = f"{len(ks)} equal rows, used once"
-            else:
-                other = sorted({c for r in rows[1:] for c in r if r[c] != rows[0][c]})
-                duplicates[file] = f"{len(ks)} rows that differ in {', '.join(other[:5])}; the first was used"
-                tags[file].append(schema.TAG_CONFLICT)
-    missing = [_row_text(r) for k, r in enumerate(table.rows) if k not in used]
-    for file in files:
-        if file not in row_of:
-            tags[file].append(schema.TAG_NO_ROW)
-    return _finish(files, row_of, table, groups, subject_column, how, missing, duplicates, tags, [])
-
-
-def _finish(files, row_of, table, groups, subject_column, how, missing, duplicates, tags, notes) -> _Joined:
-    columns: dict[str, Column] = {}
-    names = [c for c in (table.columns if table else []) if c != subject_column]
-    for column, field in field_names(names).items():
-        texts = [table.rows[row_of[f]][column] if f in row_of else None for f in files]
-        typed = type_column(column, texts)
-        columns[field] = typed
-    for group in sorted({g for row in groups for g in row} - {"subject"}):
-        columns.setdefault(field_names([group])[group], type_column(group, [g.get(group) for g in groups]))
-    subjects, source = _subjects(files, row_of, table, groups, subject_column)
-    counts = Counter(subjects)
-    if source != "none known: every image is its own subject" and len(counts) == len(files) > 1:
-        notes.append("every image has a subject of its own; if that is not so, pass subject=COLUMN")
-    alone = [f for f in files if table and f not in row_of]
-    return _Joined(subjects, source, columns, how, missing, alone, duplicates, tags, notes)
-
-
-def _subjects(files, row_of, table, groups, column) -> tuple[list[str], str]:
-    if column is not None:
-        values = [table.rows[row_of[f]][column] if f in row_of else None for f in files]
-        texts = ["" if v is None else _subject_text(v) for v in values]
-        alone = sum(t == "" for t in texts)
-        source = f"column {column!r}" + (f", {alone} images without one are their own" if alone else "")
-        return [t or f"image:{f}" for t, f in zip(texts, files, strict=True)], source
-    if any(g.get("subject") for g in groups):
-        return [g.get("subject") or f"image:{f}" for g, f in zip(groups, files, strict=True)], "pattern"
-    return [f"image:{f}" for f in files], "none known: every image is its own subject"
-
-
-def _subject_text(value: object) -> str:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
-
-
-def _subject_column(table: Table, subject: str | None) -> str | None:
-    if subject is not None:
-        if subject not in table.columns:
-            raise InputError(
-                f"subject: table {table.path.name} has no column {subject!r}; columns: {', '.join(table.columns)}"
-            )
-        return subject
-    for column in table.columns:
-        if "".join(c for c in column.lower() if c.isalnum()) in _SUBJECT_NAMES:
-            return column
-    return None
-
-
-def _match_pattern(files: list[str], pattern: str | None) -> list[dict[str, str]]:
-    if pattern is None:
-        return [{} for _ in files]
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise InputError(f"pattern {pattern!r} is not a regular expression: {error}") from error
-    if not compiled.groupindex:
-        raise InputError(f"pattern {pattern!r} has no named group; write for example '(?P<subject>sub-[0-9]+)/'")
-    found = [compiled.search(f) for f in files]
-    if not any(found):
-        raise InputError(f"pattern {pattern!r} matches no file (first file: {files[0]})")
-    return [{k: v for k, v in m.groupdict().items() if v is not None} if m else {} for m in found]
-
-
-def _cache_all(root, files, to_grey, skip_unreadable, progress) -> tuple[dict[str, str], dict[str, str]]:
-    cache, keys, skipped = SliceCache(), {}, {}
-    with start(progress, "reading images", len(files), "images") as task:
-        for file in files:
-            try:
-                keys[file] = cache_file(cache, root / file, to_grey)
-            except CohortError as error:
-                if not skip_unreadable:
-                    raise
-                skipped[file] = str(error)
+        for item, done in zip(items, results, strict=True):
+            if done.error and item.kind == "raster" and not skip_unreadable:
+                raise CohortError(done.error)
+            out.append(done)
             task.advance()
-    return keys, skipped
+    return out
 
 
-def _row_text(row: dict) -> str:
-    return ", ".join(f"{k}={v}" for k, v in list(row.items())[:3])
+def _tags(loaded: Loaded) -> list[str]:
+    tags = []
+    if loaded.geometry.get("plane", "image") != "image" and loaded.geometry["slices"] < N_SLICES:
+        tags.append(schema.TAG_FEW_SLICES)
+    if any(n.startswith("missing slices") for n in loaded.notes):
+        tags.append(schema.TAG_MISSING_SLICES)
+    return tags
+
+
+def _volume_notes(loaded: list[Loaded]) -> tuple[str, ...]:
+    out = []
+    volumes = [d for d in loaded if d.geometry.get("plane", "image") != "image"]
+    if volumes:
+        planes = sorted({d.geometry["plane"] for d in volumes})
+        text = f"{len(volumes)} volumes, {', '.join(planes)} slices"
+        out.append(text + ("; pass plane=… to bring them to one plane" if len(planes) > 1 else ""))
+    few = [d for d in volumes if d.geometry["slices"] < N_SLICES]
+    if few:
+        out.append(
+            f"{len(few)} volumes have fewer than {N_SLICES} slices (first: {few[0].name} with "
+            f"{few[0].geometry['slices']}); they are tagged {schema.TAG_FEW_SLICES}"
+        )
+    odd = [(d.name, n) for d in loaded for n in d.notes]
+    for name, note in odd[:10]:
+        out.append(f"{name}: {note}")
+    if len(odd) > 10:
+        out.append(f"and {len(odd) - 10} more such notes")
+    return tuple(out)

@@ -13,11 +13,9 @@ from .. import schema, store
 from ..errors import InputError
 from ..progress import Progress, start
 from .cache import SliceCache, file_key
+from .load import MAX_SIDE, shrink
 from .raster import read_raster
 from .split import split_subjects
-
-#: longer side of a cached raster image, pixels; larger ones are low-pass filtered and scaled down
-MAX_SIDE = 512
 
 
 @dataclass(frozen=True)
@@ -89,13 +87,22 @@ def open_slices(samples, *, subject_field: str | None = None, progress: Progress
     info = store.read_info(samples)
     to_grey = bool(info.get("to_grey", True))
     cached = store.read_field(samples, schema.CACHE_FIELD) if store.has_field(samples, schema.CACHE_FIELD) else None
-    files = store.read_field(samples, "filepath")
+    geometry = None
+    if store.has_field(samples, schema.GEOMETRY_FIELD):
+        geometry = store.read_field(samples, schema.GEOMETRY_FIELD)
+    files = store.read_field(samples, schema.SOURCE_FIELD if cached else "filepath")
     cache = SliceCache()
     keys = []
     with start(progress, "reading images", len(ids), "images") as task:
         for k, path in enumerate(files):
             key = cached[k] if cached else None
             if key is None or key not in cache:
+                if geometry and geometry[k]:
+                    # the picture in the App is a preview, not the volume
+                    raise InputError(
+                        f"the slice cache does not hold the volume of sample {ids[k]} any more; run 'daebias register' "
+                        "on its files again"
+                    )
                 key = cache_file(cache, path, to_grey)
             keys.append(key)
             task.advance()
@@ -107,7 +114,14 @@ def open_slices(samples, *, subject_field: str | None = None, progress: Progress
         every = dict(zip(store.sample_ids(whole), sides, strict=True))
         splits = [every[i] for i in ids]
     digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()
-    return SliceSource(ids, subjects, list(splits), [None] * len(ids), keys, cache, digest)
+    spacing = [_in_plane(g) for g in geometry] if geometry else [None] * len(ids)
+    return SliceSource(ids, subjects, list(splits), spacing, keys, cache, digest)
+
+
+def _in_plane(geometry: dict | None) -> tuple[float, float] | None:
+    """Spacing of rows and columns in mm, from what was stored at registration."""
+    mm = (geometry or {}).get("resampled_mm") or (geometry or {}).get("spacing_mm")
+    return tuple(map(float, mm[-2:])) if mm else None
 
 
 def cache_file(cache: SliceCache, path: Path | str, to_grey: bool) -> str:
@@ -123,15 +137,3 @@ def cache_file(cache: SliceCache, path: Path | str, to_grey: bool) -> str:
     if key not in cache:
         cache.add(key, shrink(read_raster(path, to_grey), MAX_SIDE))
     return key
-
-
-def shrink(slices: np.ndarray, max_side: int) -> np.ndarray:
-    """Scales (S, H, W) down so that its longer side is at most ``max_side``, averaging areas; float32 if it did."""
-    height, width = slices.shape[1:]
-    if max(height, width) <= max_side:
-        return slices
-    import cv2
-
-    factor = max_side / max(height, width)
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return np.stack([cv2.resize(s.astype(np.float32), size, interpolation=cv2.INTER_AREA) for s in slices])

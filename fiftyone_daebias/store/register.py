@@ -26,6 +26,8 @@ class Record:
         values: ``{field: value}`` from table and header
         tags: tags of this package
         filepath: picture the App shows; default: the source itself
+        montage: picture of the 12 centre slices, a second media field
+        geometry: what was done to the volume
     """
 
     source: str
@@ -35,6 +37,8 @@ class Record:
     values: dict
     tags: tuple[str, ...] = ()
     filepath: str | None = None
+    montage: str | None = None
+    geometry: dict | None = None
 
 
 def write_records(
@@ -79,6 +83,10 @@ def write_records(
                 task.advance(len(part))
             updated = _update(dataset, [(known[r.source], r) for r in rows if r.source in known], kinds)
             task.advance(len(rows) - len(fresh))
+        if any(r.montage for r in rows) and schema.MONTAGE_FIELD not in dataset.app_config.media_fields:
+            dataset.app_config.media_fields = ["filepath", schema.MONTAGE_FIELD]
+            dataset.app_config.media_fallback = True  # single images have no montage
+            dataset.save()
         write_info(dataset, subject_field=schema.SUBJECT_FIELD, **facts)
     except BaseException:
         if not exists:
@@ -90,7 +98,7 @@ def write_records(
 def _declare(dataset, kinds: dict[str, str]) -> None:
     ours = {
         schema.SUBJECT_FIELD: "string", schema.SPLIT_FIELD: "string", schema.SOURCE_FIELD: "string",
-        schema.CACHE_FIELD: "string",
+        schema.CACHE_FIELD: "string", schema.MONTAGE_FIELD: "string", schema.GEOMETRY_FIELD: "dict",
     }
     for field, kind in {**ours, **kinds}.items():
         if not dataset.has_field(field):
@@ -115,6 +123,8 @@ def _values(record: Record) -> dict:
         schema.SPLIT_FIELD: record.split,
         schema.SOURCE_FIELD: record.source,
         schema.CACHE_FIELD: record.key,
+        schema.MONTAGE_FIELD: record.montage,
+        schema.GEOMETRY_FIELD: record.geometry,
     }
     for field, value in record.values.items():
         out[field] = value
@@ -132,13 +142,13 @@ def _update(dataset, pairs: list[tuple[str, Record]], kinds: dict[str, str]) -> 
     """Writes only what differs; a sample keeps the split it once got, so that nothing leaks."""
     if not pairs:
         return 0
-    fields = [f for f in _values(pairs[0][1]) if f != schema.SPLIT_FIELD]
+    fields = ["filepath", *(f for f in _values(pairs[0][1]) if f != schema.SPLIT_FIELD)]
     now = dataset.select([i for i, _ in pairs], ordered=True).values(fields)
     changed: set[str] = set()
     for field, values in zip(fields, now, strict=True):
         new = {}
         for (sample_id, record), old in zip(pairs, values, strict=True):
-            value = _values(record).get(field)
+            value = (record.filepath or record.source) if field == "filepath" else _values(record).get(field)
             if value != old and not (isinstance(old, float) and value is not None and abs(value - old) < 1e-9):
                 new[sample_id] = value
         if new:

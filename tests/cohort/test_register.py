@@ -51,7 +51,7 @@ def test_the_whole_way(cohort, dataset_name):
     assert all(len(v) == 1 for v in sides.values())
     source = open_slices(dataset)
     for k in range(len(source)):
-        raw = np.asarray(Image.open(dataset[source.sample_ids[k]].filepath)).astype(np.float64)
+        raw = np.asarray(Image.open(dataset[source.sample_ids[k]][schema.SOURCE_FIELD])).astype(np.float64)
         raw = raw[..., 0] if raw.ndim == 3 else raw
         np.testing.assert_allclose(source.read(k)[0], raw / raw.max() * 2 - 1, atol=1e-6)
 

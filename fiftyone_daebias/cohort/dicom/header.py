@@ -1,0 +1,139 @@
+"""What may be taken from a DICOM header: an allow-list, typed. Everything else stays in the file."""
+
+from __future__ import annotations
+
+import datetime
+
+import pydicom
+
+#: {field: (keyword, kind)}; kinds: text, number, age, date, time, first (of several), pair
+ALLOWED = {
+    "sex": ("PatientSex", "sex"), "age": ("PatientAge", "age"), "weight": ("PatientWeight", "number"),
+    "height": ("PatientSize", "number"), "body_part": ("BodyPartExamined", "text"), "modality": ("Modality", "text"),
+    "manufacturer": ("Manufacturer", "text"), "model": ("ManufacturerModelName", "text"),
+    "field_strength": ("MagneticFieldStrength", "number"), "software": ("SoftwareVersions", "text"),
+    "station": ("StationName", "text"), "institution": ("InstitutionName", "text"),
+    "protocol": ("ProtocolName", "text"), "series_description": ("SeriesDescription", "text"),
+    "echo_time": ("EchoTime", "number"), "repetition_time": ("RepetitionTime", "number"),
+    "inversion_time": ("InversionTime", "number"), "flip_angle": ("FlipAngle", "number"),
+    "echo_train": ("EchoTrainLength", "number"), "bandwidth": ("PixelBandwidth", "number"),
+    "coil": ("ReceiveCoilName", "text"), "thickness": ("SliceThickness", "number"),
+    "position": ("PatientPosition", "text"), "laterality": ("Laterality", "text"), "view": ("ViewPosition", "text"),
+    "burned_in": ("BurnedInAnnotation", "text"),
+}
+KINDS = {
+    name: "float" if kind in ("number", "age") else "string" for name, (_, kind) in ALLOWED.items()
+} | {"acquisition_date": "date", "acquisition_hour": "float"}
+#: attributes whose values identify a person; nothing that holds one of them is kept
+IDENTIFYING = (
+    "PatientName", "PatientID", "OtherPatientIDs", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName",
+    "PatientBirthDate", "PatientAddress", "PatientTelephoneNumbers", "ReferringPhysicianName",
+    "PerformingPhysicianName", "OperatorsName", "NameOfPhysiciansReadingStudy", "RequestingPhysician",
+    "PhysiciansOfRecord", "InstitutionAddress", "AccessionNumber", "MilitaryRank", "PatientReligiousPreference",
+    "ResponsiblePerson", "PatientComments", "ImageComments", "AdditionalPatientHistory", "IssuerOfPatientID",
+)
+
+
+def fields_of(dataset: pydicom.Dataset) -> dict:
+    """The allowed fields of a header; values that are missing, empty or not of their kind are left out.
+
+    Enhanced files state several of them in their functional groups, which are looked into too.
+    """
+    secrets = identifying_words(dataset)
+    out = {}
+    for name, (keyword, kind) in ALLOWED.items():
+        value = _typed(_find(dataset, keyword), kind)
+        if isinstance(value, str) and any(s in value.casefold() for s in secrets):
+            continue  # a protocol or station named after a person
+        if value is not None:
+            out[name] = value
+    date = acquisition_date(dataset)
+    if date is not None:
+        out["acquisition_date"] = date
+        if "age" not in out:
+            born = _date(dataset.get("PatientBirthDate"))
+            if born is not None and 0 <= (date - born).days <= 125 * 365.25:
+                out["age"] = float(int((date - born).days / 365.25))
+    hour = _hour(dataset.get("AcquisitionTime") or dataset.get("SeriesTime") or dataset.get("StudyTime"))
+    if hour is not None:
+        out["acquisition_hour"] = hour
+    return out
+
+
+def acquisition_date(dataset: pydicom.Dataset) -> datetime.date | None:
+    """Date of the acquisition, else of the series, else of the study."""
+    stamp = str(dataset.get("AcquisitionDateTime") or "")[:8]
+    for value in (dataset.get("AcquisitionDate"), stamp, dataset.get("SeriesDate"), dataset.get("StudyDate")):
+        if (date := _date(value)) is not None:
+            return date
+    return None
+
+
+def identifying_words(dataset: pydicom.Dataset) -> set[str]:
+    """Parts of identifying values, case-folded; parts too short or too common to mean anybody are left out."""
+    out = set()
+    for keyword in IDENTIFYING:
+        value = dataset.get(keyword)
+        if value in (None, ""):
+            continue
+        values = value if isinstance(value, (list, tuple, pydicom.multival.MultiValue)) else [value]
+        for text in map(str, values):
+            parts = [text, *text.replace("^", " ").replace("=", " ").replace(",", " ").split()]
+            out |= {p.strip().casefold() for p in parts if len(p.strip()) >= 4}
+    return out - {"anonymous", "anonymized", "anonymised", "anon", "none", "unknown", "patient", "test", "phantom"}
+
+
+def _find(dataset: pydicom.Dataset, keyword: str):
+    value = dataset.get(keyword)
+    if value not in (None, ""):
+        return value
+    for groups in (dataset.get("SharedFunctionalGroupsSequence"), dataset.get("PerFrameFunctionalGroupsSequence")):
+        if not groups:
+            continue
+        alias = {"EchoTime": "EffectiveEchoTime", "InversionTime": "InversionTimes"}.get(keyword, keyword)
+        for element in groups[0]:
+            if element.VR == "SQ" and element.value:
+                for name in (keyword, alias):
+                    if name in element.value[0] and element.value[0].get(name) not in (None, ""):
+                        return element.value[0].get(name)
+    return None
+
+
+def _typed(value, kind: str):
+    if isinstance(value, (list, tuple, pydicom.multival.MultiValue)):
+        if not len(value):
+            return None
+        value = "/".join(str(v) for v in value) if kind == "text" else value[0]
+    if value is None or str(value).strip() == "":
+        return None
+    text = str(value).strip()
+    if kind == "text":
+        return text[:64]
+    if kind == "sex":
+        return {"M": "M", "F": "F", "O": "O", "MALE": "M", "FEMALE": "F"}.get(text.upper())
+    if kind == "age":
+        if len(text) == 4 and text[:3].isdigit() and text[3].upper() in "DWMY":
+            return int(text[:3]) * {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}[text[3].upper()]
+        return float(text) if text.isdigit() and int(text) <= 125 else None
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if abs(number) < 1e12 else None
+
+
+def _date(value) -> datetime.date | None:
+    text = str(value or "").strip().replace(".", "")
+    try:
+        date = datetime.datetime.strptime(text[:8], "%Y%m%d").date()
+    except ValueError:
+        return None
+    return date if 1880 <= date.year <= 2200 else None
+
+
+def _hour(value) -> float | None:
+    text = str(value or "").replace(":", "").strip()
+    if len(text) < 4 or not text[:4].isdigit():
+        return None
+    hour, minute = int(text[:2]), int(text[2:4])
+    return round(hour + minute / 60, 2) if hour < 24 and minute < 60 else None
