@@ -43,6 +43,7 @@ REVIEW_FIELD = "daebias_review"  # Classification: what a person said of the sam
 SHARED_RUN_PREFIX = "daebias_shared_"  # custom run, one an imported bundle
 SHARED_SUFFIX = "_shared_"  # + bundle id: maps and vector fields that came with a bundle
 PANEL_NAME = "cohort_audit"  # the panel's name in workspaces
+DUPLICATE_FIELD = "daebias_duplicate_group"  # samples with the same value are copies of one another
 LOCKED_FIELD = "daebias_half"  # "exploration" | "confirmation", by subject, locked before a map is drawn
 
 TAG_PREFIX = "daebias:"

@@ -64,8 +64,11 @@ class SliceCache:
     def refresh(self) -> None:
         """Reads what other processes have added."""
         if not self.index.exists():
+            self._entries, self._read_to = {}, 0
             return
         size = self.data.stat().st_size if self.data.exists() else 0
+        if self.index.stat().st_size < self._read_to:  # somebody deleted the cache and it began anew
+            self._entries, self._read_to = {}, 0
         with open(self.index, "rb") as stream:
             stream.seek(self._read_to)
             for line in stream:

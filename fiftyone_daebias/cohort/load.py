@@ -130,4 +130,5 @@ def _cache(folder: Path) -> SliceCache:
     """One open cache a process."""
     if folder not in _open:
         _open[folder] = SliceCache(folder)
+    _open[folder].refresh()
     return _open[folder]

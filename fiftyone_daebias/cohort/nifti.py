@@ -45,6 +45,8 @@ def read_nifti(path: Path | str, volume: int = 0, to_grey: bool = False) -> Volu
         image = nib.load(path)
         if len(image.shape) > 4 and np.prod(image.shape[4:]) > 1:
             raise CohortError(f"{path} has {len(image.shape)} dimensions {image.shape}; 3 or 4 are read")
+        if len(image.shape) >= 4 and not 0 <= volume < image.shape[3]:
+            raise CohortError(f"{path} has {image.shape[3]} volumes, so there is no volume {volume}")
         notes = []
         if image.get_data_dtype().fields:
             array = _grey(np.asanyarray(image.dataobj), path, to_grey)
@@ -57,8 +59,6 @@ def read_nifti(path: Path | str, volume: int = 0, to_grey: bool = False) -> Volu
             notes.append(f"volume {volume} of {image.shape[3]} was taken")
     except CohortError:
         raise
-    except IndexError:
-        raise CohortError(f"{path} has {image.shape[3]} volumes, so there is no volume {volume}") from None
     except Exception as error:  # nibabel, gzip and zlib each raise their own
         raise CohortError(f"{path} cannot be read as NIfTI ({' '.join(str(error).split())[:150]})") from error
     while array.ndim > 3:

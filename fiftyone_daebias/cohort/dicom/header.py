@@ -24,6 +24,8 @@ ALLOWED = {
 KINDS = {
     name: "float" if kind in ("number", "age") else "string" for name, (_, kind) in ALLOWED.items()
 } | {"acquisition_date": "date", "acquisition_hour": "float"}
+#: free text, which may name a person; its single words mean nobody
+_FREE_TEXT = ("PatientComments", "ImageComments", "AdditionalPatientHistory", "InstitutionAddress")
 #: attributes whose values identify a person; nothing that holds one of them is kept
 IDENTIFYING = (
     "PatientName", "PatientID", "OtherPatientIDs", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName",
@@ -78,7 +80,9 @@ def identifying_words(dataset: pydicom.Dataset) -> set[str]:
             continue
         values = value if isinstance(value, (list, tuple, pydicom.multival.MultiValue)) else [value]
         for text in map(str, values):
-            parts = [text, *text.replace("^", " ").replace("=", " ").replace(",", " ").split()]
+            parts = [text]
+            if keyword not in _FREE_TEXT:
+                parts += text.replace("^", " ").replace("=", " ").replace(",", " ").split()
             out |= {p.strip().casefold() for p in parts if len(p.strip()) >= 4}
     return out - {"anonymous", "anonymized", "anonymised", "anon", "none", "unknown", "patient", "test", "phantom"}
 

@@ -1,0 +1,210 @@
+"""Registering volumes: identity, conflicts, tables, previews, duplicates, again and after a kill."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import fiftyone as fo
+import numpy as np
+import pytest
+from made import PERSON, scene, write_sagittal, write_slice
+from PIL import Image
+
+from fiftyone_daebias import register_cohort, schema
+from fiftyone_daebias.cohort.privacy import privacy
+from fiftyone_daebias.cohort.slices import open_slices
+from fiftyone_daebias.errors import InputError
+
+SECRETS = ("musterfrau", "erika", "4711", "19640812", "1964-08-12", "heidestr", "quacksalber", "zebedaeus", "acc0815007")
+
+
+@pytest.fixture
+def cohort(tmp_path, daebias_home):
+    """Five subjects with a sagittal series each; the first has two; one path names the patient."""
+    folder = tmp_path / "dicom"
+    for k in range(5):
+        person = PERSON | {"PatientID": f"HOSP-4711-{k}", "PatientSex": "FM"[k % 2]}
+        write_sagittal(folder / f"case{k}" / "t2", scene(14, seed=k) + 300 * (k == 4), **person)
+    write_sagittal(folder / "case0" / "Musterfrau_t1", scene(9, seed=9), **PERSON | {"PatientID": "HOSP-4711-0"})
+    (folder / "notes.txt").write_text("nothing")
+    return folder
+
+
+def everything(dataset, home) -> str:
+    """All that was written anywhere, as text."""
+    parts = [json.dumps(s.to_mongo_dict(), default=str) for s in dataset] + [json.dumps(dataset.info, default=str)]
+    for path in Path(home).rglob("*"):
+        parts.append(str(path.relative_to(home)))
+        if path.is_file() and path.suffix not in (".bin",):
+            parts.append(path.read_bytes().decode("latin-1"))
+    return "\n".join(parts).casefold()
+
+
+def test_identity_never_reaches_database_cache_or_previews(cohort, dataset_name, daebias_home, capfd):
+    report = register_cohort(dataset_name, cohort)
+    dataset = fo.load_dataset(dataset_name)
+    assert report.subjects == 5 and len(dataset) == 6
+    assert len(set(dataset.values("subject_id"))) == 5 and all(s.startswith("sub-") for s in dataset.values("subject_id"))
+    text = everything(dataset, daebias_home)
+    assert [s for s in SECRETS if s in text] == []
+    assert capfd.readouterr().out == ""
+    sample = dataset.match({"daebias_geometry.slices": 14}).first()
+    assert (sample["age"], sample["weight"], sample["manufacturer"], sample["echo_time"]) == (45.0, 61.5, "ACME", 101.0)
+    assert sample["acquisition_date_years"] == pytest.approx(2021 + 63 / 365.25)
+    assert "station" not in dataset.get_field_schema()  # it was named after the patient
+    key = Path(daebias_home) / "keys" / "subjects.key"
+    assert oct(key.stat().st_mode)[-3:] == "600"
+    # the same person has the same pseudonym again, and another one under another key
+    first = dataset.values("subject_id")
+    key.unlink()
+    register_cohort(dataset_name + "-2", cohort)
+    assert set(fo.load_dataset(dataset_name + "-2").values("subject_id")).isdisjoint(first)
+
+
+def test_volumes_come_back_as_slices_with_previews(cohort, dataset_name, daebias_home):
+    report = register_cohort(dataset_name, cohort, plane="sagittal")
+    dataset = fo.load_dataset(dataset_name)
+    source = open_slices(dataset)
+    subjects = {}
+    for k, sample in enumerate(dataset):
+        subjects[k] = sample["subject_id"]
+        if source.n_slices(k) == 14:
+            got = (source.read(k) + 1) / 2
+            assert any(np.allclose(got, (t := scene(14, seed=s) + 300 * (s == 4)) / t.max(), atol=1e-5) for s in range(5))
+            assert source.spacing[k] == pytest.approx((1.5, 1.2))
+        preview, montage = Image.open(sample.filepath), Image.open(sample[schema.MONTAGE_FIELD])
+        assert max(preview.size) == 512
+        assert preview.size[1] / preview.size[0] == pytest.approx(24 * 1.5 / (20 * 1.2), rel=0.01)
+        assert np.asarray(preview).std() > 20 and montage.size[0] > montage.size[1] * 0.8
+    assert dataset.app_config.media_fields == ["filepath", schema.MONTAGE_FIELD]
+    assert "fewer than 12 slices" in " ".join(report.notes)
+    assert len(dataset.match_tags(schema.TAG_FEW_SLICES)) == 1
+
+
+def test_table_by_series_and_by_patient_and_conflicts_are_kept(cohort, dataset_name, tmp_path):
+    table = tmp_path / "t.csv"
+    lines = ["patient_id,folder,sex,Age,Name"]
+    lines += [f"P{k},case{k}/t2,{'FM'[k % 2] if k else 'M'},{45 if k != 1 else 60},Anna {k}" for k in range(5)]
+    table.write_text("\n".join(lines))
+    report = register_cohort(dataset_name, cohort, table)
+    dataset = fo.load_dataset(dataset_name)
+    assert "by series" in report.join and len(report.files_without_row) == 1
+    assert {"P0", "P1", "P2", "P3", "P4"} <= set(dataset.values("subject_id"))
+    assert "Name" not in dataset.get_field_schema() and "columns that may identify" in " ".join(report.notes)
+    wrong = dataset.match_tags(schema.TAG_CONFLICT)
+    assert set(wrong.values("subject_id")) == {"P0", "P1"}
+    assert dataset.match({"subject_id": "P0"}).first()["header_sex"] == "F"
+    by_id = tmp_path / "ids.csv"
+    by_id.write_text("pid,group\n" + "\n".join(f"HOSP-4711-{k},g{k % 2}" for k in range(5)))
+    register_cohort(dataset_name + "-b", cohort, by_id, key="pid")
+    other = fo.load_dataset(dataset_name + "-b")
+    assert other.count_values("group") == {"g0": 4, "g1": 2}
+
+
+def test_dates_shift_by_subject_and_only_by_subject(cohort, dataset_name):
+    register_cohort(dataset_name, cohort, shift_dates=300)
+    dataset = fo.load_dataset(dataset_name)
+    by_subject = {}
+    for s in dataset:
+        by_subject.setdefault(s["subject_id"], set()).add(s["acquisition_date"])
+    assert all(len(v) == 1 for v in by_subject.values()) and len(set.union(*by_subject.values())) > 1
+
+
+def test_new_files_come_in_and_nothing_goes(cohort, dataset_name):
+    register_cohort(dataset_name, cohort)
+    again = register_cohort(dataset_name, cohort)
+    assert (again.added, again.updated) == (0, 0)
+    write_sagittal(cohort / "case9", scene(14, seed=77), **PERSON | {"PatientID": "HOSP-4711-77"})
+    third = register_cohort(dataset_name, cohort)
+    assert (third.added, third.updated, third.images) == (1, 0, 7)
+
+
+def test_a_lost_cache_is_said_and_filled_again(cohort, dataset_name, daebias_home):
+    register_cohort(dataset_name, cohort)
+    for path in (Path(daebias_home) / "cache").iterdir():
+        path.unlink()
+    with pytest.raises(InputError, match="run 'daebias register' on its files again"):
+        open_slices(fo.load_dataset(dataset_name))
+    register_cohort(dataset_name, cohort)
+    assert len(open_slices(fo.load_dataset(dataset_name))) == 6
+
+
+def test_killed_in_the_middle_it_goes_on(tmp_path, dataset_name, daebias_home):
+    folder = tmp_path / "many"
+    for k in range(60):
+        write_slice(folder / f"{k}", scene(1, 700, 700, seed=k)[0], PatientID=f"p{k:05d}", PatientName=f"Doe^Number{k}")
+    code = f"from fiftyone_daebias import register_cohort; register_cohort({dataset_name!r}, {str(folder)!r})"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    index = Path(daebias_home) / "cache" / "slices-v1.jsonl"
+    for _ in range(600):
+        if index.exists() and index.read_bytes().count(b"\n") >= 5:
+            break
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    report = register_cohort(dataset_name, folder)
+    dataset = fo.load_dataset(dataset_name)
+    assert report.images == len(dataset) == 60 and len(set(dataset.values("subject_id"))) == 60
+    source = open_slices(dataset)
+    assert all(source.read(k).max() == pytest.approx(1) for k in range(60))
+
+
+def test_workers_give_the_same(cohort, dataset_name, tmp_path, monkeypatch):
+    register_cohort(dataset_name, cohort, workers=1)
+    monkeypatch.setenv("DAEBIAS_HOME", str(tmp_path / "other"))
+    report = register_cohort(dataset_name + "-w", cohort, workers=2)
+    one, two = fo.load_dataset(dataset_name), fo.load_dataset(dataset_name + "-w")
+    assert report.images == 6
+    assert one.values(schema.CACHE_FIELD) == two.values(schema.CACHE_FIELD)
+
+
+def test_duplicates_under_different_ids_and_leaking_splits(tmp_path, dataset_name, daebias_home):
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "png"
+    folder.mkdir()
+    lines = ["file,patient_id,split"]
+    for k in range(12):
+        coarse = Image.fromarray(rng.integers(0, 255, (12, 12)).astype(np.uint8)).resize((96, 96), Image.BICUBIC)
+        coarse.save(folder / f"{k}.png")
+        lines.append(f"{k}.png,p{k},{'train' if k < 8 else 'test'}")
+        if k == 0:
+            coarse.save(folder / "copy.png", optimize=True)
+            lines.append("copy.png,q1,test")
+        if k == 1:
+            brighter = Image.fromarray(np.clip(np.asarray(coarse) * 1.1 + 12, 0, 255).astype(np.uint8)).resize((128, 128))
+            brighter.save(folder / "near.png")
+            lines.append("near.png,q2,train")
+        if k == 2:
+            Image.fromarray(255 - np.asarray(coarse)).save(folder / "torn.png")
+            lines.append("torn.png,p2,test")
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    register_cohort(dataset_name, folder, tmp_path / "t.csv")
+    dataset = fo.load_dataset(dataset_name)
+    got = dataset.duplicates(progress=None)
+    names = {i: Path(f).stem for i, f in zip(dataset.values("id"), dataset.values("filepath"), strict=True)}
+    assert [{names[i] for i in g} for g in got.exact] == [{"0", "copy"}]
+    assert [{names[i] for i in g} for g in got.near] == [{"1", "near"}]
+    assert {s for s, _ in got.several_subjects} == {("p0", "q1"), ("p1", "q2")}
+    assert got.leaks == {"split": ("p2",)} and got.across == {"split": 1}
+    assert len(dataset.match_tags(schema.TAG_DUPLICATE)) == 4 and len(dataset.match_tags(schema.TAG_LEAK)) == 4
+
+
+def test_privacy_counts_and_shows_no_value(cohort, tmp_path):
+    got = privacy(cohort)
+    assert got.attributes["PatientName"] == got.dicom == 79 and got.names_in_paths >= 9
+    assert not any(s in str(got).casefold() for s in SECRETS)
+    folder = tmp_path / "text"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for k in range(10):
+        image = rng.integers(0, 90, (256, 256)).astype(np.uint8)
+        image[20:40:4, 10:50] = 250  # strokes in the same place of every image
+        Image.fromarray(image).save(folder / f"{k}.png")
+    assert set(privacy(folder).corners) == {"upper left"}
+    for k in range(10):
+        Image.fromarray(rng.integers(0, 255, (256, 256)).astype(np.uint8)).save(folder / f"{k}.png")
+    assert privacy(folder).corners == {}
