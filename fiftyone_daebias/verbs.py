@@ -55,6 +55,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("register", "cohort.register:register_cohort", "Register a cohort", method=False, icon="add_photo_alternate"),
     Verb("duplicates", "cohort.duplicates:duplicates", "Find duplicates and leaks", icon="content_copy"),
     Verb("privacy", "cohort.privacy:privacy", "List identifying content of files", method=False, icon="privacy_tip"),
+    Verb("cache", "cohort.prune:cache", "Slice cache", method=False, icon="inventory_2"),
     Verb("train", "dae.verb:train_dae", "Train the diffusion autoencoder", icon="model_training", delegate=True),
     Verb("embed", "embeddings.compute:compute_dae_embeddings", "Compute DAE embeddings", delegate=True),
     Verb("probe", "probes.verb:probe", "Probe a field", icon="troubleshoot"),

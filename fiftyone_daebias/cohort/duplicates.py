@@ -101,7 +101,8 @@ def duplicates(
     with start(progress, "comparing images", n, "samples") as task:
         for i in range(n):
             array, _ = source.cache.read(source.keys[i])
-            hashes.append(hashlib.sha256(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes()).hexdigest())
+            whole = repr(array.shape).encode() + np.ascontiguousarray(array).tobytes()
+            hashes.append(hashlib.sha256(whole).hexdigest())
             pictures[i] = picture(np.asarray(array[len(array) // 2], np.float32))
             task.advance()
     same = defaultdict(list)

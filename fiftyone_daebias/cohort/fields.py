@@ -49,7 +49,8 @@ def header_columns(
     known = sorted({f for i in items for f in i.header})
     for field in known:
         values = [i.header.get(field) for i in items]
-        kind = KINDS.get(field) or ("float" if all(isinstance(v, (int, float, type(None))) for v in values) else "string")
+        numeric = all(isinstance(v, (int, float, type(None))) for v in values)
+        kind = KINDS.get(field) or ("float" if numeric else "string")
         name = field
         rival = next((taken[n] for n in _SAME.get(field, (field,)) if n in taken), None)
         if rival is not None:

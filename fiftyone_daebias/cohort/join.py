@@ -146,7 +146,8 @@ def _rows_of(items, table, keys, subject_column, groups) -> tuple[dict[str, list
                 rows_of[item.name] = own or ks
                 break
     used = {k for ks in rows_of.values() for k in ks}
-    how = f"by subject, column {by_subject!r}: {len(used)} of {len(table.rows)} rows, {len(rows_of)} of {len(items)} files"
+    how = (f"by subject, column {by_subject!r}: {len(used)} of {len(table.rows)} rows, "
+           f"{len(rows_of)} of {len(items)} files")
     if not used:
         first = next((g.get("subject") for g in groups if g.get("subject")), None)
         if first is not None:

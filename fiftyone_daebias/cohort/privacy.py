@@ -59,7 +59,8 @@ class PrivacyReport:
         if self.burned_in:
             lines.append("BurnedInAnnotation: " + ", ".join(f"{k} ({n:,})" for k, n in self.burned_in.items()))
         for corner, share in self.corners.items():
-            lines.append(f"text is probable in the {corner} corner: the same bright strokes in {share:.0%} of the images")
+            lines.append(f"text is probable in the {corner} corner: "
+                         f"the same bright strokes in {share:.0%} of the images")
         if self.names_in_paths:
             lines.append(f"{self.names_in_paths:,} files have a part of their patient's name or id in their path")
         if len(lines) == 1:

@@ -11,13 +11,14 @@ from .. import paths, schema
 from ..errors import CohortError, InputError
 from ..progress import Progress, start
 from ..store import register as records
+from .bids import find_participants, with_sessions
 from .fields import header_columns
 from .identity import Pseudonyms
 from .items import Item, find_items
 from .join import join
 from .load import Loaded, Settings, load_item
 from .split import split_subjects
-from .table import read_table
+from .table import Table, read_table
 
 #: slices a volume is embedded with; volumes with fewer are tagged
 N_SLICES = 12
@@ -121,7 +122,8 @@ def register_cohort(
     Args:
         name: name of the dataset
         images: folder with the images (searched through all sub-folders), or one image
-        table: CSV, TSV, Excel or Parquet file with one row an image, a series or a subject
+        table: CSV, TSV, Excel or Parquet file with one row an image, a series or a subject; default: participants.tsv
+            of a BIDS folder, if there is one; sub-*/sub-*_sessions.tsv are read beside it
         key: column of the table that names the file (path, file name or name without ending), the series (its folder
             or a DICOM UID) or the subject; several columns together, as subject and region; default: found by what
             matches
@@ -154,7 +156,8 @@ def register_cohort(
     if workers is not None and workers < 1:
         raise InputError(f"workers must be at least 1; got {workers}")
     root, items, skipped = find_items(Path(images).expanduser(), progress)
-    joined = join(items, None if table is None else read_table(table), key, subject, pattern)
+    rows, bids_notes = _table(root, table)
+    joined = join(items, rows, key, subject, pattern)
     people = Pseudonyms()
     subjects = [_subject(item, given, people) for item, given in zip(items, joined.subjects, strict=True)]
     fields = header_columns(items, subjects, joined, people, shift_dates)
@@ -198,8 +201,23 @@ def register_cohort(
         name, total, added, updated, len({r.subject for r in rows}), source,
         {s: sum(r.split == s for r in rows) for s in schema.SPLITS}, kinds, joined.how,
         tuple(joined.rows_without_file), tuple(joined.files_without_row), joined.duplicate_rows, skipped, unusable,
-        tuple(f"{f}: {n}" for f, c in fields.columns.items() for n in c.notes) + tuple(joined.notes) + tuple(fields.notes) + _volume_notes([loaded[k] for k in kept]),
+        (
+            *bids_notes, *(f"{f}: {n}" for f, c in fields.columns.items() for n in c.notes), *joined.notes,
+            *fields.notes, *_volume_notes([loaded[k] for k in kept]),
+        ),
     )
+
+
+def _table(root: Path, given: Path | None) -> tuple[Table | None, list[str]]:
+    """The table to join, with a BIDS folder's own tables where it has them."""
+    notes = []
+    if given is None:
+        given = find_participants(root)
+        if given is None:
+            return None, []
+        notes.append("table: the folder's own participants.tsv")
+    table, note = with_sessions(read_table(given), root)
+    return table, [*notes, note] if note else notes
 
 
 def _subject(item: Item, given: str | None, people: Pseudonyms) -> str:

@@ -19,6 +19,7 @@ from .maps import load_map, map_runs, save_map, save_similarity
 from .runs import delete_run, list_runs, load_run, save_run
 from .samples import (
     dataset_of,
+    datasets_with,
     ensure_samples,
     has_field,
     load_samples,
@@ -48,11 +49,11 @@ from .views import (
 )
 
 __all__ = [
-    "clear_field", "count_tags", "dataset_of", "delete_run", "ensure_samples", "has_field", "list_runs", "load_map",
-    "load_run", "load_samples", "map_runs", "metadata_fields", "read_field", "read_info", "read_labels",
-    "read_subjects", "read_table", "read_vectors", "sample_ids", "save_map", "save_run", "save_similarity",
-    "save_view", "save_workspace", "saved_view_ids", "saved_views", "saved_workspaces", "subject_field", "tag",
-    "tags_by_sample", "untag", "vector_fields", "view_of_field", "view_of_ids", "view_of_tag", "write_evaluation",
-    "write_info", "write_labels", "write_predictions", "write_regressions", "write_reviews", "write_values",
-    "write_vectors",
+    "clear_field", "count_tags", "dataset_of", "datasets_with", "delete_run", "ensure_samples", "has_field",
+    "list_runs", "load_map", "load_run", "load_samples", "map_runs", "metadata_fields", "read_field", "read_info",
+    "read_labels", "read_subjects", "read_table", "read_vectors", "sample_ids", "save_map", "save_run",
+    "save_similarity", "save_view", "save_workspace", "saved_view_ids", "saved_views", "saved_workspaces",
+    "subject_field", "tag", "tags_by_sample", "untag", "vector_fields", "view_of_field", "view_of_ids",
+    "view_of_tag", "write_evaluation", "write_info", "write_labels", "write_predictions", "write_regressions",
+    "write_reviews", "write_values", "write_vectors",
 ]

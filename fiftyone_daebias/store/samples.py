@@ -257,3 +257,9 @@ def _run_vectors(samples, key: str) -> tuple[list[str], np.ndarray]:
 def has_field(samples, field: str) -> bool:
     """Whether the dataset has a field of that name."""
     return dataset_of(samples).has_field(field)
+
+
+def datasets_with(field: str) -> list[fo.Dataset]:
+    """All datasets in this database that have a field."""
+    found = (fo.load_dataset(name) for name in fo.list_datasets())
+    return [d for d in found if d.has_field(field)]

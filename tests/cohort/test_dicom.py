@@ -103,7 +103,6 @@ def write_enhanced(path: Path, volumes: list[np.ndarray]) -> None:
     n, height, width = volumes[0].shape
     write_slice(path, volumes[0][0], spacing=None)
     d = pydicom.dcmread(path)
-    del d.PixelData
     order = [(t, k) for t in range(len(volumes)) for k in range(n)]
     np.random.default_rng(0).shuffle(order)
     shared, groups = Dataset(), []

@@ -8,6 +8,7 @@ import pytest
 
 from fiftyone_daebias.cohort.cache import SliceCache
 from fiftyone_daebias.cohort.split import split_subjects
+from fiftyone_daebias.errors import StoreError
 
 
 def test_cache_round_trip_across_processes_and_torn_writes(tmp_path):
@@ -61,3 +62,29 @@ def test_split_keeps_subjects_whole_and_shares_within_strata():
 def test_small_cohorts_are_split_without_losing_anybody(n):
     sides = split_subjects([f"s{k}" for k in range(n)])
     assert len(sides) == n and set(sides) <= {"train", "val", "test"} and "train" in sides
+
+
+def test_pruning_keeps_what_is_named_and_readers_go_on(tmp_path):
+    cache = SliceCache(tmp_path)
+    arrays = {k: np.full((2, 3, 4), n, np.int16) for n, k in enumerate("abc")}
+    for key, array in arrays.items():
+        cache.add(key, array)
+    reader, stale = SliceCache(tmp_path), SliceCache(tmp_path)
+    assert cache.prune({"a", "c"}) == arrays["b"].nbytes
+    for key in "ac":
+        np.testing.assert_array_equal(reader.read(key)[0], arrays[key])  # opened before, read after
+    with pytest.raises(StoreError, match="pruned while it was read"):
+        stale.read("b")
+    cache.add("d", arrays["b"])
+    again = SliceCache(tmp_path)
+    assert sorted(again.keys()) == ["a", "c", "d"] and len(list(tmp_path.glob("*.bin"))) == 1
+    np.testing.assert_array_equal(again.read("d")[0], arrays["b"])
+
+
+def test_the_bound_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAEBIAS_CACHE_GB", "0.001")
+    cache = SliceCache(tmp_path)
+    cache.add("a", np.zeros((1, 900, 1000), np.uint8))
+    with pytest.raises(StoreError, match="reached its bound of 0.001 GB; run 'daebias cache"):
+        cache.add("b", np.zeros((1, 900, 1000), np.uint8))
+    assert SliceCache(tmp_path).keys() == ["a"]

@@ -16,6 +16,7 @@ from PIL import Image
 
 from fiftyone_daebias import register_cohort, schema
 from fiftyone_daebias.cohort.privacy import privacy
+from fiftyone_daebias.cohort.prune import cache
 from fiftyone_daebias.cohort.slices import open_slices
 from fiftyone_daebias.errors import InputError
 
@@ -208,3 +209,34 @@ def test_privacy_counts_and_shows_no_value(cohort, tmp_path):
     for k in range(10):
         Image.fromarray(rng.integers(0, 255, (256, 256)).astype(np.uint8)).save(folder / f"{k}.png")
     assert privacy(folder).corners == {}
+
+
+def test_a_bids_folder_brings_its_own_tables(tmp_path, dataset_name, daebias_home):
+    import nibabel as nib
+
+    for sub, sessions in (("01", ("a", "b")), ("02", ("a",)), ("03", ())):
+        for session in sessions or ("",):
+            folder = tmp_path / f"sub-{sub}" / (f"ses-{session}" if session else "") / "anat"
+            folder.mkdir(parents=True)
+            stem = f"sub-{sub}" + (f"_ses-{session}" if session else "") + "_T2w"
+            nib.save(nib.Nifti1Image(scene(13), np.diag([4, 1, 1, 1])), folder / f"{stem}.nii.gz")
+            (folder / f"{stem}.json").write_text(json.dumps({"EchoTime": 0.101, "Manufacturer": "ACME"}))
+    (tmp_path / "participants.tsv").write_text("participant_id\tsex\tage\nsub-01\tF\t40\nsub-02\tM\t50\nsub-03\tF\tn/a\n")
+    for sub, text in (("01", "ses-a\t40\t61\nses-b\t42\t63\n"), ("02", "ses-a\tn/a\t80\n")):
+        (tmp_path / f"sub-{sub}" / f"sub-{sub}_sessions.tsv").write_text("session_id\tage\tweight\n" + text)
+    report = register_cohort(dataset_name, tmp_path)
+    assert "participants.tsv" in str(report) and "2 sessions.tsv" in str(report) and not report.rows_without_file
+    dataset = fo.load_dataset(dataset_name)
+    found = {(s["subject_id"], s["session"]): (s["sex"], s["age"], s["weight"]) for s in dataset}
+    assert found == {("sub-01", "ses-a"): ("F", 40, 61), ("sub-01", "ses-b"): ("F", 42, 63),
+                     ("sub-02", "ses-a"): ("M", 50, 80), ("sub-03", None): ("F", None, None)}
+    assert schema.TAG_CONFLICT not in dataset.count_sample_tags()
+
+
+def test_the_cache_can_be_asked_and_pruned(cohort, dataset_name):
+    register_cohort(dataset_name, cohort)
+    dataset = fo.load_dataset(dataset_name)
+    assert cache().unused == 0
+    dataset.delete_samples(dataset.take(2, seed=1))
+    assert (cache().unused, cache(prune=True).pruned) == (2, True)
+    assert cache().arrays == 4 and len(open_slices(dataset)) == 4
