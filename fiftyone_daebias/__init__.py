@@ -6,10 +6,14 @@ Importing this package adds its verbs (``compute_dae_embeddings()``, ``probe()``
 ``fiftyone.brain`` is imported until a verb needs it.
 """
 
+import os
+
 from . import methods, verbs
 from .errors import DaebiasError
 
-methods.install()
+# processes that only decode files do without FiftyOne, which takes seconds to import
+if "DAEBIAS_WORKER" not in os.environ:
+    methods.install()
 
 __all__ = ["DaebiasError", *verbs.public_names()]
 

@@ -140,7 +140,8 @@ class SliceCache:
             bound = f"its bound of {stated} GB" if stated else "the last twentieth of the disk"
             raise StoreError(
                 f"the slice cache in {self.folder} ({self.n_bytes / 1e9:.1f} GB) has reached {bound}; run "
-                "'daebias cache --prune' to drop what no dataset uses, raise DAEBIAS_CACHE_GB or set DAEBIAS_HOME to another disk"
+                "'daebias cache --prune' to drop what no dataset uses, raise DAEBIAS_CACHE_GB or set DAEBIAS_HOME to "
+                "another disk"
             )
 
     @property

@@ -13,7 +13,7 @@ from ..errors import CohortError
 from ..progress import Progress, start
 from . import nifti, raster
 from .dicom.frames import planes_of
-from .dicom.group import Stack, stacks
+from .dicom.group import Plane, Stack, stacks
 from .dicom.header import fields_of, identifying_words
 from .dicom.mosaic import is_mosaic
 from .dicom.scan import Header, looks_like_dicom, read_header
@@ -122,39 +122,27 @@ def _dicom_items(root: Path, files: list[str], progress) -> tuple[list[Item], di
             series[(key, str(header.dataset.get("Modality", "")))].append((file, header))
     items = []
     for members in series.values():
-        members = [m for m in members if not _unusable(m, skipped)]
-        if members:
-            items += _volumes(members)
+        usable = []
+        for file, header in sorted(members, key=lambda m: m[0]):
+            try:
+                usable.append((file, header, planes_of(len(usable), header.dataset)))
+            except Exception as error:  # pydicom raises many kinds for damaged elements, only when they are looked at
+                skipped[file] = f"header cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
+        if usable:
+            items += _volumes(usable)
     return items, skipped
-
-
-def _unusable(member: tuple[str, Header], skipped: dict[str, str]) -> bool:
-    """Whether a header's geometry or fields cannot be read; then the file is reported and the series goes on."""
-    file, header = member
-    try:
-        planes_of(0, header.dataset)
-        fields_of(header.dataset)
-    except Exception as error:  # pydicom raises many kinds for damaged elements, only when they are looked at
-        skipped[file] = f"header cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
-        return True
-    return False
 
 
 def _same_file(a: Path, b: Path) -> bool:
     return a.stat().st_size == b.stat().st_size and a.read_bytes() == b.read_bytes()
 
 
-def _volumes(members: list[tuple[str, Header]]) -> Iterator[Item]:
-    members.sort(key=lambda m: m[0])
-    names = [f for f, _ in members]
+def _volumes(members: list[tuple[str, Header, list[Plane]]]) -> Iterator[Item]:
+    names = [m[0] for m in members]
     mosaics = [m for m in members if is_mosaic(m[1].dataset)]
-    for file, header in mosaics:
+    for file, header, _ in mosaics:
         yield _item(file, (file,), header, None, len(mosaics) > 1 and "mosaic" or "", mosaic=True)
-    plain = [k for k, m in enumerate(members) if not is_mosaic(m[1].dataset)]
-    planes = []
-    for k in plain:
-        planes += planes_of(k, members[k][1].dataset)
-    found = stacks(planes)
+    found = stacks([p for m in members if not is_mosaic(m[1].dataset) for p in m[2]])
     counts: dict[str, int] = defaultdict(int)
     for stack in found:
         used = list(dict.fromkeys(p.file for p in stack.planes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -57,6 +58,8 @@ def write_previews(slices: Slices, folder: Path, name: str) -> tuple[str, str | 
 def limits(slices: Slices) -> tuple[float, float]:
     """Grey values shown as black and white."""
     sample = slices.array[:: max(1, len(slices.array) // 24)]
+    step = max(1, int((sample.size / 250_000) ** 0.5))
+    sample = sample[:, ::step, ::step]
     low, high = (float(v) for v in np.percentile(sample, [0.5, 99.5]))
     if slices.window is not None:
         centre, width = slices.window
@@ -75,12 +78,13 @@ def _picture(image: np.ndarray, spacing, low: float, high: float, side: int) -> 
     tall, wide = (height * spacing[1], width * spacing[2]) if spacing is not None else (height, width)
     factor = side / max(tall, wide)
     size = max(1, round(wide * factor)), max(1, round(tall * factor))
-    picture = Image.fromarray(scaled.round().astype(np.uint8))
-    return np.asarray(picture.resize(size, Image.Resampling.LANCZOS if size[0] < width else Image.Resampling.BICUBIC))
+    smaller = size[0] < width and size[1] < height
+    scaled = cv2.resize(scaled, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+    return np.clip(scaled, 0, 255).round().astype(np.uint8)
 
 
 def _save(pixels: np.ndarray, path: Path) -> None:
     # written beside and moved, so that a killed writer leaves no half picture under the final name
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    Image.fromarray(pixels).save(part, format="PNG", compress_level=3)
+    Image.fromarray(pixels).save(part, format="PNG", compress_level=1)
     os.replace(part, path)

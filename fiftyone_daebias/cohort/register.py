@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -247,17 +249,30 @@ def _load_all(root, items, settings, previews, workers, skip_unreadable, progres
         if workers == 1:
             results = (load_item(root, i, settings, cache, previews) for i in items)
         else:
-            from joblib import Parallel, delayed
-
-            results = Parallel(n_jobs=workers, return_as="generator", batch_size=1, pre_dispatch="4*n_jobs")(
-                delayed(load_item)(root, i, settings, cache, previews) for i in items
-            )
+            results = _in_workers(workers, root, items, settings, cache, previews)
         for item, done in zip(items, results, strict=True):
             if done.error and item.kind == "raster" and not skip_unreadable:
                 raise CohortError(done.error)
             out.append(done)
             task.advance()
     return out
+
+
+def _in_workers(workers: int, root, items, settings, cache, previews) -> Iterator[Loaded]:
+    """As the loop of :func:`load_item`, in processes; only a few items a process are on their way at a time."""
+    from loky import ProcessPoolExecutor
+
+    pool = ProcessPoolExecutor(workers, env={"DAEBIAS_WORKER": "1", "OMP_NUM_THREADS": "1"})
+    waiting: deque = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(load_item, root, item, settings, cache, previews))
+            if len(waiting) >= 4 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, kill_workers=True)
 
 
 def _tags(loaded: Loaded) -> list[str]:

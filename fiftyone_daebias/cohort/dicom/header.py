@@ -53,10 +53,10 @@ def fields_of(dataset: pydicom.Dataset) -> dict:
     if date is not None:
         out["acquisition_date"] = date
         if "age" not in out:
-            born = _date(dataset.get("PatientBirthDate"))
+            born = _date(_value(dataset, "PatientBirthDate"))
             if born is not None and 0 <= (date - born).days <= 125 * 365.25:
                 out["age"] = float(int((date - born).days / 365.25))
-    hour = _hour(dataset.get("AcquisitionTime") or dataset.get("SeriesTime") or dataset.get("StudyTime"))
+    hour = _hour(_value(dataset, "AcquisitionTime") or _value(dataset, "SeriesTime") or _value(dataset, "StudyTime"))
     if hour is not None:
         out["acquisition_hour"] = hour
     return out
@@ -64,8 +64,9 @@ def fields_of(dataset: pydicom.Dataset) -> dict:
 
 def acquisition_date(dataset: pydicom.Dataset) -> datetime.date | None:
     """Date of the acquisition, else of the series, else of the study."""
-    stamp = str(dataset.get("AcquisitionDateTime") or "")[:8]
-    for value in (dataset.get("AcquisitionDate"), stamp, dataset.get("SeriesDate"), dataset.get("StudyDate")):
+    stamp = str(_value(dataset, "AcquisitionDateTime") or "")[:8]
+    dates = [_value(dataset, k) for k in ("AcquisitionDate", "SeriesDate", "StudyDate")]
+    for value in (dates[0], stamp, *dates[1:]):
         if (date := _date(value)) is not None:
             return date
     return None
@@ -75,7 +76,7 @@ def identifying_words(dataset: pydicom.Dataset) -> set[str]:
     """Parts of identifying values, case-folded; parts too short or too common to mean anybody are left out."""
     out = set()
     for keyword in IDENTIFYING:
-        value = dataset.get(keyword)
+        value = _value(dataset, keyword)
         if value in (None, ""):
             continue
         values = value if isinstance(value, (list, tuple, pydicom.multival.MultiValue)) else [value]
@@ -88,10 +89,11 @@ def identifying_words(dataset: pydicom.Dataset) -> set[str]:
 
 
 def _find(dataset: pydicom.Dataset, keyword: str):
-    value = dataset.get(keyword)
+    value = _value(dataset, keyword)
     if value not in (None, ""):
         return value
-    for groups in (dataset.get("SharedFunctionalGroupsSequence"), dataset.get("PerFrameFunctionalGroupsSequence")):
+    for keyword_of_groups in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        groups = _value(dataset, keyword_of_groups)
         if not groups:
             continue
         alias = {"EchoTime": "EffectiveEchoTime", "InversionTime": "InversionTimes"}.get(keyword, keyword)
@@ -101,6 +103,14 @@ def _find(dataset: pydicom.Dataset, keyword: str):
                     if name in element.value[0] and element.value[0].get(name) not in (None, ""):
                         return element.value[0].get(name)
     return None
+
+
+def _value(dataset: pydicom.Dataset, keyword: str):
+    """An element's value; one that is damaged, which pydicom finds only when it is looked at, counts as missing."""
+    try:
+        return dataset.get(keyword)
+    except Exception:
+        return None
 
 
 def _typed(value, kind: str):
