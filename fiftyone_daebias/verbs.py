@@ -30,6 +30,7 @@ class Verb:
         icon: a Material icon for the App
         delegate: whether the App offers to run it in the background by default
         in_app: whether the App has an operator for it
+        on_ticked: whether it acts on the samples ticked in the grid, if there are any, and not on the view
     """
 
     command: str
@@ -39,6 +40,7 @@ class Verb:
     icon: str = "scatter_plot"
     delegate: bool = False
     in_app: bool = True
+    on_ticked: bool = False
 
     @property
     def name(self) -> str:
@@ -64,6 +66,15 @@ VERBS: tuple[Verb, ...] = (
     Verb("subgroups", "probes.subgroups:subgroups", "Score a probe by group", icon="groups", delegate=True),
     Verb("transfer", "probes.transfer:transfer", "Probe across groups", icon="swap_horiz", delegate=True),
     Verb("tag", "clusters.outliers:tag_outliers", "Tag outliers", icon="sell"),
+    Verb("suggest-clusters", "clusters.suggest:suggest_clusters", "Suggest clusters", icon="bubble_chart",
+         delegate=True),
+    Verb("name-cluster", "clusters.naming:name_cluster", "Name the lassoed cluster", icon="highlight_alt",
+         on_ticked=True),
+    Verb("clusters", "clusters.manage:clusters", "List and edit clusters", icon="workspaces"),
+    Verb("test-clusters", "clusters.tested:test_clusters", "What is it? Test clusters", icon="biotech"),
+    Verb("drift", "clusters.timeline:drift", "Changes over time", icon="timeline", delegate=True),
+    Verb("reidentify", "clusters.reidentify:reidentify", "Could someone be re-identified?", icon="fingerprint"),
+    Verb("similar", "clusters.similar:similar", "Similar cases", icon="image_search"),
 )
 
 

@@ -7,12 +7,15 @@ from pathlib import Path
 import fiftyone.operators.types as types
 
 from fiftyone_daebias import store
+from fiftyone_daebias.clusters.named import BLIND, UNKNOWN, read_clusters
 from fiftyone_daebias.verbs import Parameter
 
 #: parameters that name something on the dataset, and where their choices come from
-_METADATA = {"field", "fields", "expected", "adjust_for", "stratify_by", "label_field", "date_field", "by"}
+_METADATA = {"field", "fields", "expected", "adjust_for", "stratify_by", "label_field", "date_field", "by", "versions"}
 _VECTORS = {"vectors", "embedding_field", "vector_field", "embeddings"}
 _MAPS = {"map_key", "brain_key"}
+_INDEXES = {"index"}
+_CLUSTERS = {"cluster", "names", "other"}
 _SUBJECT = {"subject_field"}
 
 
@@ -22,6 +25,8 @@ def add_parameter(inputs: types.Object, parameter: Parameter, ctx) -> None:
     label = label[0].upper() + label[1:]
     common = {"label": label, "description": parameter.help, "required": parameter.required}
     default = None if parameter.required else parameter.default
+    if parameter.name == "to" and ctx.selected:
+        default = list(ctx.selected)
     choices = parameter.choices or _choices(parameter.name, ctx)
     if parameter.kind is bool:
         inputs.bool(parameter.name, default=bool(default), **common)
@@ -59,6 +64,12 @@ def _choices(name: str, ctx) -> list[str] | None:
         return store.vector_fields(ctx.dataset) or None
     if name in _MAPS:
         return store.map_runs(ctx.dataset) or None
+    if name in _INDEXES:
+        return store.similarity_runs(ctx.dataset) or None
+    if name in _CLUSTERS:
+        return list(read_clusters(ctx.dataset)) or None
+    if name == "coloured_by":
+        return [BLIND, UNKNOWN, *sorted(store.metadata_fields(ctx.dataset))]
     if name in _SUBJECT:
         return sorted(ctx.dataset.get_field_schema()) or None
     return None

@@ -45,7 +45,7 @@ class VerbOperator(foo.Operator):
                 return types.Property(
                     inputs, invalid=True, error_message="this dataset has no samples; register a cohort first"
                 )
-            size = target_size(ctx.target_view(), ctx.dataset)
+            size = target_size(self._target(ctx), ctx.dataset)
             inputs.md(f"{text}\n\n{size}", name="about")
         else:
             inputs.md(text, name="about")
@@ -53,12 +53,18 @@ class VerbOperator(foo.Operator):
             add_parameter(inputs, parameter, ctx)
         return types.Property(inputs, view=types.View(label=self.verb.label))
 
+    def _target(self, ctx):
+        """What the verb acts on: what is ticked, where that is what it is for, else the view with its lasso."""
+        if self.verb.on_ticked and ctx.selected:
+            return ctx.dataset.select(list(ctx.selected))
+        return ctx.target_view()
+
     def execute(self, ctx):
         function = self.verb.load()
         values = read_values(ctx.params, verbs.parameters(function))
         values["progress"] = CallbackProgress(lambda share, text: ctx.set_progress(progress=share, label=text))
         try:
-            result = function(ctx.target_view(), **values) if self.verb.method else function(**values)
+            result = function(self._target(ctx), **values) if self.verb.method else function(**values)
         except DaebiasError as error:
             # One clear line in the App, instead of a traceback.
             raise ValueError(str(error)) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import schema, store
+from ..progress import Progress
 from .cache import SliceCache
 
 
@@ -39,7 +40,7 @@ class CacheReport:
         )
 
 
-def cache(*, prune: bool = False) -> CacheReport:
+def cache(*, prune: bool = False, progress: Progress | None = None) -> CacheReport:
     """Says what the slice cache holds, and drops what no registered dataset uses.
 
     Slices of datasets that this package did not register are not named in the
@@ -47,6 +48,7 @@ def cache(*, prune: bool = False) -> CacheReport:
 
     Args:
         prune: drop what no dataset in this database uses; do not, when several databases share the cache
+        progress: not used; nothing here takes long
     """
     slices = SliceCache()
     used: set[str] = set()

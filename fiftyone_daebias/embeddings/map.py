@@ -158,6 +158,13 @@ def _checked(vectors: np.ndarray) -> np.ndarray:
     return vectors
 
 
+def principal_components(vectors: np.ndarray, seed: int = 51) -> np.ndarray:
+    """Vectors (n, d) on the components that t-SNE runs on, float32 (n, k)."""
+    vectors = _checked(vectors)
+    mean, components, _ = _principal_components(vectors, seed)
+    return (vectors - mean) @ components.T
+
+
 def _principal_components(vectors: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, float]:
     """Mean, components (k, d) and share of variance: as many as hold PCA_VARIANCE, at most PCA_MOST."""
     from sklearn.utils.extmath import randomized_svd, svd_flip

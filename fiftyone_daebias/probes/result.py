@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from ..text_table import table_lines
 from .permutation import benjamini_hochberg
 
 #: a field counts as decodable at this false-discovery rate
@@ -196,12 +197,12 @@ class ProbeTable:
             head = (
                 "field", "verdict", "score", "95 % interval", "chance", "p", "q", "finds from", "subjects", "images"
             )
-            lines += _table([head, *(_cells(r) for r in probed)])
+            lines += table_lines([head, *(_cells(r) for r in probed)])
             adjusted = [r for r in probed if r.adjusted]
             if adjusted:
                 lines += ["", f"given {', '.join(adjusted[0].adjusted.fields)} (compared within strata only)"]
                 head = ("field", "raw", "within strata", "95 % interval", "chance", "p", "q", "subjects", "strata")
-                lines += _table([head, *(_adjusted_cells(r) for r in adjusted)])
+                lines += table_lines([head, *(_adjusted_cells(r) for r in adjusted)])
                 lines += [f"note: {r.name}: {n}" for r in adjusted for n in r.adjusted.notes]
             lines += [f"note: {r.name}: {n}" for r in probed for n in r.notes]
             lines.append(
@@ -234,13 +235,6 @@ def _adjusted_cells(r: ProbeResult) -> tuple[str, ...]:
 
 def _digits(r: ProbeResult) -> str:
     return ".4g" if r.metric == "MAE" else ".3f"
-
-
-def _table(cells: list[tuple[str, ...]]) -> list[str]:
-    """Aligned columns with a rule under the head."""
-    widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
-    lines = ["  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)).rstrip() for row in cells]
-    return [lines[0], "  ".join("-" * w for w in widths), *lines[1:]]
 
 
 def _plain(value):

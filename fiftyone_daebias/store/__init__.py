@@ -3,6 +3,17 @@
 ``samples`` always means a ``fo.Dataset`` or a ``fo.DatasetView``.
 """
 
+from .clusters import (
+    Lasso,
+    content_keys,
+    delete_view,
+    lasso_of,
+    samples_since,
+    set_label_colors,
+    similarity_runs,
+    sort_by_similarity,
+    write_classifications,
+)
 from .fields import (
     clear_field,
     count_tags,
@@ -49,11 +60,12 @@ from .views import (
 )
 
 __all__ = [
-    "clear_field", "count_tags", "dataset_of", "datasets_with", "delete_run", "ensure_samples", "has_field",
-    "list_runs", "load_map", "load_run", "load_samples", "map_runs", "metadata_fields", "read_field", "read_info",
-    "read_labels", "read_subjects", "read_table", "read_vectors", "sample_ids", "save_map", "save_run",
-    "save_similarity", "save_view", "save_workspace", "saved_view_ids", "saved_views", "saved_workspaces",
-    "subject_field", "tag", "tags_by_sample", "untag", "vector_fields", "view_of_field", "view_of_ids",
-    "view_of_tag", "write_evaluation", "write_info", "write_labels", "write_predictions", "write_regressions",
-    "write_reviews", "write_values", "write_vectors",
+    "Lasso", "clear_field", "content_keys", "count_tags", "dataset_of", "datasets_with", "delete_run",
+    "delete_view", "ensure_samples", "has_field", "lasso_of", "list_runs", "load_map", "load_run", "load_samples",
+    "map_runs", "metadata_fields", "read_field", "read_info", "read_labels", "read_subjects", "read_table",
+    "read_vectors", "sample_ids", "samples_since", "save_map", "save_run", "save_similarity", "save_view",
+    "save_workspace", "saved_view_ids", "saved_views", "saved_workspaces", "set_label_colors", "similarity_runs",
+    "sort_by_similarity", "subject_field", "tag", "tags_by_sample", "untag", "vector_fields", "view_of_field",
+    "view_of_ids", "view_of_tag", "write_classifications", "write_evaluation", "write_info", "write_labels",
+    "write_predictions", "write_regressions", "write_reviews", "write_values", "write_vectors",
 ]

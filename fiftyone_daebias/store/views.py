@@ -27,9 +27,9 @@ def view_of_tag(samples, tag: str):
     return dataset_of(samples).match_tags(tag)
 
 
-def view_of_ids(samples, ids: Iterable[str]):
-    """Exactly these samples of the whole dataset."""
-    return dataset_of(samples).select(list(ids))
+def view_of_ids(samples, ids: Iterable[str], ordered: bool = False):
+    """Exactly these samples of the whole dataset, in this order if asked for."""
+    return dataset_of(samples).select(list(ids), ordered=ordered)
 
 
 def view_of_field(samples, field: str):

@@ -1,0 +1,103 @@
+"""Whose picture is it? Sites, scanners, months and persons told by an embedding's nearest neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..probes.scores import bootstrap_weights, percentile_interval, subject_weights
+
+NEAREST = 5
+
+
+@dataclass(frozen=True)
+class Telling:
+    """How often the nearest samples tell the value of a field.
+
+    Attributes:
+        top1: share of samples whose nearest other sample has their value, subjects weighted
+        top5: share with their value among the nearest five
+        interval1: 95 % subject-bootstrap interval of ``top1``
+        interval5: the same of ``top5``
+        chance1: ``top1`` of neighbours drawn at random
+        chance5: ``top5`` of neighbours drawn at random
+        n_samples: samples asked
+        n_subjects: subjects asked
+    """
+
+    top1: float
+    top5: float
+    interval1: tuple[float, float]
+    interval5: tuple[float, float]
+    chance1: float
+    chance5: float
+    n_samples: int
+    n_subjects: int
+
+
+def telling(
+    vectors: np.ndarray, values: np.ndarray, subjects: np.ndarray, *, same_subject: bool, n_bootstrap: int = 500,
+    rng: np.random.Generator,
+) -> Telling:
+    """Top-1 and top-5 of the nearest neighbours (cosine of standardised vectors).
+
+    Args:
+        vectors: float (n, d)
+        values: codes of the field (n,), −1 where missing
+        subjects: codes of the subjects (n,)
+        same_subject: whether other samples of the same subject may be neighbours: only when subjects are what is asked
+        n_bootstrap: draws of the intervals
+        rng: random generator
+    """
+    z = _unit(vectors)
+    known = values >= 0
+    partners = _n_partners(values, subjects, same_subject)
+    rows = np.flatnonzero(known & (partners > 0))
+    hits = np.zeros((len(rows), 2))
+    pool = np.zeros(len(rows))
+    for first in range(0, len(rows), 512):
+        part = rows[first : first + 512]
+        likeness = z[part] @ z.T
+        allowed = np.broadcast_to(known, likeness.shape).copy()
+        if same_subject:
+            allowed[np.arange(len(part)), part] = False
+        else:
+            allowed &= subjects[part][:, None] != subjects[None]
+        likeness[~allowed] = -np.inf
+        near = np.argpartition(-likeness, min(NEAREST, likeness.shape[1] - 1), axis=1)[:, :NEAREST]
+        order = np.take_along_axis(likeness, near, axis=1).argsort(axis=1)[:, ::-1]
+        near = np.take_along_axis(near, order, axis=1)
+        same = (values[near] == values[part][:, None]) & np.take_along_axis(allowed, near, axis=1)
+        hits[first : first + 512] = np.column_stack([same[:, 0], same.any(axis=1)])
+        pool[first : first + 512] = allowed.sum(axis=1)
+    weights = subject_weights(subjects[rows])
+    draws = bootstrap_weights(subjects[rows], n_bootstrap, rng)
+    scores = [float(np.average(hits[:, k], weights=weights)) for k in (0, 1)]
+    boots = [(draws @ hits[:, k]) / draws.sum(axis=1) for k in (0, 1)]
+    share = partners[rows] / np.maximum(pool, 1)
+    # without replacement: 1 − ∏ (1 − partners / (pool − j))
+    miss = np.ones(len(rows))
+    for j in range(NEAREST):
+        miss *= 1 - np.minimum(1, partners[rows] / np.maximum(pool - j, 1))
+    return Telling(
+        scores[0], scores[1], percentile_interval(boots[0]), percentile_interval(boots[1]),
+        float(np.average(share, weights=weights)), float(np.average(1 - miss, weights=weights)), len(rows),
+        len(np.unique(subjects[rows])),
+    )
+
+
+def _n_partners(values: np.ndarray, subjects: np.ndarray, same_subject: bool) -> np.ndarray:
+    """How many other samples share each sample's value, without its own subject unless that is allowed."""
+    _, index, counts = np.unique(values, return_inverse=True, return_counts=True)
+    if same_subject:
+        return counts[index] - 1
+    pairs = np.column_stack([values, subjects])
+    _, own, own_counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+    return counts[index] - own_counts[own.ravel()]
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    spread = vectors.std(axis=0)
+    z = (vectors - vectors.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    return (z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)).astype(np.float32)

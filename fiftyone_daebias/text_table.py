@@ -1,0 +1,10 @@
+"""Tables in plain text."""
+
+from __future__ import annotations
+
+
+def table_lines(cells: list[tuple[str, ...]]) -> list[str]:
+    """Aligned columns with a rule under the head."""
+    widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
+    lines = ["  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return [lines[0], "  ".join("-" * w for w in widths), *lines[1:]]
