@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from .. import store
+from ..cohort.halves import lock_halves
 from ..errors import InputError
 from ..progress import Progress, listening
 from . import named
-from .halves import lock_halves
 from .manage import ClusterList
 
 

@@ -8,12 +8,12 @@ from typing import Literal
 import numpy as np
 
 from .. import schema, store
+from ..cohort.halves import lock_halves
 from ..embeddings.map import fit_map, principal_components
 from ..errors import InputError
 from ..progress import Progress, listening, start
 from . import named
 from .density import stable_clusters
-from .halves import lock_halves
 from .manage import ClusterList
 from .named import Cluster
 

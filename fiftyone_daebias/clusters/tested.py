@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from .. import schema, store
+from ..cohort.halves import confirmation_mask
 from ..errors import InputError
 from ..probes.confounding import Strata, make_strata
 from ..probes.fields import Target, make_target
@@ -16,7 +17,6 @@ from ..text_table import table_lines
 from . import named
 from .association import effect_of, permutation_p
 from .density import best_overlap, density_clusters
-from .halves import confirmation_mask
 
 LEVEL = 0.05
 #: a side with fewer subjects is not compared

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from .. import schema, store
+from ..cohort.halves import lock_halves
 from ..cohort.slices import open_slices
 from ..dae.checkpoint import load_model, read_facts
 from ..dae.verb import pick_device, settings, train_dae, trained_checkpoint
 from ..errors import InputError
 from ..progress import Progress, listening, start
 from .encode import encode_volumes
-from .map import fit_map
+from .map import TsneMap, fit_map, place, rebuild_map
 
 #: centre slices of a volume: Graf et al. 2024
 N_SLICES = 12
@@ -75,6 +76,7 @@ def compute_dae_embeddings(
     pool: Literal["concat", "mean"] = "concat",
     perplexity: float = 50.0,
     batch_size: int = 64,
+    extend: bool = False,
     device: str | None = None,
     seed: int = 51,
     progress: Progress | None = None,
@@ -82,7 +84,9 @@ def compute_dae_embeddings(
     """Embeds every sample with a diffusion autoencoder and maps the embedding.
 
     Uses the checkpoint trained on this dataset; when there is none, trains one
-    with the preset that fits the device, and says so.
+    with the preset that fits the device, and says so. Run again, only samples
+    that are new or changed are encoded. Volumes with too few slices are left
+    out and named.
 
     Args:
         samples: a dataset or view of images or volumes
@@ -92,6 +96,7 @@ def compute_dae_embeddings(
         pool: "concat" joins the slices' codes, "mean" averages them
         perplexity: perplexity of the t-SNE map, lowered with a note when the cohort is small
         batch_size: slices a forward pass
+        extend: keep the map as it is and place samples added since on it, without moving the others
         device: "cpu", "cuda", "cuda:1" or "mps"; default: the best there is
         seed: seed of the map, and of a training
 
@@ -117,7 +122,12 @@ def compute_dae_embeddings(
     else:
         folder = trained_checkpoint(samples)
     source = open_slices(samples, progress=progress)
-    n_slices = _slice_count(source, n_slices)
+    n_slices, short = _slice_count(source, n_slices)
+    if short:
+        notes.append(f"{len(short)} samples have fewer than {n_slices} slices and were left out (first: {short[0]})")
+        told.say(notes[-1])
+        samples = store.view_without(samples, short)
+        source = open_slices(samples, progress=progress)
     if folder is None:
         model_config, config = settings(preset)
         size = f"{model_config.image_size} px, {config.images:,} images"
@@ -138,8 +148,12 @@ def compute_dae_embeddings(
         "model": "dae", "checkpoint": str(folder), "checkpoint_hash": facts["sha256"], "data_hash": source.data_hash,
         "n_slices": n_slices, "pool": pool, "crop": crop, "seed": seed,
     }
+    lock_halves(samples)
     vectors = _encode_all(samples, model, source, field, config, batch_size, progress)
-    fitted = fit_map(vectors, perplexity=perplexity, seed=seed, progress=progress)
+    if extend:
+        fitted = _extended(samples, source.sample_ids, vectors, config, told)
+    else:
+        fitted = fit_map(vectors, perplexity=perplexity, seed=seed, progress=progress)
     notes += fitted.notes
     for note in fitted.notes:
         told.say(note)
@@ -151,7 +165,7 @@ def compute_dae_embeddings(
         samples, keys[2],
         {**config, "perplexity": fitted.perplexity, "kl_divergence": fitted.kl_divergence, "n_pca": fitted.n_pca,
          "complete": True, "notes": list(notes)},
-        {"sample_ids": source.sample_ids},
+        {"sample_ids": source.sample_ids, "content": source.keys},
     )
     return EmbeddingResult(
         field, *keys, len(vectors), vectors.shape[1], str(folder), facts["sha256"], fitted.perplexity,
@@ -159,31 +173,79 @@ def compute_dae_embeddings(
     )
 
 
-def _slice_count(source, n_slices: int | None) -> int:
+def _slice_count(source, n_slices: int | None) -> tuple[int, list[str]]:
+    """Slices a volume, and the samples that have fewer."""
     counts = [source.n_slices(i) for i in range(len(source))]
     if n_slices is None:
         n_slices = 1 if max(counts) == 1 else N_SLICES
     if n_slices < 1:
         raise InputError(f"n_slices must be at least 1; got {n_slices}")
     short = [i for i, c in enumerate(counts) if c < n_slices]
-    if short:
+    if len(short) > len(counts) / 2:
         raise InputError(
-            f"{len(short)} samples have fewer than {n_slices} slices (first: {source.sample_ids[short[0]]} with "
-            f"{counts[short[0]]}); pass n_slices={min(counts)}, or embed a view without them"
+            f"{len(short)} of {len(counts)} samples have fewer than {n_slices} slices (first: "
+            f"{source.sample_ids[short[0]]} with {counts[short[0]]}); pass n_slices={min(counts)}, or another plane "
+            "when registering"
         )
-    return n_slices
+    return n_slices, [source.sample_ids[i] for i in short]
+
+
+#: of an embedding's config, what a vector depends on
+_DECIDING = ("model", "checkpoint_hash", "n_slices", "pool", "crop")
+
+
+def _stored_content(samples, config: dict) -> dict[str, str]:
+    """``{sample id: content}`` of the samples embedded before with the same model and settings."""
+    key = schema.provenance_key()
+    if key not in store.list_runs(samples, key):
+        return {}
+    old, results = store.load_run(samples, key)
+    if any(old.get(k) != config[k] for k in _DECIDING):
+        return {}
+    return dict(zip(results["sample_ids"], results.get("content", ()), strict=False))
+
+
+def _extended(samples, ids: list[str], vectors: np.ndarray, config: dict, told: Progress) -> TsneMap:
+    """The map there is, with the samples that it lacks placed on it.
+
+    Raises:
+        InputError: there is no map, or its vectors were made in another way
+    """
+    known = _stored_content(samples, config)
+    if not known or schema.map_key() not in store.map_runs(samples):
+        raise InputError(
+            "extend: there is no map made with this checkpoint and these settings; embed once without extend first"
+        )
+    old_ids, points = store.load_map(samples, schema.map_key())
+    row = {i: k for k, i in enumerate(ids)}
+    old = [(row[i], k) for k, i in enumerate(old_ids) if i in row]
+    rows = [r for r, _ in old]
+    facts, _ = store.load_run(samples, schema.provenance_key())
+    fitted = rebuild_map(vectors[rows], points[[k for _, k in old]], facts)
+    new = [r for r in range(len(ids)) if r not in set(rows)]
+    every = np.empty((len(ids), 2), np.float32)
+    every[rows] = fitted.points
+    if new:
+        told.say(f"placing {len(new)} new samples on the map of {len(rows)}")
+        every[new] = place(fitted, vectors[rows], vectors[new])
+    return replace(fitted, points=every, notes=(f"{len(new)} samples placed on the map; {len(rows)} kept their place",))
 
 
 def _encode_all(samples, model, source, field, config, batch_size, progress) -> np.ndarray:
-    """Vectors of all samples; what an interrupted call with the same settings had stored is not encoded again."""
+    """Vectors of all samples; what is stored for the same image, model and settings is not encoded again."""
     mark = hashlib.sha256(repr(sorted(config.items())).encode()).hexdigest()[:16]
     done: dict[str, np.ndarray] = {}
     if store.has_field(samples, field):
+        stored = zip(source.sample_ids, source.keys, store.read_field(samples, field), strict=True)
         if store.read_info(samples).get("embedding_mark") == mark:
-            stored = zip(source.sample_ids, store.read_field(samples, field), strict=True)
-            done = {i: v for i, v in stored if v is not None}
+            done = {i: v for i, _, v in stored if v is not None}
         else:
-            store.clear_field(samples, field)
+            before = _stored_content(samples, config)
+            done = {i: v for i, key, v in stored if v is not None and before.get(i) == key}
+            if len(done) < store.count_values(samples, field):
+                # nothing of another model or image may stay beside the new vectors
+                store.clear_field(samples, field)
+                store.write_vectors(samples, field, list(done), np.array(list(done.values()), np.float32))
     store.write_info(samples, embedding_mark=mark)
     rows = [i for i, s in enumerate(source.sample_ids) if s not in done]
     fresh: dict[str, np.ndarray] = {}

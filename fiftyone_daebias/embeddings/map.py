@@ -82,6 +82,22 @@ def fit_map(
     )
 
 
+def rebuild_map(vectors: np.ndarray, points: np.ndarray, facts: dict) -> TsneMap:
+    """A stored map made ready to place new vectors on.
+
+    Args:
+        vectors: the vectors it was fitted to, (n, d)
+        points: their points, (n, 2)
+        facts: "perplexity", "kl_divergence" and "seed" of the fit
+    """
+    vectors = _checked(vectors)
+    mean, components, explained = _principal_components(vectors, int(facts["seed"]))
+    return TsneMap(
+        np.asarray(points, np.float32), float(facts["perplexity"]), float(facts["kl_divergence"]), len(components),
+        explained, mean, components, int(facts["seed"]),
+    )
+
+
 def place(tsne_map: TsneMap, vectors: np.ndarray, new_vectors: np.ndarray) -> np.ndarray:
     """Places new vectors on a map without moving its points.
 

@@ -29,6 +29,7 @@ from .fields import (
 from .maps import load_map, map_runs, save_map, save_similarity
 from .runs import delete_run, list_runs, load_run, save_run
 from .samples import (
+    count_values,
     dataset_of,
     datasets_with,
     ensure_samples,
@@ -56,16 +57,18 @@ from .views import (
     view_of_field,
     view_of_ids,
     view_of_tag,
+    view_without,
     write_reviews,
 )
 
 __all__ = [
-    "Lasso", "clear_field", "content_keys", "count_tags", "dataset_of", "datasets_with", "delete_run",
-    "delete_view", "ensure_samples", "has_field", "lasso_of", "list_runs", "load_map", "load_run", "load_samples",
-    "map_runs", "metadata_fields", "read_field", "read_info", "read_labels", "read_subjects", "read_table",
-    "read_vectors", "sample_ids", "samples_since", "save_map", "save_run", "save_similarity", "save_view",
-    "save_workspace", "saved_view_ids", "saved_views", "saved_workspaces", "set_label_colors", "similarity_runs",
-    "sort_by_similarity", "subject_field", "tag", "tags_by_sample", "untag", "vector_fields", "view_of_field",
-    "view_of_ids", "view_of_tag", "write_classifications", "write_evaluation", "write_info", "write_labels",
-    "write_predictions", "write_regressions", "write_reviews", "write_values", "write_vectors",
+    "Lasso", "clear_field", "content_keys", "count_tags", "count_values", "dataset_of", "datasets_with",
+    "delete_run", "delete_view", "ensure_samples", "has_field", "lasso_of", "list_runs", "load_map", "load_run",
+    "load_samples", "map_runs", "metadata_fields", "read_field", "read_info", "read_labels", "read_subjects",
+    "read_table", "read_vectors", "sample_ids", "samples_since", "save_map", "save_run", "save_similarity",
+    "save_view", "save_workspace", "saved_view_ids", "saved_views", "saved_workspaces", "set_label_colors",
+    "similarity_runs", "sort_by_similarity", "subject_field", "tag", "tags_by_sample", "untag", "vector_fields",
+    "view_of_field", "view_of_ids", "view_of_tag", "view_without", "write_classifications", "write_evaluation",
+    "write_info", "write_labels", "write_predictions", "write_regressions", "write_reviews", "write_values",
+    "write_vectors",
 ]

@@ -254,6 +254,11 @@ def _run_vectors(samples, key: str) -> tuple[list[str], np.ndarray]:
     return mine, np.asarray(vectors, np.float32)[[rows[i] for i in mine]]
 
 
+def count_values(samples, field: str) -> int:
+    """How many samples of the whole dataset have a value in a field."""
+    return dataset_of(samples).count(field)
+
+
 def has_field(samples, field: str) -> bool:
     """Whether the dataset has a field of that name."""
     return dataset_of(samples).has_field(field)

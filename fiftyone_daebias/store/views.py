@@ -32,6 +32,11 @@ def view_of_ids(samples, ids: Iterable[str], ordered: bool = False):
     return dataset_of(samples).select(list(ids), ordered=ordered)
 
 
+def view_without(samples, ids: Iterable[str]):
+    """The samples but these."""
+    return samples.exclude(list(ids))
+
+
 def view_of_field(samples, field: str):
     """The samples of the whole dataset that have a value in ``field``."""
     return dataset_of(samples).exists(field)

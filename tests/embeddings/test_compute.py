@@ -137,3 +137,30 @@ def test_names_in_the_database_are_those_of_the_schema(dataset):
     assert (result.map_key, result.similarity_key, result.provenance_key) == (
         "dae_map", "dae_similarity", "dae_provenance",
     )
+
+
+def test_new_samples_join_the_map_and_nothing_moves(dataset, tmp_path):
+    dataset.train_dae(preset="cpu-lite", images=64, progress=None)
+    with pytest.raises(InputError, match="embed once without extend first"):
+        dataset.compute_dae_embeddings(extend=True, progress=None)
+    dataset.compute_dae_embeddings(progress=None)
+    ids, before = store.load_map(dataset, "dae_map")
+    halves = dict(zip(store.sample_ids(dataset), dataset.values("daebias_half")))
+    assert {"exploration", "confirmation"} == set(halves.values())
+    rng = np.random.default_rng(9)
+    twin = Image.open(dataset.first().filepath)
+    twin.save(tmp_path / "twin.png", compress_level=1)
+    other = Image.fromarray(rng.integers(0, 255, (60, 70), dtype=np.uint8))
+    other.save(tmp_path / "other.png")
+    dataset.add_samples([fo.Sample(filepath=str(tmp_path / n)) for n in ("twin.png", "other.png")])
+    vectors = dict(zip(store.sample_ids(dataset), dataset.values("dae_embedding")))
+    result = dataset.compute_dae_embeddings(extend=True, progress=None)
+    assert result.samples == 42 and "40 kept their place" in str(result)
+    after = dict(zip(*store.load_map(dataset, "dae_map")))
+    np.testing.assert_array_equal([after[i] for i in ids], before)
+    first = np.linalg.norm(np.array(after[dataset.last().id]) - before.mean(axis=0))
+    near = np.linalg.norm(after[store.sample_ids(dataset)[40]] - after[ids[0]])
+    assert np.isfinite(first) and near < 0.25 * before.std(axis=0).max()
+    now = dict(zip(store.sample_ids(dataset), dataset.values("dae_embedding")))
+    assert all(np.array_equal(now[i], vectors[i]) for i in ids)  # old vectors were not encoded again
+    assert {i: h for i, h in zip(store.sample_ids(dataset), dataset.values("daebias_half")) if i in halves} == halves
