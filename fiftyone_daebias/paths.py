@@ -1,8 +1,8 @@
 """Where this package keeps what does not belong in the database.
 
 ``DAEBIAS_HOME`` (default ``~/.fiftyone_daebias``) holds ``runs/`` (training
-run folders), ``cache/`` (slices), ``previews/`` and ``keys/`` (subject-hash
-keys). The plugin's own folder is served over HTTP and never holds any of it.
+run folders), ``cache/`` (slices), ``previews/``, ``figures/`` and ``keys/``
+(subject-hash keys). The plugin's own folder is served over HTTP and never holds any of it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,11 @@ def cache_dir() -> Path:
 def previews_dir(dataset_name: str) -> Path:
     """PNG previews of a registered cohort."""
     return home() / "previews" / safe_name(dataset_name)
+
+
+def figures_dir(dataset_name: str) -> Path:
+    """Figures of a dataset's explanations, sensitivity and comparisons."""
+    return home() / "figures" / safe_name(dataset_name)
 
 
 def safe_name(name: str) -> str:

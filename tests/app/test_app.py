@@ -49,6 +49,28 @@ def test_lasso_in_the_embeddings_panel_becomes_a_tag_in_the_database(app, audite
     assert len(chosen) == n and len(others) == 60 - n
 
 
+def test_a_lasso_becomes_a_named_cluster_with_its_polygon(app, audited):
+    app.open(audited.name)
+    app.open_map("dae_map")
+    n = app.lasso(0.5, 0.35, 0.3)
+    assert 0 < n < 60
+    app.start_operator("Name the lassoed cluster")
+    assert f"Acts on {n} of 60 samples" in app.page.locator("[role=dialog]").inner_text()
+    app.page.locator("[role=dialog] input[type=text]").first.fill("upper island")
+    app.page.wait_for_timeout(1000)
+    app.screenshot("name-cluster-form")
+    app.execute()
+    for _ in range(40):
+        audited.reload()
+        if audited.clusters(progress=None).clusters:
+            break
+        time.sleep(0.5)
+    (cluster,) = audited.clusters(progress=None).clusters
+    assert (cluster.name, len(cluster.members), cluster.origin, cluster.map_key) == ("upper island", n, "lasso", "dae_map")
+    assert len(cluster.polygon) > 4 and "cluster: upper island" in audited.list_saved_views()
+    app.screenshot("cluster-named")
+
+
 def test_the_operator_browser_lists_the_verbs_and_a_form_opens(app, audited):
     app.open(audited.name)
     app.page.keyboard.press("Backquote")

@@ -67,6 +67,20 @@ def test_the_whole_line_by_operators(cohort, dataset_name, daebias_home):
     lassoed = dataset.limit(7)
     assert run("tag_lasso", dataset, lassoed, tag="daebias:cluster:odd").result["tagged"] == 7
     assert set(dataset.match_tags("daebias:cluster:odd").values("id")) == set(lassoed.values("id"))
+    named = run("name_cluster", dataset, dataset.limit(15), name="corner", coloured_by="nothing", note="odd")
+    assert [c["name"] for c in named.result["result"]["clusters"]] == ["corner"]
+    assert "suggested" not in run("suggest_clusters", dataset, resamples=1, min_size=10, opposite=False).result["summary"][:9]
+    assert run("test_clusters", dataset, names=["corner"], fields=["sex", "age"], n_permutations=99).result["result"]["rows"]
+    renamed = run("clusters", dataset, action="rename", cluster="corner", new_name="edge").result["summary"]
+    assert renamed.startswith("renamed 'corner' to 'edge'")
+    first = dataset.first().id
+    assert len(run("similar", dataset, to=[first], k=4).result["result"]["sample_ids"]) == 4
+    assert "no person has two samples" in run("reidentify", dataset, fields=["sex"]).result["summary"]
+    with pytest.raises(Exception, match="no field with a date was found"):
+        run("drift", dataset).raise_exceptions()
+    properties = form("clusters", dataset).to_json()["type"]["properties"]
+    assert "edge" in properties["cluster"]["type"]["values"] and "merge" in properties["action"]["type"]["values"]
+    assert form("name_cluster", dataset).to_json()["type"]["properties"]["coloured_by"]["type"]["values"][0] == "nothing"
 
 
 def test_forms_offer_the_datasets_own_fields_and_mark_what_is_required(cohort, dataset_name, daebias_home):
