@@ -10,7 +10,7 @@ from pathlib import Path
 import fiftyone as fo
 
 from .. import schema
-from .samples import dataset_of
+from .samples import dataset_of, real
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def samples_since(samples, iso_time: str) -> list[str]:
     if not iso_time:
         return []
     since = datetime.datetime.fromisoformat(iso_time)
-    ids, created = dataset_of(samples).values(["id", "created_at"])
+    ids, created = real(dataset_of(samples)).values(["id", "created_at"])
     return [
         str(i) for i, c in zip(ids, created, strict=True)
         if c is not None and (c if c.tzinfo else c.replace(tzinfo=datetime.timezone.utc)) > since
@@ -106,6 +106,7 @@ def samples_since(samples, iso_time: str) -> list[str]:
 
 def content_keys(samples) -> list[str]:
     """What names each sample in another copy of the cohort: the hash of its content, else its file name."""
+    samples = real(samples)
     names = [f"file:{Path(p).name}" for p in samples.values("filepath")]
     if not dataset_of(samples).has_field(schema.CACHE_FIELD):
         return names

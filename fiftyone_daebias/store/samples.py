@@ -51,14 +51,14 @@ def dataset_of(samples) -> fo.Dataset:
 
 
 def ensure_samples(samples) -> None:
-    """Checks that ``samples`` is a non-empty collection of images.
+    """Checks that ``samples`` is a non-empty collection of images (synthetic ones do not count).
 
     Raises:
         InputError: not a FiftyOne dataset or view, empty, or not images
     """
     if not isinstance(samples, fo.core.collections.SampleCollection):
         raise InputError(f"samples must be a FiftyOne dataset or view; got {type(samples).__name__}")
-    if not len(samples):
+    if not len(real(samples)):
         what = "dataset" if isinstance(samples, fo.Dataset) else "this view of dataset"
         what = f"{what} {dataset_of(samples).name!r}"
         raise InputError(f"{what} has no samples; register images first or widen the view")
@@ -69,9 +69,14 @@ def ensure_samples(samples) -> None:
         )
 
 
+def real(samples):
+    """The samples without synthetic ones: every reader below goes through here, so none ever enters a finding."""
+    return samples.match_tags(schema.TAG_SYNTHETIC, bool=False)
+
+
 def sample_ids(samples) -> list[str]:
-    """Ids of the samples, in their order."""
-    return [str(i) for i in samples.values("id")]
+    """Ids of the samples, in their order, without synthetic ones."""
+    return [str(i) for i in real(samples).values("id")]
 
 
 def read_info(samples) -> dict:
@@ -120,7 +125,7 @@ def read_subjects(samples, field: str | None = None) -> list[str]:
     ids = sample_ids(samples)
     if name is None:
         return ids
-    values = samples.values(name)
+    values = real(samples).values(name)
     return [str(v) if v is not None and str(v) != "" else i for v, i in zip(values, ids, strict=True)]
 
 
@@ -180,21 +185,21 @@ def read_table(samples, fields: list[str] | None = None) -> pd.DataFrame:
         paths.append(name + ".label" if kind == "classification" else name)
     if not paths:
         return pd.DataFrame(index=pd.Index(sample_ids(samples), name="id"))
-    columns = samples.values(["id", *paths])
+    columns = real(samples).values(["id", *paths])
     index = pd.Index([str(i) for i in columns[0]], name="id")
     return pd.DataFrame({n: pd.Series(c, index=index) for n, c in zip(names, columns[1:], strict=True)}, index=index)
 
 
 def read_field(samples, field: str) -> list:
-    """Raw values of any field, in sample order."""
+    """Raw values of any field, in sample order, without synthetic samples."""
     if field.split(".")[0] not in dataset_of(samples).get_field_schema():
         raise InputError(f"field {field!r} does not exist")
-    return samples.values(field)
+    return real(samples).values(field)
 
 
 def read_labels(samples, field: str, attributes: tuple[str, ...]) -> dict[str, tuple]:
     """Attributes of a label field, ``{sample id: (value, …)}``, for the samples that have the label."""
-    ids, labels = samples.values(["id", field])
+    ids, labels = real(samples).values(["id", field])
     return {
         str(i): tuple(getattr(v, a, None) for a in attributes)
         for i, v in zip(ids, labels, strict=True) if v is not None
@@ -226,7 +231,7 @@ def read_vectors(samples, field: str) -> tuple[list[str], np.ndarray]:
     if field not in full:
         have = ", ".join(vector_fields(samples)) or "none; run 'daebias embed' first"
         raise InputError(f"vector field {field!r} does not exist; vector fields: {have}")
-    ids, values = samples.values(["id", field])
+    ids, values = real(samples).values(["id", field])
     pairs = [(str(i), v) for i, v in zip(ids, values, strict=True) if v is not None]
     if not pairs:
         raise InputError(f"no sample here has a vector in {field!r}; run 'daebias embed' on it first")
