@@ -1,0 +1,1 @@
+"""Baselines beside the diffusion autoencoder, and how they compare on a cohort."""
