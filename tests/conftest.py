@@ -1,8 +1,13 @@
 """Every pytest run has a database, a home folder and a dataset namespace of its own."""
 
+import atexit
+import importlib.util
 import os
 import shutil
+import socket
+import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 # FiftyOne reads these when it is first imported, so they must be set before any test module is.
@@ -16,7 +21,41 @@ os.environ["FIFTYONE_MODEL_ZOO_DIR"] = str(_ROOT / "zoo")
 os.environ["FIFTYONE_DATABASE_VALIDATION"] = "false"
 os.environ["FIFTYONE_DO_NOT_TRACK"] = "true"
 os.environ["FIFTYONE_SHOW_PROGRESS_BARS"] = "false"
+os.environ["FIFTYONE_DATABASE_NAME"] = _ROOT.name
 (_ROOT / "plugins").mkdir()
+
+
+def _start_database() -> None:
+    """Starts a mongod of this run's own, unless the user names one or there is no binary (FiftyOne then says so).
+
+    FiftyOne itself would join any database service that already runs on this machine, whatever directory it is told.
+    """
+    found = importlib.util.find_spec("fiftyone")
+    binary = Path(found.submodule_search_locations[0], "db", "bin", "mongod") if found else None
+    if binary is None or not binary.exists():
+        binary = shutil.which("mongod")
+    if os.environ.get("FIFTYONE_DATABASE_URI") or binary is None:
+        return
+    (_ROOT / "mongo").mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [str(binary), "--dbpath", str(_ROOT / "mongo"), "--port", str(port), "--bind_ip", "127.0.0.1",
+         "--nounixsocket", "--logpath", str(_ROOT / "mongo.log")], stdout=subprocess.DEVNULL,
+    )
+    atexit.register(server.terminate)
+    for _ in range(300):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        if server.poll() is not None:
+            return
+        time.sleep(0.1)
+    os.environ["FIFTYONE_DATABASE_URI"] = f"mongodb://127.0.0.1:{port}"
+
+
+_start_database()
 
 import pytest  # noqa: E402
 
