@@ -1,4 +1,4 @@
-"""Form fields for the parameters of verbs, with choices drawn from the dataset."""
+"""Form fields for the parameters of verbs, and the values of a submitted form."""
 
 from __future__ import annotations
 
@@ -6,80 +6,98 @@ from pathlib import Path
 
 import fiftyone.operators.types as types
 
-from fiftyone_daebias import store
-from fiftyone_daebias.clusters.named import BLIND, UNKNOWN, read_clusters
+from fiftyone_daebias.embeddings.encoders import model_names
 from fiftyone_daebias.verbs import Parameter
 
-#: parameters that name something on the dataset, and where their choices come from
-_METADATA = {"field", "fields", "expected", "adjust_for", "stratify_by", "label_field", "date_field", "by", "versions"}
-_VECTORS = {"vectors", "embedding_field", "vector_field", "embeddings"}
-_MAPS = {"map_key", "brain_key"}
-_INDEXES = {"index"}
-_CLUSTERS = {"cluster", "names", "other"}
-_SUBJECT = {"subject_field"}
+from .choices import INDEXES, MAPS, VECTORS, choice_labels, choices_for, not_offered
+from .words import is_folded, label_of, sentence
+
+#: where folded parameters lie in a form's values
+ADVANCED = "advanced"
+#: parameters that name files or folders of the machine that runs the App
+_FILES = {"images": True, "table": False, "file": False, "bundle": False, "config": False}
 
 
-def add_parameter(inputs: types.Object, parameter: Parameter, ctx) -> None:
-    """Adds one form field; required, typed, and with the dataset's own names as choices where they apply."""
-    label = parameter.name.replace("_", " ")
-    label = label[0].upper() + label[1:]
-    common = {"label": label, "description": parameter.help, "required": parameter.required}
-    default = None if parameter.required else parameter.default
-    if parameter.name == "to" and ctx.selected:
+def add_parameters(inputs: types.Object, command: str, parameters: tuple[Parameter, ...], ctx) -> None:
+    """Adds one form field a parameter; those that most people never touch lie in a section that opens on click."""
+    given = given_values(ctx.params, parameters)
+    folded = [p for p in parameters if is_folded(command, p.name, p.required)]
+    for parameter in parameters:
+        if parameter not in folded:
+            _add(inputs, command, parameter, given, ctx)
+    if folded:
+        section = types.Object()
+        for parameter in folded:
+            _add(section, command, parameter, given, ctx)
+        inputs.define_property(
+            ADVANCED, section,
+            view=types.ObjectView(label="Advanced", collapsible=True, default_expanded=False),
+        )
+
+
+def given_values(params: dict, parameters: tuple[Parameter, ...]) -> dict:
+    """What is given, folded away or not; what the form's folded section says wins over what the caller gave."""
+    folded = params.get(ADVANCED)
+    both = {**params, **(folded if isinstance(folded, dict) else {})}
+    return {p.name: both[p.name] for p in parameters if both.get(p.name) is not None}
+
+
+def _add(inputs: types.Object, command: str, parameter: Parameter, given: dict, ctx) -> None:
+    name = parameter.name
+    text = " ".join(filter(None, (sentence(parameter.help), not_offered(name, ctx.dataset))))
+    common = {"label": label_of(name), "description": text, "required": parameter.required}
+    default = given.get(name, None if parameter.required else parameter.default)
+    if name == "to" and ctx.selected and not default:
         default = list(ctx.selected)
-    choices = parameter.choices or _choices(parameter.name, ctx)
+    choices = parameter.choices
+    if choices is None:
+        choices = choices_for(name, command, ctx.dataset)
+    labels = choice_labels(name, command, ctx.dataset)
+    if name in VECTORS | MAPS | INDEXES and choices and name not in given:
+        default = default if default in choices else choices[0]
     if parameter.kind is bool:
-        inputs.bool(parameter.name, default=bool(default), **common)
-    elif parameter.kind is list:
-        _add_list(inputs, parameter, choices, default, common)
+        inputs.bool(name, default=bool(default), **common)
+    elif parameter.kind is list and name != "images":
+        _add_list(inputs, parameter, choices, labels, default, common)
     elif choices:
-        view = types.AutocompleteView(allow_user_input=parameter.choices is None)
+        if default is None and parameter.required and len(choices) == 1:
+            default = choices[0]
+        view = types.AutocompleteView()
         for choice in choices:
-            view.add_choice(choice, label=str(choice))
-        inputs.enum(parameter.name, [str(c) for c in choices], default=default, view=view, **common)
+            view.add_choice(str(choice), label=labels.get(choice, str(choice)))
+        inputs.enum(name, [str(c) for c in choices], default=None if default is None else str(default), view=view,
+                    **common)
     elif parameter.kind is int:
-        inputs.int(parameter.name, default=default, **common)
+        inputs.int(name, default=default, **common)
     elif parameter.kind is float:
-        inputs.float(parameter.name, default=default, **common)
-    elif parameter.kind is Path and parameter.name in ("images", "table", "out"):
-        inputs.str(parameter.name, default=default, **common)
+        inputs.float(name, default=default, **common)
+    elif name in _FILES and parameter.kind is Path and not isinstance(given.get(name), (str, Path)):
+        view = types.FileExplorerView(
+            choose_dir=_FILES[name], button_label=f"Choose {'a folder' if _FILES[name] else 'a file'} …"
+        )
+        inputs.file(name, view=view, **common)
     else:
-        inputs.str(parameter.name, default=None if default is None else str(default), **common)
+        inputs.str(name, default=None if default is None else str(default), **common)
 
 
-def _add_list(inputs, parameter, choices, default, common) -> None:
-    view = types.AutocompleteView(allow_user_input=True, multiple=True)
+def _add_list(inputs, parameter, choices, labels, default, common) -> None:
+    view = types.AutocompleteView(allow_user_input=not choices, multiple=True)
     for choice in choices or ():
-        view.add_choice(choice, label=str(choice))
+        view.add_choice(str(choice), label=labels.get(choice, str(choice)))
     element = {int: types.Number(int=True), float: types.Number(float=True)}.get(parameter.item, types.String())
+    if isinstance(default, str):
+        default = [default]
     inputs.list(parameter.name, element, default=list(default) if default else None, view=view, **common)
 
 
-def _choices(name: str, ctx) -> list[str] | None:
-    if ctx.dataset is None:
-        return None
-    if name in _METADATA:
-        return sorted(store.metadata_fields(ctx.dataset)) or None
-    if name in _VECTORS:
-        return store.vector_fields(ctx.dataset) or None
-    if name in _MAPS:
-        return store.map_runs(ctx.dataset) or None
-    if name in _INDEXES:
-        return store.similarity_runs(ctx.dataset) or None
-    if name in _CLUSTERS:
-        return list(read_clusters(ctx.dataset)) or None
-    if name == "coloured_by":
-        return [BLIND, UNKNOWN, *sorted(store.metadata_fields(ctx.dataset))]
-    if name in _SUBJECT:
-        return sorted(ctx.dataset.get_field_schema()) or None
-    return None
-
-
 def read_values(params: dict, parameters: tuple[Parameter, ...]) -> dict:
-    """Values of a submitted form; a field left empty takes the library's default."""
+    """Values of a submitted form; a field left empty, or at its default, takes the library's default."""
     values = {}
+    given = given_values(params, parameters)
     for parameter in parameters:
-        value = params.get(parameter.name)
+        value = given.get(parameter.name)
+        if isinstance(value, dict):  # a file explorer's choice
+            value = value.get("absolute_path") or ""
         if value is None or value == "" or value == []:
             continue
         if parameter.kind is Path:
@@ -88,11 +106,7 @@ def read_values(params: dict, parameters: tuple[Parameter, ...]) -> dict:
             value = [parameter.item(v) for v in (value if isinstance(value, (list, tuple)) else [value])]
         elif parameter.kind in (int, float, str):
             value = parameter.kind(value)
-        values[parameter.name] = value
+        default = parameter.default
+        if parameter.required or value != default and value != [default]:
+            values[parameter.name] = value
     return values
-
-
-def target_size(target, dataset) -> str:
-    """How much the operator will act on, in words."""
-    n, total = len(target), len(dataset)
-    return f"Acts on all {total:,} samples." if n == total else f"Acts on {n:,} of {total:,} samples."

@@ -28,27 +28,35 @@ class TrainingBatches:
     def __init__(self, source, indices, image_size: int, batch_size: int, crop: float, seed: int):
         self.source, self.indices = source, np.asarray(indices)
         self.image_size, self.batch_size, self.crop, self.seed = image_size, batch_size, crop, seed
-        self._order: tuple[int, np.ndarray] | None = None
+        self._order: tuple[int, np.ndarray] = -1, self.indices
 
     def _volume(self, k: int) -> int:
         """The k-th volume of the endless sequence of shuffled epochs."""
         epoch, place = divmod(k, len(self.indices))
-        if self._order is None or self._order[0] != epoch:
-            self._order = epoch, np.random.default_rng([self.seed, 1_000_003, epoch]).permutation(self.indices)
-        return int(self._order[1][place])
+        known, order = self._order  # both at once: threads read ahead across the end of an epoch
+        if known != epoch:
+            order = np.random.default_rng([self.seed, 1_000_003, epoch]).permutation(self.indices)
+            self._order = epoch, order
+        return int(order[place])
 
-    def batch(self, step: int) -> Tensor:
-        """The batch of a step, float32 (batch_size, 1, image_size, image_size) in [-1, 1]."""
-        rng = np.random.default_rng([self.seed, step])
-        first = step * self.batch_size
+    def batch(self, step: int, part: slice = slice(None)) -> Tensor:
+        """The batch of a step, or the part of it that one of several processes takes.
+
+        Args:
+            step: number of the step
+            part: images of the batch
+
+        Returns:
+            float32 (images, 1, image_size, image_size) in [-1, 1]
+        """
+        draws = np.random.default_rng([self.seed, step]).random((self.batch_size, 3))[part]
+        numbers = range(step * self.batch_size, (step + 1) * self.batch_size)[part]
         out = []
-        for k in range(first, first + self.batch_size):
+        for k, (which, top, left) in zip(numbers, draws, strict=True):
             volume = self._volume(k)
-            which = int(rng.integers(self.source.n_slices(volume)))
-            image = self.source.read(volume, [which])[0]
+            image = self.source.read(volume, [int(which * self.source.n_slices(volume))])[0]
             side = max(1, round(min(image.shape) * self.crop))
-            top = int(rng.integers(image.shape[0] - side + 1))
-            left = int(rng.integers(image.shape[1] - side + 1))
+            top, left = int(top * (image.shape[0] - side + 1)), int(left * (image.shape[1] - side + 1))
             out.append(to_size(image[top : top + side, left : left + side], self.image_size))
         return torch.stack(out)[:, None]
 

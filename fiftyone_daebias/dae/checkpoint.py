@@ -2,8 +2,10 @@
 
 Layout, version 1::
 
-    model.safetensors   EMA weights, the ones that embed
+    model.safetensors   averaged weights, the ones that embed
     model.json          {"format": "daebias-dae", "version": 1, "config": {…}, "images": …, "sha256": …}
+
+Other models have the same layout with another "format".
 """
 
 from __future__ import annotations
@@ -25,63 +27,133 @@ FORMAT, VERSION = "daebias-dae", 1
 WEIGHTS, FACTS = "model.safetensors", "model.json"
 
 
-def save_model(folder: Path, state: dict[str, torch.Tensor], config: ModelConfig, **facts) -> str:
-    """Writes a checkpoint; the JSON with the weights' hash comes last, so a torn write is found on loading.
+def save_model(
+    folder: Path, state: dict[str, torch.Tensor], config, *, format: str = FORMAT, version: int = VERSION, **facts
+) -> str:
+    """Writes a checkpoint; until both files are complete under other names, the one before stays as it is.
+
+    Args:
+        folder: where to; created
+        state: weights
+        config: the architecture, with ``to_dict()``
+        format: which model it is
+        version: version of the layout of that format
+        **facts: what else to note
 
     Returns:
         sha256 of the weights
+
+    Raises:
+        CheckpointError: the disk is full or not writable
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_tensors(folder / WEIGHTS, state)
-    sha = file_hash(folder / WEIGHTS)
-    described = {"format": FORMAT, "version": VERSION, "config": config.to_dict(), "sha256": sha, **facts}
-    write_json(folder / FACTS, described)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        parts = [folder / (name + ".part") for name in (WEIGHTS, FACTS)]
+        try:
+            _save(parts[0], state)
+            sha = file_hash(parts[0])
+            described = {"format": format, "version": version, "config": config.to_dict(), "sha256": sha, **facts}
+            parts[1].write_text(json.dumps(described, indent=2, default=str) + "\n")
+            # a kill between the two is mended on reading: the part that is left belongs to the new weights
+            os.replace(parts[0], folder / WEIGHTS)
+            os.replace(parts[1], folder / FACTS)
+        except BaseException:
+            for part in parts:
+                part.unlink(missing_ok=True)
+            raise
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"could not write {folder / WEIGHTS}: {error}; free disk space or set DAEBIAS_HOME"
+        ) from error
     return sha
 
 
 def load_model(folder: Path | str, device: str | torch.device = "cpu") -> DiffusionAutoencoder:
-    """Loads a checkpoint for encoding and decoding (evaluation mode).
+    """Loads a diffusion autoencoder for encoding and decoding (evaluation mode).
 
     Raises:
-        CheckpointError: missing, damaged, of another format or a newer version
+        CheckpointError: missing, damaged, of another model or a newer version
+    """
+    facts, weights = load_checkpoint(folder, FORMAT, VERSION)
+    try:
+        model = build(ModelConfig.from_dict(facts["config"]))
+    except (InputError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{Path(folder) / FACTS} is damaged: {error}; copy the checkpoint again") from error
+    fill(model, weights, folder)
+    return model.to(device).eval()
+
+
+def load_checkpoint(folder: Path | str, format: str, version: int) -> tuple[dict, dict[str, torch.Tensor]]:
+    """Facts and weights of a checkpoint of one format, its content checked.
+
+    Raises:
+        CheckpointError: missing, damaged, of another model or a newer version
     """
     facts = read_facts(folder)
     path = Path(folder) / WEIGHTS
+    if facts["format"] != format or facts["version"] > version:
+        raise CheckpointError(
+            f"{Path(folder) / FACTS} has format {facts['format']!r} version {facts['version']}; here {format!r} up to "
+            f"version {version} is needed"
+        )
     if not path.is_file() or file_hash(path) != facts["sha256"]:
         raise CheckpointError(
             f"{path} is missing or damaged (its content does not match {FACTS}); copy it again or train again"
         )
-    model = build(ModelConfig.from_dict(facts["config"]))
     try:
-        model.load_state_dict(load_file(path))
-    except (RuntimeError, SafetensorError) as error:
-        first = str(error).splitlines()[:2]
-        raise CheckpointError(f"{path} does not hold the weights its {FACTS} describes: {' '.join(first)}") from error
-    return model.to(device).eval()
+        return facts, load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}; copy it again or train again") from error
+
+
+def fill(model: torch.nn.Module, weights: dict[str, torch.Tensor], folder: Path | str) -> None:
+    """Gives a model the weights of a checkpoint.
+
+    Raises:
+        CheckpointError: they are of another architecture
+    """
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        first = [line.strip() for line in str(error).splitlines()[:3]]
+        raise CheckpointError(
+            f"{Path(folder) / WEIGHTS} does not hold the weights its {FACTS} describes: {' '.join(first)}"
+        ) from error
 
 
 def read_facts(folder: Path | str) -> dict:
-    """What a checkpoint says of itself.
+    """What a checkpoint, of whichever model, says of itself.
 
     Raises:
-        CheckpointError: there is none, or it cannot be read by this version
+        CheckpointError: there is none, or it is damaged
     """
     path = Path(folder) / FACTS
+    _mend(Path(folder))
     if not path.is_file():
         raise CheckpointError(f"there is no checkpoint in {folder} (no {FACTS}); train one with 'daebias train'")
     try:
         facts = json.loads(path.read_text())
-        found = (facts["format"], int(facts["version"]))
-        ModelConfig.from_dict(facts["config"])
-        facts["sha256"]  # noqa: B018
+        facts["version"] = int(facts["version"])
+        if not all(isinstance(facts[k], kind) for k, kind in (("format", str), ("config", dict), ("sha256", str))):
+            raise ValueError("format, config or sha256 is of another type")
+        if facts["format"] == FORMAT and facts["version"] <= VERSION:
+            ModelConfig.from_dict(facts["config"])
     except (ValueError, KeyError, TypeError, InputError) as error:
         raise CheckpointError(f"{path} is damaged: {error}; copy the checkpoint again or train again") from error
-    if found[0] != FORMAT or found[1] > VERSION:
-        raise CheckpointError(
-            f"{path} has format {found[0]!r} version {found[1]}; this package reads {FORMAT!r} up to {VERSION}"
-        )
     return facts
+
+
+def _mend(folder: Path) -> None:
+    """Completes a checkpoint whose writer was killed between its two files."""
+    part = folder / (FACTS + ".part")
+    if not part.exists() or (folder / (WEIGHTS + ".part")).exists() or not (folder / WEIGHTS).exists():
+        return
+    try:
+        if json.loads(part.read_text())["sha256"] == file_hash(folder / WEIGHTS):
+            os.replace(part, folder / FACTS)
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # not ours to mend: reading goes on and says what is wrong
 
 
 def checkpoint_hash(folder: Path | str) -> str:
@@ -93,7 +165,7 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
     """Writes safetensors under another name and moves it into place."""
     part = path.with_name(path.name + ".part")
     try:
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, part)
+        _save(part, tensors)
         os.replace(part, path)
     except (OSError, SafetensorError) as error:
         part.unlink(missing_ok=True)
@@ -109,6 +181,10 @@ def write_json(path: Path, value: dict) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise CheckpointError(f"could not write {path}: {error}; free disk space or set DAEBIAS_HOME") from error
+
+
+def _save(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, path)
 
 
 def file_hash(path: Path) -> str:

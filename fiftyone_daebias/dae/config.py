@@ -68,12 +68,38 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """How a diffusion autoencoder is trained.
+class RunConfig:
+    """What the training loop itself needs to know of a recipe; the recipe of each model adds to it.
 
     Attributes:
         images: images to see in all
         batch_size: images a step (over all devices)
+        crop: side of a random training crop as a share of the slice's shorter side, in (0, 1]
+        save_every: images between two evaluations and states
+        patience: evaluations without a better held-out criterion after which training stops; the best weights are
+            kept. 0 never stops
+    """
+
+    images: int = 1_000_000
+    batch_size: int = 128
+    crop: float = 0.9
+    save_every: int = 50_000
+    patience: int = 0
+
+    def to_dict(self) -> dict:
+        """All settings; one that came later is left out at its default, so that older runs have the same settings."""
+        values = asdict(self)
+        for name in ("patience",):
+            if values[name] == RunConfig.__dataclass_fields__[name].default:
+                del values[name]
+        return values
+
+
+@dataclass(frozen=True)
+class TrainConfig(RunConfig):
+    """How a diffusion autoencoder is trained.
+
+    Attributes:
         accumulate: forward passes a step
         lr: AdamW's learning rate
         weight_decay: AdamW's weight decay
@@ -81,12 +107,8 @@ class TrainConfig:
         clip: gradient norm limit
         ema: decay of the averaged weights; rises as min(ema, (1 + s)/(10 + s))
         time_power: time steps are drawn as 1000·(1 − u^p); 1 is uniform, 3 favours high noise
-        crop: side of a random training crop as a share of the slice's shorter side, in (0, 1]
-        save_every: images between two checkpoints
     """
 
-    images: int = 1_000_000
-    batch_size: int = 128
     accumulate: int = 1
     lr: float = 1e-4
     weight_decay: float = 0.0
@@ -94,11 +116,6 @@ class TrainConfig:
     clip: float = 1.0
     ema: float = 0.9999
     time_power: float = 1.0
-    crop: float = 0.9
-    save_every: int = 50_000
-
-    def to_dict(self) -> dict:
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,14 @@ class DiffusionAutoencoder(nn.Module):
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
+    @property
+    def image_size(self) -> int:
+        return self.config.image_size
+
+    @property
+    def in_channels(self) -> int:
+        return self.config.in_channels
+
     def loss(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """Mean squared error of the prediction (Preechakul et al. 2022, eq. 6, for ε-prediction)."""
         z = self.encoder(x0)

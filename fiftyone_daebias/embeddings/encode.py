@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
+from ..dae.ahead import ahead
 from ..dae.batches import fixed_crop
 from ..errors import InputError
 
@@ -26,10 +27,10 @@ def centre_indices(n: int, k: int) -> list[int]:
 def encode_volumes(
     model, source, rows: Sequence[int], *, n_slices: int, crop: float, pool: str = "concat", batch_size: int = 64
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Encodes volumes, batching slices across them.
+    """Encodes volumes, batching slices across them; the next batches are read while the device encodes.
 
     Args:
-        model: a ``DiffusionAutoencoder``
+        model: an :class:`~.encoders.Encoder`
         source: a ``SliceSource``
         rows: positions in ``source`` to encode
         n_slices: centre slices a volume
@@ -40,15 +41,17 @@ def encode_volumes(
     Yields:
         (position, float32 vector)
     """
-    size = model.config.image_size
     per_batch = max(1, batch_size // n_slices)
-    for first in range(0, len(rows), per_batch):
-        part = rows[first : first + per_batch]
-        slices = []
-        for i in part:
-            which = centre_indices(source.n_slices(i), n_slices)
-            slices.append(fixed_crop(source.read(i, which), size, crop))
-        codes = model.encode(torch.cat(slices).to(model.device)).cpu().numpy()
-        codes = codes.reshape(len(part), n_slices, -1)
+
+    def read(part: Sequence[int]) -> tuple[Sequence[int], torch.Tensor]:
+        slices = [
+            fixed_crop(source.read(i, centre_indices(source.n_slices(i), n_slices)), model.image_size, crop)
+            for i in part
+        ]
+        return part, torch.cat(slices)
+
+    parts = (rows[first : first + per_batch] for first in range(0, len(rows), per_batch))
+    for part, slices in ahead(read, parts, depth=2):
+        codes = model.encode(slices.to(model.device)).cpu().numpy().reshape(len(part), n_slices, -1)
         vectors = codes.mean(axis=1) if pool == "mean" else codes.reshape(len(part), -1)
         yield from zip(part, vectors.astype(np.float32), strict=True)

@@ -19,12 +19,11 @@ def trained(tiny, tmp_path_factory):
     """The tiny model trained long enough to use z_sem, with its source and folder."""
     from dataclasses import replace
 
-    from memory import MemorySource
+    from memory import MemorySource, train_tiny
 
-    from fiftyone_daebias.dae import trainer
     from fiftyone_daebias.dae.checkpoint import load_model
 
     source = MemorySource(n=64)
     folder = tmp_path_factory.mktemp("trained")
-    trainer.train(source, folder, tiny[0], replace(tiny[1], images=4000, save_every=4000, crop=1.0))
+    train_tiny(source, folder, tiny[0], replace(tiny[1], images=4000, save_every=4000, crop=1.0))
     return load_model(folder), source, folder

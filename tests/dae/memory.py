@@ -32,3 +32,11 @@ class MemorySource:
 
     def read(self, i, which=None):
         return self.volumes[i] if which is None else self.volumes[i][list(which)]
+
+
+def train_tiny(source, folder, model, config, *, seed=51, progress=None):
+    """Trains the diffusion autoencoder without a dataset."""
+    from fiftyone_daebias.dae import trainer
+    from fiftyone_daebias.dae.learn_dae import DaeLearner
+
+    return trainer.train(source, folder, DaeLearner(model, config, seed=seed), config, seed=seed, progress=progress)

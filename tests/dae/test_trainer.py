@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from memory import MemorySource
+from memory import MemorySource, train_tiny
 from safetensors.torch import load_file
 
-from fiftyone_daebias.dae import trainer
 from fiftyone_daebias.dae.checkpoint import load_model, read_facts
+from fiftyone_daebias.dae.run_folder import RunFolder
 from fiftyone_daebias.errors import CheckpointError, TrainingError
 
 
@@ -41,29 +41,27 @@ class Interrupt:
 def test_an_interrupted_run_equals_an_uninterrupted_one(tiny, tmp_path):
     source = MemorySource()
     torch.manual_seed(1)
-    whole = trainer.train(source, tmp_path / "whole", *tiny)
+    whole = train_tiny(source, tmp_path / "whole", *tiny)
     torch.manual_seed(2)
     state = torch.get_rng_state()
     for after in (32, 48):
         with pytest.raises(KeyboardInterrupt):
-            trainer.train(source, tmp_path / "parts", *tiny, progress=Interrupt(after))
-    rest = trainer.train(source, tmp_path / "parts", *tiny)
+            train_tiny(source, tmp_path / "parts", *tiny, progress=Interrupt(after))
+    rest = train_tiny(source, tmp_path / "parts", *tiny)
     assert 0 < rest.resumed_at < rest.images == whole.images
     assert rest.checkpoint_hash == whole.checkpoint_hash
-    for part in ("weights", "ema", "optimizer"):
-        a = load_file(next((tmp_path / "whole").glob("state-*")) / f"{part}.safetensors")
-        b = load_file(next((tmp_path / "parts").glob("state-*")) / f"{part}.safetensors")
-        assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+    a, b = (load_file(next((tmp_path / n).glob("state-*")) / "learner.safetensors") for n in ("whole", "parts"))
+    assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+    assert {k.split(".")[0] for k in a} == {"weights", "ema", "optimizer"}
     assert torch.equal(torch.get_rng_state(), state), "training moved the global generator"
-    assert "already trained" in str(trainer.train(source, tmp_path / "parts", *tiny))
+    assert "already trained" in str(train_tiny(source, tmp_path / "parts", *tiny))
 
 
 def test_a_run_that_is_killed_goes_on(tiny, tmp_path):
     source = MemorySource()
     code = f"""
 import sys, os; sys.path.insert(0, {str(Path(__file__).parent)!r})
-from memory import MemorySource
-from fiftyone_daebias.dae import trainer
+from memory import MemorySource, train_tiny
 from fiftyone_daebias.dae.config import ModelConfig, TrainConfig
 class Kill:
     left = 100
@@ -75,21 +73,21 @@ class Kill:
     def say(self, m): pass
 import json
 m, t = json.loads(sys.argv[1])
-trainer.train(MemorySource(), {str(tmp_path / "killed")!r}, ModelConfig.from_dict(m), TrainConfig(**t), progress=Kill())
+train_tiny(MemorySource(), {str(tmp_path / "killed")!r}, ModelConfig.from_dict(m), TrainConfig(**t), progress=Kill())
 """
     arguments = json.dumps([tiny[0].to_dict(), tiny[1].to_dict()])
     out = subprocess.run([sys.executable, "-c", code, arguments], capture_output=True, text=True)
     assert out.returncode == -9, out.stderr
-    result = trainer.train(source, tmp_path / "killed", *tiny)
-    whole = trainer.train(source, tmp_path / "whole", *tiny)
+    result = train_tiny(source, tmp_path / "killed", *tiny)
+    whole = train_tiny(source, tmp_path / "whole", *tiny)
     assert result.resumed_at == 64 and result.checkpoint_hash == whole.checkpoint_hash
 
 
 def test_accumulation_and_batches_give_the_same_gradient(tiny, tmp_path):
     model, train = replace(tiny[0], dropout=0.0), replace(tiny[1], images=16)
     source = MemorySource()
-    trainer.train(source, tmp_path / "one", model, train)
-    trainer.train(source, tmp_path / "four", model, replace(train, accumulate=4))
+    train_tiny(source, tmp_path / "one", model, train)
+    train_tiny(source, tmp_path / "four", model, replace(train, accumulate=4))
     one, four = (load_model(tmp_path / n).state_dict() for n in ("one", "four"))
     for key in one:
         torch.testing.assert_close(one[key], four[key], atol=1e-3, rtol=0)
@@ -102,30 +100,30 @@ def test_training_lowers_the_loss_and_writes_metrics(trained):
 
 
 def test_two_processes_cannot_train_in_one_folder(tiny, tmp_path):
-    with trainer._locked(tmp_path), pytest.raises(CheckpointError, match="another process is training"):
-        trainer.train(MemorySource(), tmp_path, *tiny)
+    with RunFolder(tmp_path).lock(), pytest.raises(CheckpointError, match="another process is training"):
+        train_tiny(MemorySource(), tmp_path, *tiny)
 
 
 def test_other_settings_do_not_overwrite_a_run(tiny, tmp_path):
     source = MemorySource()
-    first = trainer.train(source, tmp_path, *tiny)
+    first = train_tiny(source, tmp_path, *tiny)
     with pytest.raises(CheckpointError, match="a run with other train"):
-        trainer.train(source, tmp_path, tiny[0], replace(tiny[1], lr=1e-5))
+        train_tiny(source, tmp_path, tiny[0], replace(tiny[1], lr=1e-5))
     with pytest.raises(CheckpointError, match="a run with other data_hash"):
-        trainer.train(MemorySource(seed=5), tmp_path, *tiny)
+        train_tiny(MemorySource(seed=5), tmp_path, *tiny)
     assert read_facts(tmp_path)["sha256"] == first.checkpoint_hash
 
 
 def test_nan_stops_and_keeps_the_last_good_state(tiny, tmp_path):
     source = MemorySource()
-    good = trainer.train(source, tmp_path, tiny[0], tiny[1])
+    good = train_tiny(source, tmp_path, tiny[0], tiny[1])
     source.volumes = [np.full_like(v, np.nan) for v in source.volumes]
     longer = replace(tiny[1], images=320)
     (tmp_path / "run.json").write_text(
         json.dumps({**json.loads((tmp_path / "run.json").read_text()), "train": longer.to_dict()})
     )
     with pytest.raises(TrainingError, match="the loss became nan at step 10; the last good state is kept"):
-        trainer.train(source, tmp_path, tiny[0], longer)
+        train_tiny(source, tmp_path, tiny[0], longer)
     assert read_facts(tmp_path)["sha256"] == good.checkpoint_hash
     load_model(tmp_path)
 

@@ -1,0 +1,70 @@
+"""What a device can do, and what its failures mean."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import nullcontext
+
+import torch
+
+from ..errors import TrainingError
+
+#: images from which compiling pays on a GPU; it takes a minute or two
+COMPILE_FROM = 200_000
+
+
+def fast_dtype(device: torch.device) -> torch.dtype | None:
+    """bfloat16 where the device has it in hardware, else ``None``: on CPUs it is 20 to 30 times slower than float32."""
+    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False) else None
+
+
+def autocast(device: torch.device):
+    """Mixed precision where it is fast, else nothing."""
+    dtype = fast_dtype(device)
+    return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
+
+
+def memory_format(device: torch.device) -> torch.memory_format:
+    """Channels last on GPUs, whose convolutions want it; on CPUs it is neutral or slower."""
+    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
+
+
+def compiling_pays(device: torch.device, images: int) -> bool:
+    """Whether ``torch.compile`` will have paid for itself after so many images, and can work here."""
+    if device.type != "cuda" or images < COMPILE_FROM or not (shutil.which("cc") or shutil.which("gcc")):
+        return False
+    try:
+        import triton  # noqa: F401
+    except ImportError:
+        return False
+    return torch.cuda.get_device_capability(device) >= (7, 0)
+
+
+def explained(error: RuntimeError, device: torch.device, config, folder) -> TrainingError | None:
+    """A device's failure in words, or ``None`` for an error that is not the device's.
+
+    Args:
+        error: what torch raised
+        device: where
+        config: the recipe, for what to lower
+        folder: run folder, for where the last good state is
+    """
+    text = str(error)
+    short = isinstance(error, torch.OutOfMemoryError) or "not enough memory" in text or "can't allocate memory" in text
+    if short:
+        parts = getattr(config, "accumulate", None)
+        used = f"batch_size={config.batch_size}" + (f", accumulate={parts}" if parts else "")
+        way = f"pass a larger accumulate (for example {parts * 2}) or a smaller batch_size" if parts else (
+            f"pass a smaller batch_size (for example {max(1, config.batch_size // 2)})"
+        )
+        return TrainingError(f"out of memory on {device} with {used}; {way}")
+    lost = isinstance(error, torch.AcceleratorError) or any(
+        sign in text for sign in ("CUDA error", "device-side", "NCCL", "MPS backend", "HIP error")
+    )
+    if lost:
+        first = text.splitlines()[0]
+        return TrainingError(
+            f"the device {device} failed ({first}); the last good state is kept in {folder}: run the same command "
+            "again to go on, on another device with --device"
+        )
+    return None

@@ -1,0 +1,128 @@
+"""The diffusion autoencoder in training."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from . import hardware
+from .config import ModelConfig, TrainConfig
+from .learner import load_optimizer, optimizer_state, step_generator, step_random, with_prefix
+from .model import build
+from .quality import mse, ssim
+from .team import team
+
+#: held-out images that are decoded at an evaluation, and DDIM steps for it
+DECODED, DECODE_STEPS = 32, 10
+
+
+class DaeLearner:
+    """AdamW, warm-up, gradient clipping, accumulation and averaged weights around the autoencoder's loss.
+
+    A :class:`~.learner.Learner`. Noise and times of the whole batch are drawn
+    on every process and each takes its own part, so that the number of
+    processes does not change what is learnt.
+
+    Args:
+        config: the architecture
+        train: the recipe
+        seed: seed of weights, noise, times and dropout
+        device: where to compute
+        compiled: whether to use ``torch.compile``; default: when it pays
+    """
+
+    format = "daebias-dae"
+    criterion = "reconstruction_mse"
+
+    def __init__(
+        self, config: ModelConfig, train: TrainConfig, *, seed: int = 51, device: str | torch.device = "cpu",
+        compiled: bool | None = None,
+    ):
+        self.config, self.train, self.seed, self.device = config, train, seed, torch.device(device)
+        layout = hardware.memory_format(self.device)
+        self.model = build(config, seed).to(self.device, memory_format=layout)
+        self.averaged = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=train.lr, weight_decay=train.weight_decay, betas=(0.9, 0.999)
+        )
+        self.team = team()
+        if compiled is None:
+            compiled = hardware.compiling_pays(self.device, train.images)
+        self.run = torch.compile(self.model) if compiled else self.model
+        if self.team.size > 1:
+            places = [self.device.index] if self.device.type == "cuda" and self.device.index is not None else None
+            self.run = DistributedDataParallel(self.run, device_ids=places)
+
+    def step(self, batch: Tensor, step: int) -> dict[str, Tensor]:
+        train, config = self.train, self.config
+        for group in self.optimizer.param_groups:
+            group["lr"] = train.lr * min(1.0, (step + 1) / max(1, train.warmup))
+        rng = step_generator(self.seed, step)
+        whole, mine = len(batch) * self.team.size, self.team.part(len(batch) * self.team.size)
+        u = torch.rand(whole, generator=rng, dtype=torch.float64)[mine]
+        t = (config.steps * (1 - u**train.time_power)).long().clamp(0, config.steps - 1)
+        noise = torch.randn(whole, *batch.shape[1:], generator=rng)[mine]
+        self.model.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        total = torch.zeros((), device=self.device)
+        parts = torch.arange(len(batch)).chunk(train.accumulate)
+        with step_random(self.seed + self.team.rank, step, self.device):
+            for k, part in enumerate(parts):
+                x0, tt, eps = (a[part].to(self.device, non_blocking=True) for a in (batch, t, noise))
+                # gradients are averaged over the processes once a step, with the last part
+                alone = self.team.size > 1 and k < len(parts) - 1
+                with self.run.no_sync() if alone else nullcontext():
+                    with hardware.autocast(self.device):
+                        loss = self.run(x0, tt, eps) * (len(part) / len(batch))
+                    loss.backward()
+                total += loss.detach()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), train.clip)
+        self.optimizer.step()
+        self._average(step)
+        return {"loss": total, "grad_norm": norm.detach()}
+
+    @torch.no_grad()
+    def _average(self, step: int) -> None:
+        decay = min(self.train.ema, (1 + step) / (10 + step))
+        get_ema_multi_avg_fn(decay)(list(self.averaged.parameters()), list(self.model.parameters()), step)
+
+    def state(self) -> dict[str, Tensor]:
+        return {
+            **{f"weights.{k}": v for k, v in self.model.state_dict().items()},
+            **{f"ema.{k}": v for k, v in self.averaged.state_dict().items()},
+            **optimizer_state(self.optimizer, "optimizer."),
+        }
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        self.model.load_state_dict(with_prefix(tensors, "weights."))
+        self.averaged.load_state_dict(with_prefix(tensors, "ema."))
+        load_optimizer(self.optimizer, tensors, "optimizer.")
+
+    def ema(self) -> dict[str, Tensor]:
+        return self.averaged.state_dict()
+
+    @torch.no_grad()
+    def evaluate(self, images: Tensor) -> dict[str, float]:
+        """The loss on held-out images, and how well the first of them are decoded from z_sem and seeded noise."""
+        rng = torch.Generator().manual_seed(self.seed)  # the same times and noise at every evaluation
+        losses = []
+        for part in images.split(32):
+            t = torch.randint(self.config.steps, (len(part),), generator=rng)
+            noise = torch.randn(part.shape, generator=rng)
+            loss = self.averaged(*(a.to(self.device) for a in (part, t, noise)))
+            losses += [loss.item()] * len(part)
+        few = images[:DECODED].to(self.device)
+        decoded = self.averaged.reconstruct(few, DECODE_STEPS, stochastic=False)
+        return {
+            "validation_loss": sum(losses) / len(losses),
+            "reconstruction_mse": mse(few, decoded).mean().item(),
+            "reconstruction_ssim": ssim(few, decoded).mean().item(),
+        }
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        return self.averaged.reconstruct(images.to(self.device), 20, stochastic=False)
