@@ -6,7 +6,6 @@ from pathlib import Path
 
 import fiftyone.operators.types as types
 
-from fiftyone_daebias.embeddings.encoders import model_names
 from fiftyone_daebias.verbs import Parameter
 
 from .choices import INDEXES, MAPS, VECTORS, choice_labels, choices_for, not_offered
