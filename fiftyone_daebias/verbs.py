@@ -75,6 +75,8 @@ VERBS: tuple[Verb, ...] = (
     Verb("drift", "clusters.timeline:drift", "Changes over time", icon="timeline", delegate=True),
     Verb("reidentify", "clusters.reidentify:reidentify", "Could someone be re-identified?", icon="fingerprint"),
     Verb("similar", "clusters.similar:similar", "Similar cases", icon="image_search"),
+    Verb("runs", "runs:runs", "List or delete runs", icon="delete_sweep"),
+    Verb("review", "report.reviews:review", "Review a finding", icon="rate_review"),
 )
 
 

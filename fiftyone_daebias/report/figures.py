@@ -12,7 +12,9 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#99
 DPI = 150
 
 
-def save_figure(dataset_name: str, name: str, figure, title: str, caption: str = "", plotly: dict | None = None) -> dict:
+def save_figure(
+    dataset_name: str, name: str, figure, title: str, caption: str = "", plotly: dict | None = None
+) -> dict:
     """Writes a Matplotlib figure for one dataset and describes it.
 
     Args:

@@ -27,7 +27,19 @@ from .fields import (
     write_vectors,
 )
 from .maps import load_map, map_runs, save_map, save_similarity
-from .runs import delete_run, list_runs, load_run, save_run
+from .owned import (
+    RunFacts,
+    all_fields,
+    brain_runs,
+    count_tag,
+    dataset_origin,
+    delete_brain_run,
+    delete_evaluation,
+    delete_workspace,
+    run_facts,
+    samples_stamp,
+)
+from .runs import delete_run, list_runs, load_run, run_times, save_run, versions
 from .samples import (
     count_values,
     dataset_of,
@@ -48,6 +60,7 @@ from .samples import (
     vector_fields,
     write_info,
 )
+from .sharing import app_link, delete_map, file_paths, slug_of, stored_content, workspace_layouts
 from .views import (
     save_view,
     save_workspace,
@@ -66,10 +79,13 @@ __all__ = [
     "Lasso", "clear_field", "content_keys", "count_tags", "count_values", "dataset_of", "datasets_with",
     "delete_run", "delete_view", "ensure_samples", "has_field", "lasso_of", "list_runs", "load_map", "load_run",
     "load_samples", "map_runs", "metadata_fields", "read_field", "read_info", "read_labels", "read_subjects",
-    "read_table", "read_vectors", "real", "sample_ids", "samples_since", "save_map", "save_run", "save_similarity",
+    "read_table", "read_vectors", "real", "run_times", "sample_ids", "samples_since", "save_map", "save_run",
+    "save_similarity",
     "save_view", "save_workspace", "saved_view_ids", "saved_views", "saved_workspaces", "set_label_colors",
     "similarity_runs", "sort_by_similarity", "subject_field", "tag", "tags_by_sample", "untag", "vector_fields",
     "view_of_field", "view_of_ids", "view_of_tag", "view_without", "write_classifications", "write_evaluation",
     "write_info", "write_labels", "write_predictions", "write_regressions", "write_reviews", "write_values",
-    "write_vectors",
+    "write_vectors", "RunFacts", "all_fields", "brain_runs", "count_tag", "dataset_origin", "delete_brain_run",
+    "delete_evaluation", "delete_workspace", "run_facts", "samples_stamp",
+    "app_link", "delete_map", "file_paths", "slug_of", "stored_content", "versions", "workspace_layouts",
 ]

@@ -91,6 +91,12 @@ def list_runs(samples, prefix: str = "") -> list[str]:
     return [k for k in dataset_of(samples).list_runs() if k.startswith(prefix)]
 
 
+def run_times(samples) -> dict[str, str]:
+    """When each of this dataset's custom runs was stored, ISO time."""
+    dataset = dataset_of(samples)
+    return {k: dataset.get_run_info(k).timestamp.isoformat() for k in dataset.list_runs()}
+
+
 def delete_run(samples, key: str) -> None:
     """Deletes a run if it exists."""
     dataset = dataset_of(samples)

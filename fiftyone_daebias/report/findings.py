@@ -1,0 +1,65 @@
+"""Everything that was found on a dataset, read from its stored runs, fields and tags; nothing is computed anew."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+
+from .. import schema, store
+from .finding import LEVEL, VERDICTS, Evidence, Finding, Findings, NextStep, Selector
+from .from_clusters import association_claims, cluster_findings
+from .from_probes import agreement_claims, probe_claims
+from .from_runs import run_findings
+from .from_tags import tag_findings
+from .from_time import drift_claims, reidentify_findings
+from .pool import settle
+from .reviews import read_reviews
+
+__all__ = [
+    "LEVEL", "VERDICTS", "Evidence", "Finding", "Findings", "NextStep", "Selector", "collect_findings",
+    "findings_stamp",
+]
+
+
+def collect_findings(samples) -> Findings:
+    """Collects and ranks the findings of every step that has run.
+
+    P-values of all steps are corrected together; a finding that held in its
+    own table but does not hold among everything tested becomes "unconfirmed".
+    Steps that have not run are absent.
+
+    Args:
+        samples: a dataset or view; findings are those of the whole dataset
+
+    Returns:
+        the findings, ranked by verdict, then by strength
+    """
+    dataset = store.dataset_of(samples)
+    owners = dict(zip(store.sample_ids(dataset), store.read_subjects(dataset), strict=True))
+    claims = [
+        *probe_claims(dataset), *association_claims(dataset), *drift_claims(dataset), *agreement_claims(dataset),
+    ]
+    settled, n_tests, correction = settle(claims)
+    rows = [
+        *settled, *tag_findings(dataset, owners), *cluster_findings(dataset, owners), *reidentify_findings(dataset),
+        *run_findings(dataset),
+    ]
+    said: dict[str, list] = {}
+    for entry in read_reviews(dataset):
+        said.setdefault(entry.finding, []).append(entry)
+    rows = [replace(r, reviews=tuple(said.pop(r.key, ()))) for r in rows]
+    rows.sort(key=lambda r: (VERDICTS.index(r.verdict), -r.evidence.strength, r.key))
+    notes = []
+    if said:
+        n = sum(map(len, said.values()))
+        notes.append(f"{n} reviews speak of findings that are no longer here: {', '.join(sorted(said)[:5])}")
+    return Findings(tuple(rows), n_tests, correction, LEVEL, tuple(notes), findings_stamp(dataset))
+
+
+def findings_stamp(samples) -> str:
+    """A hash that changes whenever a run is made or deleted, or tags are set: collect again only then."""
+    dataset = store.dataset_of(samples)
+    ours = {t: n for t, n in store.count_tags(dataset).items() if t.startswith(schema.TAG_PREFIX)}
+    facts = [len(dataset), sorted(store.run_times(dataset).items()), sorted(ours.items())]
+    return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:16]

@@ -1,0 +1,147 @@
+"""Findings of stored probes, and of the samples on the other side of their own label."""
+
+from __future__ import annotations
+
+from .. import schema, store
+from ..probes.result import ProbeResult
+from .finding import Evidence, Finding, NextStep, Selector, existing
+from .pool import Claim
+from .wording import count, listed, number, score
+
+FAMILY = "probes"
+
+
+def probe_claims(samples) -> list[Claim]:
+    """One claim a stored probe, and one a group of a probe "by" a field."""
+    claims, known = [], set()
+    for key in store.list_runs(samples, schema.PROBE_RUN_PREFIX):
+        config, results = store.load_run(samples, key)
+        by = config.get("by") or ""
+        rows = [ProbeResult.from_dict(r) for r in results.get("parts") or [results["summary"]]]
+        for row in rows:
+            if (row.field, row.group) not in known:
+                known.add((row.field, row.group))
+                claims.append(_claim(row, key, by, tuple(config.get("adjust_for") or ())))
+    return claims
+
+
+def agreement_claims(samples) -> list[Claim]:
+    """One claim a field that was looked at across regions: do the same subjects disagree again and again?"""
+    claims = []
+    for key in store.list_runs(samples, schema.DISAGREEMENT_RUN_PREFIX):
+        config, results = store.load_run(samples, key)
+        together = results["summary"].get("agreement")
+        if together and len(together["times"]) > 1:
+            claims.append(_agreement_claim(together, config["field"], key, results["summary"]["verdicts"]))
+    return claims
+
+
+def _agreement_claim(together: dict, field: str, run_key: str, verdicts: list[dict]) -> Claim:
+    seen, expected, p = sum(together["observed"][1:]), sum(together["expected"][1:]), together["p"][1]
+    people = max(together["n_subjects"])
+    again = tuple(i for v in verdicts if v["n_opposite"] > 1 for i in v["sample_ids"])
+    text = (
+        f"{count(seen, 'subject')} look like another {field} in two or more of {listed(together['regions'])}; if "
+        f"regions were independent, {number(expected)} would."
+    )
+    share = seen / people if people else 0.0
+    finding = Finding(
+        f"agreement:{field}", "disagreements", f"{field}: the same subjects in several regions", text, "",
+        Evidence("subjects", float(seen), chance=float(expected), p=float(p), strength=share), people, len(again),
+        Selector("ids", sample_ids=again), field=field, run_key=run_key,
+    )
+    return Claim(finding, float("nan"), lambda raw, within: "found" if raw else "not found", "tests across regions")
+
+
+def key_of(row: ProbeResult) -> str:
+    """Key of a probe's finding."""
+    return f"probe:{row.field}" + (f"@{row.group}" if row.group else "")
+
+
+def _claim(row: ProbeResult, run_key: str, by: str, adjusted_for: tuple[str, ...]) -> Claim:
+    adjusted = row.adjusted if row.adjusted and not row.adjusted.reason else None
+    stem = schema.PROBE_FIELD_PREFIX + schema.field_stem(row.field)
+    evidence = Evidence(
+        row.metric, row.score, row.interval, row.chance, row.p, unit=_unit(row), detectable=row.detectable,
+        strength=_strength(row),
+    )
+    notes = [*row.notes, *(row.adjusted.notes if row.adjusted else ())]
+    if row.adjusted and row.adjusted.reason and row.field not in adjusted_for:
+        notes.append(f"could not be adjusted for {listed(row.adjusted.fields)}: {row.adjusted.reason}")
+
+    def judge(raw: bool, within: bool) -> str:
+        if row.reason:
+            return "not tested"
+        if not (raw and row.better[0] > 0):
+            return "unconfirmed" if row.q <= 0.05 else "not found"
+        if row.field in adjusted_for:
+            return "expected"
+        if adjusted and not (within and adjusted.better[0] > 0):
+            return "explained"
+        return "found"
+
+    group = f", {row.group}" if row.group else ""
+    finding = Finding(
+        key_of(row), "probe", f"{row.field}{group}: what the image tells", _sentence(row, adjusted), "", evidence,
+        row.n_subjects, row.n_samples,
+        Selector("field", stem + (f"_by_{schema.field_stem(by)}" if by else "")) if not row.group else _group(row, by),
+        field=row.field, next_step=_next(row), run_key=run_key, notes=tuple(notes),
+    )
+    return Claim(finding, adjusted.p if adjusted else float("nan"), judge, FAMILY)
+
+
+def _group(row: ProbeResult, by: str) -> Selector:
+    return Selector("group", row.group.partition("=")[2], (by or row.group.partition("=")[0],))
+
+
+def _next(row: ProbeResult) -> NextStep | None:
+    if row.reason or row.group:
+        return None
+    if row.decodable and row.n_opposite and row.kind == "binary":
+        return existing("disagreements", f"Whose {row.field} is wrong, and who only looks so?", field=row.field)
+    if row.decodable:
+        return existing("suggest-clusters", "Look for groups on the map")
+    return None
+
+
+def _unit(row: ProbeResult) -> str:
+    return "years" if row.kind == "date" else f"unit of {row.field}" if row.metric == "MAE" else ""
+
+
+def _strength(row: ProbeResult) -> float:
+    """0 for chance, 1 for perfect, at the interval's end nearer to chance."""
+    if row.reason or row.better[0] != row.better[0]:
+        return 0.0
+    if row.metric in ("AUC", "C"):
+        return max(0.0, min(1.0, 2 * row.interval[0] - 1))
+    return max(0.0, min(1.0, row.better[0] / row.chance)) if row.chance else 0.0
+
+
+def _sentence(row: ProbeResult, adjusted) -> str:
+    if row.reason:
+        return f"{row.field} was not probed: {row.reason}"
+    who = f" (within {row.group})" if row.group else ""
+    people = count(row.n_subjects, "subject")
+    if row.metric == "MAE":
+        said = (
+            f"is off by {number(row.score)} on average (95 % interval {number(row.interval[0])} to "
+            f"{number(row.interval[1])}); always guessing the median is off by {number(row.chance)}"
+        )
+    else:
+        what = "AUC" if row.metric == "AUC" else "a concordance"
+        said = (
+            f"reaches {what} {score(row.score)} (95 % interval {score(row.interval[0])} to {score(row.interval[1])}; "
+            f"{number(row.chance, 2)} is guessing)"
+        )
+    text = f"Guessed from the image alone in {people} that the probe has not seen, {row.field}{who} {said}."
+    if not (row.q <= 0.05 and row.better[0] > 0):
+        value = number(row.detectable) if row.metric == "MAE" else score(row.detectable)
+        worse = "less" if row.metric == "MAE" else "more"
+        text += f" A score of {value} or {worse} would have been found with probability 0.8."
+    if adjusted:
+        form = number if row.metric == "MAE" else score
+        text += (
+            f" Among subjects alike in {listed(adjusted.fields)} it is {form(adjusted.score)} "
+            f"({form(adjusted.interval[0])} to {form(adjusted.interval[1])}; {form(adjusted.chance)} is guessing)."
+        )
+    return text

@@ -1,0 +1,112 @@
+"""Findings of changes over time and of re-identification."""
+
+from __future__ import annotations
+
+import math
+
+from scipy.stats import norm
+
+from .. import schema, store
+from ..clusters.timeline import iso_date
+from .finding import Evidence, Finding, Selector, existing
+from .pool import Claim
+from .wording import count, number, percent
+
+FAMILY = "tests over time or versions"
+_NAN = float("nan")
+
+
+def drift_claims(samples) -> list[Claim]:
+    """One claim a group and date or version field."""
+    if schema.DRIFT_RUN not in store.list_runs(samples, schema.DRIFT_RUN):
+        return []
+    config, results = store.load_run(samples, schema.DRIFT_RUN)
+    return [_claim(row, config) for row in results["table"]["rows"]]
+
+
+def _claim(row: dict, config: dict) -> Claim:
+    sizes = [c["size"] for c in row["changes"]] or [_number(row["size"])]
+    size = max(sizes)
+    seen = bool(row["changes"]) or size == size
+    evidence = Evidence(
+        "SD", size, chance=0.0, p=_number(row["p"]), unit="standard deviations within",
+        detectable=_number(row["detectable"]), strength=_strength(size),
+    )
+
+    def judge(raw: bool, within: bool) -> str:
+        if row["verdict"] == "not tested":
+            return "not tested"
+        if raw and seen:
+            return "found"
+        return "unconfirmed" if row["verdict"] == "change" else "not found"
+
+    group, over, by = row["group"], row["over"], tuple(config.get("by") or ())
+    finding = Finding(
+        f"drift:{group}:{over}", "drift", f"{group or 'all samples'} over {over}", _sentence(row), "", evidence,
+        row["n_subjects"], 0, Selector("group", group, by) if by else Selector("field", over), field=over,
+        run_key=schema.DRIFT_RUN,
+        next_step=existing("reidentify", "Can month, site or person be told?") if row["verdict"] == "change" else None,
+    )
+    return Claim(finding, _NAN, judge, FAMILY)
+
+
+def _strength(size: float) -> float:
+    """A distance of two normal clouds as 2·AUC − 1 of the best cut between them."""
+    return 2 * float(norm.cdf(size / math.sqrt(2))) - 1 if size == size else 0.0
+
+
+def _sentence(row: dict) -> str:
+    name = row["group"] or "All samples"
+    if row["verdict"] == "not tested":
+        return f"{name} over {row['over']}: not tested: {row['note']}"
+    people = count(row["n_subjects"], "subject")
+    if row["changes"] and row["verdict"] == "change":
+        parts = []
+        for c in row["changes"]:
+            first, last = iso_date(_number(c["before"])), iso_date(_number(c["when"]))
+            text = f"between {first} and {last} by {number(c['size'], 2)} SD"
+            parts.append(text + (f" (with it: {'; '.join(c['fields'])})" if c.get("fields") else ""))
+        return f"{name}: the images change {', and '.join(parts)}; {people}."
+    if row["verdict"] == "change":
+        return f"{name}: the images differ with {row['over']} by up to {number(_number(row['size']), 2)} SD; {people}."
+    would = _number(row["detectable"])
+    told = ""
+    if math.isfinite(would):
+        told = f"; a change of {number(would, 2)} SD would have been found with probability 0.8"
+    return f"{name}: no change of the images over {row['over']} was found{told}; {people}."
+
+
+def reidentify_findings(samples) -> list[Finding]:
+    """One finding a question: person, month, site, scanner …"""
+    if schema.REIDENTIFY_RUN not in store.list_runs(samples, schema.REIDENTIFY_RUN):
+        return []
+    config, results = store.load_run(samples, schema.REIDENTIFY_RUN)
+    table, vectors = results["table"], config.get("vectors", schema.embedding_field())
+    out = []
+    for what, row in table["rows"].items():
+        low, high = row["interval1"]
+        chance = row["chance1"]
+        told = low > chance
+        text = (
+            f"The most similar image {'of the same person is found' if what == 'subject' else f'shares the {what}'} in "
+            f"{percent(row['top1'])} of samples (95 % interval {percent(low)} to {percent(high)}; "
+            f"{percent(chance)} by chance)."
+        )
+        text += " Whoever holds the vectors and a few known images can do the same." if told else ""
+        out.append(Finding(
+            f"reidentify:{what}", "reidentify", f"re-identification: {what}", text, "found" if told else "not found",
+            Evidence("share", row["top1"], (low, high), chance, unit="of samples",
+                     strength=max(0.0, (low - chance) / (1 - chance)) if chance < 1 else 0.0),
+            row["n_subjects"], row["n_samples"], Selector("field", vectors),
+            field="" if what in ("subject", "month") else what, run_key=schema.REIDENTIFY_RUN,
+        ))
+    for what, why in table["skipped"].items():
+        out.append(Finding(
+            f"reidentify:{what}", "reidentify", f"re-identification: {what}", f"Not asked: {why}.", "not tested",
+            run_key=schema.REIDENTIFY_RUN,
+        ))
+    return out
+
+
+def _number(value) -> float:
+    return _NAN if value is None else float(value)
