@@ -77,6 +77,8 @@ VERBS: tuple[Verb, ...] = (
     Verb("similar", "clusters.similar:similar", "Similar cases", icon="image_search"),
     Verb("runs", "runs:runs", "List or delete runs", icon="delete_sweep"),
     Verb("review", "report.reviews:review", "Review a finding", icon="rate_review"),
+    Verb("share", "share.verb:share", "Share the audit", icon="share"),
+    Verb("import-shared", "share.verb:import_shared", "Import a shared audit", icon="move_to_inbox"),
 )
 
 
