@@ -8,13 +8,12 @@ Importing this package adds its verbs (``compute_dae_embeddings()``, ``probe()``
 
 import os
 
-from . import methods, turns, verbs
+from . import methods, verbs
 from .errors import DaebiasError
 
 # processes that only decode files do without FiftyOne, which takes seconds to import
 if "DAEBIAS_WORKER" not in os.environ:
-    with turns.in_turn():
-        methods.install()
+    methods.install()
 
 __all__ = ["DaebiasError", *verbs.public_names()]
 

@@ -8,6 +8,7 @@ All processes must reach the same database and the same ``DAEBIAS_HOME``.
 
 import contextlib
 import io
+import os
 import sys
 
 from .cli import EXIT_INPUT, main
@@ -39,6 +40,9 @@ def together(argv: list[str]) -> int:
         return EXIT_INPUT
     try:
         if mates.leads:
+            _start_database()
+        mates.wait()
+        if mates.leads:
             return main(argv)
         told = io.StringIO()
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(told):
@@ -50,15 +54,18 @@ def together(argv: list[str]) -> int:
         leave()
 
 
-def _rank() -> int:
-    import os
+def _start_database() -> None:
+    """Starts FiftyOne's database unless it runs: two processes that did so at once would be in each other's way."""
+    import fiftyone as fo
 
+    fo.list_datasets()
+
+
+def _rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
 def _launched() -> bool:
-    import os
-
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
