@@ -75,7 +75,7 @@ def _members(group, here) -> list[str]:
 
 
 def _plan_clusters(dataset, contents, here, before, out: Plan) -> None:
-    known = named.read_clusters(dataset)
+    known, within = named.read_clusters(dataset), {i for ids in here.values() for i in ids}
     taken = set(known)
     for g in contents.clusters:
         ids = _members(g, here)
@@ -90,7 +90,7 @@ def _plan_clusters(dataset, contents, here, before, out: Plan) -> None:
         if not ids:
             out.notes.append(f"cluster {g.name!r} has no sample here and was left out")
             continue
-        if g.name in known and set(known[g.name].members) == set(ids):
+        if g.name in known and set(known[g.name].members) & within == set(ids):
             out.names["clusters"][g.name] = g.name
             continue
         name = _free_name(g.name, taken, 60)
@@ -108,7 +108,8 @@ def _plan_clusters(dataset, contents, here, before, out: Plan) -> None:
 
 
 def _plan_views(dataset, contents, here, before, out: Plan) -> None:
-    known = store.saved_views(dataset)
+    # a group is the same if it is so among the samples that the bundle speaks of
+    known, within = store.saved_views(dataset), {i for ids in here.values() for i in ids}
     taken = {store.slug_of(n) for n in known} | {store.slug_of(f"cluster: {c.name}") for c in out.clusters}
     for g in contents.views:
         ids = _members(g, here)
@@ -121,7 +122,7 @@ def _plan_views(dataset, contents, here, before, out: Plan) -> None:
         if not ids:
             out.notes.append(f"view {g.name!r} has no sample here and was left out")
             continue
-        if g.name in known and set(store.saved_view_ids(dataset, g.name)) == set(ids):
+        if g.name in known and set(store.saved_view_ids(dataset, g.name)) & within == set(ids):
             out.names["views"][g.name] = g.name
             continue
         name = _free_slug(g.name, taken, "shared view")
@@ -172,8 +173,8 @@ def _plan_reviews(dataset, contents, here, out: Plan) -> None:
 
 
 def _said_key(finding, status, note, author, date) -> tuple:
-    """What makes two entries the same: a note that went out and came back has lost its markup on the way."""
-    return finding, status, tame(note or ""), tame(author or ""), date or ""
+    """What makes two entries the same: the moment, for a note that went out and came back may have lost words."""
+    return (finding, status, date) if date else (finding, status, tame(note or ""), tame(author or ""))
 
 
 def _renamed(finding: str, clusters: dict[str, str]) -> str:
