@@ -31,6 +31,8 @@ class Verb:
         delegate: whether the App offers to run it in the background by default
         in_app: whether the App has an operator for it
         on_ticked: whether it acts on the samples ticked in the grid, if there are any, and not on the view
+        opens: ``"package.module:function"`` that opens what the command line's first word names, where that may be more
+            than a dataset
     """
 
     command: str
@@ -41,6 +43,7 @@ class Verb:
     delegate: bool = False
     in_app: bool = True
     on_ticked: bool = False
+    opens: str = ""
 
     @property
     def name(self) -> str:
@@ -49,8 +52,16 @@ class Verb:
 
     def load(self) -> Callable:
         """Imports the function."""
-        module, _, name = self.function.partition(":")
-        return getattr(importlib.import_module(f"{__package__}.{module}"), name)
+        return _load(self.function)
+
+    def load_opener(self) -> Callable | None:
+        """Imports the function that opens what the command line's first word names, if the verb has its own."""
+        return _load(self.opens) if self.opens else None
+
+
+def _load(path: str) -> Callable:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(f"{__package__}.{module}"), name)
 
 
 VERBS: tuple[Verb, ...] = (
@@ -58,6 +69,8 @@ VERBS: tuple[Verb, ...] = (
     Verb("duplicates", "cohort.duplicates:duplicates", "Find duplicates and leaks", icon="content_copy"),
     Verb("privacy", "cohort.privacy:privacy", "List identifying content of files", method=False, icon="privacy_tip"),
     Verb("cache", "cohort.prune:cache", "Slice cache", method=False, icon="inventory_2"),
+    Verb("phantom", "cohort.phantom.verb:phantom", "Draw a cohort of known bias", method=False, icon="science",
+         in_app=False),
     Verb("train", "dae.verb:train_dae", "Train the diffusion autoencoder", icon="model_training", delegate=True),
     Verb("embed", "embeddings.compute:compute_dae_embeddings", "Compute DAE embeddings", delegate=True),
     Verb("probe", "probes.verb:probe", "Probe a field", icon="troubleshoot"),
@@ -76,6 +89,8 @@ VERBS: tuple[Verb, ...] = (
     Verb("reidentify", "clusters.reidentify:reidentify", "Could someone be re-identified?", icon="fingerprint"),
     Verb("similar", "clusters.similar:similar", "Similar cases", icon="image_search"),
     Verb("runs", "runs:runs", "List or delete runs", icon="delete_sweep"),
+    Verb("audit", "report.audit_verb:audit", "Audit the cohort", icon="fact_check", delegate=True,
+         opens="report.audit_verb:open_audit"),
     Verb("review", "report.reviews:review", "Review a finding", icon="rate_review"),
     Verb("share", "share.verb:share", "Share the audit", icon="share"),
     Verb("import-shared", "share.verb:import_shared", "Import a shared audit", icon="move_to_inbox"),
