@@ -88,6 +88,8 @@ VERBS: tuple[Verb, ...] = (
     Verb("drift", "clusters.timeline:drift", "Changes over time", icon="timeline", delegate=True),
     Verb("reidentify", "clusters.reidentify:reidentify", "Could someone be re-identified?", icon="fingerprint"),
     Verb("similar", "clusters.similar:similar", "Similar cases", icon="image_search"),
+    Verb("counterfactual", "explain.counterfactual:counterfactual", "Decode counterfactuals", icon="compare",
+         delegate=True),
     Verb("runs", "runs:runs", "List or delete runs", icon="delete_sweep"),
     Verb("audit", "report.audit_verb:audit", "Audit the cohort", icon="fact_check", delegate=True,
          opens="report.audit_verb:open_audit"),
