@@ -1,4 +1,4 @@
-"""``python -m fiftyone_daebias`` is the ``daebias`` command; ``torchrun … -m fiftyone_daebias`` runs it on many devices.
+"""``python -m fiftyone_daebias`` is the ``daebias`` command; after ``torchrun`` it runs on many devices::
 
     torchrun --nproc-per-node 4 -m fiftyone_daebias train chest --preset gpu-256
     torchrun --nproc-per-node 4 -m fiftyone_daebias embed chest

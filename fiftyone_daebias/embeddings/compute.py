@@ -152,7 +152,7 @@ def compute_dae_embeddings(
     }
     if mates.leads:
         lock_halves(samples)
-    vectors = encode_samples(samples, encoder, source, config, batch_size=batch_size, progress=progress)
+    vectors, shares = encode_samples(samples, encoder, source, config, batch_size=batch_size, progress=progress)
     result = None
     if mates.leads:
         if extend:
@@ -162,7 +162,7 @@ def compute_dae_embeddings(
         notes += fitted.notes
         for note in fitted.notes:
             told.say(note)
-        result = _stored(samples, source, vectors, fitted, config, notes, told)
+        result = _stored(samples, source, vectors, fitted, {**config, "encoded": shares}, notes, told)
     return mates.tell(result)
 
 

@@ -32,7 +32,7 @@ def stored_content(samples, config: dict) -> dict[str, str]:
 
 def encode_samples(
     samples, model, source, config: dict, *, batch_size: int, progress: Progress | None = None
-) -> np.ndarray | None:
+) -> tuple[np.ndarray | None, list[int]]:
     """Vectors of all samples; what is stored for the same image, model and settings is not encoded again.
 
     Every process encodes its own stretch of the samples; the first one writes them all.
@@ -46,12 +46,14 @@ def encode_samples(
         progress: where to report
 
     Returns:
-        float32 (n, d), one row a sample of ``source``; ``None`` on all processes but the first
+        float32 (n, d), one row a sample of ``source``, or ``None`` on all processes but the first; and how many
+        samples each process has encoded now
     """
     mates, field = team(), schema.embedding_field(config["model"])
     done = _kept(samples, source, field, config) if mates.leads else {}
     rows = mates.tell([i for i, s in enumerate(source.sample_ids) if s not in done])
     mine = rows[mates.part(len(rows))]
+    shares = [0] * mates.size
     rounds = -(-len(rows) // (WRITE_EVERY * mates.size))
     found = encode_volumes(
         model, source, mine, n_slices=config["n_slices"], crop=config["crop"], pool=config["pool"],
@@ -73,11 +75,12 @@ def encode_samples(
             for rank, part in enumerate(mates.gather(fresh) or ()):
                 writer.write(part)
                 done.update(part)
+                shares[rank] += len(part)
                 if rank:
                     task.advance(len(part))
     if not mates.leads:
-        return None
-    return np.stack([np.asarray(done[i], dtype=np.float32) for i in source.sample_ids])
+        return None, shares
+    return np.stack([np.asarray(done[i], dtype=np.float32) for i in source.sample_ids]), shares
 
 
 def _kept(samples, source, field: str, config: dict) -> dict[str, np.ndarray]:
