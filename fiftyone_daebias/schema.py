@@ -16,6 +16,7 @@ SOURCE_FIELD = "daebias_source"  # path(s) of the original file(s), relative to 
 GEOMETRY_FIELD = "daebias_geometry"  # dict: what was done to the volume
 MONTAGE_FIELD = "montage_path"  # second media field: the 12 centre slices
 CACHE_FIELD = "daebias_cache_key"  # key of the sample's slices in the slice cache
+YEARS_SUFFIX = "_years"  # a date field once more as a number of years, which the App can colour by
 SPLITS = ("train", "val", "test")
 
 #: names under which a dataset that we did not register may hold its subject, in order of preference

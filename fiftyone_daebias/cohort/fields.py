@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -73,7 +74,16 @@ def header_columns(
                 moved = [None if v is None else people.shift(v, s, shift_dates)
                          for v, s in zip(column.values, subjects, strict=True)]
                 columns[name] = Column(column.name, "date", moved, column.unusable, column.notes)
+    for name, column in list(columns.items()):
+        companion = name + schema.YEARS_SUFFIX
+        if column.kind == "date" and companion.casefold() not in taken:
+            columns[companion] = Column(companion, "float", [None if v is None else years(v) for v in column.values])
     return Fields(columns, dict(tags), notes)
+
+
+def years(date: datetime.date) -> float:
+    """A date as a number of years, which the App can colour by: 2021-07-02 is 2021.5."""
+    return round(date.year + (date.timetuple().tm_yday - 1) / 365.25, 3)
 
 
 def _disagree(field: str, header, table) -> bool:

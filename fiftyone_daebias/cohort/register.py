@@ -15,6 +15,7 @@ from ..progress import Progress, start
 from ..store import register as records
 from .bids import find_participants, with_sessions
 from .fields import header_columns
+from .geometry_fields import geometry_columns
 from .identity import Pseudonyms
 from .items import Item, find_items
 from .join import join
@@ -177,6 +178,7 @@ def register_cohort(
     if not kept:
         raise CohortError(f"none of the {len(items)} images in {root} can be read; {next(iter(skipped.values()))}")
     columns = {f: c for f, c in fields.columns.items() if c.kind != "empty"}
+    columns |= geometry_columns([done.geometry for done in loaded], columns)
     rows = [
         records.Record(
             source=_source(root, items[k], people), key=loaded[k].key, subject=subjects[k], split=splits[k],

@@ -72,7 +72,8 @@ def to_slices(volume: Volume, plane: str = "auto", spacing: float | None = None)
         CohortError: an in-plane spacing is asked of an image that states none
     """
     if volume.affine is None:
-        flat = Slices(volume.array, None, {"plane": "image", "shape": list(volume.array.shape)}, volume.window,
+        shape = list(map(int, volume.array.shape))
+        flat = Slices(volume.array, None, {"plane": "image", "shape": shape, "matrix": shape[-2:]}, volume.window,
                       volume.notes)
         if volume.spacing is not None:
             mm = (float("nan"), *map(float, volume.spacing))
@@ -94,7 +95,8 @@ def to_slices(volume: Volume, plane: str = "auto", spacing: float | None = None)
     geometry = {
         "plane": chosen, "shape": list(map(int, volume.array.shape)), "axes": "".join(codes),
         "axes_now": "".join(_AXES[chosen]), "spacing_mm": [round(v, 6) for v in mm], "tilt_degrees": round(tilt, 2),
-        "inverted": volume.inverted,
+        "matrix": list(map(int, array.shape[-2:])), "inverted": volume.inverted,
+        "centre_mm": [round(float(v), 2) for v in volume.affine @ [*((n - 1) / 2 for n in volume.array.shape), 1]][:3],
     }
     return _resample(Slices(array, mm, geometry, volume.window, volume.notes), spacing)
 

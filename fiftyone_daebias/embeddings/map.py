@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -138,12 +139,14 @@ def place(tsne_map: TsneMap, vectors: np.ndarray, new_vectors: np.ndarray) -> np
 def _run(reduced: np.ndarray, perplexity: float, seed: int, progress: Progress | None):
     from openTSNE import TSNEEmbedding, affinity, initialization
 
+    jobs = _jobs(len(reduced))
     affinities = affinity.PerplexityBasedNN(
-        reduced, perplexity=perplexity, method=_neighbours(len(reduced)), random_state=seed
+        reduced, perplexity=perplexity, method=_neighbours(len(reduced)), n_jobs=jobs, random_state=seed
     )
     first = initialization.pca(reduced, random_state=seed)
     embedding = TSNEEmbedding(
-        first, affinities, negative_gradient_method="fft" if len(reduced) > 10_000 else "bh", random_state=seed
+        first, affinities, negative_gradient_method="fft" if len(reduced) > 10_000 else "bh", n_jobs=jobs,
+        random_state=seed,
     )
     with start(progress, "t-SNE", EARLY + LATER, "iterations") as task:
         for iterations, exaggeration, momentum in ((EARLY, 12, 0.5), (LATER, None, 0.8)):
@@ -156,8 +159,13 @@ def _run(reduced: np.ndarray, perplexity: float, seed: int, progress: Progress |
 
 
 def _neighbours(n: int) -> str:
-    """Exact neighbours while they are cheap: approximate ones would tie the map to the library's build."""
-    return "exact" if n <= 5_000 else "annoy"
+    """Exact neighbours while they are cheap, which in 50 dimensions is long: approximate ones cost more up to there."""
+    return "exact" if n <= 50_000 else "annoy"
+
+
+def _jobs(n: int) -> int:
+    """Threads: all cores, where there is enough to share."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") and n > 2_000 else 1
 
 
 def _checked(vectors: np.ndarray) -> np.ndarray:

@@ -148,6 +148,10 @@ def metadata_fields(samples) -> dict[str, str]:
                 kind = "classification"
         if kind is not None:
             out[name] = kind
+    # a date's number of years is the same fact once more
+    dates = [n for n, kind in out.items() if kind in ("date", "datetime")]
+    for name in dates:
+        out.pop(name + schema.YEARS_SUFFIX, None)
     return out
 
 

@@ -14,7 +14,7 @@ import pytest
 from made import PERSON, scene, write_sagittal, write_slice
 from PIL import Image
 
-from fiftyone_daebias import register_cohort, schema
+from fiftyone_daebias import register_cohort, schema, store
 from fiftyone_daebias.cohort.privacy import privacy
 from fiftyone_daebias.cohort.prune import cache
 from fiftyone_daebias.cohort.slices import open_slices
@@ -84,6 +84,22 @@ def test_volumes_come_back_as_slices_with_previews(cohort, dataset_name, daebias
     assert dataset.app_config.media_fields == ["filepath", schema.MONTAGE_FIELD]
     assert "fewer than 12 slices" in " ".join(report.notes)
     assert len(dataset.match_tags(schema.TAG_FEW_SLICES)) == 1
+
+
+def test_geometry_and_dates_are_fields_that_can_be_coloured_and_probed(tmp_path, dataset_name, daebias_home):
+    write_sagittal(tmp_path / "d", scene(14), **{**PERSON, "PatientWeight": "0"})
+    register_cohort(dataset_name, tmp_path / "d")
+    dataset = fo.load_dataset(dataset_name)
+    sample = dataset.first()
+    # the series of made.write_sagittal: x from -26 in steps of 4, rows 1.5 mm down from z = 80, columns 1.2 mm from y = -100
+    centre = [sample[f"centre_{side}_mm"] for side in ("right", "anterior", "superior")]
+    assert centre == pytest.approx([0, 100 - 1.2 * 9.5, 80 - 1.5 * 11.5])
+    assert (sample["matrix_rows"], sample["matrix_columns"], sample["n_slices"]) == (24, 20, 14)
+    assert (sample["pixel_spacing_mm"], sample["slice_spacing_mm"], sample["plane"]) == (1.5, 4.0, "sagittal")
+    assert sample["acquisition_date_years"] == pytest.approx(2021 + 63 / 365.25, abs=1e-3)
+    assert "weight" not in dataset.get_field_schema() or sample["weight"] is None  # 0 kg was never measured
+    fields = store.metadata_fields(dataset)
+    assert "acquisition_date" in fields and "acquisition_date_years" not in fields
 
 
 def test_table_by_series_and_by_patient_and_conflicts_are_kept(cohort, dataset_name, tmp_path):

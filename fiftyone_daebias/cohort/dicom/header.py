@@ -24,6 +24,7 @@ ALLOWED = {
 KINDS = {
     name: "float" if kind in ("number", "age") else "string" for name, (_, kind) in ALLOWED.items()
 } | {"acquisition_date": "date", "acquisition_hour": "float"}
+_POSITIVE = ("weight", "height", "field_strength", "repetition_time", "thickness")
 #: free text, which may name a person; its single words mean nobody
 _FREE_TEXT = ("PatientComments", "ImageComments", "AdditionalPatientHistory", "InstitutionAddress")
 #: attributes whose values identify a person; nothing that holds one of them is kept
@@ -47,6 +48,8 @@ def fields_of(dataset: pydicom.Dataset) -> dict:
         value = _typed(_find(dataset, keyword), kind)
         if isinstance(value, str) and any(s in value.casefold() for s in secrets):
             continue  # a protocol or station named after a person
+        if name in _POSITIVE and isinstance(value, float) and value <= 0:
+            continue  # consoles write 0 for "not asked"
         if value is not None:
             out[name] = value
     date = acquisition_date(dataset)
