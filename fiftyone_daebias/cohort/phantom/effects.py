@@ -108,8 +108,12 @@ def bias_field(slices: np.ndarray, spacing_mm: Spacing, strength: float, rng: np
     waves = [np.cos(np.pi * np.outer(np.arange(k), (np.arange(n) + 0.5) / n)) for k, n in ((2, s), (3, h), (3, w))]
     weights = rng.standard_normal((2, 3, 3))
     weights[0, 0, 0] = 0
-    field = np.einsum("abc,as,bh,cw->shw", weights, *waves, optimize=True)
-    return (slices * np.exp(strength * field / max(float(field.std()), 1e-9))).astype(np.float32)
+    # the cosines are orthogonal, with mean squares of 1 (constant) and 1/2, so the field's spread is known
+    powers = [np.where(np.arange(len(w)) == 0, 1.0, 0.5) for w in waves]
+    weights /= np.sqrt(np.einsum("abc,a,b,c->", weights**2, *powers))
+    waves = [w.astype(np.float32) for w in waves]
+    field = np.einsum("abc,as,bh,cw->shw", (strength * weights).astype(np.float32), *waves, optimize=True)
+    return (slices * np.exp(field)).astype(np.float32)
 
 
 def noise(slices: np.ndarray, spacing_mm: Spacing, strength: float, rng: np.random.Generator) -> np.ndarray:

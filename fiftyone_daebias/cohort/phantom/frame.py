@@ -86,20 +86,22 @@ def make_frame(
     z = centre[1] - (np.arange(shape[0]) - (shape[0] - 1) / 2) * spacing[0]
     y = centre[0] + (np.arange(shape[1]) - (shape[1] - 1) / 2) * spacing[1]
     zz, yy = (a.astype(np.float32) for a in np.meshgrid(z, y, indexing="ij"))
-    every = 4  # 2 mm apart; the rest is a projection onto the tangent
+    # the nearest points of every other pixel, 2 mm apart; from there the tangent leads on
+    every = 4
     line = np.stack([spine.y, spine.z], axis=1)
-    _, near = cKDTree(line[::every]).query(np.stack([yy.ravel(), zz.ravel()], axis=1))
-    near = near.astype(np.int32).reshape(shape) * every
+    coarse = np.stack([yy[::2, ::2].ravel(), zz[::2, ::2].ravel()], axis=1)
+    _, near = cKDTree(line[::every]).query(coarse)
+    near = near.astype(np.int32).reshape(yy[::2, ::2].shape) * every
+    near = near.repeat(2, axis=0)[: shape[0]].repeat(2, axis=1)[:, : shape[1]]
+    py, pz, pt = (a.astype(np.float32) for a in (spine.y, spine.z, spine.theta))
+    tangent = np.stack([-np.sin(pt), np.cos(pt)])
     for _ in range(2):
-        theta = spine.theta.astype(np.float32)[near]
-        dy, dz = yy - spine.y.astype(np.float32)[near], zz - spine.z.astype(np.float32)[near]
-        along = -np.sin(theta) * dy + np.cos(theta) * dz
-        moved = near + np.round(np.clip(along, -2, 2) / STEP).astype(np.int32)
-        near = np.clip(moved, 0, len(spine.y) - 1)
-    theta = spine.theta.astype(np.float32)[near]
-    dy, dz = yy - spine.y.astype(np.float32)[near], zz - spine.z.astype(np.float32)[near]
-    d = np.cos(theta) * dy + np.sin(theta) * dz
-    s = near * np.float32(STEP) - np.sin(theta) * dy + np.cos(theta) * dz
+        along = tangent[0][near] * (yy - py[near]) + tangent[1][near] * (zz - pz[near])
+        near = near + np.rint(np.clip(along, -4, 4) / STEP).astype(np.int32)
+        near = np.clip(near, 0, len(py) - 1)
+    dy, dz = yy - py[near], zz - pz[near]
+    d = tangent[1][near] * dy - tangent[0][near] * dz
+    s = near.astype(np.float32) * np.float32(STEP) + tangent[0][near] * dy + tangent[1][near] * dz
     middle = _by_height(spine, spine.y, 22, z)
     return Frame(spine, zz, yy, min(spacing), near, s, d, middle, {})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .frame import Frame, ellipse, paint, soft
@@ -27,7 +29,7 @@ def draw_head(image, f: Frame, x: float, thick: float, signal: dict, fine, coars
     dy, dz = f.y - np.float32(spine.y[-1]), f.z - np.float32(spine.z[-1])
     a = (np.cos(tilt) * dy + np.sin(tilt) * dz).astype(np.float32) / np.float32(size)
     b = (-np.sin(tilt) * dy + np.cos(tilt) * dz).astype(np.float32) / np.float32(size)
-    out = np.sqrt(max(0.0, 1 - (x / 74) ** 2))
+    out = math.sqrt(max(0.0, 1 - (x / 74) ** 2))
     _face(image, f, a, b, x, thick, signal, fine, coarse)
     # the skull: scalp, two tables with marrow between, CSF, brain
     (ca, cb), (ha, hb) = _CAVITY
@@ -35,7 +37,7 @@ def draw_head(image, f: Frame, x: float, thick: float, signal: dict, fine, coars
     floor = _floor(a)
     shell = np.minimum(ellipse(a, b, (ca, cb), wide), b - floor)
     scalp = ellipse(a, b, (ca, cb), (wide[0] + 13, wide[1] + 13))
-    upper = soft(b - np.where(a > 20, -4.0, 34.0), 6)
+    upper = soft(b - np.where(a > 20, np.float32(-4), np.float32(34)), 6)
     paint(image, soft(scalp, f.pixel) * upper, signal["fat"])
     bone = soft(shell + 7, f.pixel)
     paint(image, bone, signal["bone"])
@@ -48,7 +50,7 @@ def draw_head(image, f: Frame, x: float, thick: float, signal: dict, fine, coars
     cerebrum = np.minimum(shell - 2.5, tent)
     paint(image, soft(cerebrum, f.pixel), brain * (0.45 + 0.55 * sulci) + (1 - sulci) * 0.5 * signal["csf"])
     # cerebellum with its folia
-    reach = np.sqrt(max(0.0, 1 - (x / 52) ** 2))
+    reach = math.sqrt(max(0.0, 1 - (x / 52) ** 2))
     cerebellum = np.minimum(ellipse(a, b, (43, 31), (29 * reach + 0.1, 23 * reach + 0.1)), shell - 1.5)
     folia = 0.5 + 0.5 * np.sin(1.15 * np.hypot(a - 24, b - 30) + 0.6 * coarse)
     shade = signal["grey matter"] * (0.72 + 0.4 * folia)

@@ -66,7 +66,8 @@ class Person:
         fat = max(3.0, (5 + 0.75 * (bmi - 22) + 3.0 * female) * float(np.exp(0.22 * traits["fat"])))
         muscle = (1 + 0.06 * (2 * self.maleness - 1)) * (1 + 0.06 * traits["muscle"]) * (1 - 0.002 * (self.age - 47))
         belly = 4.0 * (bmi - 25) + 5 * traits["front"]
-        return Build(self.height, self.age, self.maleness, fat, belly, muscle, traits, self.neck_change)
+        return Build(self.height, self.age, self.maleness, float(fat), float(belly), float(muscle), traits,
+                     self.neck_change)
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,8 @@ class Plant:
         if "region" in self.where:
             out += ["body_part"]
         out += {"te": ["software", "echo_time"], "contrast": ["software"], "sampling": ["site", "sex"],
-                "spacing": ["spacing"], "label": ["sex"], "twin": ["sex"]}.get(self.kind, [])
+                "spacing": ["pixel_spacing_mm", "matrix_rows", "matrix_columns"], "label": ["sex"], "twin": ["sex"],
+                "shift": ["centre_superior_mm"], "lost-slice": ["n_slices", "centre_right_mm"]}.get(self.kind, [])
         return tuple(dict.fromkeys(out))
 
     def to_dict(self) -> dict:

@@ -86,7 +86,6 @@ def acquire(scan: Scan, seed: int, matrix: int, spine: Spine | None = None, nois
     jitter, about, textures = rng.standard_normal(8), rng.random(4), np.random.default_rng(rng.integers(1 << 62))
     spine = spine if spine is not None else make_spine(scan.person.build(seed))
     level, fov, behind = REGIONS[scan.region]
-    fov = fov * (1.06 if scan.person.height > 186 else 1.0)  # tall people get a larger field of view
     n = 13 + min(int(about[0] ** 1.6 * 8), 7)
     size = max(16, round(matrix / (1 + scan.coarser)))
     pixel = round(fov / matrix, 4) * matrix / size
@@ -114,7 +113,7 @@ def acquire(scan: Scan, seed: int, matrix: int, spine: Spine | None = None, nois
         signal = np.hypot(signal + np.float32(sigma) * draws[0], np.float32(sigma) * draws[1])
     if scan.marker:
         signal = effects.marker(signal, mm, scan.marker, rng)
-    values = np.clip(np.rint(signal * (_FULL * np.exp(0.12 * jitter[6]))), 0, 4095).astype(np.uint16)
+    values = np.clip(np.rint(signal * np.float32(_FULL * np.exp(0.12 * jitter[6]))), 0, 4095).astype(np.uint16)
     if scan.flipped:
         values = values[::-1]
     x = places

@@ -25,26 +25,26 @@ _HEIGHTS = np.array([14, 18, 23, 27, 27, 27.5, 27.5, 27, 26,
 _DISCS = np.array([1.5, 1.5, 2.5, 10.5, 11.5, 11, 10, 9, 8,
                    7, 6.5, 6, 5.5, 5, 4.8, 4.6, 4.5, 4.4, 4.4, 4.6, 5, 5.5, 5.5, 5.2, 5, 5, 0])
 _ANCHORS = {  # values at some levels, interpolated between them
-        "depth": {"S4": 9, "S3": 13, "S2": 20, "S1": 31, "L5": 35, "L3": 34, "L1": 31, "T12": 30, "T8": 27, "T4": 20,
+    "depth": {"S4": 9, "S3": 13, "S2": 20, "S1": 31, "L5": 35, "L3": 34, "L1": 31, "T12": 30, "T8": 27, "T4": 20,
               "T1": 17, "C7": 16.5, "C3": 15.5, "C2": 15},
-        "width": {"S4": 40, "S2": 56, "S1": 60, "L5": 52, "L3": 47, "L1": 42, "T12": 40, "T8": 30, "T4": 26, "T1": 28,
+    "width": {"S4": 40, "S2": 56, "S1": 60, "L5": 52, "L3": 47, "L1": 42, "T12": 40, "T8": 30, "T4": 26, "T1": 28,
               "C7": 25, "C3": 18.5, "C2": 18},
-        "canal": {"S4": 3, "S3": 6, "S2": 10, "S1": 14, "L5": 17, "L3": 16.5, "L1": 17, "T12": 16.5, "T6": 15, "T1":
-              15, "C7": 14.5, "C4": 14, "C2": 17},
-        "canal_width": {"S4": 8, "S2": 18, "S1": 26, "L5": 27, "L3": 23.5, "T12": 21, "T6": 17, "T1": 20, "C7": 24,
+    "canal": {"S4": 3, "S3": 6, "S2": 10, "S1": 14, "L5": 17, "L3": 16.5, "L1": 17, "T12": 16.5, "T6": 15, "T1": 15,
+              "C7": 14.5, "C4": 14, "C2": 17},
+    "canal_width": {"S4": 8, "S2": 18, "S1": 26, "L5": 27, "L3": 23.5, "T12": 21, "T6": 17, "T1": 20, "C7": 24,
                     "C4": 25, "C2": 26},
     "cord": {"S4": 5, "L1": 8.4, "T12": 8.2, "T10": 7, "T6": 6.4, "T1": 6.9, "C5": 7.4, "C3": 7.8, "C2": 8.4},
     "cord_width": {"S4": 6, "L1": 9, "T12": 10, "T6": 8.6, "T1": 10.5, "C5": 13.5, "C2": 12},
-        "slant": {"S4": 0.1, "S1": 0.1, "L5": 0.15, "L2": 0.15, "T12": 0.4, "T9": 0.9, "T5": 1.1, "T1": 0.6, "C7":
-              0.5, "C4": 0.45, "C2": 0.35},
-        "spinous": {"S4": 3, "S2": 8, "S1": 12, "L5": 23, "L3": 31, "L1": 30, "T12": 27, "T8": 21, "T4": 23, "T1": 30,
+    "slant": {"S4": 0.1, "S1": 0.1, "L5": 0.15, "L2": 0.15, "T12": 0.4, "T9": 0.9, "T5": 1.1, "T1": 0.6, "C7": 0.5,
+              "C4": 0.45, "C2": 0.35},
+    "spinous": {"S4": 3, "S2": 8, "S1": 12, "L5": 23, "L3": 31, "L1": 30, "T12": 27, "T8": 21, "T4": 23, "T1": 30,
                 "C7": 31, "C6": 24, "C4": 18, "C3": 17, "C2": 22},
-        "spinous_half": {"S4": 2, "S1": 4.5, "L5": 7, "L3": 10.5, "L1": 9.5, "T12": 7, "T6": 4.8, "T1": 5, "C7": 5,
+    "spinous_half": {"S4": 2, "S1": 4.5, "L5": 7, "L3": 10.5, "L1": 9.5, "T12": 7, "T6": 4.8, "T1": 5, "C7": 5,
                      "C5": 3.9, "C2": 6},
     # how far the skin is from the bodies' centres, without subcutaneous fat
-        "back": {"S4": 52, "S2": 58, "S1": 62, "L5": 68, "L3": 71, "L1": 69, "T12": 66, "T8": 57, "T4": 58, "T1": 62,
+    "back": {"S4": 52, "S2": 58, "S1": 62, "L5": 68, "L3": 71, "L1": 69, "T12": 66, "T8": 57, "T4": 58, "T1": 62,
              "C7": 63, "C4": 57, "C2": 61},
-        "front": {"S4": 125, "S1": 112, "L4": 100, "L2": 108, "T12": 122, "T9": 132, "T6": 120, "T3": 92, "T1": 64,
+    "front": {"S4": 125, "S1": 112, "L4": 100, "L2": 108, "T12": 122, "T9": 132, "T6": 120, "T3": 92, "T1": 64,
               "C7": 54, "C5": 47, "C4": 52, "C3": 78, "C2": 105},
 }
 #: how early discs wear, as a shift of the logit
@@ -120,8 +120,8 @@ class Spine:
 def draw_traits(rng: np.random.Generator) -> dict:
     """The inborn traits of one person, standard normal; the order of draws is part of the format."""
     names = ("trunk", "width", "depth", "neck", "kyphosis", "lumbar", "sacrum", "wear", "canal", "cord", "conus",
-             "marrow", "muscle", "fat", "streaks", "front", "scoliosis", "scoliosis_phase", "airway", "vessels", "head", "heart",
-             "bladder", "spinous")
+             "marrow", "muscle", "fat", "streaks", "front", "scoliosis", "scoliosis_phase", "airway", "vessels", "head",
+             "heart", "bladder", "spinous")
     values = rng.standard_normal(len(names))
     out = {n: float(v) for n, v in zip(names, values, strict=True)}
     out["discs"] = rng.standard_normal(len(LEVELS))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .frame import Frame, ellipse, paint, soft
@@ -54,7 +56,8 @@ def draw_soft_tissue(
     start = f.look("depth") / 2 + f.look("canal") + 2
     fat = _fat(f) + 3 + 2 * np.exp(-(((f.z[:, :1] - f.height_of("L5")) / 60) ** 2)) * (1.2 - build.maleness)
     inside = np.minimum(f.d - start, behind - fat)
-    streaks = np.clip(0.10 + 0.0045 * (build.age - 47) + 0.05 * build.traits["streaks"] + 0.006 * build.fat, 0.02, 0.5)
+    streaks = 0.10 + 0.0045 * (build.age - 47) + 0.05 * build.traits["streaks"] + 0.006 * build.fat
+    streaks = min(max(streaks, 0.02), 0.5)
     bands = np.sin((0.55 * f.d + 0.12 * f.s) * (1.0 + 0.05 * x / 10) + 1.6 * coarse + x / 6)
     lean = signal["muscle"] * (1 + 0.12 * fine)
     muscle = lean + np.clip((bands - 1 + 2.2 * streaks) * 1.3, 0, 1) * (signal["fat"] - lean) * 0.75
@@ -71,7 +74,7 @@ def draw_soft_tissue(
 def draw_neck(image, f: Frame, x: float, thick: float, signal: dict, fine, coarse, body) -> None:
     """Prevertebral tissue, larynx and trachea, tongue, vessels; in place."""
     t = f.spine.build.traits
-    side = np.abs(x)
+    side = abs(x)
     front = -f.look("depth") / 2
     c6, c3 = f.spine.centres[AT["C6"]], f.spine.centres[AT["C3"]]
     # muscles and glands fill the neck in front
@@ -95,7 +98,7 @@ def draw_neck(image, f: Frame, x: float, thick: float, signal: dict, fine, coars
     # great vessels beside the larynx: no signal where blood flows
     for at, half, kind in ((24.0, 4.0, "blood"), (30.0, 5.5, "slow blood")):
         depth = front - 14 - 3 * (at > 26) - f.d
-        tube = half * np.sqrt(np.clip(1 - ((side - at) / half) ** 2, 0, 1)) - np.abs(depth)
+        tube = half * math.sqrt(max(0.0, 1 - ((side - at) / half) ** 2)) - np.abs(depth)
         paint(image, soft(tube, f.pixel) * (abs(side - at) < half) * body, signal[kind])
 
 
@@ -107,27 +110,27 @@ def draw_chest(image, f: Frame, x: float, thick: float, signal: dict, fine, coar
     t4, t8, t10 = (f.height_of(n) for n in ("T4", "T8", "T10"))
     inside = np.minimum(front - 6 - f.d, before - 20)
     lung = signal["lung"] * (1 + 2.2 * np.clip(coarse - 1.0, 0, 3) + 0.3 * np.abs(fine))
-    mediastinum = np.clip(1.15 - np.abs(x - 3) / 26, 0, 1)
+    mediastinum = min(max(1.15 - abs(x - 3) / 26, 0.0), 1.0)
     filler = mediastinum * (0.55 * signal["fat"] * (1 + 0.25 * coarse).clip(0.2)) + (1 - mediastinum) * lung
     paint(image, soft(inside, 3) * body, filler)
     # heart, more to the left
-    out = np.sqrt(np.clip(1 - ((x - 22) / 52) ** 2, 0, 1))
+    out = math.sqrt(max(0.0, 1 - ((x - 22) / 52) ** 2))
     a, b = f.y - (f.middle - 78), f.z - t8
     heart = ellipse(a * 0.94 + b * 0.34, -a * 0.34 + b * 0.94, (0, -6), (40 * out + 1, (50 + 3 * t["heart"]) * out + 1))
     paint(image, soft(heart, 3) * body, signal["heart"] * (1 + 0.12 * fine))
     paint(image, soft(heart - 11, 4) * body, signal["blood"] * 1.2 + 0.25 * signal["slow blood"] * (1 + coarse).clip(0))
     # trachea down to T4, aorta behind it on the left
-    trachea = 8 * np.sqrt(max(0.0, 1 - (x / 9.5) ** 2)) - np.abs(front - 19 - f.d)
+    trachea = 8 * math.sqrt(max(0.0, 1 - (x / 9.5) ** 2)) - np.abs(front - 19 - f.d)
     paint(image, soft(np.minimum(trachea, f.z - t4 + 4), f.pixel) * (abs(x) < 9.5) * body, signal["air"])
-    gullet = 4.5 * np.sqrt(max(0.0, 1 - (x / 8) ** 2)) - np.abs(front - 8 - f.d)
+    gullet = 4.5 * math.sqrt(max(0.0, 1 - (x / 8) ** 2)) - np.abs(front - 8 - f.d)
     paint(image, soft(gullet, f.pixel) * (abs(x) < 8) * body, signal["muscle"] * 1.3)
     r = 11 + 0.8 * t["vessels"]
-    aorta = r * np.sqrt(max(0.0, 1 - ((x - 14) / r) ** 2)) - np.abs(front - 16 - f.d)
+    aorta = r * math.sqrt(max(0.0, 1 - ((x - 14) / r) ** 2)) - np.abs(front - 16 - f.d)
     paint(image, soft(np.minimum(aorta, t4 + 12 - f.z), f.pixel) * (abs(x - 14) < r) * body, signal["blood"])
     arch = r - np.abs(np.hypot(f.d - front + 38, f.z - t4 - 8) - 24)
     paint(image, soft(np.minimum(arch, f.z - t4 - 6), f.pixel) * soft(9 - abs(x - 8), thick) * body, signal["blood"])
     # the liver's dome comes up in front on the right; the diaphragm bounds the lungs
-    dome = t10 + 2 - 0.35 * np.abs(f.y - f.middle + 62) * 0.6 + 4 * np.clip(-x / 15, -1, 1)
+    dome = t10 + 2 - 0.35 * np.abs(f.y - f.middle + 62) * 0.6 + 4 * min(max(-x / 15, -1.0), 1.0)
     below = soft(np.minimum(dome - f.z, inside - 3), 3) * soft(24 - x, 3 * thick)
     paint(image, below * body, signal["liver"] * (1 + 0.15 * fine + 0.1 * coarse))
     # sternum
@@ -163,7 +166,7 @@ def draw_abdomen(image, f: Frame, x: float, thick: float, signal: dict, fine, co
     # aorta on the left, caval vein on the right, down to L4
     l4 = f.height_of("L4")
     for at, r in ((7.0, 9.0 + 0.7 * t["vessels"]), (-15.0, 10.5)):
-        reach = np.sqrt(max(0.0, 1 - ((x - at) / r) ** 2))
+        reach = math.sqrt(max(0.0, 1 - ((x - at) / r) ** 2))
         tube = r * reach - np.abs(front - 13 - f.d)
         tube = soft(np.minimum(tube, f.z - l4 + 8), f.pixel)
         paint(image, tube * (reach > 0) * body, signal["blood"] * (1 + 0.2 * fine))
