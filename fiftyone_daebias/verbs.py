@@ -88,6 +88,8 @@ VERBS: tuple[Verb, ...] = (
     Verb("drift", "clusters.timeline:drift", "Changes over time", icon="timeline", delegate=True),
     Verb("reidentify", "clusters.reidentify:reidentify", "Could someone be re-identified?", icon="fingerprint"),
     Verb("similar", "clusters.similar:similar", "Similar cases", icon="image_search"),
+    Verb("train-baseline", "baselines.verb:train_baseline", "Train a baseline", icon="model_training", delegate=True),
+    Verb("compare", "baselines.compare:compare", "Compare embeddings", icon="leaderboard", delegate=True),
     Verb("counterfactual", "explain.counterfactual:counterfactual", "Decode counterfactuals", icon="compare",
          delegate=True),
     Verb("runs", "runs:runs", "List or delete runs", icon="delete_sweep"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import fields
+
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +26,14 @@ class Encoder(nn.Module):
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
+    @property
+    def image_size(self) -> int:
+        return self.config.image_size
+
+    @property
+    def in_channels(self) -> int:
+        return self.config.in_channels
+
     def code(self, x: Tensor) -> Tensor:
         """The embedding of images, with gradients, (B, d)."""
         raise NotImplementedError
@@ -43,6 +54,21 @@ class Encoder(nn.Module):
         return self.code(x).float()
 
 
-def count_parameters(module: nn.Module) -> int:
-    """Number of trainable values."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+def build(make: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """A network with weights drawn from ``seed``; the global random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make()
+
+
+def from_dict(config_class, values: dict):
+    """A configuration from its JSON form.
+
+    Raises:
+        InputError: unknown keys
+    """
+    known = {f.name for f in fields(config_class)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise InputError(f"{config_class.__name__} has unknown keys {unknown}; known: {sorted(known)}")
+    return config_class(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})

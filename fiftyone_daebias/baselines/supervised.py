@@ -23,12 +23,14 @@ class SupervisedConfig:
         image_size: side of the square input, pixels
         in_channels: image channels
         questions: one dict a field, see :func:`fiftyone_daebias.baselines.targets.Question.to_dict`
+        answers: hash of the training subjects' answers, so that other answers make another run
     """
 
     network: str = "resnet10"
     image_size: int = 64
     in_channels: int = 1
     questions: tuple[dict, ...] = ()
+    answers: str = ""
 
     def to_dict(self) -> dict:
         return {**asdict(self), "questions": [dict(q) for q in self.questions]}

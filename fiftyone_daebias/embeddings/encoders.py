@@ -89,6 +89,10 @@ def embedding_model(name: str) -> EmbeddingModel:
     for model in MODELS:
         if model.name == name:
             return model
+    if ":" in name:
+        from ..baselines.user_models import named
+
+        return named(name)
     raise InputError(f"there is no model {name!r}; models: {', '.join(model_names())}")
 
 
@@ -102,6 +106,10 @@ def model_of(folder: Path | str) -> EmbeddingModel:
     for model in MODELS:
         if model.format == found:
             return model
+    if found in ("daebias-zoo", "daebias-module"):
+        from ..baselines.user_models import named
+
+        return named(read_facts(folder)["config"].get("name", ""))
     known = ", ".join(m.format for m in MODELS)
     raise CheckpointError(f"{Path(folder) / FACTS} has format {found!r}; this package knows {known}; update it")
 
