@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 
 from . import verbs
@@ -24,6 +25,9 @@ def main(argv: list[str] | None = None) -> int:
     # Threads that spin while they wait make two of them slower than one where others use the cores too. It must be
     # set before torch loads its OpenMP.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # what readers say of odd files is in the report, with the file's name
+    for module in ("pydicom", "nibabel", "fiftyone_daebias.cohort"):
+        warnings.filterwarnings("ignore", module=module)
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = build_parser(argv[0] if argv else None)
     args = parser.parse_args(argv)
@@ -66,7 +70,8 @@ def _add_verb(sub: argparse.ArgumentParser, verb: verbs.Verb) -> None:
     function = verb.load()
     sub.description = verbs.docstring_summary(function.__doc__ or "")
     if verb.method:
-        sub.add_argument("dataset", help="name of a FiftyOne dataset")
+        also = ", or a YAML file that names one" if verb.opens else ""
+        sub.add_argument("dataset", help="name of a FiftyOne dataset" + also)
         sub.add_argument("--view", metavar="NAME", help="a saved view of the dataset; default: all of it")
     for parameter in verbs.parameters(function):
         _add_parameter(sub, parameter)
@@ -103,7 +108,11 @@ def _run_verb(verb: verbs.Verb, function, args) -> int:
     if verb.method:
         from . import store
 
-        result = function(store.load_samples(args.dataset, args.view), **values)
+        if opener := verb.load_opener():
+            samples = opener(args.dataset, args.view, values, values["progress"])
+        else:
+            samples = store.load_samples(args.dataset, args.view)
+        result = function(samples, **values)
     else:
         result = function(**values)
     if result is None:

@@ -92,9 +92,9 @@ def list_runs(samples, prefix: str = "") -> list[str]:
 
 
 def run_times(samples) -> dict[str, str]:
-    """When each of this dataset's custom runs was stored, ISO time."""
+    """When each of this dataset's custom runs was stored, ISO time, as exactly as the database keeps it."""
     dataset = dataset_of(samples)
-    return {k: dataset.get_run_info(k).timestamp.isoformat() for k in dataset.list_runs()}
+    return {k: dataset.get_run_info(k).timestamp.isoformat(timespec="milliseconds") for k in dataset.list_runs()}
 
 
 def delete_run(samples, key: str) -> None:
