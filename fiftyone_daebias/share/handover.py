@@ -67,9 +67,10 @@ def hand_over(samples, url: str, progress: Progress | None = None) -> tuple[Find
                 store.save_view(dataset, view, f.selector.view(dataset), description=about, color=color)
             # the App looks workspaces up by their name alone, across all datasets, so the dataset is part of it
             workspace = now["workspace"] = _free(f"{dataset.name}: {f.title}", taken_there)
+            color_by = _color_by(dataset, f)
             store.save_workspace(
-                dataset, workspace, map_key=map_key, color_by=_color_by(dataset, f), panel=schema.PANEL_NAME,
-                description=about, color=color,
+                dataset, workspace, map_key=map_key, color_by=color_by, panel=schema.PANEL_NAME,
+                description=" ".join((about, map_words(map_key, color_by))).strip(), color=color,
             )
             for part, name in kept.get(f.key, {}).items():
                 if now.get(part) != name and name not in {n for k in kept if k != f.key for n in kept[k].values()}:
@@ -79,6 +80,13 @@ def hand_over(samples, url: str, progress: Progress | None = None) -> tuple[Find
             task.advance(note=f.title)
     store.write_info(dataset, **{KEPT: kept or None})
     return tuple(out)
+
+
+def map_words(map_key: str, color_by: str) -> str:
+    """What to choose in the Embeddings panel: the App's own does not take it from a saved workspace."""
+    if not map_key:
+        return ""
+    return f"Map: {map_key}" + (f", coloured by {color_by}." if color_by else ".")
 
 
 def _forget(dataset, kept: dict, keys: set[str]) -> None:

@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..progress import Progress, start
 from ..report.reviews import Review, add_reviews, read_reviews
 from .contents import Contents, Group, Said
+from .handover import map_words
 from .matching import Match
 from .suppress import tame
 
@@ -135,7 +136,7 @@ def _plan_workspaces(dataset, contents, before, out: Plan) -> None:
     taken = {store.slug_of(n) for n in known}
     for w in contents.workspaces:
         same = known.get(f"{dataset.name}: {w.name}")
-        if same and (same.get("description") or "") == w.description:
+        if same and (same.get("description") or "").startswith(w.description):
             out.names["workspaces"][w.name] = f"{dataset.name}: {w.name}"
             continue
         if w.name in before:
@@ -260,10 +261,12 @@ def write(dataset, contents: Contents, match: Match, todo: Plan, config: dict, r
         for name, space in todo.workspaces.items():
             undo(lambda n=name: store.delete_workspace(dataset, n))
             root = space.color_by.split(".")[0]
+            mapped = shared_name(space.map_key, contents.id) if space.map_key else ""
+            color_by = space.color_by if root and store.has_field(dataset, root) else ""
             store.save_workspace(
-                dataset, name, map_key=shared_name(space.map_key, contents.id) if space.map_key else "",
-                color_by=space.color_by if root and store.has_field(dataset, root) else "", panel=schema.PANEL_NAME,
-                description=space.description, color=space.color or None,
+                dataset, name, map_key=mapped, color_by=color_by, panel=schema.PANEL_NAME,
+                description=" ".join((space.description, map_words(mapped, color_by))).strip(),
+                color=space.color or None,
             )
             task.advance()
         for i, said in todo.labels.items():
