@@ -11,6 +11,7 @@ if find_spec("fiftyone_daebias") is None:
 from fiftyone_daebias.verbs import VERBS  # noqa: E402
 
 from .lasso import TagLasso  # noqa: E402
+from .stop import StopBackgroundRun, StopRun  # noqa: E402
 from .verb_operator import operator_class  # noqa: E402
 
 
@@ -18,4 +19,5 @@ def register(plugin):
     for verb in VERBS:
         if verb.in_app:
             plugin.register(operator_class(verb))
-    plugin.register(TagLasso)
+    for extra in (TagLasso, StopRun, StopBackgroundRun):
+        plugin.register(extra)

@@ -43,7 +43,7 @@ def given_values(params: dict, parameters: tuple[Parameter, ...]) -> dict:
 
 def _add(inputs: types.Object, command: str, parameter: Parameter, given: dict, ctx) -> None:
     name = parameter.name
-    text = " ".join(filter(None, (sentence(parameter.help), not_offered(name, ctx.dataset))))
+    text = ". ".join(filter(None, (sentence(parameter.help), not_offered(name, ctx.dataset))))
     common = {"label": label_of(name), "description": text, "required": parameter.required}
     default = given.get(name, None if parameter.required else parameter.default)
     if name == "to" and ctx.selected and not default:

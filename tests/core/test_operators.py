@@ -90,9 +90,13 @@ def test_forms_offer_the_datasets_own_fields_and_mark_what_is_required(cohort, d
     dataset = fo.load_dataset(dataset_name)
     properties = form("probe", dataset).to_json()["type"]["properties"]
     assert properties["field"]["required"]
-    assert properties["field"]["type"]["values"] == sorted(store.metadata_fields(dataset))
-    assert properties["kernel"]["type"]["values"] == ["rbf", "linear"]
-    assert properties["n_permutations"]["default"] == 999
+    # what cannot be probed is not offered, and the form says so
+    offered = set(properties["field"]["type"]["values"])
+    assert {"sex", "age"} <= offered < set(store.metadata_fields(dataset)) and "image_id" not in offered
+    assert "Not offered" in properties["field"]["view"]["description"]
+    folded = properties["advanced"]["type"]["properties"]
+    assert folded["kernel"]["type"]["values"] == ["rbf", "linear"]
+    assert folded["n_permutations"]["default"] == 999
     empty = fo.Dataset(dataset_name + "-empty")
     assert form("train", empty).invalid
 
@@ -102,7 +106,7 @@ def test_errors_are_one_clear_line(cohort, dataset_name, daebias_home):
 
     register_cohort(dataset_name, *cohort)
     dataset = fo.load_dataset(dataset_name)
-    with pytest.raises(Exception, match="vector field 'dae_embedding' does not exist; vector fields: none; run"):
+    with pytest.raises(Exception, match="these samples have no embedding yet; run 'Compute DAE embeddings' first"):
         run("probe", dataset, field="sex").raise_exceptions()
     with pytest.raises(Exception, match="nothing is selected"):
         run("tag_lasso", dataset, tag="x").raise_exceptions()

@@ -1,0 +1,190 @@
+"""What can be known to be wrong before a verb runs: cheap enough for a form that is checked at every keystroke.
+
+A check says what the verb itself would say, in one line. What needs vectors
+or pixels is left to the verb.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from . import store, verbs
+from .clusters import named
+from .errors import CohortError, DaebiasError, InputError
+from .probes.fields import make_target
+
+#: parameters that need a number above zero
+_POSITIVE = (
+    "n_bootstrap", "repeats", "batch_size", "accumulate", "images", "k", "neighbors", "resamples", "min_size",
+    "n_slices", "workers", "folds", "epochs",
+)
+#: parameters that name vectors: fields or brain runs
+VECTORS = ("vectors", "embedding_field", "vector_field", "embeddings")
+#: parameters that name a cluster, or several
+CLUSTERS = ("cluster", "clusters", "names", "other")
+#: what is said of a required parameter that was not given yet
+NO_VALUE = "still to be given"
+_SMALLEST_MAP = 8
+
+
+def field_questions(samples, subject_field: str | None = None) -> dict[str, str]:
+    """Which metadata fields can be probed.
+
+    Args:
+        samples: a dataset or view
+        subject_field: field that names the subject; default: as registered, else guessed by name
+
+    Returns:
+        ``{field: ""}`` for those that can, ``{field: why not}`` for the others
+    """
+    names = sorted(store.metadata_fields(samples))
+    table = store.read_table(samples, names)
+    subjects = store.read_subjects(samples, subject_field)
+    return {name: _question(name, table, subjects) for name in names}
+
+
+def _question(name: str, table: pd.DataFrame, subjects: list[str]) -> str:
+    try:
+        make_target(name, table[name].tolist(), subjects)
+    except DaebiasError as error:
+        return str(error)
+    return ""
+
+
+def check(verb: verbs.Verb, samples, values: dict) -> str:
+    """What is wrong with a verb's parameters, in one line; "" when nothing is known to be.
+
+    Args:
+        verb: the verb
+        samples: what it would act on; ``None`` for verbs that make a dataset
+        values: its parameters, without those left at their default
+    """
+    missing = [p.name for p in verbs.parameters(verb.load()) if p.required and values.get(p.name) in (None, "", [])]
+    if missing:
+        return f"{' and '.join(missing)}: {NO_VALUE}"
+    try:
+        _check_values(samples, values)
+        for one in _OF_VERB.get(verb.command, ()):
+            one(samples, values)
+    except (DaebiasError, OSError) as error:
+        return " ".join(str(error).split())
+    return ""
+
+
+def _check_values(samples, values: dict) -> None:
+    for name in _POSITIVE:
+        if isinstance(values.get(name), (int, float)) and values[name] < 1:
+            raise InputError(f"{name} must be at least 1; got {values[name]}")
+    permutations = values.get("n_permutations")
+    if permutations is not None and permutations < 99:
+        raise InputError(f"n_permutations must be at least 99 (p-values of 0.01 and more); got {permutations}")
+    if samples is None:
+        return
+    for name in VECTORS:
+        given = values.get(name)
+        known = [*store.vector_fields(samples), *store.map_runs(samples), *store.similarity_runs(samples)]
+        for field in [given] if isinstance(given, str) else given or []:
+            if field not in known:
+                raise InputError(f"there is no vector field {field!r}; vector fields: {', '.join(known) or 'none'}")
+    for name in CLUSTERS:
+        given = values.get(name)
+        for cluster in [given] if isinstance(given, str) else given or []:
+            named.get(samples, cluster)
+
+
+def _register(_, values: dict) -> None:
+    if store.dataset_origin(values["name"]) == "foreign":
+        raise CohortError(
+            f"dataset {values['name']!r} exists and was not registered by this package; choose another name"
+        )
+    given = values["images"] if isinstance(values["images"], (list, tuple)) else [values["images"]]
+    for path in [*given, *([values["table"]] if values.get("table") else [])]:
+        if not Path(path).expanduser().exists():
+            raise CohortError(f"there is no file or folder {path}")
+
+
+def _train(samples, values: dict) -> None:
+    from .dae.verb import pick_device, settings
+
+    changes = {k: values[k] for k in ("images", "batch_size", "accumulate", "lr") if k in values}
+    settings(values.get("preset"), **changes)
+    pick_device(values.get("device"))
+
+
+def _embed(samples, values: dict) -> None:
+    from .dae.verb import pick_device
+    if len(samples) < _SMALLEST_MAP:
+        raise InputError(f"a map needs at least {_SMALLEST_MAP} samples; got {len(samples)}; use a wider view")
+    if values.get("perplexity", 50) < 2:
+        raise InputError(f"perplexity must be at least 2; got {values['perplexity']}")
+    pick_device(values.get("device"))
+
+
+def _needs_vectors(samples, values: dict) -> None:
+    if not any(values.get(name) for name in VECTORS) and not store.vector_fields(samples):
+        raise InputError("these samples have no embedding yet; run 'Compute DAE embeddings' first")
+
+
+def _askable(samples, values: dict) -> None:
+    field = values.get("field")
+    if field in (values.get("adjust_for") or ()):
+        raise InputError(f"adjust_for: {field!r} cannot be adjusted for itself")
+    table = store.read_table(samples, [field])
+    scale = values.get("scale", "auto")
+    make_target(field, table[field].tolist(), store.read_subjects(samples, values.get("subject_field")), scale)
+
+
+def _new_cluster(samples, values: dict) -> None:
+    name, total = named.check_name(values["name"]), len(store.dataset_of(samples))
+    if len(samples) == total:
+        raise InputError(
+            f"all {total:,} samples are selected, so there is no rest to compare with; draw a lasso in the Embeddings "
+            "panel, or tick samples in the grid"
+        )
+    if name in named.read_clusters(samples) and not values.get("replace"):
+        raise InputError(f"there is a cluster {name!r} already; choose another name, or tick 'Replace'")
+
+
+def _some_cluster(samples, _) -> None:
+    if not named.read_clusters(samples):
+        raise InputError("there are no clusters yet; draw one in the Embeddings panel or run 'Suggest clusters'")
+
+
+def _cluster_action(samples, values: dict) -> None:
+    needs = {
+        "accept": ("cluster",), "rename": ("cluster", "new_name"), "merge": ("cluster", "other"),
+        "subtract": ("cluster", "other"), "delete": ("cluster",), "export": ("file",), "import": ("file",),
+    }
+    action = values.get("action", "list")
+    for name in needs.get(action, ()):
+        if not values.get(name):
+            raise InputError(f"{name} is missing; '{action}' needs it")
+    if values.get("new_name"):
+        named.check_name(values["new_name"])
+
+
+def _one_query(samples, values: dict) -> None:
+    if bool(values.get("to")) == bool(values.get("cluster")):
+        raise InputError("give either samples (tick them in the grid) or a cluster")
+
+
+_OF_VERB: dict[str, tuple[Callable, ...]] = {
+    "register": (_register,),
+    "train": (_train,),
+    "embed": (_embed,),
+    "probe": (_needs_vectors, _askable),
+    "probe-all": (_needs_vectors,),
+    "disagreements": (_needs_vectors,),
+    "subgroups": (_needs_vectors, _askable),
+    "transfer": (_needs_vectors, _askable),
+    "tag": (_needs_vectors,),
+    "suggest-clusters": (_needs_vectors,),
+    "name-cluster": (_new_cluster,),
+    "clusters": (_cluster_action,),
+    "test-clusters": (_some_cluster,),
+    "reidentify": (_needs_vectors,),
+    "similar": (_one_query,),
+}

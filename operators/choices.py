@@ -1,0 +1,87 @@
+"""What a dataset offers for a parameter: fields that can be probed, maps, clusters and runs that exist."""
+
+from __future__ import annotations
+
+from fiftyone_daebias import checks, runs, store
+from fiftyone_daebias.clusters.named import BLIND, UNKNOWN, read_clusters
+
+#: parameters that name a metadata field which has to be probed or tested
+ASKED = {"field", "fields", "label_field"}
+#: parameters that name any metadata field
+FIELDS = ASKED | {"expected", "adjust_for", "stratify_by", "by", "versions", "group_by"}
+DATES = {"date_field"}
+VECTORS = set(checks.VECTORS)
+MAPS = {"map_key", "brain_key"}
+INDEXES = {"index"}
+CLUSTERS = {"cluster", "clusters", "other"}
+SUBJECT = {"subject_field"}
+
+#: field questions by dataset and state of its samples: forms ask at every keystroke
+_asked: dict[str, dict[str, str]] = {}
+
+
+def field_questions(dataset) -> dict[str, str]:
+    """``{field: ""}`` for what can be probed, ``{field: why not}`` for the rest; read once for a state of the samples."""
+    stamp = store.samples_stamp(dataset)
+    if stamp not in _asked:
+        while len(_asked) > 8:
+            _asked.pop(next(iter(_asked)))
+        _asked[stamp] = checks.field_questions(dataset)
+    return _asked[stamp]
+
+
+def choices_for(name: str, command: str, dataset) -> list[str] | None:
+    """Values to offer for a parameter; ``None`` where it names nothing on the dataset.
+
+    Args:
+        name: the parameter
+        command: the verb's command
+        dataset: the dataset, or ``None``
+    """
+    if dataset is None:
+        return None
+    if name in ASKED:
+        return [f for f, reason in field_questions(dataset).items() if not reason]
+    if name in DATES:
+        kinds = store.metadata_fields(dataset)
+        dated = [f for f, k in kinds.items() if k in ("date", "datetime") or "date" in f or "year" in f]
+        return sorted(dated) or sorted(kinds)
+    if name in FIELDS:
+        return sorted(store.metadata_fields(dataset))
+    if name in VECTORS:
+        return store.vector_fields(dataset)
+    if name in MAPS:
+        return store.map_runs(dataset)
+    if name in INDEXES:
+        return store.similarity_runs(dataset)
+    if name in CLUSTERS or name == "names" and command == "test-clusters":
+        return list(read_clusters(dataset))
+    if name == "names" and command == "runs":
+        return [r.key for r in runs.stored_runs(dataset)]
+    if name == "coloured_by":
+        return [BLIND, UNKNOWN, *sorted(store.metadata_fields(dataset))]
+    if name in SUBJECT:
+        return sorted(store.metadata_fields(dataset)) + [f for f in [store.subject_field(dataset)] if f]
+    return None
+
+
+def choice_labels(name: str, command: str, dataset) -> dict[str, str]:
+    """What to show for values that do not speak for themselves: runs with kind, date and size."""
+    if name == "names" and command == "runs" and dataset is not None:
+        return {
+            r.key: f"{r.kind}: {r.key}, {r.created.replace('T', ' ')[:16]}, {runs.size_words(r.size)}"
+            for r in runs.stored_runs(dataset)
+        }
+    if name == "coloured_by":
+        return {BLIND: "nothing (drawn blind)", UNKNOWN: "not known"}
+    return {}
+
+
+def not_offered(name: str, dataset) -> str:
+    """Which fields a form leaves out, and why, in a sentence; "" when none."""
+    if name not in ASKED or dataset is None:
+        return ""
+    out = [f for f, reason in field_questions(dataset).items() if reason]
+    if not out:
+        return ""
+    return f"Not offered, since they cannot be probed (ids, one value only, too few subjects): {', '.join(out)}."

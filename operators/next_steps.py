@@ -1,0 +1,88 @@
+"""What to do after a verb is done: buttons below its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import fiftyone.operators.types as types
+
+from fiftyone_daebias import schema
+from fiftyone_daebias.plugin import PLUGIN_NAME
+from fiftyone_daebias.verbs import VERBS
+
+#: verbs that make sense after a verb, the likeliest first
+AFTER = {
+    "register": ("train", "duplicates", "privacy"),
+    "duplicates": ("train",),
+    "train": ("embed",),
+    "embed": ("probe-all", "suggest-clusters", "tag"),
+    "probe": ("probe-all", "disagreements", "explain"),
+    "probe-all": ("disagreements", "suggest-clusters", "report"),
+    "disagreements": ("explain", "report"),
+    "subgroups": ("transfer",),
+    "tag": ("similar",),
+    "suggest-clusters": ("test-clusters", "clusters"),
+    "name-cluster": ("test-clusters", "explain", "similar"),
+    "clusters": ("test-clusters",),
+    "test-clusters": ("explain", "report"),
+    "drift": ("report",),
+    "reidentify": ("share",),
+    "explain": ("report",),
+    "audit": ("report", "share"),
+    "report": ("share",),
+}
+#: parameters that a result hands to the next form
+_CARRIED = ("field", "cluster", "vectors")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A button.
+
+    Attributes:
+        name: its name in the form
+        label: its label
+        icon: a Material icon
+        operator: URI of the operator that it opens or runs
+        prompt: whether the operator's form opens
+        params: the operator's parameters
+    """
+
+    name: str
+    label: str
+    icon: str
+    operator: str
+    prompt: bool = True
+    params: dict = field(default_factory=dict)
+
+
+def uri(command: str) -> str:
+    """URI of a verb's operator."""
+    return f"{PLUGIN_NAME}/{command.replace('-', '_')}"
+
+
+def steps_after(command: str, values: dict) -> list[Step]:
+    """Buttons after a verb."""
+    known = {v.command: v for v in VERBS if v.in_app}
+    steps = []
+    carried = {k: values[k] for k in _CARRIED if k in values}
+    if command == "name-cluster":
+        carried = {"names": [values.get("name")], "cluster": values.get("name")}
+    for other in AFTER.get(command, ()):
+        if other in known:
+            steps.append(Step(f"next_{other}", known[other].label, known[other].icon, uri(other), True, dict(carried)))
+    panel = {"name": schema.PANEL_NAME, "isActive": True, "layout": "horizontal"}
+    steps.append(Step("open_panel", "Open the audit panel", "fact_check", "open_panel", False, panel))
+    return steps
+
+
+def add_steps(outputs: types.Object, steps: list[Step]) -> None:
+    """Adds the buttons side by side."""
+    if not steps:
+        return
+    row = outputs.h_stack("next", gap=2)
+    for step in steps:
+        row.btn(
+            step.name, label=step.label, icon=step.icon, variant="outlined", on_click=step.operator,
+            prompt=step.prompt, params=step.params,
+        )
