@@ -82,7 +82,7 @@ def _strip(dataset, name, comparison, shown, quality, square, sides) -> dict:
         f"Single samples moved along the direction of {comparison}, {amounts[0]:+g} to {amounts[-1]:+g} SD of the "
         f"probe's reading (right: more {sides[0]}; left: more {sides[1]}){which}. The direction comes from other "
         f"subjects. Decoded images are off by {quality.error:.1f} % of the grey range on average "
-        f"({quality.explained:.0%} of the variance comes back), so what is not in the column '0 (decoded)' cannot change in this row."
+        f"({quality.explained:.0%} of the variance comes back): what is not in the column '0 (decoded)' cannot change."
     )
     first = rows[0]
     spec = {

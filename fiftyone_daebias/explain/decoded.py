@@ -156,26 +156,29 @@ def pick_code(
     """
     if code not in ("auto", OWN, SHARED):
         raise InputError(f"code must be 'auto', 'own' or 'shared'; got {code!r}")
-    errors, codes, base = {OWN: [], SHARED: []}, [], []
     decoders = {
         c: Decoder(model, n_slices, crop, pool, c, steps or STEPS[c], seed=seed) for c in (OWN, SHARED)
     }
-    for i in rows:
-        images = decoders[OWN].images(source, i).to(model.device)
-        z = model.encode(images)
-        base.append(float((images[:, 0].cpu() - torch.from_numpy(mean_image)).square().mean()))
+    errors, codes, base = {OWN: [], SHARED: []}, [], []
+    images = [decoders[OWN].images(source, i) for i in rows]
+    means = torch.from_numpy(mean_image).repeat(len(images), 1, 1)
+    for part, mean in zip(torch.cat(images).split(64), means.split(64), strict=True):
+        x = part.to(model.device)
+        z = model.encode(x)
+        base.append((part[:, 0] - mean).square().mean(dim=(1, 2)))
         for c, decoder in decoders.items():
-            own = decoder.codes(images, z)
+            own = decoder.codes(x, z)
             if c == OWN:
-                codes.append(float(own.std()))
-            back = model.decode(z, own, decoder.steps)
-            errors[c].append(float((back - images).square().mean()))
-    sd = float(np.mean(codes))
+                codes.append(own.std(dim=(1, 2, 3)).cpu())
+            errors[c].append((model.decode(z, own, decoder.steps) - x).square().mean(dim=(1, 2, 3)).cpu())
+    codes, base = torch.cat(codes), torch.cat(base)
+    errors = {c: torch.cat(e) for c, e in errors.items()}
+    sd = float(codes.mean())
     chosen = code
     if code == "auto":
         chosen = OWN if CODE_SD[0] <= sd <= CODE_SD[1] else SHARED
-    percent = {c: 50 * float(np.sqrt(np.mean(e))) for c, e in errors.items()}  # the range is 2 wide
-    explained = 1 - float(np.mean(errors[chosen])) / max(float(np.mean(base)), 1e-12)
+    percent = {c: 50 * float(e.mean().sqrt()) for c, e in errors.items()}  # the range is 2 wide
+    explained = 1 - float(errors[chosen].mean()) / max(float(base.mean()), 1e-12)
     quality = Quality(chosen, sd, percent[chosen], percent[OWN], percent[SHARED],
-                      50 * float(np.sqrt(np.mean(base))), explained, len(codes) * n_slices)
+                      50 * float(base.mean().sqrt()), explained, len(codes))
     return decoders[chosen], quality
