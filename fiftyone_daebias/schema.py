@@ -44,6 +44,7 @@ REIDENTIFY_RUN = "daebias_reidentification"  # custom run: what neighbours tell
 EXPLAIN_RUN_PREFIX = "daebias_explain_"  # custom run, one a pair of groups
 COUNTERFACTUAL_RUN_PREFIX = "daebias_counterfactual_"  # custom run, one a direction
 DYNAMICS_RUN_PREFIX = "daebias_dynamics_"  # custom run: training dynamics of a subgroup
+RECONSTRUCTION_RUN = "daebias_reconstruction"  # custom run: held-out images decoded from their codes
 MITIGATION_RUN_PREFIX = "daebias_mitigation_"
 LOCAL_RUN_PREFIX = "daebias_local_"  # custom run: the view restricted to a mask beside the whole
 SENSITIVITY_RUN = "daebias_sensitivity"  # custom run: what would have been found
