@@ -14,6 +14,11 @@ from .items import Item
 from .table import Table, field_names, match_files
 
 _SUBJECT_NAMES = {"".join(c for c in name.lower() if c.isalnum()) for name in schema.SUBJECT_FIELD_GUESSES}
+_SUBJECT_NAME = re.compile(
+    r"^((patient|subject|participant|proband(en)?|versuchsperson)|"
+    r"(patient(en)?|pat|subj(ect)?|participant|proband(en)?|person|pseudonym|case)"
+    r"(s)?(nr|no|num|number|nummer|id|ident|identifier|key|code|pseudonym)|pid|pseudonym)$"
+)
 #: BIDS entities in a path
 BIDS = r"(?P<subject>sub-[A-Za-z0-9]+)(?:[/_](?P<session>ses-[A-Za-z0-9]+))?"
 
@@ -212,6 +217,9 @@ def _finish(items, row_of, table, groups, subject_column, how, missing, duplicat
     counts = Counter(s for s in subjects if s is not None)
     if subject_column is not None and len(counts) == len(items) > 1:
         notes.append("every image has a subject of its own; if that is not so, pass subject=COLUMN")
+    if table and subject_column is None and source.startswith("none known") and (maybe := _may_name_subjects(table)):
+        notes.append("no column is known to name the subject, so images of one person may fall on both sides of a split; "
+                     f"if one of these does, pass subject=COLUMN: {', '.join(maybe[:4])}")
     alone = [i.name for i in items if table and i.name not in row_of]
     return Joined(subjects, source, columns, how, missing, alone, duplicates, tags, notes)
 
@@ -250,7 +258,24 @@ def _subject_column(table: Table, subject: str | None) -> str | None:
     for column in table.columns:
         if "".join(c for c in column.lower() if c.isalnum()) in _SUBJECT_NAMES:
             return column
+    for column in table.columns:
+        bare = "".join(c for c in column.lower() if c.isalnum())
+        if _SUBJECT_NAME.match(bare):
+            return column
     return None
+
+
+def _may_name_subjects(table: Table) -> list[str]:
+    """Columns of text whose values come back now and then, as those of people with several images do."""
+    out = []
+    for column in table.columns:
+        values = [_subject_text(row[column]) for row in table.rows if row[column] is not None]
+        values = [v for v in values if v]
+        several = len(set(values))
+        if len(values) >= 20 and 0.1 * len(values) < several < 0.95 * len(values):
+            if type_column(column, values).kind == "string":
+                out.append(f"{column!r} ({several} values in {len(values)} rows)")
+    return out
 
 
 def _match_pattern(names: list[str], pattern: str | None) -> list[dict[str, str]]:

@@ -264,7 +264,8 @@ def _in_workers(workers: int, root, items, settings, cache, previews) -> Iterato
     """As the loop of :func:`load_item`, in processes; only a few items a process are on their way at a time."""
     from loky import ProcessPoolExecutor
 
-    pool = ProcessPoolExecutor(workers, env={"DAEBIAS_WORKER": "1", "OMP_NUM_THREADS": "1"})
+    pool = ProcessPoolExecutor(workers, env={
+        "DAEBIAS_WORKER": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"})
     waiting: deque = deque()
     try:
         for item in items:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,9 @@ def field_names(columns: list[str]) -> dict[str, str]:
     """``{column: FiftyOne field}``: letters, digits and underscores, unique, clear of FiftyOne's own names."""
     out: dict[str, str] = {}
     for column in columns:
-        name = re.sub(r"\W+", "_", column.strip(), flags=re.ASCII).strip("_") or "column"
+        plain = unicodedata.normalize("NFKD", column.strip().replace("ß", "ss"))
+        plain = "".join(c for c in plain if not unicodedata.combining(c))
+        name = re.sub(r"\W+", "_", plain, flags=re.ASCII).strip("_") or "column"
         if name[0].isdigit() or name in RESERVED or name.startswith("daebias_"):
             name = f"table_{name}"
         base, k = name, 2

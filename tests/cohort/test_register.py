@@ -150,3 +150,10 @@ def test_no_subject_known_is_said(cohort, dataset_name):
     assert report.subjects == 24 and "every image is its own subject" in report.subject_source
     with pytest.raises(CohortError, match="does not exist"):
         register_cohort(dataset_name, cohort[0], cohort[0] / "no.csv")
+
+
+def test_columns_that_may_name_the_subject_are_offered(cohort, dataset_name):
+    images, table = cohort
+    table.write_text(table.read_text().replace("Patient ID", "who"))
+    report = register_cohort(dataset_name, images, table)
+    assert any("pass subject=COLUMN: 'who' (12 values in 24 rows)" in n for n in report.notes), report.notes

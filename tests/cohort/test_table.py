@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from fiftyone_daebias.cohort.columns import type_column
+from fiftyone_daebias.cohort.join import _subject_column
 from fiftyone_daebias.cohort.table import field_names, match_files, read_table
 from fiftyone_daebias.errors import CohortError
 
@@ -59,6 +60,22 @@ def test_metres_beside_centimetres_are_noticed():
     assert any("UNITS" in n for n in type_column("height", ["1.75", "180", "165"]).notes)
 
 
+def test_units_given_for_some_and_another_meant_by_the_rest_are_noticed():
+    column = type_column("Groesse", ["1,75"] * 6 + ["175 cm"] * 3)
+    assert any(n.startswith("UNITS: 3 values say cm (median 175), 6 say no unit (median 1.75)") for n in column.notes)
+    assert not any("UNITS" in n for n in type_column("Gewicht", ["61,5"] * 6 + ["80 kg"] * 3).notes)
+
+
+@pytest.mark.parametrize("column, found", [
+    ("Pat. Nr.", True), ("PatientNumber", True), ("proband", True), ("SubjID", True), ("PID", True), ("case", False),
+    ("Image No", False), ("patient_age", False),
+])
+def test_the_subject_is_found_by_its_columns_name_in_several_languages(tmp_path, column, found):
+    path = tmp_path / "t.csv"
+    path.write_text(f"file,{column}\na.png,1\n")
+    assert _subject_column(read_table(path), None) == (column if found else None)
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
 def test_delimiters_and_encodings(tmp_path, delimiter, encoding):
@@ -91,6 +108,7 @@ def test_bad_tables_name_the_culprit(tmp_path, content, culprit):
 
 
 def test_field_names_are_valid_and_clear_of_fiftyones_own():
+    assert field_names(["Größe"])["Größe"] == "Grosse"
     names = field_names(["Patient Age", "id", "tags", "2nd", "age/yr", "age yr", "daebias_split"])
     assert names == {
         "Patient Age": "Patient_Age", "id": "table_id", "tags": "table_tags", "2nd": "table_2nd", "age/yr": "age_yr",
