@@ -218,8 +218,10 @@ def _finish(items, row_of, table, groups, subject_column, how, missing, duplicat
     if subject_column is not None and len(counts) == len(items) > 1:
         notes.append("every image has a subject of its own; if that is not so, pass subject=COLUMN")
     if table and subject_column is None and source.startswith("none known") and (maybe := _may_name_subjects(table)):
-        notes.append("no column is known to name the subject, so images of one person may fall on both sides of a split; "
-                     f"if one of these does, pass subject=COLUMN: {', '.join(maybe[:4])}")
+        notes.append(
+            "no column is known to name the subject, so images of one person may fall on both sides of a split; if one "
+            f"of these does, pass subject=COLUMN: {', '.join(maybe[:4])}"
+        )
     alone = [i.name for i in items if table and i.name not in row_of]
     return Joined(subjects, source, columns, how, missing, alone, duplicates, tags, notes)
 
