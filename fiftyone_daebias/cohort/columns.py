@@ -132,8 +132,10 @@ def _numbers(name: str, present: dict[int, str]):
     if named and bare and (with_unit := [v for k, v in found.items() if _UNIT.match(present[k])]):
         a, b = statistics.median(map(abs, with_unit)), statistics.median(map(abs, bare))
         if max(a, b) > 10 * min(a, b):
-            notes.append(f"UNITS: {len(with_unit)} values say {named[0]} (median {a:g}), {len(bare)} say no unit (median "
-                         f"{b:g}): they look like different units")
+            notes.append(
+                f"UNITS: {len(with_unit)} values say {named[0]} (median {a:g}), {len(bare)} say no unit (median {b:g}): "
+                "they look like different units"
+            )
     if all(v.is_integer() and abs(v) < 2**53 for v in found.values()) and not units.get("DICOM age"):
         whole = all(_NUMBER.match(present[k]) and "." not in present[k] for k in found)
         if whole or all(present[k].endswith(".0") for k in found):

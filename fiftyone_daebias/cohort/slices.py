@@ -60,12 +60,26 @@ class SliceSource:
             float32 array (S, H, W) in [-1, 1]
         """
         array, entry = self.cache.read(self.keys[i])
-        chosen = np.asarray(array if which is None else array[list(which)], dtype=np.float32)
-        low = min(entry.low, 0.0)
-        span = entry.high - low
-        if span <= 0:
-            return np.full(chosen.shape, -1.0, np.float32)
-        return (chosen - np.float32(low)) * np.float32(2.0 / span) - np.float32(1.0)
+        return to_unit(array if which is None else array[list(which)], entry.low, entry.high)
+
+
+def to_unit(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Values scaled from [0, ``high``] to [-1, 1]; with a negative ``low``, from [``low``, ``high``].
+
+    Args:
+        values: any array
+        low: lowest value of the volume
+        high: highest value of the volume
+
+    Returns:
+        float32 array of the same shape
+    """
+    chosen = np.asarray(values, dtype=np.float32)
+    low = min(low, 0.0)
+    span = high - low
+    if span <= 0:
+        return np.full(chosen.shape, -1.0, np.float32)
+    return (chosen - np.float32(low)) * np.float32(2.0 / span) - np.float32(1.0)
 
 
 def open_slices(samples, *, subject_field: str | None = None, progress: Progress | None = None) -> SliceSource:
