@@ -133,7 +133,7 @@ def _numbers(name: str, present: dict[int, str]):
         a, b = statistics.median(map(abs, with_unit)), statistics.median(map(abs, bare))
         if max(a, b) > 10 * min(a, b):
             notes.append(
-                f"UNITS: {len(with_unit)} values say {named[0]} (median {a:g}), {len(bare)} say no unit (median {b:g}): "
+                f"UNITS: {len(with_unit)} values say {named[0]} (median {a:g}), {len(bare)} say none (median {b:g}): "
                 "they look like different units"
             )
     if all(v.is_integer() and abs(v) < 2**53 for v in found.values()) and not units.get("DICOM age"):

@@ -62,7 +62,7 @@ def test_metres_beside_centimetres_are_noticed():
 
 def test_units_given_for_some_and_another_meant_by_the_rest_are_noticed():
     column = type_column("Groesse", ["1,75"] * 6 + ["175 cm"] * 3)
-    assert any(n.startswith("UNITS: 3 values say cm (median 175), 6 say no unit (median 1.75)") for n in column.notes)
+    assert any(n.startswith("UNITS: 3 values say cm (median 175), 6 say none (median 1.75)") for n in column.notes)
     assert not any("UNITS" in n for n in type_column("Gewicht", ["61,5"] * 6 + ["80 kg"] * 3).notes)
 
 
