@@ -13,13 +13,12 @@ from ..dae.samples import pick_device
 from ..embeddings.compute import _slice_count
 from ..embeddings.encoders import embedding_model
 from ..errors import InputError
-from ..probes.design import make_design
 from ..probes.fields import Target, make_target
 from ..probes.permutation import benjamini_hochberg
 from ..progress import Progress, listening
 from .compare_figures import map_figures, score_figure
 from .compare_result import Cell, Column, CompareResult, CompareRow
-from .contest import bootstrap_means, dull_answers, paired, subject_scores, svm_answers
+from .contest import bootstrap_means, designs, dull_answers, paired, subject_scores, svm_answers
 from .plan import Plan, make_plan
 from .representations import Settings, represent, supervised_answers
 from .supervised import NETWORKS
@@ -262,9 +261,10 @@ class _Contest:
             raise InputError(f"{name}: some vectors hold NaN or infinite values; embed again")
         if np.ptp(matrix, axis=0).max() == 0:
             raise InputError(f"{name}: all vectors are equal, so they know nothing; embed again")
-        design = make_design(matrix)
+        ways = designs(matrix)
         answers = [
-            svm_answers(design.take(t.rows), t, self.subjects[t.rows], self.parts, self.seed) for t in self.targets
+            svm_answers([w.take(t.rows) for w in ways], t, self.subjects[t.rows], self.parts, self.seed)
+            for t in self.targets
         ]
         self.add_answers(name, "SVM on the embedding", answers, seed, images, seconds, matrix.shape[1])
 

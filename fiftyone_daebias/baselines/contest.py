@@ -7,34 +7,67 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..probes.design import Design
+from ..probes.design import Design, make_design, rbf
 from ..probes.fields import Target
 from ..probes.machine import Machine
 from ..probes.scores import subject_weights, weighted_median
-from ..probes.svm import choose
+from ..probes.svm import best_choice, subject_folds
+
+
+def designs(vectors: np.ndarray) -> list[Design]:
+    """Two ways to scale vectors for a kernel: every value by its own spread, or all by one.
+
+    The first is right for codes whose values mean something each; it blows up the noise in principal components, whose
+    later ones hardly vary. So that no embedding loses by its scaling, :func:`svm_answers` chooses between the two.
+
+    Args:
+        vectors: (n, d), finite, not all equal
+    """
+    own = make_design(vectors)
+    if own.gram is None:
+        return [own]
+    z = (vectors - vectors.mean(axis=0)).astype(np.float32)
+    z /= np.float32(np.sqrt((z.astype(np.float64) ** 2).sum(axis=1).mean()))
+    return [own, Design("rbf", z, rbf(z, z))]
 
 
 def svm_answers(
-    design: Design, target: Target, subjects: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]], seed: int
+    ways: list[Design], target: Target, subjects: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]], seed: int
 ) -> np.ndarray:
     """Out-of-fold answers of a support vector machine: class indices or values, NaN where never held out, (m,).
 
+    The scaling, the penalty and whether the value range is balanced are chosen on a fifth of the training subjects.
+
     Args:
-        design: vectors of the target's rows
+        ways: vectors of the target's rows, scaled in one or several ways
         target: the question; its rows are positions among all samples
         subjects: subject of the target's rows
         parts: (training, test) positions among all samples, of each fold
-        seed: seed of the subjects on which the penalty is chosen
+        seed: seed of the subjects on which is chosen
     """
     out = np.full(len(target.rows), np.nan)
-    machine = Machine(design, target, subjects)
+    machines = [Machine(way, target, subjects) for way in ways]
     rng = np.random.default_rng([seed, zlib.crc32(target.name.encode())])
     for train, test in parts:
         mine, asked = np.isin(target.rows, train).nonzero()[0], np.isin(target.rows, test).nonzero()[0]
-        if len(mine) and len(asked):
-            scores = machine.fit_predict(mine, asked, *choose(machine, mine, rng))
-            out[asked] = scores.argmax(axis=1) if target.categorical else scores[:, 0]
+        if not len(mine) or not len(asked):
+            continue
+        fold = subject_folds(subjects[mine], target.values[mine] if target.categorical else None, 5, rng)
+        fit, check = mine[fold != 0], mine[fold == 0]
+        found = []
+        for machine in machines:
+            choice = best_choice(machine, fit, check)
+            found.append((_loss(target, machine.fit_predict(fit, check, *choice), check), choice))
+        best = int(np.argmin([loss for loss, _ in found]))
+        scores = machines[best].fit_predict(mine, asked, *found[best][1])
+        out[asked] = scores.argmax(axis=1) if target.categorical else scores[:, 0]
     return out
+
+
+def _loss(target: Target, scores: np.ndarray, rows: np.ndarray) -> float:
+    if target.categorical:
+        return float((scores.argmax(axis=1) != target.values[rows]).mean())
+    return float(np.abs(scores[:, 0] - target.values[rows]).mean())
 
 
 def dull_answers(target: Target, subjects: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:

@@ -7,6 +7,7 @@ import fiftyone as fo
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import fiftyone_daebias
@@ -44,6 +45,9 @@ def cohort(tmp_path_factory):
     dataset = fo.load_dataset(name)
     rng = np.random.default_rng(0)
     store.write_values(dataset, "coin", {i: str(rng.choice(["heads", "tails"])) for i in store.sample_ids(dataset)})
+    means = [np.asarray(Image.open(p).convert("L")).mean() for p in dataset.values("filepath")]
+    bright = {i: bool(m > np.median(means)) for i, m in zip(store.sample_ids(dataset), means, strict=True)}
+    store.write_values(dataset, "bright", bright)
     yield dataset
     fo.delete_dataset(name)
 
@@ -51,7 +55,7 @@ def cohort(tmp_path_factory):
 @pytest.fixture(scope="module")
 def compared(cohort):
     return cohort.compare(
-        models=["dae", "beta-vae", "resnet10", "pca", "pixels", "random"], fields=["view", "age", "coin", "image_id"],
+        models=["dae", "beta-vae", "resnet10", "pca", "pixels", "random"], fields=["bright", "age", "coin", "image_id"],
         folds=3, images=IMAGES, n_permutations=499, n_bootstrap=500, progress=None,
     )
 
@@ -63,7 +67,7 @@ def cell(result, name, field):
 def test_rows_columns_and_budget(compared):
     assert [r.name for r in compared.rows] == [NO_IMAGE, "dae", "beta-vae", "resnet10", "pca", "pixels", "random"]
     by = {c.field: c for c in compared.columns}
-    assert by["view"].metric == "accuracy" and by["age"].metric == "l1" and by["view"].n_subjects == 110
+    assert by["bright"].metric == "accuracy" and by["age"].metric == "l1" and by["bright"].n_subjects == 110
     assert "image_id" in by and "an id or free text" in by["image_id"].reason
     rows = {r.name: r for r in compared.rows}
     assert rows["dae"].images == rows["beta-vae"].images == rows["resnet10"].images == IMAGES
@@ -72,15 +76,15 @@ def test_rows_columns_and_budget(compared):
 
 
 def test_what_is_there_is_found_and_what_is_not_is_not(compared):
-    dull = cell(compared, NO_IMAGE, "view")
+    dull = cell(compared, NO_IMAGE, "bright")
     for name in ("pca", "pixels"):
-        found = cell(compared, name, "view")
+        found = cell(compared, name, "bright")
         assert found.score > dull.score + 0.1 and found.interval[0] < found.score < found.interval[1]
     for row in compared.rows:
         coin = row.cells["coin"]
         assert coin.score < 0.7
         assert not coin.q <= 0.05, f"{row.name} differs from the autoencoder in a field that means nothing"
-    assert np.isnan(cell(compared, "dae", "view").difference)
+    assert np.isnan(cell(compared, "dae", "bright").difference)
 
 
 def test_paired_differences_by_hand(cohort, compared):
@@ -102,11 +106,11 @@ def test_it_is_stored_with_maps_and_figures_and_shown(cohort, compared):
     config, results = store.load_run(cohort, schema.COMPARE_RUN)
     assert config["models"][0] == "dae" and results["table"]["rows"][1]["name"] == "dae"
     names = [f["name"] for f in results["figures"]]
-    assert names == ["compare_scores", "compare_maps_view", "compare_maps_coin", "compare_maps_age"]
+    assert names == ["compare_scores", "compare_maps_bright", "compare_maps_coin", "compare_maps_age"]
     assert all(figure_path(cohort.name, f).stat().st_size > 5_000 for f in results["figures"])
     assert {"dae_map", "beta_vae_map", "pca_map", "pixels_map", "random_map"} <= set(store.map_runs(cohort))
     text, markdown = str(compared), compared.to_markdown()
-    for word in ("beta-vae", "view acc. %", "age l1", "image_id left out", f"{IMAGES:,}", "3 folds by subject"):
+    for word in ("beta-vae", "bright acc. %", "age l1", "image_id left out", f"{IMAGES:,}", "3 folds by subject"):
         assert word in text
     assert "| resnet10 |" in markdown and "Differences to dae, paired by subject" in markdown
     json.dumps(compared.to_dict())
@@ -114,11 +118,11 @@ def test_it_is_stored_with_maps_and_figures_and_shown(cohort, compared):
 
 def test_again_it_gives_the_same_and_trains_nothing(cohort, compared):
     again = cohort.compare(
-        models=["dae", "pca"], fields=["view", "age", "coin"], folds=3, images=IMAGES, n_permutations=499,
+        models=["dae", "pca"], fields=["bright", "age", "coin"], folds=3, images=IMAGES, n_permutations=499,
         n_bootstrap=500, progress=None,
     )
     for name in ("dae", "pca"):
-        for field in ("view", "age", "coin"):
+        for field in ("bright", "age", "coin"):
             a, b = cell(compared, name, field), cell(again, name, field)
             assert a.score == b.score and a.interval == b.interval
             assert b.p == a.p or np.isnan(a.p)
@@ -138,11 +142,11 @@ def test_a_module_of_ones_own_and_vectors_that_are_there(cohort, compared, tmp_p
     result = cohort.compute_dae_embeddings(model=name, checkpoint=tmp_path / "mine", progress=None)
     assert result.dimensions == 64
     found = cohort.compare(
-        models=["pca"], vectors=[result.field], reference="pca", fields=["view"], folds=3, n_permutations=99,
+        models=["pca"], vectors=[result.field], reference="pca", fields=["bright"], folds=3, n_permutations=99,
         n_bootstrap=100, progress=None,
     )
     assert [r.name for r in found.rows] == [NO_IMAGE, result.field, "pca"] and found.reference == "pca"
-    assert cell(found, result.field, "view").score > cell(found, NO_IMAGE, "view").score
+    assert cell(found, result.field, "bright").score > cell(found, NO_IMAGE, "bright").score
     with pytest.raises(InputError, match="is not this module"):
         save_module(tmp_path / "other", Profile(2.0), image_size=32, arguments={"factors": 2.0})
     facts = json.loads((tmp_path / "mine" / "model.json").read_text())
@@ -166,7 +170,7 @@ def test_what_cannot_be_compared_is_said(cohort, compared):
     with pytest.raises(InputError, match="nothing here can be compared"):
         cohort.compare(models=["pca", "pixels"], fields=["image_id"], progress=None)
     with pytest.raises(InputError, match="learns from images alone"):
-        cohort.train_baseline("beta-vae", fields=["view"], progress=None)
+        cohort.train_baseline("beta-vae", fields=["bright"], progress=None)
     with pytest.raises(InputError, match="neither zoo:NAME nor module"):
         cohort.compute_dae_embeddings(model="hub:net", progress=None)
     with pytest.raises(InputError, match="needs its weights"):
@@ -174,12 +178,12 @@ def test_what_cannot_be_compared_is_said(cohort, compared):
 
 
 def test_a_supervised_network_learns_the_fields_it_is_given(cohort, tmp_path):
-    result = cohort.train_baseline("resnet10", fields=["view", "age"], images=320, progress=None)
-    assert set(result.metrics) == {"validation_loss", "view_loss", "age_loss"} and result.images == 320
+    result = cohort.train_baseline("resnet10", fields=["bright", "age"], images=320, progress=None)
+    assert set(result.metrics) == {"validation_loss", "bright_loss", "age_loss"} and result.images == 320
     model = load_encoder(result.folder)
-    assert [q["field"] for q in model.config.questions] == ["view", "age"]
+    assert [q["field"] for q in model.config.questions] == ["bright", "age"]
     assert model.encode(torch.zeros(2, 1, 64, 64)).shape == (2, 512)
-    again = cohort.train_baseline("resnet10", fields=["view", "age"], images=320, progress=None)
+    again = cohort.train_baseline("resnet10", fields=["bright", "age"], images=320, progress=None)
     assert again.resumed_at == 320 and again.checkpoint_hash == result.checkpoint_hash
     other = replace(model.config, answers="x")
     assert other != model.config
