@@ -86,7 +86,8 @@ def acquire(scan: Scan, seed: int, matrix: int, spine: Spine | None = None, nois
     jitter, about, textures = rng.standard_normal(8), rng.random(4), np.random.default_rng(rng.integers(1 << 62))
     spine = spine if spine is not None else make_spine(scan.person.build(seed))
     level, fov, behind = REGIONS[scan.region]
-    n = 13 + min(int(about[0] ** 1.6 * 8), 7)
+    # an even number, so that the slices around the middle lie at the same places whatever their number
+    n = 14 + 2 * min(int(about[0] ** 1.6 * 4), 3)
     size = max(16, round(matrix / (1 + scan.coarser)))
     pixel = round(fov / matrix, 4) * matrix / size
     moved = (4.0 * jitter[0], 7.0 * jitter[1] + scan.shift)
