@@ -1,0 +1,74 @@
+"""Scoring against the truth, by hand-computed cases."""
+
+import numpy as np
+import pytest
+
+from fiftyone_daebias.cohort.phantom.places import difference_map, localisation_error
+from fiftyone_daebias.cohort.phantom.score import average_precision, related_fields, score_audit
+
+
+def test_average_precision_by_hand_and_with_ties():
+    truth = np.array([True, False, True, False])
+    assert average_precision(np.array([4.0, 3, 2, 1]), truth) == pytest.approx((1 + 2 / 3) / 2)
+    # all equal: two halves in every place; the expectation over orders is close to the share of true ones and above
+    assert average_precision(np.zeros(4), truth) == pytest.approx(0.5)
+    assert np.isnan(average_precision(np.zeros(3), np.zeros(3, bool)))
+
+
+@pytest.fixture
+def audited():
+    """40 people, neck and lumbar; 10 at site C with a shifted neck."""
+    people = [f"sub-{k:05d}" for k in range(40)]
+    volumes = {f"{p}-{r}": (p, r) for p in people for r in ("neck", "lumbar")}
+    site = {p: "C" if k < 10 else "AB"[k % 2] for k, p in enumerate(people)}
+    table = {"site": [site[p] for p, _ in volumes.values()], "station": [f"M{site[p]}" for p, _ in volumes.values()],
+             "arm": [str(k // 2 % 3) for k in range(80)]}
+    plant = {"text": "shift:43:site=C,region=neck", "kind": "shift", "strength": 43.0, "regions": ["neck"],
+             "fields": ["site"], "volumes": [[p, "neck"] for p in people[:10]]}
+    return {"plants": [plant]}, volumes, table
+
+
+def test_findings_are_told_apart_and_groups_and_rankings_scored(audited):
+    truth, volumes, table = audited
+    moved = [i for i, (p, r) in volumes.items() if r == "neck" and int(p[4:]) < 10]
+    groups = {"island": moved[:8] + ["sub-00030-neck", "sub-00031-neck"], "crowd": list(volumes)}
+    ranking = {i: 1.0 * (i in moved[:5]) for i in volumes}
+    findings = [("probe:site", "site"), ("probe:station", "station"), ("probe:sex", "sex"), ("probe:arm", "arm"),
+                ("drift:x", "header_age")]
+    got = score_audit(truth, volumes, table, findings, groups, {"outliers": ranking}, np.random.default_rng(0))
+    assert got.true == ("probe:site", "probe:station") and got.false == ("probe:arm",)
+    assert got.natural == ("probe:sex", "drift:x") and got.false_rate == pytest.approx(1 / 3)
+    (plant,) = got.plants
+    assert plant.found and plant.by == ("field site", "field station", "group island")
+    assert (plant.precision, plant.recall, plant.share, plant.n) == (0.8, 0.8, 0.25, 10)
+    assert plant.ap > 0.5 and plant.p10 >= 0.5 and plant.ap_by_chance < 0.45
+
+
+def test_nothing_found_scores_nothing_and_a_null_cohort_has_only_false_findings(audited):
+    truth, volumes, table = audited
+    got = score_audit(truth, volumes, table, [], {}, {}, np.random.default_rng(0))
+    assert not got.plants[0].found and np.isnan(got.plants[0].ap) and got.false_rate == 0
+    got = score_audit({"plants": []}, volumes, table, [("probe:site", "site")], {}, {}, np.random.default_rng(0))
+    assert got.plants == () and got.false == ("probe:site",) and got.false_rate == 1
+
+
+def test_fields_that_go_with_a_plant_are_found_by_subject(audited):
+    truth, volumes, table = audited
+    people = np.array([p for p, _ in volumes.values()])
+    inside = np.array([list(v) in truth["plants"][0]["volumes"] for v in volumes.values()])
+    assert related_fields(table, inside, people) == {"site", "station"}
+
+
+def test_a_marker_shows_where_it_was_burned_in_and_errors_are_in_mm():
+    settings = {"subjects": 8, "plants": ["marker:20::50%", "label:1::50%"], "sites": ["A"], "regions": ["neck"], "seed": 1}
+    shown = difference_map(settings, 0, "neck")
+    rows, columns = np.nonzero(shown > 0.5)
+    assert rows.max() < 10 and columns.max() < 10  # 20 of 240 mm, in the upper left
+    assert difference_map(settings, 1, "neck") is None  # a wrong label changes no picture
+    pixel = 240 / 64
+    found = np.zeros((120, 120))
+    found[10, 10] = -3.0
+    assert localisation_error(found, 2.0, shown, pixel) < pixel
+    found[10, 10], found[60, 10] = 0, 1
+    far = localisation_error(found, 2.0, shown, pixel)
+    assert far == pytest.approx((60 - 59.5) * 2 - (rows.max() - 31.5) * pixel, abs=4)
