@@ -1,4 +1,4 @@
-"""The verb ``runs``: what was computed on a dataset, when and how large, and deleting it with all that belongs to it."""
+"""The verb ``runs``: what was computed on a dataset, when and how large; deleting it with all that belongs to it."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ if find_spec("fiftyone_daebias") is None:
 from fiftyone_daebias.verbs import VERBS  # noqa: E402
 
 from .lasso import TagLasso  # noqa: E402
+from .panel import CohortAudit  # noqa: E402
 from .stop import StopBackgroundRun, StopRun  # noqa: E402
 from .verb_operator import operator_class  # noqa: E402
 
@@ -19,5 +20,5 @@ def register(plugin):
     for verb in VERBS:
         if verb.in_app:
             plugin.register(operator_class(verb))
-    for extra in (TagLasso, StopRun, StopBackgroundRun):
+    for extra in (TagLasso, StopRun, StopBackgroundRun, CohortAudit):
         plugin.register(extra)

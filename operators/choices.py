@@ -21,7 +21,7 @@ _asked: dict[str, dict[str, str]] = {}
 
 
 def field_questions(dataset) -> dict[str, str]:
-    """``{field: ""}`` for what can be probed, ``{field: why not}`` for the rest; read once for a state of the samples."""
+    """``{field: ""}`` for what can be probed, ``{field: why not}`` for the rest; read again when samples changed."""
     stamp = store.samples_stamp(dataset)
     if stamp not in _asked:
         while len(_asked) > 8:

@@ -1,8 +1,7 @@
-"""One operator a verb: a form from the function's signature, one library call, a result with numbers and a way onward."""
+"""One operator a verb: a form from the function's signature, one library call, a result and a way onward."""
 
 from __future__ import annotations
 
-import inspect
 import time
 
 import fiftyone.operators as foo
@@ -160,8 +159,7 @@ class VerbOperator(foo.Operator):
                     yield self._show(ctx, *self._progress_output(share, text, flag))
             except StopIteration as done:
                 outcome = self._done_output(values, done.value)
-                for message in self._refresh(ctx, values):
-                    yield message
+                yield from self._refresh(ctx, values)
             except Cancelled as stopped:
                 outcome = _notice_output(types.Warning(label="Stopped", description=str(stopped)))
             except (DaebiasError, OSError) as error:

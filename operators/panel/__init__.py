@@ -1,0 +1,5 @@
+"""The panel "Cohort audit": findings with everything behind them, each one click away from its samples."""
+
+from .cohort_audit import CohortAudit
+
+__all__ = ["CohortAudit"]

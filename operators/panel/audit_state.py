@@ -1,0 +1,65 @@
+"""What the panel shows of a dataset, read once for a state of its runs: never per sample, never kept in the browser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fiftyone_daebias import runs, schema, store
+from fiftyone_daebias.dae.verb import trained_checkpoint
+from fiftyone_daebias.report.findings import Finding, Findings, collect_findings, findings_stamp
+
+_read: dict[str, AuditState] = {}
+
+
+@dataclass(frozen=True)
+class AuditState:
+    """An audit, as the panel needs it.
+
+    Attributes:
+        stamp: changes when a run is added, changed or removed
+        findings: everything that was found, and looked for and not found
+        runs: the runs, newest first, without their results
+        n_samples: samples of the dataset
+        trained: whether there is a checkpoint
+        embedded: whether there are vectors
+        maps: maps of the dataset
+    """
+
+    stamp: str
+    findings: Findings
+    runs: tuple[runs.StoredRun, ...]
+    n_samples: int
+    trained: bool
+    embedded: bool
+    maps: tuple[str, ...]
+
+    @property
+    def probed(self) -> bool:
+        return any(r.kind == "probe" for r in self.runs)
+
+    @property
+    def audited(self) -> bool:
+        """Whether there is anything to show."""
+        return bool(self.findings.rows)
+
+    def of(self, *kinds: str) -> list[Finding]:
+        """Findings of these kinds, in their rank."""
+        return [f for f in self.findings.rows if f.kind in kinds]
+
+    def finding(self, key: str) -> Finding | None:
+        return next((f for f in self.findings.rows if f.key == key), None)
+
+
+def read_state(dataset) -> AuditState:
+    """The audit of a dataset; read again only when its runs, tags or maps changed."""
+    maps = tuple(store.map_runs(dataset))
+    stamp = f"{dataset.name} {findings_stamp(dataset)} {len(dataset)} {','.join(maps)}"
+    if stamp not in _read:
+        while len(_read) > 4:
+            _read.pop(next(iter(_read)))
+        _read[stamp] = AuditState(
+            stamp, collect_findings(dataset), tuple(runs.stored_runs(dataset)), len(dataset),
+            trained_checkpoint(dataset) is not None, schema.embedding_field() in store.vector_fields(dataset)
+            or bool(store.vector_fields(dataset)), maps,
+        )
+    return _read[stamp]

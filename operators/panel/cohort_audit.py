@@ -1,0 +1,229 @@
+"""The panel: tabs, tables and plots over what the library stored, and the clicks on them."""
+
+from __future__ import annotations
+
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+from fiftyone_daebias import schema, store
+from fiftyone_daebias.report.findings import Finding
+from fiftyone_daebias.verbs import VERBS
+
+from ..next_steps import uri
+from ..stop import background_runs, stop_background
+from . import tabs
+from .audit_state import AuditState, read_state
+from .start import add_stages
+from .wording import FILTERS
+
+TABS = (
+    ("findings", "Findings"), ("probes", "Probes"), ("clusters", "Clusters"), ("time", "Over time"),
+    ("explain", "Explanations"), ("sensitivity", "Sensitivity"), ("runs", "Runs"),
+)
+HELP = (
+    "What the embeddings of this cohort know that they need not, ranked by evidence. A click on a row shows its samples "
+    "in the grid and on the map; the buttons below it go on from there."
+)
+#: a selection of more samples than this narrows the view instead of being sent with the click
+MOST_SENT = 2000
+
+
+class CohortAudit(foo.Panel):
+    """Findings, probes, clusters, changes over time, explanations, sensitivity and runs of a dataset."""
+
+    @property
+    def config(self):
+        return foo.PanelConfig(
+            name=schema.PANEL_NAME, label="Cohort audit", icon="fact_check", help_markdown=HELP, surfaces="grid",
+            category=foo.Categories.ANALYZE,
+        )
+
+    # --- events -------------------------------------------------------------------------------------------
+
+    def on_load(self, ctx):
+        if ctx.panel.get_state("tab") is None:
+            ctx.panel.set_state("tab", "findings")
+
+    def on_change_dataset(self, ctx):
+        ctx.panel.set_state("chosen", None)
+
+    def refresh(self, ctx):
+        """Only renders again."""
+
+    def on_tab(self, ctx):
+        ctx.panel.set_state("tab", ctx.params.get("value"))
+        ctx.panel.set_state("chosen", None)
+
+    def on_filter(self, ctx):
+        ctx.panel.set_state("filter", ctx.params.get("value"))
+        ctx.panel.set_state("more", 0)
+
+    def on_more(self, ctx):
+        ctx.panel.set_state("more", int(ctx.panel.get_state("more", 0) or 0) + 1)
+
+    def choose_row(self, ctx):
+        """A click on a row: its finding opens, and its samples are selected."""
+        finding = self._of_row(ctx)
+        if finding is not None:
+            self._choose(ctx, finding)
+
+    def choose_point(self, ctx):
+        """A click on a point of a plot."""
+        finding = read_state(ctx.dataset).finding(str(ctx.params.get("id")))
+        if finding is not None:
+            self._choose(ctx, finding)
+
+    def choose_explained(self, ctx):
+        ctx.panel.set_state("chosen", ctx.params.get("value"))
+
+    def select_chosen(self, ctx):
+        finding = self._chosen(ctx)
+        if finding is not None:
+            self._select(ctx, finding)
+
+    def show_all(self, ctx):
+        """Back to the whole dataset."""
+        ctx.ops.set_extended_selection(reset=True)
+        ctx.ops.set_view(ctx.dataset.view())
+
+    def select_opposite(self, ctx):
+        """The samples that a probe puts on the other side of their own label."""
+        chosen = self._chosen(ctx)
+        other = read_state(ctx.dataset).finding(f"opposite:{chosen.field}") if chosen is not None else None
+        if other is not None:
+            self._select(ctx, other)
+
+    def close_detail(self, ctx):
+        ctx.panel.set_state("chosen", None)
+
+    def open_map(self, ctx):
+        """The map, coloured by the field that the open finding is about."""
+        maps, chosen = store.map_runs(ctx.dataset), self._chosen(ctx)
+        state = {"brainResult": schema.map_key() if schema.map_key() in maps else maps[0]} if maps else {}
+        if chosen is not None and chosen.field and store.has_field(ctx.dataset, chosen.field):
+            state["colorByField"] = chosen.field
+        ctx.ops.open_panel("Embeddings", layout="horizontal", is_active=True, state=state)
+
+    def next_of_row(self, ctx):
+        finding = self._of_row(ctx)
+        if finding is not None:
+            self._next(ctx, finding)
+
+    def next_of_chosen(self, ctx):
+        finding = self._chosen(ctx)
+        if finding is not None:
+            self._next(ctx, finding)
+
+    def review_row(self, ctx):
+        finding = self._of_row(ctx)
+        if finding is not None:
+            self._open(ctx, "review", {"finding": finding.key})
+
+    def review_chosen(self, ctx):
+        finding = self._chosen(ctx)
+        if finding is not None:
+            self._open(ctx, "review", {"finding": finding.key})
+
+    def open_verb(self, ctx):
+        """Opens a verb's form; the whole dataset is what it acts on, whatever is selected at the moment."""
+        self._open(ctx, ctx.params.get("verb"), dict(ctx.params.get("values") or {}))
+
+    def cluster_step(self, ctx):
+        """A step about one cluster: test it, explain it, look for similar cases, edit it."""
+        finding = self._of_row(ctx)
+        if finding is not None:
+            event = str(ctx.params.get("event") or "")
+            values = {
+                "test": ("test-clusters", {"names": [finding.cluster]}), "explain": ("explain", {"cluster": finding.cluster}),
+                "similar": ("similar", {"cluster": finding.cluster}), "edit": ("clusters", {"cluster": finding.cluster}),
+            }.get(event)
+            if values is not None:
+                self._open(ctx, *values)
+
+    def delete_run(self, ctx):
+        state, row = read_state(ctx.dataset), ctx.params.get("row")
+        if isinstance(row, int) and 0 <= row < len(state.runs):
+            self._open(ctx, "runs", {"action": "delete", "names": [state.runs[row].key]})
+
+    def stop_run(self, ctx):
+        open_runs, row = background_runs(ctx.dataset), ctx.params.get("row")
+        if isinstance(row, int) and 0 <= row < len(open_runs):
+            ctx.ops.notify(stop_background(open_runs[row]), variant="info")
+
+    # --- what the events share ----------------------------------------------------------------------------
+
+    def _of_row(self, ctx) -> Finding | None:
+        """The finding of the row that was clicked, in the table as it is now."""
+        state = read_state(ctx.dataset)
+        shown = tabs.shown(state, ctx.panel.get_state("tab") or "findings", ctx.panel.state)
+        row = ctx.params.get("row")
+        return shown[row] if isinstance(row, int) and 0 <= row < len(shown) else None
+
+    def _chosen(self, ctx) -> Finding | None:
+        return read_state(ctx.dataset).finding(str(ctx.panel.get_state("chosen")))
+
+    def _choose(self, ctx, finding: Finding) -> None:
+        ctx.panel.set_state("chosen", finding.key)
+        self._select(ctx, finding)
+
+    def _select(self, ctx, finding: Finding) -> None:
+        """Its samples in the grid, and on the map that is open."""
+        if not finding.selector.kind:
+            return
+        view = finding.selector.view(ctx.dataset)
+        n = len(view)
+        if not n:
+            ctx.ops.notify("none of its samples is in this dataset any more", variant="warning")
+            return
+        ctx.ops.set_extended_selection(reset=True)
+        ctx.ops.set_view(view if n < len(ctx.dataset) else ctx.dataset.view())
+
+    def _next(self, ctx, finding: Finding) -> None:
+        if finding.next_step is not None:
+            self._open(ctx, finding.next_step.verb, dict(finding.next_step.params))
+
+    def _open(self, ctx, command: str | None, values: dict) -> None:
+        verb = next((v for v in VERBS if v.command == command and v.in_app), None)
+        if verb is None:
+            ctx.ops.notify(f"there is no step {command!r} in the App", variant="warning")
+            return
+        values = {"view_target": "DATASET", **values} if verb.method else values
+        ctx.prompt(uri(verb.command), params=values, on_success=self.refresh)
+
+    # --- layout -------------------------------------------------------------------------------------------
+
+    def render(self, ctx):
+        panel = types.Object()
+        if ctx.dataset is None or not len(ctx.dataset):
+            add_stages(panel, None, False, self.open_verb)
+        else:
+            state = read_state(ctx.dataset)
+            if state.audited:
+                self._audited(panel, ctx, state)
+            else:
+                add_stages(panel, state, True, self.open_verb)
+                tabs.add_background(panel, background_runs(ctx.dataset), self)
+        # a grid's columns grow with their contents unless told otherwise
+        fit = {"grid": {"sx": {"gridTemplateColumns": "minmax(0, 1fr)", "padding": "12px"}}}
+        return types.Property(panel, view=types.GridView(orientation="vertical", gap=1, componentsProps=fit))
+
+    def _audited(self, panel: types.Object, ctx, state: AuditState) -> None:
+        tab = ctx.panel.get_state("tab") or "findings"
+        view = types.TabsView()
+        for name, label in TABS:
+            n = tabs.count(state, name)
+            view.add_choice(name, label=f"{label} ({n})" if n else label)
+        panel.enum("tab", [name for name, _ in TABS], default=tab, view=view, on_change=self.on_tab)
+        chosen = self._chosen(ctx)
+        if chosen is not None and tab not in ("runs", "explain", "sensitivity"):
+            tabs.add_detail(panel, state, chosen, ctx.dataset, self)
+        tabs.ADD[tab if tab in tabs.ADD else "findings"](panel, state, ctx, self)
+
+    def filter_of(self, ctx) -> str:
+        """The chosen part of the list."""
+        chosen = ctx.panel.get_state("filter")
+        return chosen if chosen in FILTERS else "open"
+
+    def has_verb(self, command: str) -> bool:
+        """Whether the App has an operator for a verb."""
+        return any(v.command == command and v.in_app for v in VERBS)
