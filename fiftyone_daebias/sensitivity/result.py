@@ -94,15 +94,20 @@ class Sensitivity:
             for share in shares:
                 n = next(r.n_affected for r in self.rows if r.prevalence == share)
                 head.append(f"in {share:.0%} ({n})")
-            cells = [tuple(head)]
+            cells = [(*head, f"outliers in {shares[0]:.0%}")]
             for effect, strength, unit in dict.fromkeys((r.effect, r.strength, r.unit) for r in self.rows):
                 mine = {r.prevalence: r for r in self.rows if (r.effect, r.strength) == (effect, strength)}
-                cells.append((effect, f"{strength:g}", unit, *(_cell(mine.get(s)) for s in shares)))
+                tagged = mine[shares[0]] if shares[0] in mine else None
+                cells.append((
+                    effect, f"{strength:g}", unit, *(_cell(mine.get(s)) for s in shares),
+                    f"{tagged.tagged:.0%}, rest {tagged.tagged_rest:.0%}" if tagged else "–",
+                ))
             lines += table_lines(cells)
         lines.append(
             f"probability (95 % interval) that the permutation test of a probe finds it, if a field marks who is "
             f"affected; found: p at most {self.level:.2g} (0.05 over {self.n_tests} fields). {self.n_samples:,} "
-            f"samples of {self.n_subjects:,} subjects; in brackets: subjects affected."
+            f"samples of {self.n_subjects:,} subjects; in brackets: subjects affected. outliers: share of the affected "
+            "samples that would be tagged although nothing marks them."
         )
         for reason in dict.fromkeys(r.reason for r in self.rows if r.reason):
             lines.append(f"not tested: {reason}")

@@ -83,6 +83,7 @@ def read_archive(path: Path) -> dict[str, bytes]:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"bundle {path} does not exist; give the zip file that 'daebias share' wrote")
+    _check_end(path)
     try:
         with open(path, "rb") as stream, zipfile.ZipFile(stream) as archive:
             stream.seek(0)
@@ -97,6 +98,23 @@ def read_archive(path: Path) -> dict[str, bytes]:
         raise BundleError(f"{path.name} is not a readable zip file ({text}); ask for the bundle again") from error
     except MemoryError:
         raise BundleError(f"{path.name} does not fit into memory; ask for a bundle without vectors") from None
+
+
+def _check_end(path: Path) -> None:
+    """Refuses a directory of millions of entries by its end record, since ``zipfile`` would read all of them."""
+    with open(path, "rb") as stream:
+        stream.seek(max(0, path.stat().st_size - 70_000))
+        tail = stream.read()
+    at, found = tail.rfind(b"PK\x05\x06"), []
+    # where ``zipfile`` itself looks: the last end record, and the one for large files right before it
+    for place, mark, layout in ((at, b"PK\x05\x06", "<10xHI"), (at - 76, b"PK\x06\x06", "<32xQQ")):
+        if at >= 0 and place >= 0 and tail[place:].startswith(mark) and len(tail) - place >= struct.calcsize(layout):
+            found.append(struct.unpack_from(layout, tail, place))
+    if any(n > 10 * len(LARGEST) or size > 1 << 20 for n, size in found):
+        raise BundleError(
+            f"{path.name} says that it has {max(n for n, _ in found):,} members; a bundle has at most {len(LARGEST)}; "
+            "nothing was read"
+        )
 
 
 def _check_directory(infos: list[zipfile.ZipInfo], size: int) -> None:

@@ -18,6 +18,8 @@ import numpy as np
 from ..errors import BundleError
 
 LONGEST_NAME, LONGEST_TEXT = 120, 4000
+#: brackets in a member: a million empty lists are few bytes, and much memory once they are parsed
+MOST_PARTS = 4_000_000
 _MARKUP = re.compile(r"[<>\x00]|javascript\s*:|data\s*:\s*text/html|&#|\bon[a-z]{3,20}\s*=", re.IGNORECASE)
 _STEM = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_ ()/%+-]{0,79}")
@@ -34,6 +36,8 @@ def parse(data: bytes, where: str) -> object:
     Raises:
         BundleError: it is not such JSON
     """
+    if data.count(b"[") + data.count(b"{") > MOST_PARTS or data.count(b",") > 10 * MOST_PARTS:
+        raise BundleError(f"{where} has more parts than any bundle; nothing was imported")
     try:
         return json.loads(data.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_pairs)
     except RecursionError:

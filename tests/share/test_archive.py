@@ -96,6 +96,7 @@ def link(name, target):
     ([("maps.safetensors/", b"")], "does not belong|not a plain file"),
     ([("audit.json", b"{}")], "twice"),
     ([(f"{n}.json", b"") for n in range(5000)], "at most 5"),
+    ([(f"{n}.json", b"") for n in range(9)], "at most 5"),
 ])
 def test_foreign_members_are_refused(tmp_path, members, extra, message):
     import warnings
@@ -234,6 +235,7 @@ def test_foreign_values_are_refused_even_with_sums_that_fit(members, name, chang
     (AUDIT, b"\xff\xfe", "not the JSON"),
     (AUDIT, b"1" * 10_000, "not the JSON"),
     (SAMPLES, b'{"samples": 1e999}', "should be a list"),
+    (SAMPLES, b'{"samples": [' + b"[]," * 5_000_000 + b"[]]}", "more parts than any bundle"),
     (AUDIT, b"null", "should be an object"),
 ])
 def test_json_that_is_none_is_refused(members, name, data, message):
