@@ -134,13 +134,11 @@ def make_sentence(rows: list[SensitivityRow]) -> str:
         strength = reached([r.strength for r in mine], [r.probability for r in mine])
         if strength is None:
             top = max(mine, key=lambda r: r.strength)
-            missed.append(f"{effect.replace('_', ' ')} of {top.strength:g} {top.unit} ({top.probability:.0%})")
+            missed.append(f"{_planted(top)} ({top.probability:.0%})")
         else:
             row = next(r for r in mine if r.strength == strength)
-            parts.append(
-                f"{effect.replace('_', ' ')} of {strength:g} {row.unit} ({row.probability:.0%}, 95 % interval "
-                f"{row.interval[0]:.0%} to {row.interval[1]:.0%})"
-            )
+            low, high = row.interval
+            parts.append(f"{_planted(row)} ({row.probability:.0%}, 95 % interval {low:.0%} to {high:.0%})")
     text = f"In {share:.0%} of the subjects ({n}), marked by some field, the audit would have found "
     text += "these with a probability of at least 80 %: " + "; ".join(parts) if parts else "none of the effects planted"
     if missed:
@@ -148,5 +146,14 @@ def make_sentence(rows: list[SensitivityRow]) -> str:
     none = [r for r in tested if r.effect == "none"]
     alarms, trials = sum(r.found for r in none), sum(r.repeats for r in none)
     if trials:
-        text += f". With nothing planted it raised {alarms} alarms in {trials} trials"
+        alarm = "1 alarm" if alarms == 1 else f"{alarms} alarms"
+        text += f". With nothing planted it raised {alarm} in {trials} trials"
     return text + "."
+
+
+def _planted(row: SensitivityRow) -> str:
+    """The effect with its strength, in words."""
+    effect = row.effect.replace("_", " ")
+    if row.unit.split()[0] in ("mm", "pixels", "degrees", "slices"):
+        return f"{effect} of {row.strength:g} {row.unit}"
+    return f"{effect} {row.strength:g} ({row.unit})"

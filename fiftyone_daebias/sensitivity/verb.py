@@ -124,6 +124,7 @@ def audit_sensitivity(
             f"tested on {len(cohort.subjects):,} of {cohort.n_all:,} samples; with all of them smaller effects "
             "would be found"
         )
+    notes += _far_shifts(cohort, wanted, spacing)
     sentence = make_sentence(rows)
     figures = []
     if any(not r.reason for r in rows):
@@ -259,6 +260,18 @@ def _todo(done: dict, repeats: int, task) -> Iterator[int]:
     if finished:
         task.advance(finished)
     return iter(range(len(done["p"]), repeats))
+
+
+def _far_shifts(cohort: Cohort, wanted, spacing) -> list[str]:
+    """What to bear in mind of shifts that bring in much that was never acquired."""
+    source = cohort.source
+    mm = [source.cache.shape(source.keys[i])[1] * spacing[i][0] for i in map(int, cohort.places[cohort.rows])]
+    most = 0.1 * float(np.median(mm))
+    far = [s for e, s in wanted if e == "shift" and abs(s) > most]
+    if not far:
+        return []
+    return [f"a shift by more than {most:.3g} (a tenth of the picture) brings in a mirrored edge, which is easier to "
+            f"see than what a scanner would have acquired: take shifts from {min(far, key=abs):g} on as too optimistic"]
 
 
 def _unit(effect: str, in_pixels: bool) -> str:

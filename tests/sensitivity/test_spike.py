@@ -133,5 +133,5 @@ def test_the_sentence_names_the_smallest_strength_found_and_what_is_missed():
     ]
     text = make_sentence(rows)
     assert "In 10% of the subjects (20)" in text and "shift of 5 mm (85%, 95 % interval 64% to 95%)" in text
-    assert "missed noise of 1 mm (20%)" in text and "raised 1 alarms in 40 trials" in text
+    assert "missed noise of 1 mm (20%)" in text and "raised 1 alarm in 40 trials" in text
     assert "No share" in make_sentence(rows[-1:])

@@ -4,6 +4,7 @@ import json
 
 import fiftyone as fo
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 from small_cohort import copy_cohort
 
@@ -53,7 +54,7 @@ def test_a_plain_effect_is_found_and_none_is_not(embedded, result):
     # 10 % of 56 subjects are fewer than a probe takes
     small = row(result, "contrast", 3, 0.1)
     assert small.reason.startswith("10% of 56 subjects are 6") and np.isnan(small.probability)
-    assert "In 20% of the subjects (11)" in result.sentence and f"{alarms} alarms in 16 trials" in result.sentence
+    assert "In 20% of the subjects (11)" in result.sentence and f"raised {alarms} alarm" in result.sentence
     text = str(result)
     assert "in 20% (11)" in text and "not tested: 10% of 56" in text and "contrast" in text
     json.dumps(result.to_dict(), allow_nan=False)
@@ -68,6 +69,11 @@ def test_run_figures_and_finding_are_there(embedded, result):
     for figure in results["figures"]:
         assert figure_path(NAME, figure).stat().st_size > 5000
     json.dumps(results["figures"][0]["plotly"], allow_nan=False)
+    drawn = go.Figure(results["figures"][0]["plotly"])
+    assert [list(t.y) for t in drawn.data] == [
+        [row(result, "none", 0, s).probability, *(row(result, "contrast", c, s).probability for c in (0.01, 3))]
+        for s in (0.2, 0.3)
+    ]
     (finding,) = collect_findings(embedded).of("sensitivity")
     assert finding.sentence == result.sentence and len(finding.figures) == 2
 
