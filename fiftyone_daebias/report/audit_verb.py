@@ -13,6 +13,7 @@ from .audit_config import AuditConfig
 from .audit_steps import LINE, make_step
 from .findings import Findings, collect_findings
 from .gates import GateResult, check_subjects, judge_gates, parse_gates
+from .verb import report_path
 
 #: parameters that name metadata fields, checked before anything runs
 _FIELDS = ("field", "fields", "expected", "adjust_for", "by", "date_field", "versions", "subject_field")
@@ -122,6 +123,9 @@ def audit(
     known = store.metadata_fields(samples)
     check_subjects(gates, known)
     chosen = [(kind, settings.parameters(kind.name)) for kind in LINE if kind.name not in ("register", "report")]
+    report = settings.parameters("report") if "report" in settings.steps else None
+    if report is not None:
+        report_path(samples, report.get("out"))
     for kind, parameters in chosen:
         _check_fields(samples, kind.name, parameters or {})
     steps = run_steps(samples, [make_step(k, p) for k, p in chosen if p is not None], progress)
@@ -206,8 +210,6 @@ def _report(samples, settings, findings, steps, judged, progress) -> tuple[str, 
     parameters = settings.parameters("report")
     if parameters is None:
         return "", (Outcome(kind.name, kind.label, "off"),)
-    from .verb import report_path
-
     out = report_path(samples, parameters.get("out"))
     said = [[s.name, s.outcome == "not possible", s.summary] for s in steps] + [g.to_dict() for g in judged]
     step = replace(

@@ -71,8 +71,8 @@ def drift_chart(rows: list[dict], years: tuple[float, float]) -> Markup | None:
             low, high = (v if v is not None else c["when"] for v in c["interval"])
             parts += [
                 el("rect", x=_f(x(low)), y=_f(y - 7), width=_f(max(2.0, x(high) - x(low))), height=14, cls="band"),
-                el("circle", el("title", f"{iso_date(c['when'])}, {number(c['size'], 2)} SD"), cx=_f(x(c["when"])), cy=_f(y),
-                   r=5, cls="dot on"),
+                el("circle", el("title", f"{iso_date(c['when'])}, {number(c['size'], 2)} SD"), cx=_f(x(c["when"])),
+                   cy=_f(y), r=5, cls="dot on"),
             ]
         if not r["changes"]:
             parts.append(el("text", "no change found", x=label + plot - 4, y=_f(y - 4), text_anchor="end", cls="small"))
@@ -94,7 +94,8 @@ def bar_chart(bars: list[tuple[str, int | None]], unit: str, k: int) -> Markup |
         tall = 0 if n is None else 88 * n / most
         told = f"fewer than {k}" if n is None else f"{n:,}"
         parts.append(
-            el("circle", el("title", f"{name}: {told} {unit}"), cx=_f(x + step / 2), cy=ground - 4, r=2.5, cls="dot off")
+            el("circle", el("title", f"{name}: {told} {unit}"), cx=_f(x + step / 2), cy=ground - 4, r=2.5,
+               cls="dot off")
             if n is None else
             el("rect", el("title", f"{name}: {told} {unit}"), x=_f(x + step * 0.12), y=_f(ground - tall),
                width=_f(step * 0.76), height=_f(tall), cls="bar")
@@ -102,7 +103,8 @@ def bar_chart(bars: list[tuple[str, int | None]], unit: str, k: int) -> Markup |
         if i % every == 0:
             parts.append(el("text", name, x=_f(x + step / 2), y=ground + 18, text_anchor="middle", cls="small"))
             if n and len(bars) <= 22:
-                parts.append(el("text", f"{n:,}", x=_f(x + step / 2), y=_f(ground - tall - 6), text_anchor="middle", cls="small"))
+                parts.append(el("text", f"{n:,}", x=_f(x + step / 2), y=_f(ground - tall - 6), text_anchor="middle",
+                                cls="small"))
     return el("svg", *parts, viewBox=f"0 0 {width} {height}", role="img", cls="chart", aria_label=f"{unit} over time")
 
 

@@ -115,20 +115,20 @@ def _field(name: str, kind: str, column: pd.Series, subjects, n_subjects: int, k
     if not len(values):
         return FieldFacts(name, kind, n_missing, 0)
     if kind in ("date", "datetime"):
-        return FieldFacts(name, kind, n_missing, n_values, quantiles=_quantiles(as_years(values), owners, n_subjects, k))
+        return FieldFacts(name, kind, n_missing, n_values, quantiles=_quantiles(as_years(values), owners, k))
     if kind in ("integer", "float") and n_values > 10:
         return FieldFacts(
-            name, kind, n_missing, n_values, quantiles=_quantiles(values.to_numpy(float), owners, n_subjects, k)
+            name, kind, n_missing, n_values, quantiles=_quantiles(values.to_numpy(float), owners, k)
         )
     if n_values > 20 and n_values > ID_SHARE * n_subjects:
         return FieldFacts(name, kind, n_missing, n_values, rest=n_values, listed=False)
-    pairs = {(f"{v:.6g}" if isinstance(v, (float, np.floating)) else str(v), o) for v, o in zip(values, owners, strict=True)}
-    per_value = Counter(v for v, _ in pairs)
+    texts = [f"{v:.6g}" if isinstance(v, (float, np.floating)) else str(v) for v in values]
+    per_value = Counter(v for v, _ in set(zip(texts, owners, strict=True)))
     told = [(v, n) for v, n in per_value.most_common() if n >= k][:MOST_VALUES]
     return FieldFacts(name, kind, n_missing, n_values, tuple(told), n_values - len(told))
 
 
-def _quantiles(values: np.ndarray, owners, n_subjects: int, k: int) -> tuple[float, ...]:
+def _quantiles(values: np.ndarray, owners, k: int) -> tuple[float, ...]:
     """5, 25, 50, 75, 95 % of one value a subject; nothing where an end would stand for fewer than k."""
     per_subject = pd.Series(values).groupby(owners).mean().dropna()
     if len(per_subject) < 4 * k:

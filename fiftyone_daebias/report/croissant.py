@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 
-from .datasheet import About, biases, errors, preprocessing, sensitive, timeframe
+from .datasheet import About, biases, errors, known_limits, preprocessing, sensitive, timeframe
 from .facts import ReportFacts
 from .wording import percent
 
 _CONTEXT = {
     "@language": "en", "@vocab": "https://schema.org/", "citeAs": "cr:citeAs", "column": "cr:column",
-    "conformsTo": "dct:conformsTo", "cr": "http://mlcommons.org/croissant/", "rai": "http://mlcommons.org/croissant/RAI/",
+    "conformsTo": "dct:conformsTo", "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
     "data": {"@id": "cr:data", "@type": "@json"}, "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/", "examples": {"@id": "cr:examples", "@type": "@json"}, "extract": "cr:extract",
     "field": "cr:field", "fileProperty": "cr:fileProperty", "fileObject": "cr:fileObject", "fileSet": "cr:fileSet",
@@ -33,22 +34,25 @@ def croissant(facts: ReportFacts, about: About) -> dict:
     missing = [f"{f.name}: {percent(f.n_missing / max(c.n_samples, 1))} missing" for f in c.fields if f.n_missing]
     out = {
         "@context": _CONTEXT, "@type": "sc:Dataset", "name": _name(c.name),
-        "description": about.description or f"{c.n_samples:,} medical images or volumes of {c.n_subjects:,} subjects, audited "
+        "description": about.description or f"{c.n_samples:,} medical images or volumes of {c.n_subjects:,} subjects, "
+                                            "audited "
                                             "with fiftyone_daebias.",
         "conformsTo": ["http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"],
         "license": about.license or UNKNOWN, "url": about.url or "urn:x-daebias:" + _name(c.name),
         "creator": {"@type": "sc:Organization", "name": about.creator or UNKNOWN},
         "datePublished": facts.created[:10] or "1970-01-01", "version": "1.0.0", "citeAs": about.citation or UNKNOWN,
         "rai:dataCollection": f"{c.geometry}; fields: " + ", ".join(f.name for f in c.fields),
-        "rai:dataCollectionType": ["Others"], "rai:dataCollectionMissingData": "; ".join(missing) or "no field lacks values",
+        "rai:dataCollectionType": ["Others"], "rai:dataCollectionMissingData": "; ".join(missing) or "no field lacks "
+                                                                                                     "values",
         "rai:dataPreprocessingProtocol": [preprocessing(facts)],
         "rai:dataBiases": biases(facts) or ["the audit found none that holds over everything it tested"],
-        "rai:dataLimitations": list(facts.limits), "rai:dataReleaseMaintenancePlan": UNKNOWN,
-        "rai:personalSensitiveInformation": [sensitive(facts)], "rai:dataSocialImpact": "A model trained on these data may "
+        "rai:dataLimitations": known_limits(facts), "rai:dataReleaseMaintenancePlan": UNKNOWN,
+        "rai:personalSensitiveInformation": [sensitive(facts)], "rai:dataSocialImpact": "A model trained on these "
+                                                                                        "data may "
         "use what the audit found as a short cut and fail where it does not hold.",
         "rai:dataUseCases": ["training and testing of models after the findings were looked at"],
-        "rai:dataManipulationProtocol": errors(facts), "rai:machineAnnotationTools": ["fiftyone_daebias "
-                                                                                    + facts.versions.get("fiftyone-daebias", "")],
+        "rai:dataManipulationProtocol": errors(facts),
+        "rai:machineAnnotationTools": [f"fiftyone_daebias {facts.versions.get('fiftyone-daebias', '')}".strip()],
         "distribution": [], "recordSet": [_fields(facts), _findings(facts)],
     }
     when = timeframe(facts)
@@ -65,8 +69,10 @@ def _name(name: str) -> str:
 def _record_set(name: str, description: str, fields: list[tuple[str, str, str]], rows: list[dict]) -> dict:
     return {
         "@type": "cr:RecordSet", "@id": name, "name": name, "description": description,
-        "field": [{"@type": "cr:Field", "@id": f"{name}/{f}", "name": f"{name}/{f}", "description": text, "dataType": kind}
-                  for f, text, kind in fields],
+        "field": [
+            {"@type": "cr:Field", "@id": f"{name}/{f}", "name": f"{name}/{f}", "description": text, "dataType": kind}
+            for f, text, kind in fields
+        ],
         "data": [{f"{name}/{k}": v for k, v in row.items()} for row in rows],
     }
 
@@ -93,11 +99,13 @@ def _findings(facts: ReportFacts) -> dict:
             "q": _rounded(e.q), "detectable": _rounded(e.detectable), "subjects": f.n_subjects,
         })
     return _record_set("audit_findings", "What the audit tested, with effect, interval and corrected p-value", [
-        ("kind", "which step", "sc:Text"), ("field", "metadata field", "sc:Text"), ("verdict", "what came out", "sc:Text"),
+        ("kind", "which step", "sc:Text"), ("field", "metadata field", "sc:Text"), ("verdict", "what came "
+                                                                                               "out", "sc:Text"),
         ("measure", "measure of the effect", "sc:Text"), ("value", "effect", "sc:Float"),
         ("low", "lower end of the 95 % interval", "sc:Float"), ("high", "upper end of the 95 % interval", "sc:Float"),
         ("chance", "value if there were nothing", "sc:Float"), ("q", "corrected p-value", "sc:Float"),
-        ("detectable", "smallest effect found with probability 0.8", "sc:Float"), ("subjects", "subjects", "sc:Integer"),
+        ("detectable", "smallest effect found with probability 0.8", "sc:Float"),
+        ("subjects", "subjects that took part", "sc:Integer"),
     ], rows)
 
 

@@ -62,7 +62,8 @@ def datasheet(facts: ReportFacts, about: About) -> Datasheet:
         Section("Composition", (
             ("What are the instances, and how many?", f"{c.n_samples:,} images or volumes of "
              f"{count(c.n_subjects, 'subject')}; {c.geometry}."),
-            ("What is known of each?", listed((f"{f.name} ({f.kind})" for f in c.fields), 40) or "nothing but the image"),
+            ("What is known of each?", listed((f"{f.name} ({f.kind})" for f in c.fields), 40) or "nothing but the "
+                                                                                                 "image"),
             ("What is missing?", listed(missing, 20) if missing else "No field lacks values."),
             ("Are there recommended splits?", "By subject: " + ", ".join(f"{k} {n:,}" for k, n in c.splits.items())
              if c.splits else "No."),
@@ -76,10 +77,11 @@ def datasheet(facts: ReportFacts, about: About) -> Datasheet:
         Section("Preprocessing", (("What was done?", preprocessing(facts)),)),
         Section("Biases and limits", (
             ("What biases are known?", " ".join(biases(facts)) or "The audit found none that holds."),
-            ("What is not known?", " ".join(facts.limits)),
+            ("What is not known?", " ".join(known_limits(facts))),
         )),
         Section("Uses", (
-            ("What should they not be used for?", "Any model for which a finding above could serve as a short cut, unless "
+            ("What should they not be used for?", "Any model for which a finding above could serve as a short cut, "
+                                                  "unless "
              "that was looked at; in particular no comparison between groups that differ in what was found."),
         )),
         Section("Distribution", (
@@ -87,6 +89,11 @@ def datasheet(facts: ReportFacts, about: About) -> Datasheet:
         )),
         Section("Maintenance", (("Who maintains them?", about.creator or UNKNOWN),)),
     ))
+
+
+def known_limits(facts: ReportFacts) -> list[str]:
+    """What was not or cannot be said, without reasons that may speak of few subjects."""
+    return [*facts.limits, *(f"Not done: {label}." for label, _ in facts.not_done)]
 
 
 def biases(facts: ReportFacts) -> list[str]:
@@ -113,13 +120,15 @@ def errors(facts: ReportFacts) -> str:
     rows = [f for f in facts.findings.rows if f.kind in ("duplicates", "leak", "conflicts", "files", "disagreements")
             and f.verdict == "found"]
     k = facts.cohort.k
-    said = [f"{f.title} ({f'{f.n_samples:,} samples' if f.n_subjects >= k else f'fewer than {k} subjects'})" for f in rows]
+    said = [f"{f.title} "
+            f"({f'{f.n_samples:,} samples' if f.n_subjects >= k else f'fewer than {k} subjects'})" for f in rows]
     return "; ".join(said) + "." if said else "The audit found no copies, leaks, conflicts or wrong labels."
 
 
 def sensitive(facts: ReportFacts) -> str:
     """What the images or fields give away."""
-    told = [f.title.removeprefix("re-identification: ") for f in facts.findings.of("reidentify") if f.verdict == "found"]
+    asked = facts.findings.of("reidentify")
+    told = [f.title.removeprefix("re-identification: ") for f in asked if f.verdict == "found"]
     named = [f.name for f in facts.cohort.fields if not f.listed]
     text = "Medical images of persons under pseudonyms."
     if told:
@@ -143,5 +152,6 @@ def preprocessing(facts: ReportFacts) -> str:
     slices = m.get("n_slices", 1)
     what = "One slice" if slices == 1 else f"The {slices} centre slices"
     how = f", their codes {'joined' if m.get('pool') == 'concat' else 'averaged'}" if slices != 1 else ""
-    return (f"{what} of each sample, scaled to one field of view, encoded by a diffusion autoencoder learnt on these data "
+    return (f"{what} of each sample, scaled to one field of view, encoded by a diffusion autoencoder learnt on these "
+            "data "
             f"without labels{how}. The data themselves were not changed.")

@@ -17,7 +17,8 @@ from .from_probes import key_of
 from .wording import listed
 
 #: parts of a run's config that are told elsewhere, or that name this machine
-_UNTOLD = {"cls", "type", "method", "schema_version", "versions", "created", "cluster", "entry", "config", "notes", "clusters", "fields"}
+_UNTOLD = {"cls", "type", "method", "schema_version", "versions", "created", "cluster", "entry",
+           "config", "notes", "clusters", "fields"}
 _PATH = re.compile(r"(?<![\w:/])(?:[A-Za-z]:)?[/\\](?:[^\s/\\,;:'\"<>]+[/\\])+([^\s/\\,;:'\"<>]*)")
 
 
@@ -65,6 +66,13 @@ class ReportFacts:
     expected: tuple[str, ...]
     limits: tuple[str, ...]
     created: str
+
+    @property
+    def not_done(self) -> tuple[tuple[str, str], ...]:
+        """Steps of the last audit that were not done, and why; a reason may speak of few subjects."""
+        reasons = {"off": "left out by the configuration"}
+        return tuple((s["label"], reasons.get(s["outcome"]) or s["summary"]) for s in self.steps
+                     if s["outcome"] in ("not possible", "off"))
 
     def of_verdict(self, *verdicts: str) -> tuple[Finding, ...]:
         """Findings with one of these verdicts."""
@@ -141,7 +149,8 @@ def _runs(samples) -> tuple[tuple[Made, ...], dict, str, list[str]]:
             newest, versions = created, dict(config["versions"])
         expected += [f for f in config.get("adjust_for") or () if f not in expected]
         told = tuple(
-            (k, without_paths(_words(v))) for k, v in sorted(config.items()) if k not in _UNTOLD and v not in (None, "", [])
+            (k, without_paths(_words(v))) for k, v in sorted(config.items())
+            if k not in _UNTOLD and v not in (None, "", [])
         )
         made.append(Made(key, str(config.get("created", "")), told))
     return tuple(made), versions, newest, expected
@@ -182,22 +191,21 @@ def _limits(facts: ReportFacts) -> tuple[str, ...]:
         "been seen.",
     ]
     if not cohort.has_subjects:
-        out.append("No field names the subject, so every image was counted as a person of its own; if persons have several "
+        out.append("No field names the subject, so every image was counted as a person of its own; if persons have "
+                   "several "
                    "images, intervals and p-values here are too good.")
     if not facts.expected:
-        out.append("No field was named as an expected difference (sex, age, region …), so nothing was adjusted: a field may "
+        out.append("No field was named as an expected difference (sex, age, region …), so nothing was adjusted: a "
+                   "field may "
                    "be readable only because it goes with another.")
     if cohort.n_subjects < 100:
         out.append(f"{cohort.n_subjects:,} subjects are few: only strong effects can be seen.")
     if "sensitivity" not in kinds:
-        out.append("No effects were planted in the images to measure what the audit would have found; the smallest effects "
+        out.append("No effects were planted in the images to measure what the audit would have found; the smallest "
+                   "effects "
                    "given are reckoned from the number of subjects.")
     if not any(f.kind == "association" for f in facts.findings.rows):
         out.append("No cluster was tested against the metadata.")
     if "explain" not in kinds:
         out.append("No finding was explained in the image.")
-    for step in facts.steps:
-        if step["outcome"] in ("not possible", "off"):
-            why = step["summary"] if step["outcome"] == "not possible" else "left out by the configuration"
-            out.append(f"Not done: {step['label']}: {why}.")
     return tuple(out)

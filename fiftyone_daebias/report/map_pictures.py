@@ -8,11 +8,14 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from .. import store
+from ..clusters.named import read_clusters
 from ..clusters.timeline import as_years
 from ..errors import DaebiasError
 from .figures import COLORS
+from .wording import count
 
 WIDTH, HEIGHT = 460, 360
 MOST_CLASSES = len(COLORS) - 1
@@ -41,25 +44,40 @@ class MapPicture:
     n_grey: int
 
 
-def map_pictures(samples, key: str, fields: list[str]) -> list[MapPicture]:
-    """The map coloured by each of the fields that can colour it."""
+def map_pictures(samples, key: str, fields: list[str], k: int = 5) -> list[MapPicture]:
+    """The map coloured by its clusters, if there are any, and by each of the fields that can colour it.
+
+    Args:
+        samples: a dataset or view
+        key: the map
+        fields: fields to colour by
+        k: values of fewer subjects are not told apart
+    """
     ids, points = store.load_map(samples, key)
     here = set(store.sample_ids(samples))
     rows = [k for k, i in enumerate(ids) if i in here]
     ids, points = [ids[k] for k in rows], np.asarray(points)[rows]
-    out = []
+    owner = dict(zip(store.sample_ids(samples), store.read_subjects(samples), strict=True))
+    subjects = np.array([owner[i] for i in ids], dtype=object)
+    columns = {}
+    clusters = sorted(read_clusters(samples).values(), key=lambda c: -len(c.members))
+    if clusters:
+        of = {i: c.name for c in clusters for i in c.members}  # in several clusters: shown in the smallest
+        columns["clusters"] = pd.Series([of.get(i) for i in ids], index=ids, dtype=object)
     for field in fields:
         try:
-            column = store.read_table(samples, [field])[field].reindex(ids)
+            columns[field] = store.read_table(samples, [field])[field].reindex(ids)
         except DaebiasError:
             continue
-        picture = _picture(field, points, column)
+    out = []
+    for field, column in columns.items():
+        picture = _picture(field, points, column, subjects, k)
         if picture is not None:
             out.append(picture)
     return out
 
 
-def _picture(field: str, points: np.ndarray, column) -> MapPicture | None:
+def _picture(field: str, points: np.ndarray, column: pd.Series, subjects: np.ndarray, k: int) -> MapPicture | None:
     present = column.notna().to_numpy() & (column.astype(str) != "").to_numpy()
     given = column[present]
     if not len(given):
@@ -76,13 +94,15 @@ def _picture(field: str, points: np.ndarray, column) -> MapPicture | None:
     else:
         names = np.array([f"{v:.6g}" if isinstance(v, float) else str(v) for v in given], dtype=object)
         common = Counter(names).most_common()
-        shown = common if len(common) <= len(COLORS) else common[:MOST_CLASSES]
-        picked = {name: COLORS[k] for k, (name, _) in enumerate(shown)}
+        people = Counter(name for name, _ in set(zip(names, subjects[present], strict=True)))
+        told = [(name, n) for name, n in common if people[name] >= k]
+        shown = told if len(told) == len(common) <= len(COLORS) else told[:MOST_CLASSES]
+        picked = {name: COLORS[at] for at, (name, _) in enumerate(shown)}
         colors[present] = [picked.get(n, COLORS[-1]) for n in names]
         legend = tuple((picked[name], name, n) for name, n in shown)
         if len(common) > len(shown):
-            rest = common[len(shown):]
-            legend = (*legend, (COLORS[-1], f"{len(rest)} other values", sum(n for _, n in rest)))
+            rest = [n for name, n in common if name not in picked]
+            legend = (*legend, (COLORS[-1], count(len(rest), "other value"), sum(rest)))
     return MapPicture(field, draw(points, colors), legend, ends, int(present.sum()), int((~present).sum()))
 
 

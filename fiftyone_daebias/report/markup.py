@@ -58,7 +58,7 @@ def join(children: Iterable[object], between: str = "") -> Markup:
     return Markup(str(text(between)).join(out))
 
 
-def table(head: Iterable[object], rows: Iterable[Iterable[object]], cls: str = "", numeric: Iterable[int] = ()) -> Markup:
+def table(head: Iterable[object], rows: Iterable[Iterable[object]], numeric: Iterable[int] = ()) -> Markup:
     """A table; columns in ``numeric`` are set right-aligned."""
     right = set(numeric)
 
@@ -66,4 +66,4 @@ def table(head: Iterable[object], rows: Iterable[Iterable[object]], cls: str = "
         return [el(tag, c, cls="n" if k in right else None) for k, c in enumerate(row)]
 
     body = [el("tr", *cells("td", row)) for row in rows]
-    return el("div", el("table", el("thead", el("tr", *cells("th", head))), el("tbody", *body), cls=cls or None), cls="scroll")
+    return el("div", el("table", el("thead", el("tr", *cells("th", head))), el("tbody", *body)), cls="scroll")

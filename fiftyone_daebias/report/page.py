@@ -41,7 +41,7 @@ def page(facts: ReportFacts, sheet: Datasheet, maps: list[MapPicture], pictures:
         ("drift", "Changes over time", _drift(facts)),
         ("explanations", "Explanations", _explanations(facts, pictures)),
         ("not-found", "Looked for and not found", _not_found(facts)),
-        ("limits", "Limits", el("ul", *(el("li", text) for text in facts.limits))),
+        ("limits", "Limits", el("ul", *(el("li", text) for text in (*facts.limits, *_not_done(facts))))),
         ("method", "Method and provenance", _method(facts)),
         ("datasheet", "Data sheet", _datasheet(sheet)),
         ("glossary", "Glossary", el("dl", *((el("dt", word), el("dd", said)) for word, said in GLOSSARY))),
@@ -64,6 +64,10 @@ def page(facts: ReportFacts, sheet: Datasheet, maps: list[MapPicture], pictures:
     return "<!DOCTYPE html>\n" + el("html", head, el("body", top, el("main", *body), foot), lang="en") + "\n"
 
 
+def _not_done(facts: ReportFacts) -> list[str]:
+    return [f"Not done: {label}: {why}." for label, why in facts.not_done]
+
+
 def _when(facts: ReportFacts) -> str:
     c = facts.cohort
     when = f"newest result of {facts.created[:10]}" if facts.created else "nothing computed yet"
@@ -82,7 +86,8 @@ def _summary(facts: ReportFacts) -> Markup:
     if not rows:
         lead = el("p", "Nothing has been computed on this dataset yet: run ", el("code", "daebias audit"), ".")
     elif not found:
-        lead = el("p", "Nothing was found that holds over everything that was tested. What could have been found is said ",
+        lead = el("p", "Nothing was found that holds over everything that was tested. What could have been found is "
+                       "said ",
                   el("a", "below", href="#not-found"), ".")
     gates = [el("p", el("span", "FAILED" if g["failed"] else "passed", cls="verdict " + ("FAILED" if g["failed"] else
                 "passed")), g["text"], f" (it is {number(g['value'], 4)})") for g in facts.gates]
@@ -94,7 +99,8 @@ def _summary(facts: ReportFacts) -> Markup:
 
 def _cohort(facts: ReportFacts) -> Markup:
     c = facts.cohort
-    said = [f"{c.n_samples:,} images or volumes of {count(c.n_subjects, 'subject')} (median {c.per_subject[0]} each, at most "
+    said = [f"{c.n_samples:,} images or volumes of {count(c.n_subjects, 'subject')} (median {c.per_subject[0]} each, "
+            "at most "
             f"{c.per_subject[1]}); {c.geometry}."]
     if c.splits:
         said.append("Split by subject: " + ", ".join(f"{k} {n:,}" for k, n in c.splits.items()) + ".")
@@ -110,9 +116,10 @@ def _cohort(facts: ReportFacts) -> Markup:
         el("h3", f"Subjects by year ({field})") if years else None,
         bar_chart([(str(y), n) for y, n in years], "subjects", c.k) if years else None,
         el("h3", "What is known of each, and what is missing"),
-        table(("field", "kind", "missing", "of all", "values", "subjects by value, or quantiles"), rows, numeric=(2, 3, 4))
-        if rows else el("p", "The dataset holds no metadata."),
-        el("p", f"Groups of fewer than {c.k} subjects are not told. Quantiles are 5, 25, 50, 75 and 95 %, every subject "
+        table(("field", "kind", "missing", "of all", "values", "subjects by value, or quantiles"), rows,
+              numeric=(2, 3, 4)) if rows else el("p", "The dataset holds no metadata."),
+        el("p", f"Groups of fewer than {c.k} subjects are not told here. Quantiles are 5, 25, 50, 75 and 95 %, every "
+                "subject "
                 "counting once; ends that would stand for few subjects are left out.", cls="small-print"),
     ])
 
@@ -121,7 +128,8 @@ def _values(f: FieldFacts, k: int) -> str:
     if not f.listed:
         return "nearly as many values as subjects: an id or free text, not listed"
     if f.quantiles:
-        form = (lambda v: f"{v:.1f}") if f.kind in ("date", "datetime") else (lambda v: number(v, 4))
+        in_years = f.kind in ("date", "datetime") or f.name.endswith("_years")
+        form = (lambda v: f"{v:.1f}") if in_years else (lambda v: number(v, 4))
         return " · ".join(form(q) for q in f.quantiles if q == q)
     told = ", ".join(f"{v}: {n:,}" for v, n in f.values)
     rest = f"{count(f.rest, 'further value')}" if f.rest else ""
@@ -135,7 +143,7 @@ def _anchor(f: Finding) -> str:
 def _card(f: Finding, pictures: dict[str, str]) -> Markup:
     e = f.evidence
     numbers = []
-    if e.measure and e.value == e.value:
+    if e.measure not in ("", "samples") and e.value == e.value:
         numbers.append((e.measure, number(e.value)))
     if e.interval[0] == e.interval[0]:
         numbers.append(("95 % interval", f"{number(e.interval[0])} to {number(e.interval[1])}"))
@@ -147,12 +155,13 @@ def _card(f: Finding, pictures: dict[str, str]) -> Markup:
             numbers.append(("q within strata", p_value(e.q_within)))
     numbers += [("subjects", f"{f.n_subjects:,}")] if f.n_subjects else []
     numbers += [("samples", f"{f.n_samples:,}")] if f.n_samples else []
-    step = el("p", f"Next: {f.next_step.label} (daebias {f.next_step.verb})", cls="small-print") if f.next_step else None
+    step = f"Next: {f.next_step.label} (daebias {f.next_step.verb}) · " if f.next_step else ""
     return el(
         "article", el("h3", el("span", f.verdict, cls=f"verdict {f.verdict.replace(' ', '-')}"), f.title),
         el("p", f.sentence), el("div", *(el("span", f"{k} ", el("b", v)) for k, v in numbers), cls="facts"),
-        _notes(f), [_figure(g, pictures) for g in f.figures], *(_review(r) for r in f.reviews), step,
-        el("p", f.key, cls="key"), cls=f"finding {f.verdict.replace(' ', '-')}", id=_anchor(f),
+        _notes(f), [_figure(g, pictures) for g in f.figures], *(_review(r) for r in f.reviews),
+        el("p", step, el("span", f.key, cls="key"), cls="small-print"),
+        cls=f"finding {f.verdict.replace(' ', '-')}", id=_anchor(f),
     )
 
 
@@ -167,7 +176,8 @@ def _review(r) -> Markup:
 
 def _figure(described: dict, pictures: dict[str, str]) -> Markup:
     uri = pictures.get(described.get("name"))
-    shown = el("img", src=uri, alt=described.get("title", "")) if uri else el("p", "(the picture is gone)", cls="small-print")
+    shown = el("img", src=uri, alt=described.get("title", "")) if uri else el("p", "(the picture is "
+                                                                                   "gone)", cls="small-print")
     caption = join([el("b", described.get("title", "")), " ", described.get("caption", "")])
     return el("figure", shown, el("figcaption", caption), cls="paper")
 
@@ -214,7 +224,8 @@ def _maps(maps: list[MapPicture]) -> Markup:
     if not cards:
         return Markup("")
     return join([
-        el("p", "Every dot is one image or volume; what looks alike lies close together. Distances between far islands mean "
+        el("p", "Every dot is one image or volume; what looks alike lies close together. Distances between far "
+                "islands mean "
                 "nothing."), el("div", *cards, cls="cards"),
     ])
 
@@ -239,7 +250,8 @@ def _probes(facts: ReportFacts) -> Markup:
           f"{r.adjusted.n_subjects:,}", f"{r.adjusted.n_strata:,}") for r in adjusted], numeric=(1, 2, 4, 5, 6),
     ) if adjusted else None
     return join([
-        el("p", "From the embedding alone, in subjects the probe has not seen. Dots on or left of the dashed line are no "
+        el("p", "From the embedding alone, in subjects the probe has not seen. Dots on or left of the dashed line are "
+                "no "
                 "better than guessing; filled dots hold over everything that was tested."),
         probe_chart(done),
         table(("field", "verdict", "score", "95 % interval", "guessing", "p", "q", "finds from", "subjects"), rows,
@@ -255,7 +267,8 @@ def _clusters(facts: ReportFacts) -> Markup:
         mine = [t for t in tests if t.cluster == f.cluster and t.verdict not in ("not tested", "not found")][:5]
         lines = [el("li", el("span", t.verdict, cls=f"verdict {t.verdict.replace(' ', '-')}"), f"{t.field}: ",
                     f"{t.evidence.measure} {number(t.evidence.value)} "
-                    f"({number(t.evidence.interval[0])} to {number(t.evidence.interval[1])}), q {p_value(t.evidence.q)}")
+                    f"({number(t.evidence.interval[0])} to {number(t.evidence.interval[1])}), q "
+                    f"{p_value(t.evidence.q)}")
                  for t in mine]
         overlap = facts.shown.get(f.cluster)
         cards.append(el(
@@ -305,9 +318,11 @@ def _not_found(facts: ReportFacts) -> Markup:
               if kind not in have and ("tag" if kind == "outliers" else "duplicates") in did]
     parts = []
     if cells:
-        parts += [el("p", "Asked, and no sign seen. The column “would have been found” gives the smallest effect that so many "
+        parts += [el("p", "Asked, and no sign seen. The column “would have been found” gives the smallest effect that "
+                          "so many "
                           "subjects show in four of five cohorts."),
-                  table(("what", "effect", "95 % interval", "q", "would have been found", "subjects"), cells, numeric=(3, 5))]
+                  table(("what", "effect", "95 % interval", "q", "would have been found", "subjects"), cells,
+                        numeric=(3, 5))]
     if absent:
         parts.append(el("p", "Looked for, and none are there: " + ", ".join(absent) + "."))
     if untested:
@@ -318,14 +333,17 @@ def _not_found(facts: ReportFacts) -> Markup:
 
 def _method(facts: ReportFacts) -> Markup:
     model = [(k.replace("_", " "), v) for k, v in facts.checkpoint.items()]
-    runs = [(m.run, m.created.replace("T", " ")[:16], "; ".join(f"{k}: {v}" for k, v in m.parameters)) for m in facts.made]
+    runs = [(m.run, m.created.replace("T", " ")[:16], "; ".join(f"{k}: {v}" for k, v in m.parameters))
+            for m in facts.made]
     steps = [(s["label"], s["outcome"], s["summary"], f"{s['seconds']:.1f}" if s["outcome"] == "done" else "")
              for s in facts.steps]
     versions = ", ".join(f"{k} {v}" for k, v in facts.versions.items())
     return join([
         el("p", "Each image is summed up by a diffusion autoencoder that learnt without labels (Graf et al., iMIMIC at "
-                "MICCAI 2024); its embedding is probed with support vector machines on subjects held out, mapped with t-SNE, "
-                "searched for islands, and every cluster is tested on a half of the subjects that was put aside before the "
+                "MICCAI 2024); its embedding is probed with support vector machines on subjects held out, mapped with "
+                "t-SNE, "
+                "searched for islands, and every cluster is tested on a half of the subjects that was put aside "
+                "before the "
                 "map was drawn. Subjects are the unit of every fold, interval and permutation."),
         el("p", "Expected differences that were adjusted for: ", ", ".join(facts.expected) or "none", "."),
         el("h3", "The model") if model else None, table(("fact", "value"), model) if model else None,

@@ -114,7 +114,8 @@ def write_report(
             maps = _maps(samples, facts, color_by)
             pictures, gone = _pictures(samples, facts)
             if gone:
-                notes.append(f"{gone} figures are described but their pictures are gone from {paths.figures_dir('').parent}")
+                notes.append(f"{gone} figures are described but their pictures are gone from "
+                             f"{paths.figures_dir('').parent}")
             texts["html"] = path, page(facts, sheet, maps, pictures)
         task.advance(note="pictures")
         if "json" in chosen:
@@ -162,7 +163,7 @@ def _maps(samples, facts: ReportFacts, color_by: list[str] | None) -> list[MapPi
         if facts.findings.of("cluster"):
             fields = fields[: MOST_MAPS - 1]
     key = schema.map_key() if schema.map_key() in keys else keys[0]
-    return map_pictures(samples, key, fields)
+    return map_pictures(samples, key, fields, facts.cohort.k)
 
 
 def _pictures(samples, facts: ReportFacts) -> tuple[dict[str, str], int]:
@@ -179,7 +180,8 @@ def _pictures(samples, facts: ReportFacts) -> tuple[dict[str, str], int]:
                 gone += 1
                 continue
             if picture.width > WIDEST:
-                picture = picture.resize((WIDEST, round(picture.height * WIDEST / picture.width)), Image.Resampling.LANCZOS)
+                height = round(picture.height * WIDEST / picture.width)
+                picture = picture.resize((WIDEST, height), Image.Resampling.LANCZOS)
             buffer = io.BytesIO()
             picture.quantize(128).save(buffer, "PNG", optimize=True)
             out[described["name"]] = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,219 @@
+"""The whole line: one configuration, checked whole, resumed step by step, usable as a gate."""
+
+import json
+
+import fiftyone as fo
+import pytest
+import yaml
+from small_cohort import copy_cohort
+
+from fiftyone_daebias import schema, store
+from fiftyone_daebias.cli import main
+from fiftyone_daebias.errors import InputError
+from fiftyone_daebias.report.audit_config import AuditConfig
+from fiftyone_daebias.report.audit_steps import LINE
+
+DONE, SAME, NOT, OFF = "done", "unchanged", "not possible", "off"
+
+
+def outcomes(result):
+    return {s.name: s.outcome for s in result.steps}
+
+
+def ran(result):
+    return {s.name for s in result.steps if s.outcome == DONE}
+
+
+def with_step(config, name, **values):
+    steps = {**config["steps"], name: {**(config["steps"].get(name) or {}), **values}}
+    return {**config, "steps": steps}
+
+
+@pytest.fixture
+def cohort(cohort_maker, dataset_name):
+    return cohort_maker(dataset_name, n_subjects=60)
+
+
+def test_nothing_is_computed_twice_and_only_what_depends_on_a_change(cohort, short, tmp_path):
+    def audit(config, **options):
+        return cohort.audit(config=config, out=tmp_path / "audit.html", progress=None, **options)
+
+    first = audit(short)
+    assert ran(first) == {
+        "probe-all", "disagreements", "suggest-clusters", "test-clusters", "drift", "reidentify", "tag", "report"}
+    times = store.run_times(cohort)
+    page = (tmp_path / "audit.html").read_bytes()
+    again = audit(short)
+    assert ran(again) == set() and outcomes(again)["probe-all"] == SAME
+    del times[schema.AUDIT_RUN]
+    assert {k: v for k, v in store.run_times(cohort).items() if k != schema.AUDIT_RUN} == times
+    assert (tmp_path / "audit.html").read_bytes() == page
+    assert str(again.findings) == str(first.findings)
+
+    # a parameter of one step: that step, and the report
+    assert ran(audit(with_step(short, "drift", n_permutations=119))) == {"drift", "report"}
+    changed = with_step(short, "drift", n_permutations=119)
+    # a run that was deleted comes back, and what builds on it with it
+    store.delete_run(cohort, schema.PROBE_RUN_PREFIX + "sex")
+    assert "probe-all" in ran(audit(changed)) and schema.PROBE_RUN_PREFIX + "sex" in store.list_runs(cohort)
+    assert ran(audit(changed)) == set()
+    # the metadata: everything that reads metadata, not what reads only vectors
+    sample = cohort.first()
+    sample["sex"] = "F" if sample["sex"] == "M" else "M"
+    sample.save()
+    now = outcomes(audit(changed))
+    assert now["tag"] == SAME
+    assert {now[s] for s in ("probe-all", "disagreements", "test-clusters", "drift", "reidentify")} == {DONE}
+    # somebody accepts a cluster: it is tested again, but nothing is proposed anew
+    name = cohort.clusters().clusters[0].name
+    cohort.clusters("accept", cluster=name, new_name="mine")
+    now = outcomes(audit(changed))
+    assert now["suggest-clusters"] == SAME and now["test-clusters"] == DONE and now["probe-all"] == SAME
+    # a report that was deleted is written again
+    (tmp_path / "audit.html").unlink()
+    assert ran(audit(changed)) == {"report"} and (tmp_path / "audit.html").exists()
+
+
+def test_what_is_not_possible_is_said_and_the_audit_goes_on(cohort, short):
+    cohort.delete_sample_field("acquisition_date_years")
+    result = cohort.audit(config=short, skip=["report"], progress=None)
+    steps = {s.name: s for s in result.steps}
+    assert steps["drift"].outcome == NOT and "no field with a date was found" in steps["drift"].summary
+    assert steps["reidentify"].outcome == DONE and steps["train"].outcome == OFF
+    assert "drift: not possible here: no field with a date" in str(result)
+    stored = store.load_run(cohort, schema.AUDIT_RUN)[1]["steps"]
+    assert [s["outcome"] for s in stored] == [s.outcome for s in result.steps if s.name != "report"]
+
+
+def test_an_interrupted_audit_goes_on_where_it_was(cohort, short, monkeypatch):
+    import fiftyone_daebias.clusters.timeline as timeline
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(timeline, "change_points", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            cohort.audit(config=short, skip=["report"], progress=None)
+    result = outcomes(cohort.audit(config=short, skip=["report"], progress=None))
+    assert result["probe-all"] == result["test-clusters"] == SAME and result["drift"] == result["tag"] == DONE
+
+
+def test_without_vectors_the_audit_says_so_once_for_each_step(dataset_name):
+    dataset = fo.Dataset(dataset_name)
+    dataset.add_samples([fo.Sample(filepath=f"/nowhere/{k}.png", site="AB"[k % 2]) for k in range(30)])
+    config = {"steps": {"duplicates": False, "train": False, "embed": False}}
+    result = dataset.audit(config=config, skip=["report"], progress=None)
+    assert outcomes(result)["probe-all"] == NOT and result.findings.rows == ()
+
+
+BAD = [
+    ({"datset": "x"}, "unknown key 'datset'; did you mean 'dataset'?"),
+    ({"steps": {"probe_alll": {}}}, "unknown step 'probe_alll'; did you mean 'probe-all'?"),
+    ({"steps": {"drift": {"permutations": 9}}}, r"config: steps.drift: unknown key 'permutations'.*n_permutations"),
+    ({"steps": {"drift": {"n_permutations": "many"}}}, "steps.drift.n_permutations must be a whole number; got 'many'"),
+    ({"steps": {"drift": {"n_permutations": 9.5}}}, "must be a whole number"),
+    ({"steps": {"drift": 7}}, "must be true, false or a mapping"),
+    ({"steps": {"suggest-clusters": {"space": "moon"}}}, "must be one of map, embedding; got 'moon'"),
+    ({"steps": {"suggest-clusters": {"opposite": "yes please"}}}, "must be true or false"),
+    ({"steps": {"register": {"table": "t.csv"}}}, "steps.register: images must be given"),
+    ({"steps": ["drift"]}, "steps must be a mapping"),
+    ({"seed": True}, "seed must be a whole number"),
+    ({"expected": {"a": 1}}, r"expected\[0\] must be a text"),
+    ([], "must be a mapping"),
+]
+
+
+@pytest.mark.parametrize("raw, message", BAD, ids=lambda v: str(v)[:30])
+def test_a_wrong_configuration_is_one_clear_error(raw, message):
+    if isinstance(raw, list):
+        with pytest.raises(InputError, match=message):
+            AuditConfig._from(raw, "config", None)
+    else:
+        with pytest.raises(InputError, match=message):
+            AuditConfig.read(raw)
+
+
+@pytest.mark.parametrize("text, message", [
+    ("a: [", "is no YAML"), ("dataset: a\ndataset: b", "key 'dataset' is given twice"), ("!!python/object:os.system x", "is no YAML"),
+    ("? [a]\n: 1", "is no YAML"), ("- 1", "must be a mapping"),
+])
+def test_a_wrong_file_is_one_clear_error(text, message, tmp_path):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        AuditConfig.read(tmp_path / "c.yaml")
+    with pytest.raises(InputError, match="No such file"):
+        AuditConfig.read(tmp_path / "none.yaml")
+
+
+def test_the_effective_configuration_can_be_written_and_read_again(cohort, short, tmp_path):
+    out = cohort.audit(config={**short, "expected": "sex"}, by="site", fail_on=["sex.auc>0.9"], skip=["tag"],
+                       write_config=tmp_path / "w.yaml", progress=None)
+    assert out.written.endswith("w.yaml") and schema.AUDIT_RUN not in store.list_runs(cohort)
+    config = AuditConfig.read(tmp_path / "w.yaml")
+    assert config.dataset == cohort.name and config.fail_on == ("sex.auc>0.9",) and config.steps["tag"] is None
+    raw = yaml.safe_load((tmp_path / "w.yaml").read_text())
+    assert raw["steps"]["probe-all"]["n_permutations"] == 199 and raw["steps"]["train"] is False
+    assert list(raw["steps"]) == [s.name for s in LINE]
+    assert config.parameters("probe-all")["adjust_for"] == ["sex"] == config.parameters("test-clusters")["expected"]
+    assert config.parameters("drift")["by"] == ["site"] and config.parameters("probe-all")["by"] == "site"
+    (tmp_path / "again.yaml").write_text(config.to_yaml())
+    assert AuditConfig.read(tmp_path / "again.yaml").to_dict() == config.to_dict()
+
+
+def test_names_that_do_not_exist_stop_the_audit_before_it_starts(cohort, short):
+    for options, message in (
+        ({"expected": ["sexx"]}, "adjust_for of probe-all: field 'sexx' does not exist"),
+        ({"fail_on": ["sit.auc>0.6"]}, "there is no field 'sit'; did you mean 'site'"),
+        ({"skip": ["embedding"]}, "skip: unknown step 'embedding'"),
+        ({"subject_field": "who"}, "subject field 'who' does not exist"),
+        ({"out": "/nowhere/at/all.html"}, "there is no folder /nowhere/at"),
+    ):
+        with pytest.raises(InputError, match=message):
+            cohort.audit(config=short, progress=None, **options)
+    assert not store.list_runs(cohort, "daebias_")
+
+
+def test_exit_codes(cohort, short, tmp_path, capsys):
+    config = tmp_path / "gate.yaml"
+    config.write_text(yaml.safe_dump({"dataset": cohort.name, **short}))
+    words = ["audit", str(config), "--skip", "report", "--quiet"]
+    assert main([*words, "--json", "--fail-on", "site.auc>0.6", "leak.subjects>0"]) == 1
+    got = json.loads(capsys.readouterr().out)
+    assert got["passed"] is False and [g["failed"] for g in got["gates"]] == [True, False]
+    assert {s["name"] for s in got["steps"]} == {s.name for s in LINE} - {"register"}
+    assert main([*words, "--fail-on", "site.auc>0.9999"]) == 0
+    assert "passed: site.auc>0.9999" in capsys.readouterr().out
+    assert main([*words, "--fail-on", "site.mae>1"]) == 2
+    assert "has no metric 'mae'; metrics: auc" in capsys.readouterr().err
+    assert main([*words, "--fail-on", "nonsense"]) == 2 and "is no condition" in capsys.readouterr().err
+    config.write_text("steps: {}")
+    assert main(["audit", str(config)]) == 2 and "name of the dataset is missing" in capsys.readouterr().err
+    assert main(["audit", str(tmp_path / "no.yaml")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_from_files_to_report_by_one_yaml(dataset_name, daebias_home, tmp_path, capsys):
+    copy_cohort(tmp_path, 40)
+    (tmp_path / "audit.yaml").write_text(f"""
+dataset: {dataset_name}
+expected: sex
+steps:
+  register: {{images: images, table: table.csv, subject: subject_id}}
+  train: {{images: 64}}
+  probe-all: {{n_permutations: 99, n_bootstrap: 100, repeats: 1}}
+  suggest-clusters: {{resamples: 0}}
+  test-clusters: {{n_permutations: 99, n_bootstrap: 50}}
+  explain: false
+  report: {{out: audit.html}}
+""")
+    assert main(["audit", str(tmp_path / "audit.yaml"), "--json", "--quiet"]) == 0
+    got = json.loads(capsys.readouterr().out)
+    steps = {s["name"]: s["outcome"] for s in got["steps"]}
+    assert steps["train"] == steps["embed"] == steps["duplicates"] == steps["report"] == DONE
+    assert steps["drift"] == NOT and got["report"] == str(tmp_path / "audit.html")
+    assert "<h1>Audit of" in (tmp_path / "audit.html").read_text()
+    assert json.loads((tmp_path / "audit.json").read_text())["cohort"]["n_subjects"] == 40
+    assert main(["audit", str(tmp_path / "audit.yaml"), "--json", "--quiet"]) == 0
+    again = {s["name"]: s["outcome"] for s in json.loads(capsys.readouterr().out)["steps"]}
+    assert {k for k, v in again.items() if v == DONE} == set()
