@@ -117,8 +117,10 @@ def test_lengths_are_pixels_where_the_spacing_is_unknown(embedded, monkeypatch):
         store.write_values(embedded, schema.GEOMETRY_FIELD, {i: {"spacing_mm": [0.5, 0.25]} for i in ids}, kind="dict")
         # volumes of which the cache lost nothing need no file again
         found = embedded.audit_sensitivity(
-            effects=["shift"], strengths=[4], prevalences=[0.2], repeats=5, n_subjects=12, n_tests=1, progress=None)
-        assert found.rows[-1].unit == "mm towards the head" and set(seen[-1]) == {(0.5, 0.25)} and not found.notes
+            effects=["shift"], strengths=[2, 4], prevalences=[0.2], repeats=5, n_subjects=12, n_tests=1, progress=None)
+        assert found.rows[-1].unit == "mm towards the head" and set(seen[-1]) == {(0.5, 0.25)} 
+        # 64 rows of 0.5 mm: a tenth of the picture is 3.2 mm
+        assert "more than 3.2 " in found.notes[0] and "from 4 on" in found.notes[0] and len(found.notes) == 1
     finally:
         store.write_values(embedded, schema.GEOMETRY_FIELD, dict.fromkeys(ids))
 
