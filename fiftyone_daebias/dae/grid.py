@@ -14,7 +14,7 @@ SHOWN, SIDE, GAP = 8, 128, 4
 
 
 def save_grid(path: Path, images: Tensor, reconstructions: Tensor, title: str) -> None:
-    """Writes a PNG with three rows: images, reconstructions, and the absolute difference (white: half the range).
+    """Writes a PNG with three rows: images, reconstructions, and the absolute difference (white: 1 and more).
 
     Args:
         path: where to
@@ -23,7 +23,7 @@ def save_grid(path: Path, images: Tensor, reconstructions: Tensor, title: str) -
         title: one line above the rows
     """
     a, b = (x[:, 0].detach().float().cpu().numpy() for x in (images, reconstructions))
-    rows = [("held-out", (a + 1) / 2), ("decoded", (b + 1) / 2), ("|difference| × 2", np.abs(a - b))]
+    rows = [("held-out", (a + 1) / 2), ("decoded", (b + 1) / 2), ("|difference|", np.abs(a - b))]
     left, top = 110, 28
     canvas = Image.new("L", (left + len(a) * (SIDE + GAP), top + len(rows) * (SIDE + GAP)), 255)
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(13)
