@@ -10,6 +10,8 @@ from fiftyone_daebias import schema
 from fiftyone_daebias.plugin import PLUGIN_NAME
 from fiftyone_daebias.verbs import VERBS
 
+from .bars import bar_of, button
+
 #: verbs that make sense after a verb, the likeliest first
 AFTER = {
     "register": ("train", "duplicates", "privacy"),
@@ -61,8 +63,14 @@ def uri(command: str) -> str:
     return f"{PLUGIN_NAME}/{command.replace('-', '_')}"
 
 
-def steps_after(command: str, values: dict) -> list[Step]:
-    """Buttons after a verb."""
+def steps_after(command: str, values: dict, extra: dict) -> list[Step]:
+    """Buttons after a verb.
+
+    Args:
+        command: the verb
+        values: the parameters it ran with
+        extra: parameters that every form gets
+    """
     known = {v.command: v for v in VERBS if v.in_app}
     steps = []
     carried = {k: values[k] for k in _CARRIED if k in values}
@@ -70,7 +78,8 @@ def steps_after(command: str, values: dict) -> list[Step]:
         carried = {"names": [values.get("name")], "cluster": values.get("name")}
     for other in AFTER.get(command, ()):
         if other in known:
-            steps.append(Step(f"next_{other}", known[other].label, known[other].icon, uri(other), True, dict(carried)))
+            steps.append(Step(f"next_{other}", known[other].label, known[other].icon, uri(other), True,
+                              {**carried, **extra}))
     panel = {"name": schema.PANEL_NAME, "isActive": True, "layout": "horizontal"}
     steps.append(Step("open_panel", "Open the audit panel", "fact_check", "open_panel", False, panel))
     return steps
@@ -80,9 +89,6 @@ def add_steps(outputs: types.Object, steps: list[Step]) -> None:
     """Adds the buttons side by side."""
     if not steps:
         return
-    row = outputs.h_stack("next", gap=2)
+    row = bar_of(outputs, "next")
     for step in steps:
-        row.btn(
-            step.name, label=step.label, icon=step.icon, variant="outlined", on_click=step.operator,
-            prompt=step.prompt, params=step.params,
-        )
+        button(row, step.name, step.label, step.icon, step.operator, prompt=step.prompt, params=step.params)

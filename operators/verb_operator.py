@@ -21,6 +21,8 @@ from .words import as_markdown
 
 #: progress is shown in a dialog of its own once a run takes longer than this, in seconds
 PATIENCE = 1.5
+#: parameter that a button of such a dialog hands on, so that the dialog is used again instead of lying below the next
+IN_DIALOG = "in_dialog"
 #: keys of a request that only the App sends
 _FROM_APP = ("prompt_id", "spaces", "query_performance")
 
@@ -147,7 +149,7 @@ class VerbOperator(foo.Operator):
 
     def _in_the_app(self, ctx, flag: StopFlag):
         """The same as a generator: progress, a button to stop, what to reload, and the outcome."""
-        began, dialog = time.monotonic(), False
+        began, dialog = time.monotonic(), bool(ctx.params.get(IN_DIALOG))
         values = read_values(ctx.params, verbs.parameters(self.verb.load()))
         work = follow(lambda progress: self._run(ctx, progress), flag)
         outcome = None
@@ -158,7 +160,7 @@ class VerbOperator(foo.Operator):
                     dialog = True
                     yield self._show(ctx, *self._progress_output(share, text, flag))
             except StopIteration as done:
-                outcome = self._done_output(values, done.value)
+                outcome = self._outputs(values, dialog), {"summary": as_markdown(done.value["summary"])}
                 yield from self._refresh(ctx, values)
             except Cancelled as stopped:
                 outcome = _notice_output(types.Warning(label="Stopped", description=str(stopped)))
@@ -189,14 +191,11 @@ class VerbOperator(foo.Operator):
         )
         return types.Property(outputs, view=types.View(label=self.verb.label)), {"progress": share}
 
-    def _done_output(self, values: dict, result: dict) -> tuple[types.Property, dict]:
-        return self._outputs(values), {"summary": as_markdown(result["summary"])}
-
-    def _outputs(self, values: dict) -> types.Property:
+    def _outputs(self, values: dict, dialog: bool = False) -> types.Property:
         outputs = types.Object()
         # Not a CodeView: its editor is fetched from the internet.
         outputs.str("summary", view=types.MarkdownView())
-        add_steps(outputs, steps_after(self.verb.command, values))
+        add_steps(outputs, steps_after(self.verb.command, values, {IN_DIALOG: True} if dialog else {}))
         return types.Property(outputs, view=types.View(label=f"{self.verb.label}: done"))
 
     def resolve_output(self, ctx):

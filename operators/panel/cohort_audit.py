@@ -17,15 +17,13 @@ from .start import add_stages
 from .wording import FILTERS
 
 TABS = (
-    ("findings", "Findings"), ("probes", "Probes"), ("clusters", "Clusters"), ("time", "Over time"),
-    ("explain", "Explanations"), ("sensitivity", "Sensitivity"), ("runs", "Runs"),
+    ("findings", "Findings"), ("probes", "Probes"), ("clusters", "Clusters"), ("time", "Time"),
+    ("explain", "Explained"), ("sensitivity", "Sensitivity"), ("runs", "Runs"),
 )
 HELP = (
-    "What the embeddings of this cohort know that they need not, ranked by evidence. A click on a row shows its samples "
-    "in the grid and on the map; the buttons below it go on from there."
+    "What the embeddings of this cohort know that they need not, ranked by evidence. A click on a row shows its "
+    "samples in the grid and on the map; the arrow beside it goes on from there."
 )
-#: a selection of more samples than this narrows the view instead of being sent with the click
-MOST_SENT = 2000
 
 
 class CohortAudit(foo.Panel):
@@ -132,13 +130,13 @@ class CohortAudit(foo.Panel):
         """A step about one cluster: test it, explain it, look for similar cases, edit it."""
         finding = self._of_row(ctx)
         if finding is not None:
-            event = str(ctx.params.get("event") or "")
-            values = {
-                "test": ("test-clusters", {"names": [finding.cluster]}), "explain": ("explain", {"cluster": finding.cluster}),
-                "similar": ("similar", {"cluster": finding.cluster}), "edit": ("clusters", {"cluster": finding.cluster}),
-            }.get(event)
-            if values is not None:
-                self._open(ctx, *values)
+            name = finding.cluster
+            steps = {
+                "test": ("test-clusters", {"names": [name]}), "explain": ("explain", {"cluster": name}),
+                "similar": ("similar", {"cluster": name}), "edit": ("clusters", {"cluster": name, "action": "rename"}),
+            }
+            if (step := steps.get(str(ctx.params.get("event")))) is not None:
+                self._open(ctx, *step)
 
     def delete_run(self, ctx):
         state, row = read_state(ctx.dataset), ctx.params.get("row")
@@ -209,7 +207,7 @@ class CohortAudit(foo.Panel):
 
     def _audited(self, panel: types.Object, ctx, state: AuditState) -> None:
         tab = ctx.panel.get_state("tab") or "findings"
-        view = types.TabsView()
+        view = types.TabsView(componentsProps={"tab": {"sx": {"minHeight": 40, "minWidth": 0, "padding": "6px 10px"}}})
         for name, label in TABS:
             n = tabs.count(state, name)
             view.add_choice(name, label=f"{label} ({n})" if n else label)

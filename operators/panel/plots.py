@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fiftyone_daebias.report.findings import Finding
 
-from .wording import effect, p_value
+from .wording import effect, p_value, probe_name
 
 #: Okabe & Ito: told apart by colour-blind eyes, on dark and on light grounds
 FOUND, OTHER, LINE = "#E69F00", "#56B4E9", "#999999"
@@ -27,7 +27,7 @@ def probe_plot(findings: list[Finding]) -> dict:
     """Dots with intervals against chance, the best at the top; a point's id is its finding's key."""
     rows = [(f, *over_chance(f)) for f in findings if f.evidence.value == f.evidence.value]
     rows.sort(key=lambda r: r[1])
-    names = [f.title if f.title != f.field else f.field for f, *_ in rows]
+    names = [probe_name(f) for f, *_ in rows]
     data = []
     for verdict, color, symbol in (("found", FOUND, "circle"), ("", OTHER, "circle-open")):
         part = [(n, r) for n, r in zip(names, rows, strict=True) if (r[0].verdict == "found") == (verdict == "found")]
@@ -46,7 +46,7 @@ def probe_plot(findings: list[Finding]) -> dict:
     layout = {
         "height": 130 + 30 * len(rows), "margin": {"l": 20, "r": 16, "t": 30, "b": 60}, "hovermode": "closest",
         "showlegend": True, "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        "xaxis": {"title": {"text": "above chance, 95 % interval (0 is chance, 1 is perfect)"},
+        "xaxis": {"title": {"text": "above chance (0 is chance, 1 is perfect)"},
                   "range": [low, 1.02], "zeroline": False},
         "yaxis": {"categoryorder": "array", "categoryarray": names, "automargin": True},
         "shapes": [{"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1,

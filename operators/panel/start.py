@@ -8,6 +8,7 @@ import fiftyone.operators.types as types
 
 from fiftyone_daebias.verbs import VERBS
 
+from ..bars import bar_of, button
 from .audit_state import AuditState
 
 
@@ -49,13 +50,13 @@ def add_stages(panel: types.Object, state: AuditState | None, registered: bool, 
     lines = [f"{'☑' if s.done else '☐'} {s.words}  " for s in found]
     panel.md("#### Nothing was audited here yet\n\n" + "\n".join(lines), name="stages")
     todo = next((s for s in found if not s.done), None)
-    row = panel.h_stack("start_buttons", gap=2)
+    row = bar_of(panel, "start_buttons")
     if todo is not None:
-        row.btn(f"start_{todo.name}", label=todo.words, icon="play_arrow", variant="contained", on_click=open_verb,
+        button(row, f"start_{todo.name}", label=todo.words, icon="play_arrow", variant="contained", on_click=open_verb,
                 params={"verb": todo.command})
     if registered and any(v.command == "audit" for v in VERBS):
-        row.btn("start_audit", label="Audit everything in one go", icon="fact_check", variant="outlined",
+        button(row, "start_audit", label="Audit everything in one go", icon="fact_check",
                 on_click=open_verb, params={"verb": "audit"})
     if todo is not None and todo.name != "register":
-        row.btn("start_other", label="Register another cohort", icon="add_photo_alternate", variant="outlined",
+        button(row, "start_other", label="Register another cohort", icon="add_photo_alternate",
                 on_click=open_verb, params={"verb": "register"})

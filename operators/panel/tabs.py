@@ -9,6 +9,7 @@ import fiftyone.operators.types as types
 from fiftyone_daebias import runs, schema, store
 from fiftyone_daebias.report.findings import Finding
 
+from ..bars import NARROW, bar_of, button
 from . import plots, wording
 from .audit_state import AuditState
 from .figures import add_figures
@@ -53,38 +54,45 @@ def _or_low(value: float) -> float:
     return value if value == value else -1e9
 
 
-def _table(section: types.Object, name: str, columns: dict[str, str], rows: list[dict], **view) -> types.TableView:
+def _table(section: types.Object, name: str, columns: dict[str, str], rows: list[dict], actions=(), **view) -> None:
+    """Adds a table; its actions are added before the property is, which keeps a copy of its view."""
     table = types.TableView(size="small", actions_label=" ", componentsProps=_COMPACT, **view)
     for key, label in columns.items():
         table.add_column(key, label=label)
+    for action in actions:
+        table.add_row_action(**action)
     section.list(name, types.Object(), default=rows, view=table)
-    return table
 
 
-def _row_actions(table: types.TableView, findings: list[Finding], panel) -> None:
+def _row_actions(findings: list[Finding], panel) -> list[dict]:
+    """The next step, where a finding has one, and the review."""
+    actions = []
     steps = [f.next_step is not None for f in findings]
     if any(steps):
-        table.add_row_action("next", on_click=panel.next_of_row, icon="arrow_forward", tooltip="Next step", rows=steps)
+        actions.append({"name": "next", "on_click": panel.next_of_row, "icon": "arrow_forward", "tooltip": "Next step",
+                        "rows": steps})
     if panel.has_verb("review"):
-        table.add_row_action("review", on_click=panel.review_row, icon="rate_review", tooltip="Review this finding")
+        actions.append({"name": "review", "on_click": panel.review_row, "icon": "rate_review",
+                        "tooltip": "Review this finding"})
+    return actions
 
 
 def add_findings(section: types.Object, state: AuditState, ctx, panel) -> None:
     """Everything that was asked, ranked by evidence."""
     chosen = panel.filter_of(ctx)
     every = [f for f in state.findings.rows if wording.matches(f, chosen)]
-    view = types.DropdownView()
+    view = types.DropdownView(componentsProps=NARROW)
     for name, label in wording.FILTER_LABELS.items():
         n = sum(wording.matches(f, name) for f in state.findings.rows)
         view.add_choice(name, label=f"{label} ({n})")
-    bar = section.h_stack("bar", gap=2, align_y="center")
+    bar = bar_of(section, "bar")
     bar.enum("filter", list(wording.FILTERS), default=chosen, view=view, on_change=panel.on_filter)
     _bar_buttons(bar, state, panel)
     rows = shown(state, "findings", ctx.panel.state)
     if not rows:
         section.md("Nothing in this part of the list.", name="none")
         return
-    table = _table(
+    _table(
         section, "findings_table",
         {"what": "Finding", "verdict": "Verdict", "effect": "Effect, 95 % interval", "q": "q", "subjects": "Subjects",
          "review": "Review"},
@@ -93,26 +101,25 @@ def add_findings(section: types.Object, state: AuditState, ctx, panel) -> None:
             "effect": wording.effect(f), "q": wording.p_value(f.evidence.q), "subjects": wording.counts(f),
             "review": wording.review(f),
         } for f in rows],
-        on_click_row=panel.choose_row, max_inline_actions=2,
+        _row_actions(rows, panel), on_click_row=panel.choose_row, max_inline_actions=2,
     )
-    _row_actions(table, rows, panel)
     _more(section, len(rows), len(every), panel)
     section.md(f"_{state.findings.correction}_", name="correction")
 
 
 def _bar_buttons(bar: types.Object, state: AuditState, panel) -> None:
-    bar.btn("show_all", label="All samples", icon="apps", variant="outlined", on_click=panel.show_all)
+    button(bar, "show_all", label="All samples", icon="apps", on_click=panel.show_all)
     if state.maps:
-        bar.btn("open_map", label="Map", icon="scatter_plot", variant="outlined", on_click=panel.open_map)
+        button(bar, "open_map", label="Map", icon="scatter_plot", on_click=panel.open_map)
     if panel.has_verb("report"):
-        bar.btn("report", label="Report", icon="description", variant="outlined", on_click=panel.open_verb,
+        button(bar, "report", label="Report", icon="description", on_click=panel.open_verb,
                 params={"verb": "report"})
-    bar.btn("refresh", label="Refresh", icon="refresh", variant="outlined", on_click=panel.refresh)
+    button(bar, "refresh", label="Refresh", icon="refresh", on_click=panel.refresh)
 
 
 def _more(section: types.Object, n: int, total: int, panel) -> None:
     if n < total:
-        section.btn("more", label=f"{total - n} more", icon="expand_more", variant="outlined", on_click=panel.on_more)
+        section.btn("more", label=f"{total - n} more", icon="expand_more", on_click=panel.on_more)
 
 
 def add_probes(section: types.Object, state: AuditState, ctx, panel) -> None:
@@ -127,19 +134,18 @@ def add_probes(section: types.Object, state: AuditState, ctx, panel) -> None:
         config={"displayModeBar": False, "scrollZoom": False}, height=f"{spec['layout']['height']}px",
     )
     listed = shown(state, "probes", ctx.panel.state)
-    table = _table(
+    _table(
         section, "probes_table",
         {"what": "Field", "verdict": "Verdict", "effect": "Score (95 % interval)", "chance": "Chance", "p": "p",
          "q": "q", "finds": "Would find", "subjects": "Subjects"},
         [{
-            "id": f.key, "what": f.title, "verdict": wording.SIGNS.get(f.verdict, f.verdict),
+            "id": f.key, "what": wording.probe_name(f), "verdict": wording.SIGNS.get(f.verdict, f.verdict),
             "effect": wording.effect(f), "chance": wording.number(f.evidence.chance),
             "p": wording.p_value(f.evidence.p), "q": wording.p_value(f.evidence.q),
             "finds": wording.number(f.evidence.detectable), "subjects": wording.counts(f),
         } for f in listed],
-        on_click_row=panel.choose_row, max_inline_actions=2,
+        _row_actions(listed, panel), on_click_row=panel.choose_row, max_inline_actions=2,
     )
-    _row_actions(table, listed, panel)
     _more(section, len(listed), len(rows), panel)
 
 
@@ -152,26 +158,31 @@ def add_clusters(section: types.Object, state: AuditState, ctx, panel) -> None:
         return
     facts = {r.config.get("cluster", {}).get("name"): r.config["cluster"]
              for r in store.run_facts(ctx.dataset, schema.CLUSTER_RUN_PREFIX) if r.config.get("cluster")}
-    table = _table(
+    _table(
         section, "clusters_table",
         {"what": "Cluster", "samples": "Samples", "subjects": "Subjects", "origin": "Drawn", "common": "In common"},
         [{
             "id": f.key, "what": f.cluster or f.title, "samples": f"{f.n_samples:,}", "subjects": f"{f.n_subjects:,}",
             "origin": _origin(facts.get(f.cluster, {})), "common": _in_common(state, f.cluster),
         } for f in rows],
-        on_click_row=panel.choose_row, max_inline_actions=3,
+        _cluster_actions(panel), on_click_row=panel.choose_row, max_inline_actions=1,
     )
-    for name, command, icon, tooltip in (
-        ("test", "test-clusters", "biotech", "What is it?"), ("explain", "explain", "image_search", "Where and what?"),
-        ("similar", "similar", "travel_explore", "Similar cases"), ("edit", "clusters", "edit", "Rename, merge, delete"),
-    ):
-        if panel.has_verb(command):
-            table.add_row_action(name, on_click=panel.cluster_step, icon=icon, tooltip=tooltip, label=tooltip)
     _more(section, len(rows), len(state.of("cluster")), panel)
-    bar = section.h_stack("clusters_bar", gap=2)
-    bar.btn("test_all", label="Test all clusters", icon="biotech", variant="outlined", on_click=panel.open_verb,
+    bar = bar_of(section, "clusters_bar")
+    button(bar, "test_all", label="Test all clusters", icon="biotech", on_click=panel.open_verb,
             params={"verb": "test-clusters"})
     _bar_buttons(bar, state, panel)
+
+
+def _cluster_actions(panel) -> list[dict]:
+    steps = (
+        ("test", "test-clusters", "biotech", "What is it? Test it"),
+        ("explain", "explain", "image_search", "Where and what is the difference?"),
+        ("similar", "similar", "travel_explore", "Similar cases"),
+        ("edit", "clusters", "edit", "Rename, merge or delete"),
+    )
+    return [{"name": name, "on_click": panel.cluster_step, "icon": icon, "label": label}
+            for name, command, icon, label in steps if panel.has_verb(command)]
 
 
 def _origin(facts: dict) -> str:
@@ -183,7 +194,7 @@ def _origin(facts: dict) -> str:
 def _in_common(state: AuditState, cluster: str) -> str:
     found = [f for f in state.of("association") if f.cluster == cluster and f.verdict in ("found", "explained")]
     if found:
-        return "; ".join(f"{f.field} ({f.evidence.measure} {wording.number(f.evidence.value)})" for f in found[:3])
+        return "; ".join(f"{f.field} ({wording.effect(f).partition(' [')[0]})" for f in found[:3])
     asked = any(f.cluster == cluster for f in state.of("association"))
     return "nothing found" if asked else "not tested yet"
 
@@ -202,16 +213,15 @@ def add_time(section: types.Object, state: AuditState, ctx, panel) -> None:
     if not rows:
         _empty(section, "Changes over time were not looked for yet.", "drift", "Look for changes over time", panel)
         return
-    table = _table(
+    _table(
         section, "time_table",
         {"what": "Finding", "verdict": "Verdict", "effect": "Effect", "q": "q", "subjects": "Subjects"},
         [{
             "id": f.key, "what": f.title, "verdict": wording.SIGNS.get(f.verdict, f.verdict),
             "effect": wording.effect(f), "q": wording.p_value(f.evidence.q), "subjects": wording.counts(f),
         } for f in rows],
-        on_click_row=panel.choose_row, max_inline_actions=2,
+        _row_actions(rows, panel), on_click_row=panel.choose_row, max_inline_actions=2,
     )
-    _row_actions(table, rows, panel)
     _more(section, len(rows), len(state.of(*_KINDS["time"])), panel)
 
 
@@ -248,21 +258,22 @@ def add_runs(section: types.Object, state: AuditState, ctx, panel) -> None:
     from ..stop import background_runs
 
     add_background(section, background_runs(ctx.dataset), panel)
-    table = _table(
+    _table(
         section, "runs_table",
         {"kind": "What", "key": "Run", "created": "Made (UTC)", "size": "Size", "owns": "Goes with it"},
         [{
             "id": r.key, "kind": r.kind, "key": r.key.removeprefix("daebias_"),
-            "created": r.created.replace("T", " ")[5:16], "size": runs.size_words(r.size), "owns": _owned(r),
+            "created": wording.when(r.created),
+            "size": runs.size_words(r.size).replace(" ", "\u00a0"), "owns": _owned(r),
         } for r in state.runs],
+        [{"name": "delete", "on_click": panel.delete_run, "icon": "delete",
+          "tooltip": "Delete with all that goes with it"}],
         max_inline_actions=1, tooltips=[
             types.Tooltip(row=k, column=4, value=r.belongings) for k, r in enumerate(state.runs) if r.belongings
         ],
     )
-    if panel.has_verb("runs"):
-        table.add_row_action("delete", on_click=panel.delete_run, icon="delete", tooltip="Delete with all that goes with it")
-    bar = section.h_stack("runs_bar", gap=2)
-    bar.btn("refresh", label="Refresh", icon="refresh", variant="outlined", on_click=panel.refresh)
+    bar = bar_of(section, "runs_bar")
+    button(bar, "refresh", label="Refresh", icon="refresh", on_click=panel.refresh)
 
 
 def _owned(run: runs.StoredRun) -> str:
@@ -281,12 +292,11 @@ def add_background(section: types.Object, open_runs: list[dict], panel) -> None:
     if not open_runs:
         return
     section.md("**In the background**", name="background_title")
-    table = _table(
+    _table(
         section, "background_table", {"label": "What", "state": "State", "progress": "Progress"},
-        [{"id": r["id"], "label": r["label"], "state": r["state"], "progress": r["progress"] or "–"} for r in open_runs],
-        max_inline_actions=1,
+        [{**{k: r[k] for k in ("id", "label", "state")}, "progress": r["progress"] or "–"} for r in open_runs],
+        [{"name": "stop", "on_click": panel.stop_run, "icon": "stop_circle", "tooltip": "Stop"}], max_inline_actions=1,
     )
-    table.add_row_action("stop", on_click=panel.stop_run, icon="stop_circle", tooltip="Stop")
 
 
 def add_detail(section: types.Object, state: AuditState, finding: Finding, dataset, panel) -> None:
@@ -303,22 +313,23 @@ def add_detail(section: types.Object, state: AuditState, finding: Finding, datas
     lines += [f"\n{r.status} by {r.author or 'somebody'} on {r.date[:10]}" + (f": {r.note}" if r.note else "")
               for r in finding.reviews]
     detail.md("\n".join(lines), name="detail_text")
-    bar = detail.h_stack("detail_bar", gap=2)
+    bar = bar_of(detail, "detail_bar")
     if finding.selector.kind:
-        bar.btn("detail_select", label="Show its samples", icon="grid_view", variant="contained",
+        button(bar, "detail_select", label="Show its samples", icon="grid_view", variant="contained",
                 on_click=panel.select_chosen)
     opposite = state.finding(f"opposite:{finding.field}") if finding.kind == "probe" and finding.field else None
     if opposite is not None:
-        bar.btn("detail_opposite", label=f"The {opposite.n_samples:,} on the other side", icon="flip",
+        button(bar, "detail_opposite", label=f"The {opposite.n_samples:,} on the other side", icon="flip",
                 variant="outlined", on_click=panel.select_opposite)
     if finding.next_step is not None:
-        bar.btn("detail_next", label=finding.next_step.label, icon="arrow_forward", variant="outlined",
+        button(bar, "detail_next", label=finding.next_step.label, icon="arrow_forward",
                 on_click=panel.next_of_chosen)
     if panel.has_verb("review"):
-        bar.btn("detail_review", label="Review", icon="rate_review", variant="outlined", on_click=panel.review_chosen)
+        button(bar, "detail_review", label="Review", icon="rate_review", on_click=panel.review_chosen)
     if state.maps:
-        bar.btn("detail_map", label="Map", icon="scatter_plot", variant="outlined", on_click=panel.open_map)
-    bar.btn("detail_close", label="Close", icon="close", variant="outlined", on_click=panel.close_detail)
+        where = f"Map by {finding.field}" if finding.field else "Map"
+        button(bar, "detail_map", label=where, icon="scatter_plot", on_click=panel.open_map)
+    button(bar, "detail_close", label="Close", icon="close", on_click=panel.close_detail)
     add_figures(detail, dataset.name, finding.figures)
 
 

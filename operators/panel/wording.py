@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
+
 from fiftyone_daebias.report.findings import Finding
 
 SIGNS = {
-    "found": "● found", "explained": "◐ explained", "unconfirmed": "○ unconfirmed", "not blind": "– not blind",
-    "expected": "– expected", "not found": "· not found", "not tested": "· not tested", "shown": "■ shown",
+    "found": "●\u00a0found", "explained": "◐\u00a0explained", "unconfirmed": "○\u00a0unconfirmed",
+    "not blind": "–\u00a0not\u00a0blind", "expected": "–\u00a0expected", "not found": "·\u00a0not\u00a0found",
+    "not tested": "·\u00a0not\u00a0tested", "shown": "■\u00a0shown",
 }
 SHORT = {"Cramér's V": "V", "Cliff's delta": "δ"}
 #: what the list can be narrowed to
@@ -30,15 +33,27 @@ def effect(finding: Finding) -> str:
     e = finding.evidence
     if e.value is None or e.value != e.value:
         return "–"
-    text = f"{SHORT.get(e.measure, e.measure)} {number(e.value)}"
+    text = f"{SHORT.get(e.measure, e.measure)}\u00a0{number(e.value)}"
     low, high = e.interval
-    return text + (f" [{number(low)}, {number(high)}]" if low == low and low is not None else "")
+    return text + (f" [{number(low)},\u00a0{number(high)}]" if low == low and low is not None else "")
+
+
+def probe_name(finding: Finding) -> str:
+    """What a probe asked, and in which group."""
+    return finding.key.removeprefix("probe:").replace("@", " in ") if finding.kind == "probe" else finding.title
 
 
 def p_value(value: float) -> str:
     if value is None or value != value:
         return "–"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def when(iso: str) -> str:
+    """A time to the minute, on one line."""
+    if not iso:
+        return ""
+    return datetime.datetime.fromisoformat(iso).strftime("%d %b %H:%M").replace(" ", "\u00a0")
 
 
 def counts(finding: Finding) -> str:
