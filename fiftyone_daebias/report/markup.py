@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterable
 
-_VOID = {"meta", "img", "br", "hr", "line", "rect", "circle", "path", "stop", "link"}
+_VOID = {"meta", "img", "br", "hr"}
 _NAME = re.compile(r"[A-Za-z][\w:-]*\Z")
 #: characters that neither HTML nor a reader can use, among them those that turn the direction of a text
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
@@ -43,7 +43,7 @@ def el(tag: str, *children: object, **attributes: object) -> Markup:
         parts.append(f' {name}="{text("" if value is True else value)}"')
     head = f"<{tag}{''.join(parts)}>"
     if tag in _VOID:
-        return Markup(head if tag in ("meta", "img", "br", "hr", "link") else head[:-1] + "/>")
+        return Markup(head)
     return Markup(f"{head}{join(children)}</{tag}>")
 
 
