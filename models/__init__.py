@@ -1,14 +1,21 @@
 """A FiftyOne model-zoo source: encoders of ``fiftyone_daebias`` by name.
 
 FiftyOne copies this folder into its zoo and calls the two functions below; the
-package itself must be installed.
+package itself must be installed. FiftyOne knows a model by one file, while a
+checkpoint is a folder: the file names the folder beside it.
 """
 
+from pathlib import Path
+
+
 def download_model(model_name: str, model_path: str) -> None:
-    """Called when a model's checkpoint is not where FiftyOne looks for it; the weights ship with this folder."""
-    raise ValueError(
-        f"the weights of {model_name!r} are missing at {model_path}; register this source again with overwrite=True"
-    )
+    """Makes the file by which FiftyOne knows the model; the weights came with this folder."""
+    path = Path(model_path)
+    if not (path.parent / model_name / "model.json").is_file():
+        raise ValueError(
+            f"the weights of {model_name!r} are missing in {path.parent}; register it again with overwrite=True"
+        )
+    path.write_text(model_name + "\n")
 
 
 def load_model(model_name: str, model_path: str, device: str | None = None, **kwargs):
@@ -16,9 +23,9 @@ def load_model(model_name: str, model_path: str, device: str | None = None, **kw
 
     Args:
         model_name: name in the manifest
-        model_path: its checkpoint's folder
+        model_path: the file that names its checkpoint's folder
         device: where to compute; default: the best there is
     """
     from fiftyone_daebias.embeddings.fiftyone_model import EncoderModel
 
-    return EncoderModel(model_path, device=device)
+    return EncoderModel(Path(model_path).parent / model_name, device=device)
