@@ -42,6 +42,7 @@ ASSOCIATION_RUN = "daebias_associations"  # custom run: clusters against fields
 DRIFT_RUN = "daebias_drift"  # custom run: changes over time
 REIDENTIFY_RUN = "daebias_reidentification"  # custom run: what neighbours tell
 EXPLAIN_RUN_PREFIX = "daebias_explain_"  # custom run, one a pair of groups
+EXPLAIN_FIELD_PREFIX = "explain_"  # Heatmap field, one a pair of groups
 COUNTERFACTUAL_RUN_PREFIX = "daebias_counterfactual_"  # custom run, one a direction
 DYNAMICS_RUN_PREFIX = "daebias_dynamics_"  # custom run: training dynamics of a subgroup
 RECONSTRUCTION_RUN = "daebias_reconstruction"  # custom run: held-out images decoded from their codes
@@ -57,6 +58,8 @@ SHARED_RUN_PREFIX = "daebias_shared_"  # custom run, one an imported bundle
 SHARED_SUFFIX = "_shared_"  # + bundle id: maps and vector fields that came with a bundle
 PANEL_NAME = "cohort_audit"  # the panel's name in workspaces
 DUPLICATE_FIELD = "daebias_duplicate_group"  # samples with the same value are copies of one another
+SYNTHETIC_FIELD = "daebias_synthetic"  # dict: parents, place between them, run; on synthetic samples only
+SYNTHETIC_VECTORS = "daebias_synthetic_embedding"  # their embedding, kept apart from that of real samples
 LOCKED_FIELD = "daebias_half"  # "exploration" | "confirmation", by subject, locked before a map is drawn
 
 TAG_PREFIX = "daebias:"

@@ -135,6 +135,11 @@ def write_evaluation(samples, field: str, ids: list[str], truth, categorical: bo
         dataset.select(ids).evaluate_regressions(field, gt_field=goal, eval_key=key, method="simple", progress=False)
 
 
+def write_heatmaps(samples, field: str, maps: Mapping[str, np.ndarray]) -> None:
+    """Stores uint8 maps as ``fo.Heatmap``, all on one scale from 0 to 255; the App stretches one over its picture."""
+    write_labels(samples, field, {i: fo.Heatmap(map=m, range=[0, 255]) for i, m in maps.items()})
+
+
 def count_tags(samples) -> dict[str, int]:
     """How many samples carry each tag."""
     return dict(samples.count_sample_tags())
