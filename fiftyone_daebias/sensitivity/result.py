@@ -27,6 +27,8 @@ class SensitivityRow:
         interval: 95 % interval of the probability
         tagged: share of the affected samples tagged as outliers, with nobody knowing who is affected
         tagged_rest: share of the other samples tagged
+        island: share of trials in which a cluster of the embedding overlaps with the affected by at least a half; NaN
+            if it was not asked
         reason: why there is no number
     """
 
@@ -42,6 +44,7 @@ class SensitivityRow:
     interval: tuple[float, float] = (_NAN, _NAN)
     tagged: float = _NAN
     tagged_rest: float = _NAN
+    island: float = _NAN
     reason: str = ""
 
     def to_dict(self) -> dict:
@@ -89,18 +92,21 @@ class Sensitivity:
     def __str__(self) -> str:
         shares = sorted({r.prevalence for r in self.rows if not r.reason})
         lines = [self.sentence, ""]
+        asked = any(r.island == r.island for r in self.rows)
         if shares:
             head = ["effect", "strength", "unit"]
             for share in shares:
                 n = next(r.n_affected for r in self.rows if r.prevalence == share)
                 head.append(f"in {share:.0%} ({n})")
-            cells = [(*head, f"outliers in {shares[0]:.0%}")]
+            head.append(f"outliers in {shares[0]:.0%}")
+            cells = [(*head, *((f"island in {shares[-1]:.0%}",) if asked else ()))]
             for effect, strength, unit in dict.fromkeys((r.effect, r.strength, r.unit) for r in self.rows):
                 mine = {r.prevalence: r for r in self.rows if (r.effect, r.strength) == (effect, strength)}
                 tagged = mine[shares[0]] if shares[0] in mine else None
                 cells.append((
                     effect, f"{strength:g}", unit, *(_cell(mine.get(s)) for s in shares),
                     f"{tagged.tagged:.0%}, rest {tagged.tagged_rest:.0%}" if tagged else "–",
+                    *((_share(mine.get(shares[-1])),) if asked else ()),
                 ))
             lines += table_lines(cells)
         lines.append(
@@ -108,6 +114,8 @@ class Sensitivity:
             f"affected; found: p at most {self.level:.2g} (0.05 over {self.n_tests} fields). {self.n_samples:,} "
             f"samples of {self.n_subjects:,} subjects; in brackets: subjects affected. outliers: share of the affected "
             "samples that would be tagged although nothing marks them."
+            + (" island: share of trials in which a cluster of the embedding is the affected, with an overlap of at "
+               "least a half." if asked else "")
         )
         for reason in dict.fromkeys(r.reason for r in self.rows if r.reason):
             lines.append(f"not tested: {reason}")
@@ -118,6 +126,10 @@ def _cell(row: SensitivityRow | None) -> str:
     if row is None or row.reason:
         return "–"
     return f"{row.probability:.2f} ({row.interval[0]:.2f}-{row.interval[1]:.2f})"
+
+
+def _share(row: SensitivityRow | None) -> str:
+    return f"{row.island:.0%}" if row is not None and row.island == row.island else "–"
 
 
 def make_sentence(rows: list[SensitivityRow]) -> str:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..clusters.density import best_overlap, density_clusters
 from ..clusters.outliers import outlier_scores
 from ..cohort.phantom.effects import Effect
+from ..embeddings.map import principal_components
 from ..probes.design import make_design
 from ..probes.permutation import permutation_test
 
@@ -61,11 +63,13 @@ class Trial:
         p: permutation p-value of "marked or not" against the embedding
         tagged: share of the affected samples that would have been tagged as outliers; NaN if not asked
         tagged_rest: the same of the other samples
+        island: Jaccard overlap of the affected with the most like cluster of the embedding; NaN if not asked
     """
 
     p: float
     tagged: float = float("nan")
     tagged_rest: float = float("nan")
+    island: float = float("nan")
 
 
 def affected_subjects(pool: np.ndarray, n: int, seed: int, trial: int) -> np.ndarray:
@@ -75,7 +79,7 @@ def affected_subjects(pool: np.ndarray, n: int, seed: int, trial: int) -> np.nda
 
 def run_trial(
     vectors: np.ndarray, copies: np.ndarray, rows: np.ndarray, subjects: np.ndarray, affected: np.ndarray, *,
-    kernel: str, n_permutations: int, outliers: bool, rng: np.random.Generator,
+    kernel: str, n_permutations: int, outliers: bool = False, islands: bool = False, rng: np.random.Generator,
 ) -> Trial:
     """Replaces the affected subjects' vectors by those of their altered copies and runs the audit's tests.
 
@@ -88,6 +92,7 @@ def run_trial(
         kernel: kernel of the probe, "rbf" or "linear"
         n_permutations: subject-level permutations
         outliers: whether to look for outliers too
+        islands: whether to look for clusters too, as "suggest-clusters" does in the embedding
         rng: random generator of the permutations
     """
     mixed = vectors.copy()
@@ -97,10 +102,14 @@ def run_trial(
     p, _ = permutation_test(
         make_design(mixed, kernel), label.astype(float), subjects, n_permutations=n_permutations, rng=rng
     )
-    if not outliers:
-        return Trial(p)
-    strange = outlier_scores(mixed, subjects, NEIGHBOURS) >= OUTLIER
-    return Trial(p, float(strange[label].mean()), float(strange[~label].mean()))
+    tagged = rest = island = float("nan")
+    if outliers:
+        strange = outlier_scores(mixed, subjects, NEIGHBOURS) >= OUTLIER
+        tagged, rest = float(strange[label].mean()), float(strange[~label].mean())
+    if islands:
+        points = principal_components(mixed)
+        island = best_overlap(label, density_clusters(points, max(10, len(points) // 50)))
+    return Trial(p, tagged, rest, island)
 
 
 def wilson(found: int, n: int) -> tuple[float, float]:

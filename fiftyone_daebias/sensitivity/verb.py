@@ -26,6 +26,9 @@ from .spike import SpikedSource, affected_subjects, permutations_for, run_trial,
 
 #: planted unless others are named; "flip" and "lost_edge_slice" need volumes
 DEFAULT = ("shift", "rotation", "contrast", "shading", "noise", "spacing", "marker")
+EffectName = Literal[
+    "shift", "rotation", "contrast", "shading", "bias_field", "noise", "spacing", "marker", "flip", "lost_edge_slice"
+]
 SHARES = (0.02, 0.05, 0.1, 0.2)
 #: trials in which outliers are looked for too
 OUTLIER_TRIALS = 5
@@ -36,11 +39,12 @@ TOLERANCE = 0.02
 def audit_sensitivity(
     samples,
     *,
-    effects: list[str] | None = None,
+    effects: list[EffectName] | None = None,
     strengths: list[float] | None = None,
     prevalences: list[float] | None = None,
     n_subjects: int | None = None,
     repeats: int = 20,
+    islands: bool = False,
     n_tests: int | None = None,
     kernel: Literal["rbf", "linear"] = "rbf",
     model: str = "dae",
@@ -70,6 +74,7 @@ def audit_sensitivity(
         n_subjects: subjects of whom altered copies are made; fewer is faster; default: half as many again as the
             largest share needs
         repeats: trials for each effect, strength and share
+        islands: whether to look, in five trials each, for clusters that are the affected; slower
         n_tests: fields among which the marking field is; an effect counts as found at p of 0.05 over this number;
             default: as many as were probed
         kernel: kernel of the probe
@@ -117,7 +122,7 @@ def audit_sensitivity(
             unit = _unit(effect, in_pixels)
             for share in shares:
                 row = _row(cohort, copies, effect, strength, unit, share, repeats, level, kernel, n_permutations, seed,
-                           kept, task)
+                           islands, kept, task)
                 rows.append(row)
     if cohort.n_all > len(cohort.subjects):
         notes.append(
@@ -219,8 +224,8 @@ def _check_same(cohort: Cohort, again: np.ndarray) -> None:
 
 
 def _row(
-    cohort: Cohort, copies, effect, strength, unit, share, repeats, level, kernel, n_permutations, seed, kept: Kept,
-    task,
+    cohort: Cohort, copies, effect, strength, unit, share, repeats, level, kernel, n_permutations, seed, islands,
+    kept: Kept, task,
 ) -> SensitivityRow:
     """The trials of one effect, strength and share; those that are kept are not run again."""
     total = cohort.n_subjects
@@ -234,17 +239,21 @@ def _row(
     if reason:
         task.advance(repeats)
         return SensitivityRow(**{**row.__dict__, "reason": reason})
-    piece = {"effect": effect, "strength": strength, "affected": n, "kernel": kernel, "permutations": n_permutations}
-    done = kept.trials(**piece) or {"p": [], "tagged": []}
+    piece = {
+        "effect": effect, "strength": strength, "affected": n, "kernel": kernel, "permutations": n_permutations,
+        "islands": islands,
+    }
+    done = kept.trials(**piece) or {"p": [], "tagged": [], "overlap": []}
     for trial in _todo(done, repeats, task):
         found = run_trial(
             cohort.vectors, copies, cohort.rows, cohort.subjects, affected_subjects(cohort.pool, n, seed, trial),
             kernel=kernel, n_permutations=n_permutations, outliers=trial < OUTLIER_TRIALS,
-            rng=np.random.default_rng([seed, n, trial]),
+            islands=islands and trial < OUTLIER_TRIALS, rng=np.random.default_rng([seed, n, trial]),
         )
         done["p"].append(found.p)
         if trial < OUTLIER_TRIALS:
             done["tagged"].append([found.tagged, found.tagged_rest])
+            done["overlap"] += [found.island] if islands else []
         kept.keep_trials(done, **piece)
         task.advance(note=f"{effect} {strength:g} in {share:.0%}")
     hits = int(sum(p <= level for p in done["p"][:repeats]))
@@ -252,6 +261,7 @@ def _row(
     return SensitivityRow(
         effect, strength, unit, share, n, total, repeats, hits, hits / repeats, wilson(hits, repeats),
         float(tagged[0]), float(tagged[1]),
+        float(np.mean(np.array(done["overlap"]) >= 0.5)) if islands else float("nan"),
     )
 
 

@@ -69,6 +69,7 @@ class Collector:
             for n, (file, person) in zip(kept, extra, strict=True)
         )
         self.withheld: Counter[str] = Counter()
+        self.broken: list[str] = []
         n_subjects = len(set(self.subjects))
         if n_subjects < k:
             raise InputError(f"k: the samples are of {n_subjects} subjects, fewer than {k}; nothing can be shared")
@@ -237,7 +238,11 @@ class Collector:
         for name, info in store.saved_views(self.samples).items():
             if name in ours:
                 continue
-            rows = self.members(store.saved_view_ids(self.samples, name))
+            try:
+                rows = self.members(store.saved_view_ids(self.samples, name))
+            except Exception:  # a view of a field that is gone raises whatever its stages raise
+                self.broken.append(name)
+                continue
             about = self._about(name, info.get("description"), findings, "views")
             if about is not None and self.allows(rows, "views"):
                 out.append(Group(self.tame(name, 120), rows, about, _hex(info.get("color"))))

@@ -19,6 +19,9 @@ from .handover import FindingView, hand_over
 from .matching import match
 from .risk import measure, sentences
 
+#: findings whose links are printed
+MOST_SHOWN = 20
+
 
 @dataclass(frozen=True)
 class Shared:
@@ -66,9 +69,12 @@ class Shared:
 
     def __str__(self) -> str:
         lines = []
-        for v in self.views:
+        for v in self.views[:MOST_SHOWN]:
             lines.append(f"{v.finding}: " + (f"view {v.view!r}, " if v.view else "") + f"workspace {v.workspace!r}")
             lines.append(f"  {v.link}")
+        if len(self.views) > MOST_SHOWN:
+            rest = len(self.views) - MOST_SHOWN
+            lines.append(f"and {rest:,} more findings, each with a workspace; the App lists them")
         if not self.views:
             lines.append("no findings yet, so no view or workspace was saved; run 'daebias audit' or its steps first")
         if self.bundle:
@@ -209,6 +215,8 @@ def share(
     remarks = []
     if found.without_content:
         remarks.append(f"{found.without_content:,} samples were left out: their images cannot be read any more")
+    if found.broken:
+        remarks.append(f"saved views that do not open any more were left out: {', '.join(found.broken[:5])}")
     if vectors and not contents.vectors:
         remarks.append("there are no vectors to put in; run 'daebias embed' first")
     if not contents.maps:

@@ -118,6 +118,12 @@ def test_nothing_planted_is_rarely_found_and_a_plant_is():
     far = run_trial(vectors, vectors + 40, rows, subjects, affected_subjects(pool, 3, 1, 0), rng=rng,
                     kernel="linear", n_permutations=199, outliers=True)
     assert far.tagged > far.tagged_rest and far.tagged_rest < 0.1
+    apart = run_trial(vectors, vectors + 9, rows, subjects, affected_subjects(pool, 20, 1, 0), rng=rng,
+                      kernel="linear", n_permutations=199, islands=True)
+    assert apart.island > 0.8 and np.isnan(apart.tagged)
+    within = run_trial(vectors, vectors, rows, subjects, affected_subjects(pool, 20, 1, 0), rng=rng,
+                       kernel="linear", n_permutations=199, islands=True)
+    assert within.island < 0.3
 
 
 def row(effect, strength, share, found, repeats=20, **more):

@@ -85,7 +85,7 @@ def test_it_goes_on_where_it_was_and_gives_the_same(embedded, result, monkeypatc
     real = verb.run_trial
     monkeypatch.setattr(verb, "run_trial", lambda *a, **k: trials.append(1) or real(*a, **k))
     again = embedded.audit_sensitivity(repeats=8, progress=None, **settings)
-    assert again.rows == result.rows and not trials
+    assert again.to_dict()["rows"] == result.to_dict()["rows"] and not trials
     said = []
 
     def stop(share, text):
@@ -100,6 +100,9 @@ def test_it_goes_on_where_it_was_and_gives_the_same(embedded, result, monkeypatc
     more = embedded.audit_sensitivity(repeats=10, progress=None, **settings)
     # 6 rows of 2 more trials, five of which were done before it was stopped
     assert len(trials) == 12 - 5 and row(more, "contrast", 3, 0.3).repeats == 10
+    islands = embedded.audit_sensitivity(repeats=5, islands=True, progress=None, **settings)
+    assert 0 <= row(islands, "contrast", 3, 0.3).island <= 1 and "island in 30%" in str(islands)
+    assert row(islands, "none", 0, 0.3).island == 0 and "island" not in str(result)
 
 
 def test_lengths_are_pixels_where_the_spacing_is_unknown(embedded, monkeypatch):

@@ -135,6 +135,20 @@ def test_nothing_of_a_bundle_names_a_person_a_file_or_a_small_group(cohorts, bun
     assert b"grace" not in b"".join(read_archive(folder / "silent.zip").values()) and not silent.notes
 
 
+def test_a_view_that_does_not_open_any_more_is_left_out_and_named(cohorts, tmp_path):
+    owner, _ = cohorts
+    copy = owner.clone("test-share-broken", persistent=False)
+    try:
+        copy.clone_sample_field("probe_sex", "passing")
+        store.save_view(copy, "sure", copy.filter_labels("passing", fo.ViewField("confidence") > 0.1))
+        copy.delete_sample_field("passing")
+        shared = copy.share(tmp_path / "x.zip", progress=None)
+        assert "sure" not in [v["name"] for v in json.loads(read_archive(tmp_path / "x.zip")[AUDIT])["views"]]
+        assert "saved views that do not open any more were left out: sure" in shared.remarks
+    finally:
+        fo.delete_dataset("test-share-broken")
+
+
 def test_a_larger_k_withholds_more_and_too_large_a_k_everything(cohorts):
     owner, folder = cohorts
     women = len({s for s, x in zip(store.read_subjects(owner), owner.values("sex"), strict=True) if x == "F"})
