@@ -396,3 +396,37 @@ def test_manifest_says_what_the_bundle_is(bundle):
     manifest = json.loads(read_archive(path)[MANIFEST])
     assert manifest["format"] == "daebias-bundle" and manifest["version"] == 1 and manifest["id"] == shared.bundle_id
     assert manifest["k"] == 5 and manifest["withheld"] == shared.withheld and manifest["software"]["numpy"]
+
+
+def test_by_uri_from_the_app(cohorts, mate, tmp_path):
+    import asyncio
+
+    import fiftyone.operators as foo
+    from fiftyone.operators.executor import ExecutionContext
+
+    from fiftyone_daebias.plugin import PLUGIN_NAME, link_plugin
+
+    link_plugin()
+    owner, _ = cohorts
+
+    def run(name, dataset, **params):
+        result = foo.execute_operator(f"{PLUGIN_NAME}/{name}", {"dataset": dataset, "params": params})
+        if asyncio.isfuture(result) or asyncio.iscoroutine(result):
+            result = asyncio.get_event_loop().run_until_complete(result)
+        return result
+
+    shared = run("share", owner, out=str(tmp_path / "app.zip"), k=6)
+    assert "no pixels" in shared.result["summary"] and (tmp_path / "app.zip").exists()
+    found = run("import_shared", mate, bundle=str(tmp_path / "app.zip"))
+    assert found.result["result"]["n_matched"] == 89
+    (tmp_path / "bad.zip").write_bytes(b"PK")
+    # an error is raised, or comes back with the result; either way it is the one line
+    try:
+        said = str(run("import_shared", mate, bundle=str(tmp_path / "bad.zip")).error)
+    except Exception as error:
+        said = str(error)
+    assert "is not a readable zip file" in said
+    for name in ("share", "import_shared", "sensitivity"):
+        uri = f"{PLUGIN_NAME}/{name}"
+        context = ExecutionContext(request_params={"dataset_name": owner.name, "params": {}}, operator_uri=uri)
+        assert foo.get_operator(uri).resolve_input(context).type.properties
