@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from fiftyone_daebias import checks, runs, store
 from fiftyone_daebias.clusters.named import BLIND, UNKNOWN, read_clusters
+from fiftyone_daebias.dae.config import presets
+
+from .panel.audit_state import read_state
 
 #: parameters that name a metadata field which has to be probed or tested
 ASKED = {"field", "fields", "label_field"}
@@ -58,6 +61,10 @@ def choices_for(name: str, command: str, dataset) -> list[str] | None:
         return list(read_clusters(dataset))
     if name == "names" and command == "runs":
         return [r.key for r in runs.stored_runs(dataset)]
+    if name == "finding":
+        return [f.key for f in read_state(dataset).findings.rows]
+    if name == "preset":
+        return presets()
     if name == "coloured_by":
         return [BLIND, UNKNOWN, *sorted(store.metadata_fields(dataset))]
     if name in SUBJECT:
@@ -72,6 +79,8 @@ def choice_labels(name: str, command: str, dataset) -> dict[str, str]:
             r.key: f"{r.kind}: {r.key}, {r.created.replace('T', ' ')[:16]}, {runs.size_words(r.size)}"
             for r in runs.stored_runs(dataset)
         }
+    if name == "finding" and dataset is not None:
+        return {f.key: f"{f.title} ({f.verdict})" for f in read_state(dataset).findings.rows}
     if name == "coloured_by":
         return {BLIND: "nothing (drawn blind)", UNKNOWN: "not known"}
     return {}

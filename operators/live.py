@@ -48,7 +48,7 @@ class StopFlag:
             return
         self._looked = now
         if _store().get(self.token):
-            raise Cancelled("stopped; what was finished is kept, and the same step again goes on from there")
+            raise Cancelled("stopped; what was finished is kept: run the same step again to go on from there")
 
     def clear(self) -> None:
         _store().delete(self.token)

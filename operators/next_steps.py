@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
 
 import fiftyone.operators.types as types
 
@@ -56,6 +58,34 @@ class Step:
     operator: str
     prompt: bool = True
     params: dict = field(default_factory=dict)
+
+
+#: keys of results that hold paths of files written for people
+_FILES = ("files", "bundle", "report", "written", "file")
+
+
+def files_of(result: dict) -> list[str]:
+    """Files that a result names and that are there."""
+    found = []
+    for key in _FILES:
+        value = result.get(key)
+        values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+        found += [str(v) for v in values if isinstance(v, (str, Path)) and v and Path(v).is_file()]
+    return list(dict.fromkeys(found))
+
+
+def add_files(outputs: types.Object, files: list[str]) -> None:
+    """Adds a button a file: the App serves it from the machine it runs on."""
+    if not files:
+        return
+    row = bar_of(outputs, "files")
+    for k, file in enumerate(files):
+        opens = Path(file).suffix in (".html", ".pdf", ".png")
+        button(
+            row, f"file_{k}", f"{'Open' if opens else 'Download'} {Path(file).name}",
+            "open_in_new" if opens else "download", None, variant="contained" if k == 0 else "outlined",
+            href=f"/media?filepath={quote(file)}",
+        )
 
 
 def uri(command: str) -> str:

@@ -15,7 +15,7 @@ from fiftyone_daebias.plugin import PLUGIN_NAME
 
 from .forms import add_parameters, read_values
 from .live import LiveProgress, StopFlag, follow
-from .next_steps import add_steps, steps_after
+from .next_steps import add_files, add_steps, files_of, steps_after
 from .targets import add_target, target_of, target_words
 from .words import as_markdown
 
@@ -145,7 +145,7 @@ class VerbOperator(foo.Operator):
         else:
             result = function(**values, progress=progress)
         plain = result.to_dict() if result is not None else {}
-        return {"summary": str(result) if result is not None else "done", "result": plain}
+        return {"summary": str(result) if result is not None else "done", "result": plain, "files": files_of(plain)}
 
     def _in_the_app(self, ctx, flag: StopFlag):
         """The same as a generator: progress, a button to stop, what to reload, and the outcome."""
@@ -160,7 +160,8 @@ class VerbOperator(foo.Operator):
                     dialog = True
                     yield self._show(ctx, *self._progress_output(share, text, flag))
             except StopIteration as done:
-                outcome = self._outputs(values, dialog), {"summary": as_markdown(done.value["summary"])}
+                results = {"summary": as_markdown(done.value["summary"]), "files": done.value["files"]}
+                outcome = self._outputs(values, results["files"], dialog), results
                 yield from self._refresh(ctx, values)
             except Cancelled as stopped:
                 outcome = _notice_output(types.Warning(label="Stopped", description=str(stopped)))
@@ -184,6 +185,7 @@ class VerbOperator(foo.Operator):
 
     def _progress_output(self, share: float | None, text: str, flag: StopFlag) -> tuple[types.Property, dict]:
         outputs = types.Object()
+        outputs.md(f"**{self.verb.label}**", name="title")
         outputs.float("progress", view=types.ProgressView(label=text, variant="linear"))
         outputs.btn(
             "stop", label="Stop", icon="stop_circle", variant="outlined", on_click=f"{PLUGIN_NAME}/stop_run",
@@ -191,10 +193,11 @@ class VerbOperator(foo.Operator):
         )
         return types.Property(outputs, view=types.View(label=self.verb.label)), {"progress": share}
 
-    def _outputs(self, values: dict, dialog: bool = False) -> types.Property:
+    def _outputs(self, values: dict, files: list[str], dialog: bool = False) -> types.Property:
         outputs = types.Object()
         # Not a CodeView: its editor is fetched from the internet.
         outputs.str("summary", view=types.MarkdownView())
+        add_files(outputs, files)
         add_steps(outputs, steps_after(self.verb.command, values, {IN_DIALOG: True} if dialog else {}))
         return types.Property(outputs, view=types.View(label=f"{self.verb.label}: done"))
 
@@ -202,7 +205,7 @@ class VerbOperator(foo.Operator):
         if "notice" in ctx.results:
             return _notice_output(types.Error(label="This could not be done", description=ctx.results["notice"]))[0]
         values, _ = self._read(ctx, verbs.parameters(self.verb.load()))
-        return self._outputs(values)
+        return self._outputs(values, list(ctx.results.get("files") or ()))
 
 
 def _notice_output(view: types.View) -> tuple[types.Property, dict]:

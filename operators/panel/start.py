@@ -48,7 +48,7 @@ def add_stages(panel: types.Object, state: AuditState | None, registered: bool, 
     """
     found = stages(state, registered)
     lines = [f"{'☑' if s.done else '☐'} {s.words}  " for s in found]
-    panel.md("#### Nothing was audited here yet\n\n" + "\n".join(lines), name="stages")
+    panel.md("**Nothing was audited here yet.** The steps of an audit:\n\n" + "\n".join(lines), name="stages")
     todo = next((s for s in found if not s.done), None)
     row = bar_of(panel, "start_buttons")
     if todo is not None:

@@ -81,38 +81,75 @@ def app_url(tmp_path_factory):
 
 
 class AppPage:
-    """What a person does in the App, as methods."""
+    """What a person does in the App, as methods. Each waits for what it brought about, not for time to pass."""
 
     def __init__(self, page, url: str):
         self.page, self.url = page, url
+        page.set_default_timeout(60_000)
 
     def open(self, dataset: str) -> None:
-        self.page.goto(f"{self.url}/datasets/{dataset}")
-        self.page.wait_for_selector("[data-cy=fo-grid]", timeout=60_000)
-        self.page.wait_for_timeout(2500)
-        self.page.keyboard.press("Escape")  # the "Accelerate your workflow" popover swallows clicks
-        self.page.wait_for_timeout(500)
+        # a server that has only just started may send its pages back to the list of datasets once
+        for _ in range(3):
+            self.page.goto(f"{self.url}/datasets/{dataset}")
+            try:
+                self.page.wait_for_function(
+                    "() => !!document.querySelector('[data-cy=entry-counts]')?.innerText.match(/[0-9]/)", timeout=20_000
+                )
+                break
+            except Exception:
+                continue
+        self.calm()
 
-    def open_panel(self, name: str) -> None:
-        if not self.page.locator(f"[data-cy='panel-tab-{name.lower()}']").count():
-            self.page.locator("[data-cy=new-panel-btn]").first.click()
+    def calm(self) -> None:
+        """Takes away the "Accelerate your workflow" popover, which swallows clicks, if it comes."""
+        popover = self.page.get_by_text("Accelerate your workflow")
+        try:
+            popover.wait_for(timeout=1500)
+        except Exception:
+            return
+        self.page.keyboard.press("Escape")
+        popover.wait_for(state="hidden")
+
+    def open_panel(self, name: str, key: str = "") -> None:
+        tab = self.page.locator(f"[data-cy='panel-tab-{(key or name).lower()}']")
+        if not tab.count():
+            self.page.locator("[data-cy=new-panel-btn]").last.click()
             self.page.get_by_text(name, exact=True).first.click()
-        self.page.wait_for_selector(f"[data-cy='panel-content-{name}']", timeout=30_000)
-        self.page.wait_for_timeout(1500)
+        else:
+            tab.first.click()
+        self.page.wait_for_selector(f"[data-cy='panel-content-{key or name}']")
+
+    def open_audit(self):
+        """Opens the audit panel; returns its contents."""
+        self.open_panel("Cohort audit", "cohort_audit")
+        panel = self.page.locator("[data-cy='panel-content-cohort_audit']")
+        panel.get_by_role("button").first.wait_for()
+        return panel
+
+    def audit_tab(self, name: str) -> None:
+        tab = self.page.get_by_role("tab", name=name).first
+        tab.click()
+        self.page.wait_for_function(
+            "n => [...document.querySelectorAll('[role=tab][aria-selected=true]')].some(t => t.innerText.startsWith(n))",
+            arg=name,
+        )
 
     def open_map(self, brain_key: str) -> None:
         self.open_panel("Embeddings")
-        self.page.get_by_text(brain_key, exact=True).first.click()
-        self.page.wait_for_selector(".emb-plot canvas", timeout=60_000)
-        self.page.wait_for_timeout(2500)
+        if not self.page.locator(".emb-plot canvas").count():
+            self.page.get_by_text(brain_key, exact=True).first.click()
+        self.page.wait_for_selector(".emb-plot canvas")
+        self.page.get_by_text("points").first.wait_for()
+        self.page.wait_for_timeout(1000)  # the canvas tells nobody when it has drawn its points
 
     def color_by(self, field: str) -> None:
         self.page.get_by_label("Color by").click()
         self.page.locator("[role=option]").filter(has_text=field).first.click()
-        self.page.wait_for_timeout(2000)
+        self.page.wait_for_timeout(1000)
 
     def lasso(self, x: float, y: float, radius: float) -> int:
         """Draws a circle, in shares of the map's width and height; returns the number of samples left in the grid."""
+        before = self.samples_shown()
         self.page.locator(".emb-mode-segment").nth(1).click()
         box = self.page.locator(".emb-plot canvas").bounding_box()
         side = min(box["width"], box["height"])
@@ -125,26 +162,101 @@ class AppPage:
             mouse.move(cx + r * math.cos(angle), cy + r * math.sin(angle))
             self.page.wait_for_timeout(15)
         mouse.up()
-        self.page.wait_for_timeout(3000)
-        return self.samples_shown()
+        return self.until_samples(lambda n: n != before)
 
     def samples_shown(self) -> int:
         text = self.page.locator("[data-cy=entry-counts]").inner_text()
-        return int(text.replace(",", "").split()[0])
+        digits = text.replace(",", "").split()
+        return int(digits[0]) if digits and digits[0].isdigit() else -1
+
+    def until_samples(self, holds) -> int:
+        """Waits until the number of samples in the grid is as wanted; returns it."""
+        for _ in range(120):
+            n = self.samples_shown()
+            if n >= 0 and holds(n):
+                return n
+            self.page.wait_for_timeout(250)
+        raise AssertionError(f"the grid still shows {self.samples_shown()} samples")
+
+    @property
+    def dialog(self):
+        """The dialog on top."""
+        return self.page.locator("[role=dialog]").last
 
     def start_operator(self, label: str) -> None:
         """Opens an operator's form from the operator browser."""
         self.page.keyboard.press("Backquote")
-        self.page.wait_for_timeout(1000)
-        self.page.keyboard.type(label)
-        self.page.wait_for_timeout(1000)
+        box = self.page.get_by_placeholder("Search operations")
+        box.wait_for()
+        box.fill(label)
+        self.page.get_by_text(f"Cohort audit: {label}").first.wait_for()
         self.page.keyboard.press("Enter")
-        self.page.wait_for_selector("[role=dialog] >> text=Execute", timeout=30_000)
-        self.page.wait_for_timeout(1500)
+        self.form()
+
+    def form(self) -> None:
+        """Waits for a form that can be filled in."""
+        self.dialog.get_by_role("button", name="Execute").first.wait_for()
+        self.dialog.get_by_text("Cancel").last.wait_for()
+
+    def fill(self, label: str, value: str) -> None:
+        """Types into the field with that label."""
+        field = self.field(label)
+        field.click()
+        field.fill(value)
+        field.press("Tab")
+
+    def choose(self, label: str, value: str) -> None:
+        """Picks one of a field's choices."""
+        field = self.field(label)
+        field.click()
+        field.fill(value)
+        self.page.locator("[role=option]").filter(has_text=value).first.click()
+
+    def field(self, label: str):
+        """The input below a label."""
+        return self.dialog.get_by_text(label, exact=True).first.locator(
+            "xpath=ancestor::div[.//input][1]//input"
+        ).first
+
+    def advanced(self) -> None:
+        """Opens the folded section of a form."""
+        self.dialog.get_by_text("Advanced", exact=True).click()
 
     def execute(self) -> None:
-        self.page.locator("[role=dialog]").get_by_role("button", name="Execute").last.click()
-        self.page.wait_for_timeout(1500)
+        """Runs the operator; waits until its form is complete, and until it has begun."""
+        button = self.dialog.get_by_role("button", name="Execute").last
+        for _ in range(120):
+            if button.is_enabled():
+                break
+            self.page.wait_for_timeout(250)
+        button.click()
+
+    def finish(self, label: str, timeout: float = 120) -> str:
+        """Waits for an operator's result; returns its text."""
+        result = self.page.locator("[role=dialog]").filter(
+            has=self.page.get_by_role("button", name="Open the audit panel")
+        )
+        wrong = self.page.get_by_text("This could not be done")
+        result.or_(wrong).last.wait_for(timeout=timeout * 1000)
+        if wrong.count():
+            raise AssertionError(self.dialog.inner_text())
+        return result.last.inner_text()
+
+    def press(self, name: str) -> None:
+        """Presses a button of the dialog on top."""
+        self.dialog.get_by_role("button", name=name).last.click()
+
+    def close_dialogs(self) -> None:
+        for _ in range(4):
+            if not self.page.locator("[role=dialog]").count():
+                return
+            self.page.keyboard.press("Escape")
+            self.page.wait_for_timeout(400)
+
+    def theme(self) -> None:
+        """Changes from dark to light, or back."""
+        self.page.locator("[data-testid=LightModeIcon], [data-testid=DarkModeIcon]").first.click()
+        self.page.wait_for_timeout(500)
 
     def screenshot(self, name: str) -> None:
         ARTEFACTS.mkdir(exist_ok=True)
@@ -153,7 +265,7 @@ class AppPage:
 
 @pytest.fixture
 def app(browser, app_url):
-    context = browser.new_context(viewport={"width": 1500, "height": 900})
+    context = browser.new_context(viewport={"width": 1700, "height": 1000})
     page = context.new_page()
     yield AppPage(page, app_url)
     context.close()
