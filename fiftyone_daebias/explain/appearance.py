@@ -21,7 +21,7 @@ MEASURES = {
     "brightness": ("mean of the body, scaled", "of the brightest"),
     "contrast": ("spread within the body over its mean", ""),
     "noise": ("noise over the body's mean", ""),
-    "sharpness": ("share of fine detail in all detail", ""),
+    "sharpness": ("sharpness, as the share of fine detail in all detail", ""),
     "row_spacing": ("spacing of rows", "mm"),
     "column_spacing": ("spacing of columns", "mm"),
     "slice_spacing": ("spacing of slices", "mm"),

@@ -19,6 +19,8 @@ FEWEST_HELD_OUT = 20
 #: below this many subjects of the smaller group there is nothing to train on
 FEWEST = 12
 LEVEL = 0.05
+#: below this cross-entropy on the subjects that are watched there is nothing left to learn
+LEARNED = 0.03
 
 
 @dataclass(frozen=True)
@@ -257,9 +259,9 @@ def _train(stack, labels, subjects, train, watch, recipe: Recipe, device: str, s
                 best, best_loss, best_step, left = copy.deepcopy(network.state_dict()), now, step, recipe.patience
             else:
                 left -= 1
-                if left <= 0:
-                    task.advance(recipe.steps - step)
-                    break
+            if left <= 0 or best_loss < LEARNED:
+                task.advance(recipe.steps - step)
+                break
     network.load_state_dict(best)
     return network.eval(), best_step
 

@@ -92,7 +92,7 @@ class Displacement:
 
 def measure_displacement(
     images: np.ndarray, labels: np.ndarray, valid: np.ndarray, grid: Grid, *, n_permutations: int = 499,
-    n_bootstrap: int = 299, rng: np.random.Generator, progress: Progress | None = None,
+    n_bootstrap: int = 199, rng: np.random.Generator, progress: Progress | None = None,
 ) -> Displacement:
     """Measures shift, rotation and scale between two groups.
 

@@ -11,6 +11,7 @@ from ..report.figures import COLORS
 from .displacement import Displacement
 from .grid import Grid
 from .mean_images import Edges, MeanImages
+from .words import share
 
 #: blue where the first group is darker, vermilion where it is brighter (Okabe & Ito)
 DIVERGING = LinearSegmentedColormap.from_list("blue-vermilion", [COLORS[0], "#f7f7f7", COLORS[1]])
@@ -34,7 +35,7 @@ def mean_figure(means: MeanImages, grid: Grid, names: tuple[str, str]) -> tuple[
     shown = _show(axes[2], means.difference, grid, cmap=DIVERGING, vmin=-limit, vmax=limit, dark=True)
     if means.p <= 0.05:
         axes[2].contour(means.significant.astype(float), [0.5], colors="black", linewidths=0.9)
-    axes[2].set_title(f"difference\n{_p(means.p)}, {means.share:.0%} of the field outlined"
+    axes[2].set_title(f"difference\n{_p(means.p)}, {share(means.share)} of the field outlined"
                       if means.p <= 0.05 else f"difference\n{_p(means.p)}: nothing significant", fontsize=9)
     bar = figure.colorbar(shown, ax=axes[2], fraction=0.046, pad=0.03)
     bar.set_label("difference of grey values (1: brightest)", fontsize=7)
@@ -137,8 +138,11 @@ def alignment_figure(
     size = inside.shape[::-1]
     moved = cv2.warpAffine(np.ascontiguousarray(outside, np.float32), matrix, size, flags=cv2.INTER_LINEAR)
     titles = ("as they are", "second group moved to the first")
+    there = cv2.warpAffine(np.ones_like(moved), matrix, size, flags=cv2.INTER_NEAREST)
     for ax, other, title in zip(axes, (outside, moved), titles, strict=True):
         a, b = (np.clip(p / max(np.percentile(p, 99.5), 1e-6), 0, 1) for p in (inside, other))
+        if other is moved:
+            a, b = a * there, b * there
         _show(ax, np.stack([a, 0.5 * (a + b), b], axis=-1), grid)
         ax.set_title(title, fontsize=9)
     caption = (

@@ -72,7 +72,7 @@ def raw_maps(
             (way * (logits[:, 1] - logits[:, 0])).sum().backward()
             activations = cam.activations_and_grads.activations[0].numpy()
             gradients = cam.activations_and_grads.gradients[0].numpy()
-            maps = np.maximum(cam.get_cam_image(pictures, layer, None, activations, gradients), 0)
+            maps = np.maximum(cam.get_cam_image(pictures, layer, None, activations, gradients, False), 0)
             for k, one in enumerate(maps.reshape(-1, *maps.shape[-2:])):
                 big = cv2.resize(one.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
                 out[first + k // slices, k % slices] = big

@@ -109,7 +109,9 @@ def frame_of(shape: tuple[int, int], geometry: dict | None, longest: int | None 
 def _full_side(geometry: dict, mm: tuple[float, float]) -> float:
     """Longer side in pixels before the cache scaled it down."""
     full = geometry.get("shape") or []
-    if geometry.get("plane", "image") == "image":
+    if geometry.get("matrix"):
+        rows, columns = geometry["matrix"]
+    elif geometry.get("plane", "image") == "image":  # registered before the matrix was stored
         rows, columns = full[-2:] if len(full) >= 2 else (MAX_SIDE, MAX_SIDE)
     else:
         pairs = ("SI", "AP", "LR")

@@ -112,7 +112,8 @@ def resolve_groups(
     both = inside & outside
     if both.any():
         notes.append(f"{int(both.sum())} samples are in both groups and were left out")
-    synthetic = np.array([schema.TAG_SYNTHETIC in (t or ()) for t in samples.values("tags")])
+    tags = store.tags_by_sample(samples)
+    synthetic = np.array([schema.TAG_SYNTHETIC in tags[i] for i in ids])
     if (synthetic & (inside | outside)).any():
         notes.append(f"{int((synthetic & (inside | outside)).sum())} synthetic samples were left out")
     subjects = np.array(store.read_subjects(samples, subject_field), dtype=str)
@@ -155,7 +156,8 @@ def _by_cluster(samples, ids, name, against):
 
 
 def _by_tag(samples, ids, name, against):
-    tags = [set(t or ()) for t in samples.values("tags")]
+    every = store.tags_by_sample(samples)
+    tags = [set(every[i]) for i in ids]
     known = set().union(*tags)
     for one in filter(None, (name, against)):
         if one not in known:

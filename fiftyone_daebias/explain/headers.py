@@ -13,6 +13,11 @@ from ..probes.scores import percentile_interval
 
 #: patient axes of an axis code: (axis of RAS+, sign)
 _AXIS = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
+#: fields that say again what position and spacing say
+GEOMETRY_FIELDS = (
+    "centre_right_mm", "centre_anterior_mm", "centre_superior_mm", "pixel_spacing_mm", "slice_spacing_mm",
+    "matrix_rows", "matrix_columns", "n_slices", "plane", "orientation",
+)
 #: shifts that differ by less than this many mm say the same
 TOLERANCE = 3.0
 

@@ -12,6 +12,8 @@ from ..probes.scores import percentile_interval
 from .grid import Grid
 
 LEVEL = 0.05
+#: a side along less than this share of which the body's edge is seen is cut off by the field of view, not drawn
+SEEN = 0.4
 #: permutations handled at a time
 BLOCK = 100
 
@@ -219,7 +221,7 @@ def compare_edges(
         lines = edge_lines(images, one, grid)
         seen = [np.isfinite(lines[g]).mean(axis=0) >= 0.5 for g in (labels, ~labels)]
         both = seen[0] & seen[1]
-        if both.mean() < 0.1:
+        if both.mean() < SEEN:
             continue
         means = np.array([_quiet(np.nanmean, lines[g], s) for g, s in zip((labels, ~labels), seen, strict=True)])
         per_subject = _quiet(np.nanmean, (lines - means[1])[:, both], None, axis=1)

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from typing import Literal
 
 import numpy as np
 
 from .. import schema, store
 from ..cohort.slices import SliceSource, open_slices
-from ..dae.verb import pick_device
+from ..dae.checkpoint import read_facts
+from ..dae.verb import pick_device, trained_checkpoint
 from ..errors import InputError
 from ..progress import Progress, listening, start
-from ..report.figures import save_figure
-from . import figures, words
 from .appearance import MEASURES, appearance_of, compare_table
 from .classifier import Recipe, cross_fit
-from .displacement import box_of, measure_displacement, prepared, register
-from .faithfulness import check, choose_layer
-from .gradcam import METHODS, layers_of, raw_maps
-from .grid import Pictures, centre_slices, from_grid, load_pictures, scaled
+from .displacement import measure_displacement
+from .drawing import draw_figures
+from .gradcam import METHODS
+from .grid import Pictures, centre_slices, load_pictures, scaled
 from .groups import Groups, resolve_groups
-from .headers import compare_positions, field_centre, field_columns
+from .headers import GEOMETRY_FIELDS, compare_positions, field_centre, field_columns
+from .maps import draw_maps, in_previews, in_square
 from .mean_images import by_subject, compare_edges, compare_means
 from .result import Explanation
+from .words import all_sentences
 
 LEVEL = 0.05
 #: centre slices of a volume: Graf et al. 2024
 N_SLICES = 12
 #: longer side of pictures for means and maps, and for the measurement of shifts, pixels
 SIDE, SHIFT_SIDE = 160, 112
-#: longer side of a stored heat map, pixels
-HEATMAP_SIDE = 96
 #: subjects of a group whose files are asked for their position
 POSITIONS = 200
 
@@ -146,7 +145,7 @@ def explain(
         voxels = tuple(float(v) for v in np.median([f.voxel for f in pictures.frames], axis=0))
     header = None
     if grid.axes is not None:
-        centres = _centres(view, groups, subjects, labels, rng, progress)
+        centres = _centres(view, geometries, groups, subjects, labels, rng, progress)
         header = compare_positions(
             centres, labels, grid.axes, displacement.shift, displacement.moved, displacement.shift_interval, rng=rng
         )
@@ -169,20 +168,21 @@ def explain(
     maps = None
     if classifier and classifier.tells_apart and tests["classifier"]["found"]:
         told.say("class activation maps")
-        maps = _draw_maps(networks, recipe, pictures, groups, classifier.fold, cam, layer, n_maps, seed)
+        maps = draw_maps(networks, recipe, pictures, groups, classifier.fold, cam, layer, n_maps, seed)
     elif classifier and not classifier.reason:
         tests["classifier"]["found"] = False
     heatmap_field = schema.EXPLAIN_FIELD_PREFIX + groups.key
     store.clear_field(samples, heatmap_field)
     if maps is not None and n_maps:
-        _store_heatmaps(samples, heatmap_field, maps, groups, pictures)
+        store.write_heatmaps(samples, heatmap_field, in_previews(maps, groups, pictures))
     else:
         heatmap_field = ""
-    sentences = _sentences(
+    sentences = all_sentences(
         names, grid, tests, displacement, voxels, header, means, edges, appearance, fields, classifier, maps, recipe,
         cam,
     )
-    drawn = _figures(store.dataset_of(samples).name, groups, pictures, means, edges, flat, labels, small, small_valid,
+    dataset = store.dataset_of(samples).name
+    drawn = draw_figures(dataset, groups, pictures, means, edges, flat, labels, small, small_valid,
                      displacement, tests, maps, classifier, recipe, cam, names)
     result = Explanation(
         groups.name, names, groups.n_samples, groups.n_subjects, sentences, tests, displacement, voxels and tuple(
@@ -200,15 +200,20 @@ def explain(
         {"summary": result.to_dict(), "figures": drawn, "sample_ids": list(groups.ids), "labels": groups.labels,
          "scores": classifier.scores if classifier else None, "grid": asdict(grid),
          "mean_inside": np.round(means.inside, 4), "mean_outside": np.round(means.outside, 4),
-         "t": np.round(means.t, 3), "mean_maps": None if maps is None else [np.round(m, 5) for m in maps.means]},
+         "t": np.round(means.t, 3), "mean_maps": None if maps is None else [np.round(m, 5) for m in maps.means],
+         "cam_square": None if maps is None else np.round(in_square(maps, groups, pictures, _crop(samples)), 5)},
     )
     return result
 
 
+def _crop(samples) -> float:
+    """Share of a slice that the dataset's autoencoder sees, so that maps can be held against what it decodes."""
+    folder = trained_checkpoint(samples)
+    return 1.0 if folder is None else float(read_facts(folder).get("crop", 1.0))
+
+
 def _at_most(groups: Groups, most: int, seed: int) -> tuple[Groups, list[str]]:
     """At most so many samples of a side, whole subjects drawn at random."""
-    from dataclasses import replace
-
     rng = np.random.default_rng([seed, 1])
     keep = np.ones(len(groups), bool)
     notes = []
@@ -252,11 +257,18 @@ def _resized(images: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.stack([cv2.resize(i, shape[::-1], interpolation=cv2.INTER_AREA) for i in images])
 
 
-def _centres(view, groups: Groups, subjects: list, labels: np.ndarray, rng, progress) -> np.ndarray:
-    """Where each subject's field of view lies by its file's header, (subjects, 3); NaN where that is not known."""
+def _centres(view, geometries, groups: Groups, subjects: list, labels: np.ndarray, rng, progress) -> np.ndarray:
+    """Where each subject's field of view lies by its header, (subjects, 3); NaN where that is not known."""
     out = np.full((len(subjects), 3), np.nan)
-    files = store.read_field(view, schema.SOURCE_FIELD if store.has_field(view, schema.SOURCE_FIELD) else "filepath")
     first = {s: k for k, s in reversed(list(enumerate(groups.subjects)))}
+    for k, subject in enumerate(subjects):
+        stored = (geometries[first[subject]] or {}).get("centre_mm")
+        if stored:
+            out[k] = stored
+    if np.isfinite(out).any():
+        return out
+    # registered before positions were stored: the files are asked
+    files = store.read_field(view, schema.SOURCE_FIELD if store.has_field(view, schema.SOURCE_FIELD) else "filepath")
     asked = np.concatenate([rng.permutation(np.flatnonzero(g))[:POSITIONS] for g in (labels, ~labels)])
     with start(progress, "positions in headers", len(asked), "files") as task:
         for k in asked:
@@ -284,7 +296,7 @@ def _appearance(source, pictures: Pictures, geometries, n_slices: int) -> dict:
 def _table(view, samples, cluster: str | None, field: str | None) -> tuple[dict, list[str]]:
     """Metadata of both groups, and the fields that drew them."""
     frame = store.read_table(view)
-    left_out = [field] if field else []
+    left_out = [*GEOMETRY_FIELDS, *([field] if field else [])]
     if cluster is not None:
         from ..clusters import named
 
@@ -301,135 +313,3 @@ def _holm(p_values: dict[str, float | None]) -> dict[str, dict]:
         running = max(running, min(1.0, p * (len(given) - k)))
         out[part] = {"p": float(p), "p_adjusted": float(running), "found": bool(running <= LEVEL)}
     return {part: out[part] for part in p_values if part in out}
-
-
-@dataclass(frozen=True)
-class _Maps:
-    rows: np.ndarray
-    maps: np.ndarray  # one a row, on the classifier's grid
-    means: tuple[np.ndarray, np.ndarray]
-    counts: tuple[int, int]
-    layer: str
-    faithfulness: object
-
-
-def _draw_maps(networks, recipe, pictures: Pictures, groups: Groups, fold, cam, layer, n_maps, seed) -> _Maps:
-    """Maps of held-out samples, each for its own group, and their check."""
-    rng = np.random.default_rng([seed, 5])
-    stack, labels = pictures.stack, groups.labels
-    known = layers_of(networks[0], recipe.architecture)
-    if layer is not None and layer not in known:
-        raise InputError(f"layer must be one of {', '.join(known)}; got {layer!r}")
-    if layer is None:
-        tried = np.flatnonzero(fold != 0)  # samples that the reported check of this fold's network does not use
-        some = np.concatenate([rng.permutation(tried[labels[tried] == s])[:6] for s in (True, False)])
-        layer = choose_layer(networks[0], recipe, stack, some, labels, cam)
-    held = np.flatnonzero(fold >= 0)
-    half = max(n_maps, 40) // 2
-    rows = np.sort(np.concatenate([rng.permutation(held[labels[held] == s])[:half] for s in (True, False)]))
-    signs = np.where(labels, 1, -1)
-    maps = None
-    for k, network in enumerate(networks):
-        mine = np.flatnonzero(fold[rows] == k)
-        if not len(mine):
-            continue
-        part = raw_maps(network, layers_of(network, recipe.architecture)[layer], stack, rows[mine], recipe.inputs, cam,
-                        signs[rows[mine]])
-        maps = np.zeros((len(rows), *part.shape[1:]), np.float32) if maps is None else maps
-        maps[mine] = part
-    _, first = np.unique(groups.subjects[rows], return_index=True)
-    checked = np.concatenate([rng.permutation(first[labels[rows[first]] == s])[:16] for s in (True, False)])
-    faithfulness = check(networks, recipe, layer, stack, rows[checked], fold, labels, maps[checked], cam, seed=seed)
-    one = maps.mean(axis=1)
-    inside = labels[rows]
-    return _Maps(rows, maps[:, maps.shape[1] // 2], (one[inside].mean(axis=0), one[~inside].mean(axis=0)),
-                 (int(inside.sum()), int((~inside).sum())), layer, faithfulness)
-
-
-def _store_heatmaps(samples, name: str, maps: _Maps, groups: Groups, pictures: Pictures) -> None:
-    """Heat maps in the geometry of each sample's preview; all on one scale."""
-    top = max(float(np.percentile(maps.maps, 99.9)), 1e-9)
-    labels = {}
-    for k, i in enumerate(maps.rows):
-        own = from_grid(maps.maps[k], pictures.frames[i], pictures.stack_grid, HEATMAP_SIDE)
-        labels[groups.ids[i]] = np.clip(own * (255 / top), 0, 255).astype(np.uint8)
-    store.write_heatmaps(samples, name, labels)
-
-
-def _sentences(
-    names, grid, tests, d, voxels, header, means, edges, appearance, fields, classifier, maps, recipe, cam
-) -> tuple[str, ...]:
-    def found(part):
-        return tests.get(part, {}).get("found", False)
-
-    out, none = [], []
-    if found("shift"):
-        moved = words.shift_sentence(d, grid, voxels, names)
-        out += [moved] if moved else []
-        if moved and header:
-            out += words.header_sentences(header, d, grid, names)
-        out += words.turn_sentences(d, names)
-        if out and d.explained < 0.1:
-            out.append(
-                f"But aligning the mean pictures removes only {max(d.explained, 0):.0%} of their difference: look at "
-                "the pictures before acting on it"
-            )
-    if not (found("shift") and any(d.moved)):
-        none.append(words.no_shift(d, grid))
-        if header and header.p <= LEVEL and "header only" in header.agrees:
-            out += words.header_sentences(header, d, grid, names)
-    for part, rows in (("fields", fields), ("appearance", appearance)):
-        if found(part):
-            out += [words.contrast_sentence(c, names) for c in rows if c.found][:4]
-    if found("pictures"):
-        out.append(
-            f"The mean pictures differ in {means.share:.0%} of the field, most "
-            f"{words.place(np.abs(means.t) * means.significant, grid)} ({words.p_value(means.p)})"
-        )
-        if edges is not None and (edges.interval[0] > 0 or edges.interval[1] < 0):
-            lo, hi = edges.interval
-            out.append(
-                f"The body's edge at the {edges.name} side lies {abs(edges.difference):.1f} {grid.unit} further "
-                f"{'out' if edges.difference > 0 else 'in'} in {names[0]} ({lo:.1f} to {hi:.1f})"
-            )
-    said = [] if classifier is None else [words.classifier_sentence(classifier, recipe.architecture)]
-    if maps is not None:
-        where = words.place(maps.means[0], _grid_of(maps.means[0], grid))
-        said += words.map_sentences(where, cam, maps.layer, maps.faithfulness, True)
-    if not out and maps is None:
-        return (f"No difference is found between {names[0]} and {names[1]}", *none, *said)
-    return (*out, *none, *said)
-
-
-def _grid_of(picture: np.ndarray, grid):
-    return grid.coarser(max(picture.shape))
-
-
-def _figures(
-    dataset, groups, pictures, means, edges, flat, labels, small, small_valid, d, tests, maps, classifier, recipe, cam,
-    names,
-) -> list[dict]:
-    grid, prefix = pictures.grid, f"explain_{groups.key}"
-    out = []
-    figure, plotly, caption = figures.mean_figure(means, grid, names)
-    out.append(save_figure(dataset, f"{prefix}_means", figure, f"Mean pictures: {groups.name}", caption, plotly))
-    if edges is not None:
-        figure, plotly, caption = figures.edge_figure(edges, grid, names)
-        out.append(save_figure(dataset, f"{prefix}_edges", figure, f"Edge of the body: {groups.name}", caption, plotly))
-    if tests["shift"]["found"]:
-        box = box_of(small_valid)
-        sides = [flat[g].mean(axis=0) for g in (labels, ~labels)]
-        ready = [np.stack([prepared(p[box]) for p in flat[g]]).mean(axis=0) for g in (labels, ~labels)]
-        matrix = register(*ready).matrix(d.model).astype(np.float64)
-        corner = np.array([box[1].start, box[0].start], float)
-        matrix[:, 2] += corner - matrix[:, :2] @ corner
-        figure, plotly, caption = figures.alignment_figure(*sides, d, matrix, small, names)
-        out.append(save_figure(dataset, f"{prefix}_alignment", figure, f"Alignment: {groups.name}", caption, plotly))
-    if maps is not None:
-        at = pictures.stack_grid
-        mean = [pictures.stack[groups.labels == s].astype(np.float32).mean(axis=(0, 1)) for s in (True, False)]
-        name = f"{cam} at {maps.layer} of a {recipe.architecture} (AUC {classifier.auc:.2f})"
-        figure, plotly, caption = figures.cam_figure(maps.means, mean, at, names, maps.counts, name)
-        title = f"What the classifier looks at: {groups.name}"
-        out.append(save_figure(dataset, f"{prefix}_maps", figure, title, caption, plotly))
-    return out

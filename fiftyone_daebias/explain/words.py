@@ -11,6 +11,13 @@ from .faithfulness import Faithfulness
 from .grid import Grid
 from .headers import HeaderShift
 
+LEVEL = 0.05
+
+
+def share(value: float) -> str:
+    """A share as a percentage; small ones keep a digit that says something."""
+    return f"{100 * value:.0f} %" if value >= 0.01 else f"{100 * value:.2g} %"
+
 
 def interval(bounds: tuple[float, float], digits: int = 1) -> str:
     return f"{bounds[0]:.{digits}f} to {bounds[1]:.{digits}f}"
@@ -161,3 +168,49 @@ def place(weights: np.ndarray, grid: Grid) -> str:
         f"{middle}, {abs(y) * grid.pixel:.0f} {grid.unit} {grid.word(0, y)} and {abs(x) * grid.pixel:.0f} {grid.unit} "
         f"{grid.word(1, x)} of its centre"
     )
+
+
+def all_sentences(
+    names, grid, tests, d, voxels, header, means, edges, appearance, fields, classifier, maps, recipe, cam
+) -> tuple[str, ...]:
+    """What to know of a comparison, the most useful first; no difference is claimed that its part did not find."""
+    def found(part):
+        return tests.get(part, {}).get("found", False)
+
+    out, none = [], []
+    if found("shift"):
+        moved = shift_sentence(d, grid, voxels, names)
+        out += [moved] if moved else []
+        if moved and header:
+            out += header_sentences(header, d, grid, names)
+        out += turn_sentences(d, names)
+        if out and d.explained < 0.1:
+            out.append(
+                f"But aligning the mean pictures removes only {max(d.explained, 0):.0%} of their difference: look at "
+                "the pictures before acting on it"
+            )
+    if not (found("shift") and any(d.moved)):
+        none.append(no_shift(d, grid))
+        if header and header.p <= LEVEL and "header only" in header.agrees:
+            out += header_sentences(header, d, grid, names)
+    for part, rows in (("fields", fields), ("appearance", appearance)):
+        if found(part):
+            out += [contrast_sentence(c, names) for c in rows if c.found][:4]
+    if found("pictures"):
+        out.append(
+            f"The mean pictures differ in {share(means.share)} of the field, most "
+            f"{place(np.abs(means.t) * means.significant, grid)} ({p_value(means.p)})"
+        )
+        if edges is not None and (edges.interval[0] > 0 or edges.interval[1] < 0):
+            lo, hi = edges.interval
+            out.append(
+                f"The body's edge at the {edges.name} side lies {abs(edges.difference):.1f} {grid.unit} further "
+                f"{'out' if edges.difference > 0 else 'in'} in {names[0]} ({lo:.1f} to {hi:.1f})"
+            )
+    said = [] if classifier is None else [classifier_sentence(classifier, recipe.architecture)]
+    if maps is not None:
+        where = place(maps.means[0], grid.coarser(max(maps.means[0].shape)))
+        said += map_sentences(where, cam, maps.layer, maps.faithfulness, True)
+    if not out and maps is None:
+        return (f"No difference is found between {names[0]} and {names[1]}", *none, *said)
+    return (*out, *none, *said)
