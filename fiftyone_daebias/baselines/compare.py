@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import zlib
+from dataclasses import replace
 
 import numpy as np
 
@@ -119,8 +120,10 @@ def compare(
     rows = contest.rows(reference, n_bootstrap, n_permutations)
     columns = contest.counted(columns)
     if any(m in NETWORKS for m in models) and not plan.by_split:
-        notes.append("embeddings were trained on images (never on labels) of the stored split's training subjects, some "
-                     "of whom are scored; networks on labels never saw the subjects that they are scored on")
+        notes.append(
+            "embeddings were trained on images (never on labels) of the stored split's training subjects, some of whom "
+            "are scored; networks on labels never saw the subjects that they are scored on"
+        )
     result = CompareResult(
         reference, tuple(columns), rows, str(plan), machine(device), tuple(notes), schema.COMPARE_RUN
     )
@@ -147,8 +150,8 @@ def _check(models, vectors, reference, seeds, images, n_bootstrap, n_permutation
         raise InputError(f"models and vectors name {', '.join(twice)} twice")
     if len(names) < 2 or reference not in names and reference != "dae":
         raise InputError(
-            f"reference {reference!r} is not among {', '.join(names) or 'nothing'}; name at least two models or vectors, "
-            "and one of them as the reference"
+            f"reference {reference!r} is not among {', '.join(names) or 'nothing'}; name at least two models or "
+            "vectors, and one of them as the reference"
         )
     if seeds < 1 or images is not None and images < 1:
         raise InputError(f"seeds and images must be at least 1; got {seeds} and {images}")
@@ -280,18 +283,14 @@ class _Contest:
             self.who[target.name], self.asked[target.name] = who, int((~np.isnan(given)).sum())
 
     def counted(self, columns: list[Column]) -> list[Column]:
-        from dataclasses import replace
-
         return [
             c if c.reason else replace(c, n_subjects=len(self.who[c.field]), n_samples=self.asked[c.field])
             for c in columns
         ]
 
     def rows(self, reference: str, n_bootstrap: int, n_permutations: int) -> tuple[CompareRow, ...]:
-        from dataclasses import replace
-
         cells: dict[str, dict[str, Cell]] = {n: {} for n in self.names}
-        tested = []
+        tested, p_dull = [], {}
         for target in self.targets:
             # the same draws for every row, so that a row's result does not depend on which others there are
             def fresh(name=target.name):
@@ -313,10 +312,19 @@ class _Contest:
                         cell, difference=found.difference, difference_interval=found.interval, p=found.p
                     )
                     tested.append((name, target.name))
+                if name != NO_IMAGE:
+                    found = paired(
+                        means[name], means[NO_IMAGE], n_bootstrap=1, n_permutations=n_permutations, rng=fresh()
+                    )
+                    cell = replace(cell, above_dull=found.difference)
+                    p_dull[name, target.name] = found.p
                 cells[name][target.name] = cell
         q = benjamini_hochberg(np.array([cells[n][f].p for n, f in tested]))
         for (n, f), value in zip(tested, q, strict=True):
             cells[n][f] = replace(cells[n][f], q=float(value))
+        q = benjamini_hochberg(np.array(list(p_dull.values())))
+        for (n, f), value in zip(p_dull, q, strict=True):
+            cells[n][f] = replace(cells[n][f], q_dull=float(value))
         return tuple(
             CompareRow(
                 n, self.facts[n]["how"], self.facts[n]["dimensions"], tuple(self.facts[n]["seeds"]),

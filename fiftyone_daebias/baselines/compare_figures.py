@@ -17,9 +17,13 @@ def score_figure(dataset_name: str, result: CompareResult) -> dict:
     """Every row's score in every field with its interval; a line marks the reference."""
     columns = [c for c in result.columns if not c.reason]
     names = [r.name for r in result.rows][::-1]
-    figure = Figure(figsize=(1.6 + 2.3 * len(columns), 0.9 + 0.34 * len(names)), layout="constrained")
-    axes = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
-    for axis, column in zip(axes, columns, strict=True):
+    across = min(ACROSS, len(columns))
+    down = -(-len(columns) // across)
+    figure = Figure(figsize=(1.6 + 2.3 * across, down * (0.9 + 0.27 * len(names))), layout="constrained")
+    axes = figure.subplots(down, across, sharey=True, squeeze=False).ravel()
+    for axis in axes[len(columns):]:
+        axis.set_axis_off()
+    for axis, column in zip(axes, columns, strict=False):
         k = 100 if column.metric == "accuracy" else 1
         for y, name in enumerate(names):
             cell = next(r for r in result.rows if r.name == name).cells[column.field]
@@ -57,7 +61,7 @@ def map_figures(
 
 
 def _maps_of(dataset_name, maps, ids, target: Target, subjects) -> dict:
-    across = min(ACROSS, len(maps))
+    across = len(maps) if len(maps) <= ACROSS else min(ACROSS, -(-len(maps) // 2))
     down = -(-len(maps) // across)
     figure = Figure(figsize=(2.6 * across + 1.0, 2.7 * down + 0.3), layout="constrained")
     panels = figure.subplots(down, across, squeeze=False).ravel()
@@ -98,7 +102,8 @@ def _maps_of(dataset_name, maps, ids, target: Target, subjects) -> dict:
     n = len(set(subjects[target.rows]))
     return save_figure(
         dataset_name, f"compare_maps_{target.name}", figure, f"Maps side by side, coloured by {target.name}",
-        f"t-SNE maps of the same {len(target.rows):,} samples of {n:,} subjects; the axes have no unit. Grey: no value.",
+        f"t-SNE maps of the same {len(target.rows):,} samples of {n:,} subjects; the axes have no unit. "
+        "Grey: no value.",
     )
 
 

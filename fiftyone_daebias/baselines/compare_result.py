@@ -40,6 +40,8 @@ class Cell:
         difference_interval: 95 % subject-bootstrap interval of it
         p: two-sided sign-flip p-value of it
         q: after Benjamini-Hochberg over all rows and fields
+        above_dull: mean paired difference to answering without images; NaN for that row
+        q_dull: its p-value after Benjamini-Hochberg over all rows and fields
     """
 
     score: float
@@ -49,6 +51,8 @@ class Cell:
     difference_interval: tuple[float, float] = (float("nan"), float("nan"))
     p: float = float("nan")
     q: float = float("nan")
+    above_dull: float = float("nan")
+    q_dull: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -108,12 +112,18 @@ class CompareResult:
                 (r for r in self.rows if column.field in r.cells),
                 key=lambda r: r.cells[column.field].score * (-1 if high else 1),
             )
+            top = ranked[0].cells[column.field].score
+            best = [r.name for r in ranked if r.cells[column.field].score == top]
+            if not any(_knows(column, r.cells[column.field]) for r in ranked):
+                out.append(f"{column.field}: no row answers better than without images ({column.n_subjects} subjects)")
+                continue
             better, worse = [], []
             for row in self.rows:
                 cell = row.cells.get(column.field)
                 if cell is not None and cell.q <= 0.05:
                     (worse if (cell.difference > 0) == high else better).append(row.name)
-            said = f"{column.field}: best is {ranked[0].name} ({_score(column, ranked[0].cells[column.field])})"
+            is_are = "best is" if len(best) == 1 else "best are"
+            said = f"{column.field}: {is_are} {', '.join(best)} ({_score(column, ranked[0].cells[column.field])})"
             said += f"; {self.reference} is better than {', '.join(better)}" if better else ""
             said += f"; {self.reference} is worse than {', '.join(worse)}" if worse else ""
             if not better and not worse:
@@ -126,7 +136,8 @@ class CompareResult:
 
     def _head(self) -> list[str]:
         shown = [c for c in self.columns if not c.reason]
-        return ["", "values", "images", "seconds", *(f"{c.field} {'acc. %' if c.metric == 'accuracy' else 'l1'}" for c in shown)]
+        metrics = {"accuracy": "acc. %", "l1": "l1"}
+        return ["", "values", "images", "seconds", *(f"{c.field} {metrics[c.metric]}" for c in shown)]
 
     def _cells(self) -> list[tuple[str, ...]]:
         shown = [c for c in self.columns if not c.reason]
@@ -144,8 +155,9 @@ class CompareResult:
         return [
             f"held out: {self.plan}; " + ", ".join(
                 f"{c.field} {c.n_subjects:,} subjects" for c in self.columns if not c.reason),
-            f"± half of the 95 % subject-bootstrap interval; ▲ better, ▼ worse than {self.reference} (paired by subject, "
-            "q ≤ 0.05); seconds are those of training, on " + self.machine,
+            f"± half of the 95 % subject-bootstrap interval; ▲ better, ▼ worse than {self.reference} (paired by "
+            f"subject, q ≤ 0.05); ° no better than without images (q > 0.05); seconds are those of training, on "
+            f"{self.machine}",
         ]
 
     def __str__(self) -> str:
@@ -158,7 +170,8 @@ class CompareResult:
         head = self._head()
         lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
         lines += ["| " + " | ".join(cells) + " |" for cells in self._cells()]
-        lines += ["", *(f"{text}  " for text in self._legend()), "", f"Differences to {self.reference}, paired by subject:", ""]
+        lines += ["", *(f"{text}  " for text in self._legend())]
+        lines += ["", f"Differences to {self.reference}, paired by subject:", ""]
         shown = [c for c in self.columns if not c.reason]
         lines += ["| | " + " | ".join(c.field for c in shown) + " |", "|" + " --- |" * (len(shown) + 1)]
         for row in self.rows:
@@ -185,6 +198,12 @@ def _score(column: Column, cell: Cell) -> str:
 
 
 def _mark(column: Column, cell: Cell) -> str:
+    nothing = "°" if cell.q_dull > 0.05 or cell.q_dull <= 0.05 and not _knows(column, cell) else ""
     if not cell.q <= 0.05:
-        return ""
-    return "▲" if (cell.difference > 0) == (column.metric == "accuracy") else "▼"
+        return nothing
+    return ("▲" if (cell.difference > 0) == (column.metric == "accuracy") else "▼") + nothing
+
+
+def _knows(column: Column, cell: Cell) -> bool:
+    """Whether a row answers better than one without images, beyond chance."""
+    return cell.q_dull <= 0.05 and (cell.above_dull > 0) == (column.metric == "accuracy")

@@ -72,3 +72,8 @@ def from_dict(config_class, values: dict):
     if unknown:
         raise InputError(f"{config_class.__name__} has unknown keys {unknown}; known: {sorted(known)}")
     return config_class(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Number of values that are trained, whether or not they are frozen at the moment."""
+    return sum(p.numel() for p in module.parameters())

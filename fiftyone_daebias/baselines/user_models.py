@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import json
 from dataclasses import asdict, dataclass, field
@@ -113,11 +114,11 @@ def _zoo_model(name: str, device: str | torch.device = "cpu"):
     name = name.removeprefix("zoo:")
     try:
         model = foz.load_zoo_model(name, device=str(device))
-    except ValueError as error:
-        known = [n for n in foz.list_zoo_models() if name.split("-")[0] in n][:8]
-        hint = f"; alike: {', '.join(known)}" if known else ""
-        raise InputError(f"FiftyOne's zoo has no model {name!r} ({str(error).splitlines()[0]}){hint}") from error
-    except Exception as error:  # downloads fail in as many ways as there are libraries for them
+    except Exception as error:  # a zoo of many libraries fails in many ways
+        if isinstance(error, ValueError) and "not found in the zoo" in str(error):
+            known = difflib.get_close_matches(name, foz.list_zoo_models(), 5)
+            hint = f"; alike: {', '.join(known)}" if known else ""
+            raise InputError(f"FiftyOne's zoo has no model {name!r}{hint}") from error
         raise InputError(
             f"zoo model {name!r} could not be loaded ({type(error).__name__}: {str(error)[:200]}); download it where "
             "there is a network, with 'fiftyone zoo models download', and copy its file to "

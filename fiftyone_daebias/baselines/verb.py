@@ -31,8 +31,8 @@ from .supervised import NETWORKS, SupervisedConfig, SupervisedNetwork
 from .targets import ask
 from .vae import BetaVae, BetaVaeConfig
 
-#: the columns of Graf et al. (2024), Table 1
-PAPER_FIELDS = ("region", "sex", "weight", "height", "age")
+#: the columns of Graf et al. (2024), Table 1, and what they may be called
+PAPER_FIELDS = (("region", "body_part"), ("sex",), ("weight",), ("height",), ("age",))
 VERSION = 1
 
 
@@ -151,7 +151,8 @@ def label_targets(samples, source: SliceSource, fields: list[str] | None) -> lis
 def default_fields(samples) -> list[str]:
     """The paper's columns that the dataset has, else all its metadata fields."""
     known = list(store.metadata_fields(samples))
-    return [n for n in PAPER_FIELDS if n in known] or known
+    found = [next((n for n in names if n in known), None) for names in PAPER_FIELDS]
+    return [n for n in found if n] or known
 
 
 def load_baseline(folder: Path | str, device: str | torch.device = "cpu") -> Encoder:

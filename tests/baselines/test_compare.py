@@ -84,7 +84,11 @@ def test_what_is_there_is_found_and_what_is_not_is_not(compared):
         coin = row.cells["coin"]
         assert coin.score < 0.7
         assert not coin.q <= 0.05, f"{row.name} differs from the autoencoder in a field that means nothing"
+        assert row.name == NO_IMAGE or not coin.q_dull <= 0.05
     assert np.isnan(cell(compared, "dae", "bright").difference)
+    assert any(s.startswith("coin: no row answers better than without images") for s in compared.sentences)
+    assert any(s.startswith("bright: best") for s in compared.sentences)
+    assert cell(compared, "dae", "bright").q_dull <= 0.05
 
 
 def test_paired_differences_by_hand(cohort, compared):
