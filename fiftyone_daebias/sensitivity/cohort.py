@@ -16,6 +16,10 @@ from .spike import PIXELS, Spacing
 
 #: tests of larger cohorts are run on whole subjects drawn at random: a trial is a probe of everything
 MOST_SAMPLES = 1_500
+#: shares that are asked for unless others are named, and those added for cohorts in which none of them is testable
+SHARES, LARGER = (0.02, 0.05, 0.1), (0.2, 0.3, 0.5)
+#: copies are made of so many times the subjects of the largest share: trials that drew from fewer would be alike
+POOL, FEWEST_COPIED = 3, 40
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Cohort:
         rows: rows (among the n) of the pool's samples
         config: how the vectors were made
         n_all: samples that could have been tested
+        shares: shares of the subjects to affect
     """
 
     source: SliceSource
@@ -41,6 +46,7 @@ class Cohort:
     rows: np.ndarray
     config: dict
     n_all: int
+    shares: tuple[float, ...]
 
     @property
     def n_subjects(self) -> int:
@@ -48,7 +54,8 @@ class Cohort:
 
 
 def read_cohort(
-    samples, model: str, subject_field: str | None, n_subjects: int | None, shares: list[float], seed: int,
+    samples, model: str, subject_field: str | None, n_subjects: int | None, shares: list[float] | None,
+    seed: int,
     progress: Progress | None,
 ) -> Cohort:
     """Reads the embedding and draws who is tested and who may be affected.
@@ -75,17 +82,27 @@ def read_cohort(
         rows = np.flatnonzero(np.isin(subjects, order))
         places, vectors, subjects = places[rows], vectors[rows], subjects[rows]
     total = len(order)
+    shares = sorted(set(shares)) if shares else default_shares(total)
     least = int(np.ceil(MIN_SUBJECTS / max(shares)))
     if round(max(shares) * total) < MIN_SUBJECTS:
         raise InputError(
             f"too few subjects: a probe needs {MIN_SUBJECTS} that are affected, which is {max(shares):.0%} of {least}; "
             f"there are {total}; pass a larger prevalence or more subjects"
         )
-    size = n_subjects if n_subjects is not None else max(40, int(np.ceil(1.5 * max(shares) * total)))
+    size = n_subjects if n_subjects is not None else max(FEWEST_COPIED, int(np.ceil(POOL * max(shares) * total)))
     if size < MIN_SUBJECTS:
         raise InputError(f"n_subjects must be at least {MIN_SUBJECTS}, the fewest a probe takes; got {size}")
     pool = order[: min(size, total)]
-    return Cohort(source, places, vectors, subjects, pool, np.flatnonzero(np.isin(subjects, pool)), config, len(usable))
+    return Cohort(source, places, vectors, subjects, pool, np.flatnonzero(np.isin(subjects, pool)), config, len(usable),
+                  tuple(shares))
+
+
+def default_shares(total: int) -> list[float]:
+    """2, 5 and 10 %, and for small cohorts the smallest larger share that a probe can test."""
+    out = list(SHARES)
+    if round(out[-1] * total) < MIN_SUBJECTS:
+        out.append(next((s for s in LARGER if round(s * total) >= MIN_SUBJECTS), LARGER[-1]))
+    return out
 
 
 def pixel_sizes(samples, cohort: Cohort) -> tuple[list[Spacing], bool, list[str]]:

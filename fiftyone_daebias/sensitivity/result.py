@@ -63,6 +63,7 @@ class Sensitivity:
         n_tests: fields among which the marking field is assumed to be
         n_subjects: subjects tested
         n_samples: samples tested
+        n_copied: subjects of whom copies were made; trials draw from them
         figures: the curves and examples of what was planted
         notes: what to bear in mind
     """
@@ -73,6 +74,7 @@ class Sensitivity:
     n_tests: int
     n_subjects: int
     n_samples: int
+    n_copied: int
     figures: tuple[dict, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -86,6 +88,7 @@ class Sensitivity:
         return {
             "rows": [r.to_dict() for r in self.rows], "sentence": self.sentence, "level": self.level,
             "n_tests": self.n_tests, "n_subjects": self.n_subjects, "n_samples": self.n_samples,
+            "n_copied": self.n_copied,
             "false_alarms": list(self.false_alarms), "figures": list(self.figures), "notes": list(self.notes),
         }
 
@@ -112,7 +115,8 @@ class Sensitivity:
         lines.append(
             f"probability (95 % interval) that the permutation test of a probe finds it, if a field marks who is "
             f"affected; found: p at most {self.level:.2g} (0.05 over {self.n_tests} fields). {self.n_samples:,} "
-            f"samples of {self.n_subjects:,} subjects; in brackets: subjects affected. outliers: share of the affected "
+            f"samples of {self.n_subjects:,} subjects; in brackets: subjects affected, drawn from {self.n_copied:,} in "
+            "every trial. outliers: share of the affected "
             "samples that would be tagged although nothing marks them."
             + (" island: share of trials in which a cluster of the embedding is the affected, with an overlap of at "
                "least a half." if asked else "")

@@ -29,7 +29,6 @@ DEFAULT = ("shift", "rotation", "contrast", "shading", "noise", "spacing", "mark
 EffectName = Literal[
     "shift", "rotation", "contrast", "shading", "bias_field", "noise", "spacing", "marker", "flip", "lost_edge_slice"
 ]
-SHARES = (0.02, 0.05, 0.1, 0.2)
 #: trials in which outliers are looked for too
 OUTLIER_TRIALS = 5
 #: stored vectors and those encoded again may differ by so much of their spread
@@ -70,9 +69,10 @@ def audit_sensitivity(
         effects: what to plant: shift, rotation, contrast, shading, bias_field, noise, spacing, marker, flip,
             lost_edge_slice; default: all but bias_field, flip and lost_edge_slice
         strengths: how strong, in the effect's unit, for one effect; default: graded steps of each
-        prevalences: shares of the subjects that are affected, in (0, 0.5]; default: 0.02, 0.05, 0.1 and 0.2
-        n_subjects: subjects of whom altered copies are made; fewer is faster; default: half as many again as the
-            largest share needs
+        prevalences: shares of the subjects that are affected, in (0, 0.5]; default: 0.02, 0.05 and 0.1, and a
+            larger one where these are fewer than 10 subjects
+        n_subjects: subjects of whom altered copies are made; fewer is faster, but trials are then alike; default:
+            three times as many as the largest share needs, at least 40
         repeats: trials for each effect, strength and share
         islands: whether to look, in five trials each, for clusters that are the affected; slower
         n_tests: fields among which the marking field is; an effect counts as found at p of 0.05 over this number;
@@ -92,13 +92,13 @@ def audit_sensitivity(
     """
     store.ensure_samples(samples)
     wanted = _wanted(effects, strengths)
-    shares = sorted(set(prevalences or SHARES))
-    if not all(0 < s <= 0.5 for s in shares):
-        raise InputError(f"prevalences are shares above 0 and at most 0.5; got {', '.join(map(str, shares))}")
+    if prevalences and not all(0 < s <= 0.5 for s in prevalences):
+        raise InputError(f"prevalences are shares above 0 and at most 0.5; got {', '.join(map(str, prevalences))}")
     if repeats < 5 or n_tests is not None and n_tests < 1:
         raise InputError(f"repeats must be at least 5 and n_tests at least 1; got {repeats} and {n_tests}")
     told, dataset = listening(progress), store.dataset_of(samples)
-    cohort = read_cohort(samples, model, subject_field, n_subjects, shares, seed, progress)
+    cohort = read_cohort(samples, model, subject_field, n_subjects, prevalences, seed, progress)
+    shares = cohort.shares
     if any(e in ("flip", "lost_edge_slice") for e, _ in wanted) and _depth(cohort) == 1:
         raise InputError("effects: flip and lost_edge_slice need volumes; these samples are single images")
     spacing, in_pixels, notes = pixel_sizes(samples, cohort)
@@ -139,12 +139,13 @@ def audit_sensitivity(
                            {e: _unit(e, in_pixels) for e, _ in wanted}),
         ]
     result = Sensitivity(
-        tuple(rows), sentence, level, n_tests, cohort.n_subjects, len(cohort.subjects), tuple(figures), tuple(notes)
+        tuple(rows), sentence, level, n_tests, cohort.n_subjects, len(cohort.subjects), len(cohort.pool),
+        tuple(figures), tuple(notes),
     )
     store.save_run(
         samples, schema.SENSITIVITY_RUN,
         {"model": model, "checkpoint_hash": cohort.config["checkpoint_hash"], "data_hash": cohort.source.data_hash,
-         "effects": sorted({e for e, _ in wanted}), "prevalences": shares, "repeats": repeats, "level": level,
+         "effects": sorted({e for e, _ in wanted}), "prevalences": list(shares), "repeats": repeats, "level": level,
          "n_tests": n_tests, "kernel": kernel, "n_permutations": n_permutations, "n_pool": len(cohort.pool),
          "seed": seed},
         {**result.to_dict(), "pool_sample_ids": [cohort.source.sample_ids[cohort.places[r]] for r in cohort.rows]},

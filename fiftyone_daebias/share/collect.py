@@ -60,9 +60,10 @@ class Collector:
         self.ids = [ids[n] for n in kept]
         self.subjects = [subjects[n] for n in kept]
         self.row_of = {i: r for r, i in enumerate(self.ids)}
-        words = secret_words(subjects, files, ids)
+        words, more = secret_words(subjects, files, ids), secret_words(subjects, files, ids, shortest_number=3)
         # a field name or class must stay readable even where somebody's id is the same word
-        self.words = words - {w.casefold() for w in store.metadata_fields(samples)}
+        known = {w.casefold() for w in store.metadata_fields(samples)}
+        self.words, self.words_of_people = words - known, more - known
         extra = [(files[n], subjects[n]) if identity else ("", "") for n in kept]
         self.rows = tuple(
             Row(*hashes[n], key_of(subjects[n]), tame(file, longest=1000), tame(person, longest=200))
@@ -299,7 +300,7 @@ class Collector:
         return tuple(out)
 
     def _note(self, text) -> str:
-        return self.tame(text) if self.notes else ""
+        return tame(str(text or ""), self.k, self.words_of_people) if self.notes else ""
 
     def _author(self, text) -> str:
         return self.tame(text, 100) if self.notes else ""

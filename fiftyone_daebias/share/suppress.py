@@ -44,15 +44,24 @@ def tame(text: str, k: int = 0, secrets: frozenset[str] = frozenset(), longest: 
     return " ".join(plain.split())[:longest].strip()
 
 
-def secret_words(subjects: Iterable[str], files: Iterable[str], ids: Iterable[str]) -> frozenset[str]:
-    """Words that would name a person or file, as :func:`tame` looks for them; short numbers are left alone."""
+def secret_words(
+    subjects: Iterable[str], files: Iterable[str], ids: Iterable[str], shortest_number: int = 5
+) -> frozenset[str]:
+    """Words that would name a person or file, as :func:`tame` looks for them.
+
+    Args:
+        subjects: subject ids
+        files: paths
+        ids: sample ids
+        shortest_number: ids that are numbers of fewer digits are left alone: they are counts as often as ids
+    """
     out: set[str] = set()
     for word in (*subjects, *ids):
         out.add(word)
     for file in files:
         base = re.split(r"[\\/]", file)[-1]
         out |= {file, base, base.split(".")[0]}
-    return frozenset(w.casefold() for w in out if len(w) >= 3 and not (w.isdigit() and len(w) < 5))
+    return frozenset(w.casefold() for w in out if len(w) >= 3 and not (w.isdigit() and len(w) < shortest_number))
 
 
 def _withheld(word: str, secrets: frozenset[str]) -> str:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fiftyone_daebias.cohort.phantom.effects import EFFECTS
+from fiftyone_daebias.sensitivity.cohort import default_shares
 from fiftyone_daebias.sensitivity.result import SensitivityRow, make_sentence
 from fiftyone_daebias.sensitivity.spike import (
     SpikedSource,
@@ -81,6 +82,12 @@ def test_shares_and_permutations_by_hand():
     assert permutations_for(0.05) == 199 and permutations_for(0.05 / 10) == 799
     assert reached([2, 5, 10], [0.1, 0.85, 1.0]) == 5 and reached([2, 5, 10], [0.9, 0.5, 1.0]) == 10
     assert reached([2, 5], [1.0, 0.7]) is None
+
+
+def test_shares_that_a_probe_can_test():
+    assert default_shares(1000) == [0.02, 0.05, 0.1] and default_shares(100) == [0.02, 0.05, 0.1]
+    assert default_shares(56) == [0.02, 0.05, 0.1, 0.2] and default_shares(35) == [0.02, 0.05, 0.1, 0.3]
+    assert default_shares(21) == [0.02, 0.05, 0.1, 0.5]
 
 
 def test_the_same_subjects_are_affected_whatever_is_planted():

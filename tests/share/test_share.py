@@ -367,6 +367,8 @@ def test_groups_and_words_by_hand():
     assert big_enough(range(10), subjects, 2) and not big_enough([0, 1], subjects, 2)
     words = secret_words(["P017", "12"], ["/data/x/scan_9.nii.gz"], ["64a"])
     assert tame("P017, scan_9 and /data/x/scan_9.nii.gz of 12", 0, words) == "[withheld], [withheld] and [withheld] of 12"
+    assert tame("case 017 and 17", 0, secret_words(["017", "17"], [], [], 3)) == "case [withheld] and 17"
+    assert tame("case 017", 0, secret_words(["017"], [], [])) == "case 017"
     assert tame("p017's scan", 0, words) == "[withheld]'s scan"
     assert tame("3 subjects, 12 patients, 1,204 images, T2, 4 mm, 4 of 90 samples", 5) == (
         "fewer than 5 subjects, 12 patients, 1,204 images, T2, 4 mm, fewer than 5 of 90 samples")
