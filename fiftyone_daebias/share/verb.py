@@ -21,6 +21,8 @@ from .risk import measure, sentences
 
 #: findings whose links are printed
 MOST_SHOWN = 20
+#: verdicts of findings that need not be repeated to who imports them
+_QUIET = ("not found", "not tested", "expected")
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ class Imported:
         added: ``{what: names here}``
         n_reviews: reviews that were new
         again: whether this bundle had been imported before
+        findings: what the sender found, the strongest first: ``(verdict, sentence)``
         remarks: what did not match, and why
     """
 
@@ -125,11 +128,12 @@ class Imported:
     added: dict[str, tuple[str, ...]]
     n_reviews: int
     again: bool
+    findings: tuple[tuple[str, str], ...] = ()
     remarks: tuple[str, ...] = ()
 
     def to_dict(self) -> dict:
         raw = {k: list(v) if isinstance(v, tuple) else v for k, v in self.__dict__.items()}
-        return {**raw, "added": {k: list(v) for k, v in self.added.items()}}
+        return {**raw, "added": {k: list(v) for k, v in self.added.items()}, "findings": list(map(list, self.findings))}
 
     def __str__(self) -> str:
         lines = [
@@ -148,6 +152,7 @@ class Imported:
             lines.append("it had been imported before; nothing changed")
         if self.n_reviews:
             lines.append(f"{self.n_reviews:,} reviews added")
+        lines += [f"the sender's finding, {verdict}: {sentence}" for verdict, sentence in self.findings[:5]]
         lines.append(f"its tables and provenance: run {self.run_key!r}")
         return "\n".join([*lines, *(f"note: {r}" for r in self.remarks)])
 
@@ -323,7 +328,8 @@ def _imported(contents, found, ids, key, added, n_reviews, again, remarks) -> Im
     mine = set(ids)
     return Imported(
         contents.id, key, len(contents.rows), len(ids), len(mine & set(found.row_of)), found.by_pixels, len(found.lost),
-        len(found.new), added, n_reviews, again, tuple(remarks),
+        len(found.new), added, n_reviews, again,
+        tuple((f["verdict"], f["sentence"]) for f in contents.findings if f["verdict"] not in _QUIET), tuple(remarks),
     )
 
 

@@ -5,6 +5,7 @@ import json
 import stat
 import struct
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -78,6 +79,14 @@ def test_what_is_written_is_read_and_equal_contents_give_equal_files(tmp_path, m
     # without vectors and at another time: another id, the same id
     assert from_members(to_members(Contents(want.rows))).id != back.id
     assert json.loads(members[MANIFEST])["id"] == back.id
+
+
+def test_a_bundle_written_by_the_first_version_is_read():
+    back = from_members(read_archive(Path(__file__).with_name("bundle_v1.zip")))
+    want = contents()
+    assert back.id == "77a228b2a07c5673" and back.rows == want.rows and back.clusters == want.clusters
+    assert back.probes == want.probes and back.reviews == want.reviews and back.workspaces == want.workspaces
+    np.testing.assert_array_equal(back.maps["dae_map"][1], want.maps["dae_map"][1])
 
 
 def link(name, target):

@@ -190,6 +190,7 @@ def test_another_copy_gets_the_map_the_clusters_and_the_views_by_content(cohorts
     assert {p["field"] for p in results["probes"]} == {"sex", "age"}
     assert results["provenance"]["dae"]["checkpoint_hash"] == "c" * 64
     assert not mate.has_field(schema.embedding_field())
+    assert found.findings[0][0] == "found" and f"the sender's finding, found: {found.findings[0][1]}" in str(found)
     json.dumps(found.to_dict()), json.dumps(shared.to_dict())
 
 
