@@ -79,7 +79,7 @@ _ALL = (
     StepKind("tag", "tag outliers", ("embed",), ("vectors",)),
     StepKind("explain", "explain the strongest findings", ("probe-all", "test-clusters"), ("content", "clusters"),
              left_out=_EXPLAINED, extra=(_TOP,)),
-    StepKind("sensitivity", "what would have been found", ("embed",), ("content", "table"), default=None),
+    StepKind("sensitivity", "what would have been found", ("embed", "probe-all"), ("content", "table"), default=None),
     StepKind("report", "write the report", optional=False),
 )
 #: the steps whose verbs this installation has, in order

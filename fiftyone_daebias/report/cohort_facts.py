@@ -87,7 +87,7 @@ def cohort_facts(samples, k: int = 5) -> CohortFacts:
     """
     ids, subjects = store.sample_ids(samples), np.array(store.read_subjects(samples), dtype=object)
     table = store.read_table(samples)
-    kinds = store.metadata_fields(samples)
+    kinds = {f: kind for f, kind in store.metadata_fields(samples).items() if f != schema.MONTAGE_FIELD}
     counts = Counter(subjects)
     per = sorted(counts.values()) or [0]
     splits: dict[str, int] = {}

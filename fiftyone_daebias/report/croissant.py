@@ -17,12 +17,14 @@ _CONTEXT = {
     "conformsTo": "dct:conformsTo", "cr": "http://mlcommons.org/croissant/",
     "rai": "http://mlcommons.org/croissant/RAI/",
     "data": {"@id": "cr:data", "@type": "@json"}, "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "dct": "http://purl.org/dc/terms/", "examples": {"@id": "cr:examples", "@type": "@json"}, "extract": "cr:extract",
+    "dct": "http://purl.org/dc/terms/", "equivalentProperty": "cr:equivalentProperty",
+    "examples": {"@id": "cr:examples", "@type": "@json"}, "extract": "cr:extract",
     "field": "cr:field", "fileProperty": "cr:fileProperty", "fileObject": "cr:fileObject", "fileSet": "cr:fileSet",
     "format": "cr:format", "includes": "cr:includes", "isLiveDataset": "cr:isLiveDataset", "jsonPath": "cr:jsonPath",
     "key": "cr:key", "md5": "cr:md5", "parentField": "cr:parentField", "path": "cr:path", "recordSet": "cr:recordSet",
     "references": "cr:references", "regex": "cr:regex", "repeated": "cr:repeated", "replace": "cr:replace",
-    "sc": "https://schema.org/", "separator": "cr:separator", "source": "cr:source", "subField": "cr:subField",
+    "samplingRate": "cr:samplingRate", "sc": "https://schema.org/", "separator": "cr:separator", "source": "cr:source",
+    "subField": "cr:subField",
     "transform": "cr:transform",
 }
 UNKNOWN = "not recorded by the audit"
@@ -34,9 +36,9 @@ def croissant(facts: ReportFacts, about: About) -> dict:
     missing = [f"{f.name}: {percent(f.n_missing / max(c.n_samples, 1))} missing" for f in c.fields if f.n_missing]
     out = {
         "@context": _CONTEXT, "@type": "sc:Dataset", "name": _name(c.name),
-        "description": about.description or f"{c.n_samples:,} medical images or volumes of {c.n_subjects:,} subjects, "
-                                            "audited "
-                                            "with fiftyone_daebias.",
+        "description": about.description or (
+            f"{c.n_samples:,} medical images or volumes of {c.n_subjects:,} subjects, audited with fiftyone_daebias."
+        ),
         "conformsTo": ["http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"],
         "license": about.license or UNKNOWN, "url": about.url or "urn:x-daebias:" + _name(c.name),
         "creator": {"@type": "sc:Organization", "name": about.creator or UNKNOWN},

@@ -76,8 +76,8 @@ def datasheet(facts: ReportFacts, about: About) -> Datasheet:
         )),
         Section("Preprocessing", (("What was done?", preprocessing(facts)),)),
         Section("Biases and limits", (
-            ("What biases are known?", " ".join(biases(facts)) or "The audit found none that holds."),
-            ("What is not known?", " ".join(known_limits(facts))),
+            ("What biases are known?", "\n".join(biases(facts)) or "The audit found none that holds."),
+            ("What is not known?", "\n".join(known_limits(facts))),
         )),
         Section("Uses", (
             ("What should they not be used for?", "Any model for which a finding above could serve as a short cut, "

@@ -157,7 +157,12 @@ def _runs(samples) -> tuple[tuple[Made, ...], dict, str, list[str]]:
 
 
 def _words(value) -> str:
-    return listed(value, 8) if isinstance(value, (list, tuple)) else str(value)[:200]
+    if isinstance(value, (list, tuple)):
+        return listed(value, 8)
+    if isinstance(value, Mapping):
+        return listed((f"{k} {_words(v)}" for k, v in value.items()), 20)
+    # a hash is told by its beginning
+    return value[:12] if isinstance(value, str) and re.fullmatch("[0-9a-f]{40,}", value) else str(value)[:200]
 
 
 def _checkpoint(samples) -> dict:

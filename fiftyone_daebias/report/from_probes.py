@@ -99,9 +99,10 @@ def _next(row: ProbeResult) -> NextStep | None:
         return None
     if row.decodable and row.n_opposite and row.kind == "binary":
         return existing("disagreements", f"Whose {row.field} is wrong, and who only looks so?", field=row.field)
-    if row.decodable:
-        return existing("suggest-clusters", "Look for groups on the map")
-    return None
+    if row.decodable and row.classes:
+        value = row.classes[-1]
+        return existing("explain", f"Where in the image is {value}?", field=row.field, value=value)
+    return existing("suggest-clusters", "Look for groups on the map") if row.decodable else None
 
 
 def _unit(row: ProbeResult) -> str:

@@ -69,7 +69,8 @@ def _make(tag: str) -> tuple[str, str, str, Callable[[str], str], bool, NextStep
     if kind in _VERDICTS and name:
         return (
             f"disagreements:{name}:{kind}", "disagreements", f"{name}: {kind.replace('-', ' ')}",
-            lambda who: f"{who} {_VERDICTS[kind]}: the probe of {name} disagrees with their label.", False, None, name,
+            lambda who: f"{who} {_VERDICTS[kind]}: the probe of {name} disagrees with their label.", False,
+            existing("explain", "Where in the image do they differ?", tag=tag), name,
         )
     simple = {
         schema.TAG_OUTLIER: (

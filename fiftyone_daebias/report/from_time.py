@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from .. import schema, store
 from ..clusters.timeline import iso_date
-from .finding import Evidence, Finding, Selector, existing
+from .finding import Evidence, Finding, NextStep, Selector, existing
 from .pool import Claim
 from .wording import count, number, percent
 
@@ -45,9 +45,19 @@ def _claim(row: dict, config: dict) -> Claim:
         f"drift:{group}:{over}", "drift", f"{group or 'all samples'} over {over}", _sentence(row), "", evidence,
         row["n_subjects"], 0, Selector("group", group, by) if by else Selector("field", over), field=over,
         run_key=schema.DRIFT_RUN,
-        next_step=existing("reidentify", "Can month, site or person be told?") if row["verdict"] == "change" else None,
+        next_step=_next(row),
     )
     return Claim(finding, _NAN, judge, FAMILY)
+
+
+def _next(row: dict) -> NextStep | None:
+    if row["verdict"] != "change":
+        return None
+    if row["changes"] and row["over"].endswith("_years"):
+        largest = max(row["changes"], key=lambda c: c["size"])
+        return existing("explain", "Where in the image is the change?", field=row["over"],
+                        value=f">={_number(largest['when']):.4f}")
+    return existing("reidentify", "Can month, site or person be told?")
 
 
 def _strength(size: float) -> float:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..schema import field_stem
 from .charts import bar_chart, drift_chart, probe_chart
 from .cohort_facts import FieldFacts
 from .datasheet import Datasheet
-from .facts import ReportFacts
+from .facts import Made, ReportFacts
 from .finding import Finding
+from .from_probes import key_of
 from .glossary import GLOSSARY
 from .map_pictures import RAMP, MapPicture
 from .markup import Markup, el, join, table
-from .wording import count, number, p_value, percent, score
+from .wording import count, listed, number, p_value, percent, score
 
 _CSS = Path(__file__).with_name("page.css")
 #: nothing may be fetched and no script may run, whatever a field value holds
@@ -82,7 +84,9 @@ def _summary(facts: ReportFacts) -> Markup:
                (len(facts.of_verdict("unconfirmed")), "unconfirmed"), (len(facts.of_verdict("not found")), "not found"),
                (facts.findings.n_tests, "tests corrected together")]
     reviewed = sum(bool(f.status) for f in rows)
-    lead = el("ol", *(el("li", el("a", f.title, href=f"#{_anchor(f)}"), ": ", f.sentence) for f in found[:6]))
+    one_a_group = {f.cluster or f.key: f for f in reversed(found)}.values()
+    told = [f for f in found if f in one_a_group][:6]
+    lead = el("ol", *(el("li", el("a", f.title, href=f"#{_anchor(f)}"), ": ", f.sentence) for f in told))
     if not rows:
         lead = el("p", "Nothing has been computed on this dataset yet: run ", el("code", "daebias audit"), ".")
     elif not found:
@@ -140,7 +144,8 @@ def _anchor(f: Finding) -> str:
     return "f-" + "".join(ch if ch.isascii() and ch.isalnum() else f"-{ord(ch):x}-" for ch in f.key)
 
 
-def _card(f: Finding, pictures: dict[str, str]) -> Markup:
+def _card(f: Finding, pictures: dict[str, str], also: Iterable[Finding] = ()) -> Markup:
+    """A finding in full, with others of the same group below it."""
     e = f.evidence
     numbers = []
     if e.measure not in ("", "samples") and e.value == e.value:
@@ -159,10 +164,22 @@ def _card(f: Finding, pictures: dict[str, str]) -> Markup:
     return el(
         "article", el("h3", el("span", f.verdict, cls=f"verdict {f.verdict.replace(' ', '-')}"), f.title),
         el("p", f.sentence), el("div", *(el("span", f"{k} ", el("b", v)) for k, v in numbers), cls="facts"),
-        _notes(f), [_figure(g, pictures) for g in f.figures], *(_review(r) for r in f.reviews),
+        _notes(f), [_figure(g, pictures) for g in f.figures], *(_review(r) for r in f.reviews), _also(also),
         el("p", step, el("span", f.key, cls="key"), cls="small-print"),
         cls=f"finding {f.verdict.replace(' ', '-')}", id=_anchor(f),
     )
+
+
+def _also(rows: Iterable[Finding]) -> Markup | None:
+    said = [el("li", f"{f.field}: ", _effect(f), f"; {f.verdict}", *(_review(r) for r in f.reviews), id=_anchor(f))
+            for f in rows]
+    return join([el("p", "The same group also differs in:", cls="small-print"), el("ul", *said, cls="small-print")]) \
+        if said else None
+
+
+def _effect(f: Finding) -> str:
+    e = f.evidence
+    return f"{e.measure} {number(e.value)} ({number(e.interval[0])} to {number(e.interval[1])}), q {p_value(e.q)}"
 
 
 def _notes(f: Finding) -> Markup | None:
@@ -186,12 +203,19 @@ def _findings(facts: ReportFacts, pictures: dict[str, str]) -> Markup:
     cards = [f for f in facts.findings.rows
              if f.verdict in ("found", "explained", "unconfirmed") or f.kind in ("opposite", "outliers") or f.reviews]
     cards = [f for f in cards if f.kind not in _EXPLAINING]
+    also: dict[str, list[Finding]] = {}
+    first: dict[str, str] = {}
+    for f in cards:
+        if f.kind == "association" and first.setdefault(f.cluster, f.key) != f.key:
+            also.setdefault(first[f.cluster], []).append(f)
+    below = {f.key for rows in also.values() for f in rows}
+    cards = [f for f in cards if f.key not in below]
     rest = cards[MOST_CARDS:]
     more = None
     if rest:
         more = el("details", el("summary", f"{len(rest):,} more, weaker"), _finding_table(rest))
     notes = [el("p", f"Note: {n}", cls="small-print") for n in facts.findings.notes]
-    return join([*(_card(f, pictures) for f in cards[:MOST_CARDS]), more,
+    return join([*(_card(f, pictures, also.get(f.key, ())) for f in cards[:MOST_CARDS]), more,
                  el("p", facts.findings.correction, ".", cls="small-print"), *notes]) if cards else Markup("")
 
 
@@ -239,7 +263,8 @@ def _probes(facts: ReportFacts) -> Markup:
     if not done:
         return Markup("")
     form = {r: (number if r.metric == "MAE" else score) for r in done}
-    rows = [(r.name, r.verdict, f"{r.metric} {form[r](r.score)}",
+    verdicts = {f.key: f.verdict for f in facts.findings.of("probe")}
+    rows = [(r.name, verdicts.get(key_of(r), r.verdict), f"{r.metric} {form[r](r.score)}",
              f"{form[r](r.interval[0])} to {form[r](r.interval[1])}", form[r](r.chance), p_value(r.p), p_value(r.q),
              form[r](r.detectable), f"{r.n_subjects:,}") for r in done]
     adjusted = [r for r in done if r.adjusted and not r.adjusted.reason]
@@ -252,7 +277,7 @@ def _probes(facts: ReportFacts) -> Markup:
     return join([
         el("p", "From the embedding alone, in subjects the probe has not seen. Dots on or left of the dashed line are "
                 "no "
-                "better than guessing; filled dots hold over everything that was tested."),
+                "better than guessing; filled dots are better than guessing over everything that was tested."),
         probe_chart(done),
         table(("field", "verdict", "score", "95 % interval", "guessing", "p", "q", "finds from", "subjects"), rows,
               numeric=(4, 5, 6, 7, 8)),
@@ -265,10 +290,8 @@ def _clusters(facts: ReportFacts) -> Markup:
     tests = facts.findings.of("association")
     for f in facts.findings.of("cluster"):
         mine = [t for t in tests if t.cluster == f.cluster and t.verdict not in ("not tested", "not found")][:5]
-        lines = [el("li", el("span", t.verdict, cls=f"verdict {t.verdict.replace(' ', '-')}"), f"{t.field}: ",
-                    f"{t.evidence.measure} {number(t.evidence.value)} "
-                    f"({number(t.evidence.interval[0])} to {number(t.evidence.interval[1])}), q "
-                    f"{p_value(t.evidence.q)}")
+        lines = [el("li", el("span", t.verdict, cls=f"verdict {t.verdict.replace(' ', '-')}"), f"{t.field}: "
+                                                                                               "", _effect(t))
                  for t in mine]
         overlap = facts.shown.get(f.cluster)
         cards.append(el(
@@ -333,8 +356,8 @@ def _not_found(facts: ReportFacts) -> Markup:
 
 def _method(facts: ReportFacts) -> Markup:
     model = [(k.replace("_", " "), v) for k, v in facts.checkpoint.items()]
-    runs = [(m.run, m.created.replace("T", " ")[:16], "; ".join(f"{k}: {v}" for k, v in m.parameters))
-            for m in facts.made]
+    runs = [(name, made.replace("T", " ")[:16], "; ".join(f"{k}: {v}" for k, v in how))
+            for name, made, how in _alike(facts.made)]
     steps = [(s["label"], s["outcome"], s["summary"], f"{s['seconds']:.1f}" if s["outcome"] == "done" else "")
              for s in facts.steps]
     versions = ", ".join(f"{k} {v}" for k, v in facts.versions.items())
@@ -354,8 +377,25 @@ def _method(facts: ReportFacts) -> Markup:
     ])
 
 
+def _alike(runs: Iterable[Made]) -> list[tuple[str, str, tuple]]:
+    """Runs of one kind with the same parameters but for the field, in one row."""
+    groups: dict[tuple, list[Made]] = {}
+    for run in runs:
+        field = dict(run.parameters).get("field", "")
+        stem = run.run.removesuffix(field_stem(field)) if field else run.run
+        how = tuple((k, v) for k, v in run.parameters if k != "field")
+        groups.setdefault((stem, how), []).append(run)
+    out = []
+    for (stem, how), mine in groups.items():
+        fields = [dict(m.parameters).get("field", "") for m in mine]
+        name = mine[0].run if len(mine) == 1 else f"{stem}… of {listed(fields, 60)}"
+        out.append((name, max(m.created for m in mine), how))
+    return out
+
+
 def _datasheet(sheet: Datasheet) -> Markup:
     parts = []
     for section in sheet.sections:
-        parts += [el("h3", section.title), el("dl", *((el("dt", q), el("dd", a)) for q, a in section.answers))]
+        answers = ((el("dt", question), el("dd", answer, cls="lines")) for question, answer in section.answers)
+        parts += [el("h3", section.title), el("dl", *answers)]
     return join(parts)

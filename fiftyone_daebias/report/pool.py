@@ -56,6 +56,6 @@ def settle(claims: list[Claim]) -> tuple[list[Finding], int, str]:
     text = (
         f"q-values are corrected together (Benjamini-Hochberg) over everything that was tested on this dataset: {n:,} "
         f"tests ({parts}); {LEVEL:.0%} of what is called found may be chance. Copies, leaks, conflicts, outliers and "
-        "re-identification are counted, not tested"
+        "re-identification are counted, not tested; explanations look closer at groups that are known already"
     )
     return out, n, text

@@ -183,8 +183,8 @@ def _pictures(samples, facts: ReportFacts) -> tuple[dict[str, str], int]:
                 height = round(picture.height * WIDEST / picture.width)
                 picture = picture.resize((WIDEST, height), Image.Resampling.LANCZOS)
             buffer = io.BytesIO()
-            picture.quantize(128).save(buffer, "PNG", optimize=True)
-            out[described["name"]] = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+            picture.save(buffer, "WEBP", quality=88, method=4)
+            out[described["name"]] = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
     return out, gone
 
 
