@@ -10,6 +10,7 @@ from .result import SensitivityRow
 
 ACROSS = 4
 _MARKERS = "osD^vP"
+_OPPOSITE = dict(zip("LRAPSI", "RLPAIS", strict=True))
 
 
 def curve_figure(dataset_name: str, rows: list[SensitivityRow], level: float) -> dict:
@@ -115,7 +116,7 @@ def _plotly(rows, effects: list[str], shares: list[float]) -> dict:
 
 
 def example_figure(
-    dataset_name: str, pictures: dict[str, list[tuple[float, np.ndarray]]], units: dict[str, str]
+    dataset_name: str, pictures: dict[str, list[tuple[float, np.ndarray]]], units: dict[str, str], axes: str = ""
 ) -> dict:
     """One row an effect: the middle slice as it is and with each strength.
 
@@ -123,6 +124,7 @@ def example_figure(
         dataset_name: name of the dataset
         pictures: ``{effect: [(strength, slice (H, W) in [-1, 1])]}``, strength 0 first
         units: unit of each effect
+        axes: directions in which rows and columns run, as "IP" for sagittal slices; "" if unknown
     """
     across = max(len(p) for p in pictures.values())
     shape = next(iter(pictures.values()))[0][1].shape
@@ -135,6 +137,15 @@ def example_figure(
         for axis, (strength, picture) in zip(line, shown, strict=False):
             axis.imshow(picture, cmap="gray", vmin=-1, vmax=1)
             axis.set_title("as it is" if strength == 0 else f"{effect.replace('_', ' ')} {strength:g}", fontsize=7)
+    if len(axes) == 2 and set(axes) <= set(_OPPOSITE):
+        down, right = axes
+        marks = {(0.5, 0.99): _OPPOSITE[down], (0.5, 0.01): down, (0.02, 0.5): _OPPOSITE[right], (0.98, 0.5): right}
+        for (x, y), letter in marks.items():
+            panels[0, 0].text(
+                x, y, letter, transform=panels[0, 0].transAxes, color="#E69F00", fontsize=7,
+                ha="left" if x < 0.5 else "right" if x > 0.5 else "center",
+                va="bottom" if y < 0.5 else "top" if y > 0.5 else "center",
+            )
     said = "; ".join(f"{e.replace('_', ' ')}: {u}" for e, u in units.items())
     return save_figure(
         dataset_name, "sensitivity_examples", figure, "What was planted",

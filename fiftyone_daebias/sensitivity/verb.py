@@ -136,7 +136,7 @@ def audit_sensitivity(
         figures = [
             curve_figure(dataset.name, rows, level),
             example_figure(dataset.name, _examples(cohort, wanted, spacing, seed, encoder.image_size),
-                           {e: _unit(e, in_pixels) for e, _ in wanted}),
+                           {e: _unit(e, in_pixels) for e, _ in wanted}, _axes(samples, cohort)),
         ]
     result = Sensitivity(
         tuple(rows), sentence, level, n_tests, cohort.n_subjects, len(cohort.subjects), len(cohort.pool),
@@ -283,6 +283,14 @@ def _far_shifts(cohort: Cohort, wanted, spacing) -> list[str]:
         return []
     return [f"a shift by more than {most:.3g} (a tenth of the picture) brings in a mirrored edge, which is easier to "
             f"see than what a scanner would have acquired: take shifts from {min(far, key=abs):g} on as too optimistic"]
+
+
+def _axes(samples, cohort: Cohort) -> str:
+    """Directions of the rows and columns of the example; "" if they are not known."""
+    if not store.has_field(samples, schema.GEOMETRY_FIELD):
+        return ""
+    geometry = store.read_field(samples, schema.GEOMETRY_FIELD)[int(cohort.places[cohort.rows[0]])]
+    return str((geometry or {}).get("axes_now") or "")[1:]
 
 
 def _unit(effect: str, in_pixels: bool) -> str:
