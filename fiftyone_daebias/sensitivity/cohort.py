@@ -14,8 +14,6 @@ from ..probes.fields import MIN_SUBJECTS
 from ..progress import Progress
 from .spike import PIXELS, Spacing
 
-#: tests of larger cohorts are run on whole subjects drawn at random: a trial is a probe of everything
-MOST_SAMPLES = 1_500
 #: shares that are asked for unless others are named, and those added for cohorts in which none of them is testable
 SHARES, LARGER = (0.02, 0.05, 0.1), (0.2, 0.3, 0.5)
 #: copies are made of so many times the subjects of the largest share: trials that drew from fewer would be alike
@@ -55,7 +53,7 @@ class Cohort:
 
 def read_cohort(
     samples, model: str, subject_field: str | None, n_subjects: int | None, shares: list[float] | None,
-    seed: int,
+    max_samples: int, seed: int,
     progress: Progress | None,
 ) -> Cohort:
     """Reads the embedding and draws who is tested and who may be affected.
@@ -75,10 +73,11 @@ def read_cohort(
     vectors, subjects = matrix[usable], np.array(source.subjects)[places]
     rng = np.random.default_rng([seed, 104_729])
     order = rng.permutation(np.unique(subjects))
-    if len(subjects) > MOST_SAMPLES:
+    if len(subjects) > max_samples:
+        # a trial is a probe of everything, so larger cohorts are tested on whole subjects drawn at random
         counts = {s: n for s, n in zip(*np.unique(subjects, return_counts=True), strict=True)}
         total = np.cumsum([counts[s] for s in order])
-        order = order[: max(2, int((total <= MOST_SAMPLES).sum()))]
+        order = order[: max(2, int((total <= max_samples).sum()))]
         rows = np.flatnonzero(np.isin(subjects, order))
         places, vectors, subjects = places[rows], vectors[rows], subjects[rows]
     total = len(order)

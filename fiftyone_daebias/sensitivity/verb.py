@@ -42,6 +42,7 @@ def audit_sensitivity(
     strengths: list[float] | None = None,
     prevalences: list[float] | None = None,
     n_subjects: int | None = None,
+    max_samples: int = 1500,
     repeats: int = 20,
     islands: bool = False,
     n_tests: int | None = None,
@@ -73,6 +74,8 @@ def audit_sensitivity(
             larger one where these are fewer than 10 subjects
         n_subjects: subjects of whom altered copies are made; fewer is faster, but trials are then alike; default:
             three times as many as the largest share needs, at least 40
+        max_samples: samples of the cohort that a trial tests at most, of whole subjects drawn at random; fewer is
+            faster, and finds less
         repeats: trials for each effect, strength and share
         islands: whether to look, in five trials each, for clusters that are the affected; slower
         n_tests: fields among which the marking field is; an effect counts as found at p of 0.05 over this number;
@@ -94,10 +97,12 @@ def audit_sensitivity(
     wanted = _wanted(effects, strengths)
     if prevalences and not all(0 < s <= 0.5 for s in prevalences):
         raise InputError(f"prevalences are shares above 0 and at most 0.5; got {', '.join(map(str, prevalences))}")
+    if max_samples < 50:
+        raise InputError(f"max_samples must be at least 50; got {max_samples}")
     if repeats < 5 or n_tests is not None and n_tests < 1:
         raise InputError(f"repeats must be at least 5 and n_tests at least 1; got {repeats} and {n_tests}")
     told, dataset = listening(progress), store.dataset_of(samples)
-    cohort = read_cohort(samples, model, subject_field, n_subjects, prevalences, seed, progress)
+    cohort = read_cohort(samples, model, subject_field, n_subjects, prevalences, max_samples, seed, progress)
     shares = cohort.shares
     if any(e in ("flip", "lost_edge_slice") for e, _ in wanted) and _depth(cohort) == 1:
         raise InputError("effects: flip and lost_edge_slice need volumes; these samples are single images")

@@ -105,6 +105,15 @@ def test_it_goes_on_where_it_was_and_gives_the_same(embedded, result, monkeypatc
     assert row(islands, "none", 0, 0.3).island == 0 and "island" not in str(result)
 
 
+def test_a_larger_cohort_is_tested_in_part_and_says_so(embedded):
+    found = embedded.audit_sensitivity(
+        effects=["contrast"], strengths=[3], repeats=5, max_samples=50, n_tests=1, progress=None)
+    assert found.n_samples == found.n_subjects == 50 and "tested on 50 of 56 samples" in found.notes[-1]
+    # without shares named, a larger one is added for so small a cohort
+    assert [r.prevalence for r in found.rows if r.effect == "contrast"] == [0.02, 0.05, 0.1, 0.2]
+    assert [bool(r.reason) for r in found.rows if r.effect == "contrast"] == [True, True, True, False]
+
+
 def test_lengths_are_pixels_where_the_spacing_is_unknown(embedded, monkeypatch):
     seen = []
     real = verb.SpikedSource
@@ -137,7 +146,7 @@ def test_bad_input_says_so(embedded, dataset_name):
         ({"prevalences": [0.9]}, "at most 0.5"),
         ({"prevalences": [0.05]}, "too few subjects: a probe needs 10 .* of 200; there are 56"),
         ({"n_subjects": 3}, "at least 10"),
-        ({"repeats": 1}, "repeats must be at least 5"),
+        ({"repeats": 1}, "repeats must be at least 5"), ({"max_samples": 9}, "max_samples must be at least 50"),
         ({"effects": ["flip"], "prevalences": [0.2]}, "need volumes"),
         ({"model": "pca"}, "run 'daebias embed' first"),
     ):
