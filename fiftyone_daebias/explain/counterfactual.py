@@ -13,7 +13,7 @@ from ..dae.samples import pick_device
 from ..errors import InputError
 from ..probes.fields import Target, make_target
 from ..progress import Progress, listening, start
-from .cam_overlap import CamOverlap, overlap_with_cam
+from .cam_overlap import CamOverlap, explain_run, overlap_with_cam
 from .counterfactual_figures import draw_figures
 from .counterfactual_maps import Observed, Shown, compare_with_observed, mean_images
 from .decoded import Decoder, Quality, pick_code
@@ -21,7 +21,7 @@ from .direction import Directions, Gate, check_gate, distance, find_directions, 
 from .embedded import Embedded, open_embedding
 from .groups import Groups, resolve_groups
 from .response import Response, read_responses
-from .square import square_of
+from .square import side_of, square_of
 
 AMOUNTS = 7
 #: images read for the observed difference
@@ -189,7 +189,12 @@ def counterfactual(
     response = read_responses(directions, shown, part[chosen], n_bootstrap=n_bootstrap, rng=rng)
     agreement = compare_with_observed(shown, observed, directions, target, subjects, rng, n_permutations=199)
     square = square_of(samples, base.source, [int(base.rows[target.rows[k]]) for k in chosen], base.crop)
-    cam, cam_map = overlap_with_cam(samples, stem, shown.mean_map())
+    cam, cam_map = overlap_with_cam(
+        samples, explain_run(
+            samples, {"cluster": cluster, "tag": tag, "field": field, "value": value, "against": against},
+            target.classes if field and value is None else (),
+        ), shown.mean_map(), side_of(samples, base.source, base.rows, base.crop),
+    )
     sides = (target.classes[1], target.classes[0]) if target.categorical else (f"higher {field}", f"lower {field}")
     if along == "normal" and response.kept < 0.4:
         notes = (*notes, "most of the move along the normal is lost in decoding; try along='pattern'")

@@ -60,6 +60,25 @@ def square_of(samples, source, rows, crop: float) -> Square:
     return Square(height, width, (_OPPOSITE[down], down, _OPPOSITE[right], right))
 
 
+def side_of(samples, source, rows, crop: float) -> float:
+    """Median side of the centre crop in the unit of :mod:`.grid`: mm, or pixels of the longest picture here.
+
+    Args:
+        samples: a dataset or view
+        source: its ``SliceSource``
+        rows: positions of the samples
+        crop: side of the centre crop as a share of the shorter side
+    """
+    geometries = [None] * len(source)
+    if store.has_field(samples, schema.GEOMETRY_FIELD):
+        geometries = store.read_field(samples, schema.GEOMETRY_FIELD)
+    longest = max(max(source.cache.shape(k)[-2:]) for k in source.keys)
+    sides = sorted(
+        crop * min(frame_of(source.cache.shape(source.keys[i])[-2:], geometries[i], longest).extent) for i in rows
+    )
+    return float(sides[len(sides) // 2])
+
+
 def scale_bar(width: float) -> float:
     """A round length of about a quarter of a picture's width, mm."""
     return float(min((1, 2, 5, 10, 20, 50, 100, 200), key=lambda mm: abs(mm - width / 4)))

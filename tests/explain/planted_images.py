@@ -38,17 +38,22 @@ def make_dataset(name: str, folder, n_subjects: int = 90, per_subject: int = 1, 
     return dataset
 
 
+#: checkpoints trained in this session; the pictures of all datasets here are of one kind, so one model serves them
+_trained: list[str] = []
+
+
 def train_and_embed(dataset: fo.Dataset, images: int = 5000) -> None:
-    """Trains a tiny model and embeds."""
+    """Embeds with a tiny model, which is trained on the first dataset of the session."""
     from fiftyone_daebias.dae.config import ModelConfig, TrainConfig
     from fiftyone_daebias.dae.learn_dae import DaeLearner
     from fiftyone_daebias.dae.samples import train_on_samples
 
-    model = ModelConfig(
-        image_size=32, patch=4, channels=32, multipliers=(1, 2), blocks=1, attention=(4,), dropout=0.0, embed_dim=64,
-        z_dim=16, encoder="lite", lite_encoder_channels=(16, 32, 32), prediction="x0",
-    )
-    train = TrainConfig(images=images, batch_size=32, lr=2e-3, warmup=10, ema=0.98, time_power=3.0, crop=1.0,
-                        save_every=images)
-    train_on_samples(dataset, "dae", DaeLearner, model, train)
-    dataset.compute_dae_embeddings(progress=None)
+    if not _trained:
+        model = ModelConfig(
+            image_size=32, patch=4, channels=32, multipliers=(1, 2), blocks=1, attention=(4,), dropout=0.0,
+            embed_dim=64, z_dim=16, encoder="lite", lite_encoder_channels=(16, 32, 32), prediction="x0",
+        )
+        train = TrainConfig(images=images, batch_size=32, lr=2e-3, warmup=10, ema=0.98, time_power=3.0, crop=1.0,
+                            save_every=images)
+        _trained.append(train_on_samples(dataset, "dae", DaeLearner, model, train).folder)
+    dataset.compute_dae_embeddings(checkpoint=_trained[0], progress=None)

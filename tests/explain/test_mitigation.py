@@ -102,7 +102,7 @@ def dataset(tmp_path_factory):
     name = "test-explain-mitigation"
     dataset = make_dataset(name, tmp_path_factory.mktemp("pictures"), n_subjects=80, seed=4)
     dataset.set_values("clinic", ["small" if int(s[1:]) % 5 == 0 else "large" for s in dataset.values("subject_id")])
-    train_and_embed(dataset, images=640)
+    train_and_embed(dataset)
     yield dataset
     fo.delete_dataset(name)
 
