@@ -125,7 +125,7 @@ class Collector:
 
     def _findings(self, words: dict[tuple[str, str], tuple[str, str]]) -> dict[str, dict]:
         """The findings' table, by key."""
-        out = {}
+        out, clusters = {}, read_clusters(self.samples)
         for f in collect_findings(self.samples).rows:
             group = f.kind in _GROUPS and f.selector.kind != "all"
             if group and not self.allows(self.members(f.selector.ids(self.samples)), "findings"):
@@ -134,6 +134,8 @@ class Collector:
                 self.withheld["findings"] += f.n_subjects > 0
                 continue
             sentence = f.sentence
+            if f.kind == "cluster" and not self.notes and f.cluster in clusters:
+                sentence = sentence.replace(f", by {clusters[f.cluster].author}", "")
             if f.kind == "association":
                 if (f.cluster, f.field) not in words:
                     self.withheld["findings"] += 1

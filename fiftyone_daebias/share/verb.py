@@ -10,6 +10,7 @@ from pathlib import Path
 from .. import store
 from ..errors import BundleError, InputError
 from ..progress import Progress, listening
+from ..report.wording import count
 from . import merge
 from .archive import read_archive, write_archive
 from .collect import Collector
@@ -151,7 +152,7 @@ class Imported:
         if self.again and not any(self.added.values()) and not self.n_reviews:
             lines.append("it had been imported before; nothing changed")
         if self.n_reviews:
-            lines.append(f"{self.n_reviews:,} reviews added")
+            lines.append(f"{count(self.n_reviews, 'review')} added")
         lines += [f"the sender's finding, {verdict}: {sentence}" for verdict, sentence in self.findings[:5]]
         lines.append(f"its tables and provenance: run {self.run_key!r}")
         return "\n".join([*lines, *(f"note: {r}" for r in self.remarks)])
@@ -355,11 +356,11 @@ def _remarks(samples, contents: Contents, found) -> list[str]:
     if named:
         out.append(f"not here: {', '.join(named[:5])}" + (f" and {len(named) - 5:,} more" if len(named) > 5 else ""))
     if found.known_subjects:
-        out.append(f"{found.known_subjects:,} samples that are not here are of subjects who are: their images differ "
+        out.append(f"{count(found.known_subjects, 'sample')} not here, of subjects who are here: their images differ "
                    "in content, or were registered with other settings")
     if found.other_subjects:
-        out.append(f"{found.other_subjects:,} images are of another subject here than in the bundle")
+        out.append(f"{count(found.other_subjects, 'image')} of another subject here than in the bundle")
     if found.regrouped:
-        out.append(f"{found.regrouped:,} subjects of the bundle are grouped otherwise here: intervals and p-values of "
-                   "the bundle count subjects as the sender does")
+        out.append(f"{count(found.regrouped, 'subject')} of the bundle grouped otherwise here: its intervals and p-values "
+                   "count subjects as the sender does")
     return out

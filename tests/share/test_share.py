@@ -132,7 +132,9 @@ def test_nothing_of_a_bundle_names_a_person_a_file_or_a_small_group(cohorts, bun
         assert len(inside) >= 5 and (len(set(people)) - len(inside) == 0 or len(set(people)) - len(inside) >= 5)
     assert "its person for" in shared.risk[0] and shared.risk_rows[0]["of"] == "dae_map"
     silent = owner.share(folder / "silent.zip", notes=False, progress=None)
-    assert b"grace" not in b"".join(read_archive(folder / "silent.zip").values()) and not silent.notes
+    said = b"".join(read_archive(folder / "silent.zip").values())
+    assert b"grace" not in said and b"by ada" not in said and not silent.notes
+    assert b"by ada" in b"".join(read_archive(path).values())
 
 
 def test_a_view_that_does_not_open_any_more_is_left_out_and_named(cohorts, tmp_path):
