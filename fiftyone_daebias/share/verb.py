@@ -361,6 +361,6 @@ def _remarks(samples, contents: Contents, found) -> list[str]:
     if found.other_subjects:
         out.append(f"{count(found.other_subjects, 'image')} of another subject here than in the bundle")
     if found.regrouped:
-        out.append(f"{count(found.regrouped, 'subject')} of the bundle grouped otherwise here: its intervals and p-values "
-                   "count subjects as the sender does")
+        out.append(f"{count(found.regrouped, 'subject')} of the bundle grouped otherwise here: its intervals and "
+                   "p-values count subjects as the sender does")
     return out
