@@ -88,17 +88,13 @@ def phantom(
     sites, dates and further fields have nothing to do with the pictures. Run
     again with the same settings it goes on where it was interrupted.
 
-    A plant is KIND[:STRENGTH][:CONDITIONS][:SHARE], for example
-    "shift:43:site=C,region=neck", "headrest:12:site=B,after=2015-06-01" or
-    "marker:10::2%". Kinds: shift (mm), headrest (degrees), twin, label,
-    shading, te (ms), contrast, noise, spacing, lost-slice, flip, marker (mm),
-    duplicate, sampling, nothing. Conditions: site, region, sex, handedness,
-    study_arm, after, before.
-
     Args:
         out: folder to write to; gets "images" (to be registered) and truth.json
         subjects: participants
-        plants: what to plant; default: nothing
+        plants: what to plant, each as KIND[:STRENGTH][:CONDITIONS][:SHARE], such as shift:43:site=C,region=neck or
+            headrest:12:site=B,after=2015-06-01 or marker:10::2%. Kinds: shift (mm), headrest (degrees), twin, label,
+            shading, te (ms), contrast, noise, spacing, lost-slice, flip, marker (mm), duplicate, sampling, nothing.
+            Conditions: site, region, sex, handedness, study_arm, after, before. Default: nothing
         format: real DICOM series, or NIfTI with BIDS sidecars
         regions: neck, chest and lumbar, or some of them; default: all
         sites: names of the sites, with weights if they differ: A=2; default: A B C D
