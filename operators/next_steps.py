@@ -16,7 +16,6 @@ from .bars import bar_of, button
 
 #: verbs that make sense after a verb, the likeliest first
 AFTER = {
-    "register": ("train", "duplicates", "privacy"),
     "duplicates": ("train",),
     "train": ("embed",),
     "embed": ("probe-all", "suggest-clusters", "tag"),
@@ -102,6 +101,10 @@ def steps_after(command: str, values: dict, extra: dict) -> list[Step]:
         extra: parameters that every form gets
     """
     known = {v.command: v for v in VERBS if v.in_app}
+    if command == "register":
+        # the other steps act on the dataset that is open, which is not this one yet
+        opened = {"dataset": values["name"]}
+        return [Step("open_dataset", "Open the dataset", "folder_open", "open_dataset", False, opened)]
     steps = []
     carried = {k: values[k] for k in _CARRIED if k in values}
     if command == "name-cluster":
@@ -110,6 +113,8 @@ def steps_after(command: str, values: dict, extra: dict) -> list[Step]:
         if other in known:
             steps.append(Step(f"next_{other}", known[other].label, known[other].icon, uri(other), True,
                               {**carried, **extra}))
+    if not any(v.command == command and v.method for v in VERBS):
+        return steps
     panel = {"name": schema.PANEL_NAME, "isActive": True, "layout": "horizontal"}
     steps.append(Step("open_panel", "Open the audit panel", "fact_check", "open_panel", False, panel))
     return steps

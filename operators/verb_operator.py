@@ -162,7 +162,8 @@ class VerbOperator(foo.Operator):
             except StopIteration as done:
                 results = {"summary": as_markdown(done.value["summary"]), "files": done.value["files"]}
                 outcome = self._outputs(values, results["files"], dialog), results
-                yield from self._refresh(ctx, values)
+                if self.verb.method:
+                    yield ctx.ops.reload_dataset()
             except Cancelled as stopped:
                 outcome = _notice_output(types.Warning(label="Stopped", description=str(stopped)))
             except (DaebiasError, OSError) as error:
@@ -176,12 +177,6 @@ class VerbOperator(foo.Operator):
     def _show(self, ctx, outputs: types.Property, results: dict) -> GeneratedMessage:
         """A dialog of its own; it takes the place of one shown before."""
         return ctx.ops.show_output(outputs.to_json(), results)
-
-    def _refresh(self, ctx, values: dict):
-        if self.verb.method:
-            yield ctx.ops.reload_dataset()
-        elif self.verb.command == "register":
-            yield ctx.ops.open_dataset(values["name"])
 
     def _progress_output(self, share: float | None, text: str, flag: StopFlag) -> tuple[types.Property, dict]:
         outputs = types.Object()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -234,7 +235,7 @@ class AppPage:
     def finish(self, label: str, timeout: float = 120) -> str:
         """Waits for an operator's result; returns its text."""
         result = self.page.locator("[role=dialog]").filter(
-            has=self.page.get_by_role("button", name="Open the audit panel")
+            has=self.page.get_by_role("button", name=re.compile("Open the (audit panel|dataset)"))
         )
         wrong = self.page.get_by_text("This could not be done")
         result.or_(wrong).last.wait_for(timeout=timeout * 1000)

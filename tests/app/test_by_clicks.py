@@ -33,7 +33,13 @@ def test_a_whole_audit_by_clicks_alone(app, app_url, files, tmp_path):
     app.screenshot("clicks-3-registered")
     dataset = fo.load_dataset(NAME)
 
-    app.press("Train the diffusion autoencoder")
+    app.press("Open the dataset")
+    assert app.until_samples(lambda n: n == 60) == 60
+    app.close_dialogs()
+    app.calm()
+    panel = app.open_audit()
+    app.screenshot("clicks-3-panel-offers-to-start")
+    panel.get_by_role("button", name="Train the diffusion autoencoder").click()
     app.form()
     app.fill("Images", "128")
     app.execute()
@@ -56,6 +62,7 @@ def test_a_whole_audit_by_clicks_alone(app, app_url, files, tmp_path):
     app.screenshot("clicks-5-name-cluster")
     app.execute()
     app.finish("Name the lassoed cluster")
+    dataset.reload()
     (cluster,) = dataset.clusters(progress=None).clusters
     assert (cluster.name, len(cluster.members), cluster.origin, cluster.map_key) == ("upper island", n, "lasso", "dae_map")
     assert len(cluster.polygon) > 4 and cluster.coloured_by == "nothing"
