@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,11 +11,16 @@ from ..errors import InputError
 from ..progress import Progress, listening
 from .audit import Outcome, run_steps
 from .audit_config import AuditConfig
-from .audit_steps import LINE, make_step
+from .audit_steps import LINE, make_step, step_kind
 from .findings import Findings, collect_findings
 from .gates import GateResult, check_subjects, judge_gates, parse_gates
+from .pool import permutations_needed
 from .verb import report_path
 
+#: clusters that a cohort is thought to have when the number of tests is reckoned, before any is known
+CLUSTERS_EXPECTED = 8
+#: from so many samples on, thousands of permutations of a probe take too long
+LARGE = 5_000
 #: parameters that name metadata fields, checked before anything runs
 _FIELDS = ("field", "fields", "expected", "adjust_for", "by", "date_field", "versions", "subject_field")
 
@@ -115,6 +121,7 @@ def audit(
     if out is not None:
         settings = replace(settings, steps={**settings.steps, "report": {
             **(settings.steps.get("report") or {}), "out": str(Path(out).expanduser().resolve())}})
+    settings = _with_permutations(samples, settings)
     if write_config is not None:
         settings = replace(settings, folder=Path(write_config).expanduser().resolve().parent)
         return AuditResult(settings.dataset, written=str(settings.write(write_config)))
@@ -179,6 +186,20 @@ def open_audit(name: str, view: str | None, values: dict, progress: Progress | N
         listening(progress).say(f"registering {parameters['images']} as dataset {name!r}")
         verbs.by_command("register").load()(name, progress=progress, **parameters)
     return store.load_samples(name, view)
+
+
+def _with_permutations(samples, settings: AuditConfig) -> AuditConfig:
+    """With so many permutations, where none are given, that one true effect among all tests can be told."""
+    fields = len(store.metadata_fields(samples))
+    needed = 1000 * math.ceil(permutations_needed(fields * (1 + CLUSTERS_EXPECTED)) / 1000) - 1
+    most = {"probe-all": 19_999 if len(samples) <= LARGE else 4_999, "test-clusters": 49_999, "drift": 9_999}
+    steps = dict(settings.steps)
+    for name, limit in most.items():
+        own = steps.get(name)
+        if own is not None and own.get("n_permutations") is None:
+            default = next(p.default for p in step_kind(name).parameters() if p.name == "n_permutations")
+            steps[name] = {**own, "n_permutations": max(default, min(needed, limit))}
+    return replace(settings, steps=steps)
 
 
 def _check_fields(samples, step: str, parameters: dict) -> None:

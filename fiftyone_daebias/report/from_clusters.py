@@ -39,14 +39,15 @@ def association_claims(samples) -> list[Claim]:
     """One claim a tested pair of cluster and field."""
     if schema.ASSOCIATION_RUN not in store.list_runs(samples, schema.ASSOCIATION_RUN):
         return []
-    _, results = store.load_run(samples, schema.ASSOCIATION_RUN)
+    config, results = store.load_run(samples, schema.ASSOCIATION_RUN)
     tests = results["tests"]
     clusters = read_clusters(samples)
     expected = tests.get("expected") or []
-    return [_claim(row, clusters, expected, tests.get("shown") or {}) for row in tests["rows"]]
+    drawn = int(config.get("n_permutations") or 0)
+    return [_claim(row, clusters, expected, tests.get("shown") or {}, drawn) for row in tests["rows"]]
 
 
-def _claim(row: dict, clusters: dict[str, Cluster], expected: list[str], shown: dict) -> Claim:
+def _claim(row: dict, clusters: dict[str, Cluster], expected: list[str], shown: dict, drawn: int) -> Claim:
     verdict, name = row["verdict"], row["cluster"]
     counts = verdict not in ("not tested", "not blind", "expected")
     low, high = (_number(v) for v in row["interval"])
@@ -81,7 +82,7 @@ def _claim(row: dict, clusters: dict[str, Cluster], expected: list[str], shown: 
         next_step=existing("explain", "Where in the image is the difference?", cluster=name),
     )
     within = _number(row["p_within"]) if counts and expected else _NAN
-    return Claim(finding, within, judge, FAMILY)
+    return Claim(finding, within, judge, FAMILY, drawn)
 
 
 def _sentence(row: dict, expected: list[str]) -> str:

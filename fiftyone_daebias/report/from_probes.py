@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .. import schema, store
 from ..probes.result import ProbeResult
 from .finding import Evidence, Finding, NextStep, Selector, existing
@@ -13,16 +15,23 @@ FAMILY = "probes"
 
 def probe_claims(samples) -> list[Claim]:
     """One claim a stored probe, and one a group of a probe "by" a field."""
-    claims, known = [], set()
+    found: dict[tuple[str, str], tuple[ProbeResult, str, dict]] = {}
     for key in store.list_runs(samples, schema.PROBE_RUN_PREFIX):
         config, results = store.load_run(samples, key)
-        by = config.get("by") or ""
-        rows = [ProbeResult.from_dict(r) for r in results.get("parts") or [results["summary"]]]
-        for row in rows:
-            if (row.field, row.group) not in known:
-                known.add((row.field, row.group))
-                claims.append(_claim(row, key, by, tuple(config.get("adjust_for") or ())))
-    return claims
+        for raw in results.get("parts") or [results["summary"]]:
+            row = ProbeResult.from_dict(raw)
+            found.setdefault((row.field, row.group), (row, key, config))
+    drawn = permutations_behind([row.p for row, _, _ in found.values()])
+    return [_claim(row, key, config, drawn) for row, key, config in found.values()]
+
+
+def permutations_behind(p_values: list[float]) -> int:
+    """The smallest number of permutations that gives all these p-values; 0 where none does."""
+    p = np.array([v for v in p_values if v == v])
+    for n in (*range(100, 2001), *range(2500, 50_001, 500)) if len(p) else ():
+        if np.all(np.abs(p * n - np.round(p * n)) < 1e-9):
+            return n - 1
+    return 0
 
 
 def agreement_claims(samples) -> list[Claim]:
@@ -58,7 +67,8 @@ def key_of(row: ProbeResult) -> str:
     return f"probe:{row.field}" + (f"@{row.group}" if row.group else "")
 
 
-def _claim(row: ProbeResult, run_key: str, by: str, adjusted_for: tuple[str, ...]) -> Claim:
+def _claim(row: ProbeResult, run_key: str, config: dict, drawn: int) -> Claim:
+    by, adjusted_for = config.get("by") or "", tuple(config.get("adjust_for") or ())
     adjusted = row.adjusted if row.adjusted and not row.adjusted.reason else None
     stem = schema.PROBE_FIELD_PREFIX + schema.field_stem(row.field)
     evidence = Evidence(
@@ -87,7 +97,8 @@ def _claim(row: ProbeResult, run_key: str, by: str, adjusted_for: tuple[str, ...
         Selector("field", stem + (f"_by_{schema.field_stem(by)}" if by else "")) if not row.group else _group(row, by),
         field=row.field, next_step=_next(row), run_key=run_key, notes=tuple(notes),
     )
-    return Claim(finding, adjusted.p if adjusted else float("nan"), judge, FAMILY)
+    within = adjusted.p if adjusted else float("nan")
+    return Claim(finding, within, judge, FAMILY, int(config.get("n_permutations") or drawn))
 
 
 def _group(row: ProbeResult, by: str) -> Selector:

@@ -47,7 +47,7 @@ def _claim(row: dict, config: dict) -> Claim:
         run_key=schema.DRIFT_RUN,
         next_step=_next(row),
     )
-    return Claim(finding, _NAN, judge, FAMILY)
+    return Claim(finding, _NAN, judge, FAMILY, int(config.get("n_permutations") or 0))
 
 
 def _next(row: dict) -> NextStep | None:

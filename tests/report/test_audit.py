@@ -161,6 +161,20 @@ def test_the_effective_configuration_can_be_written_and_read_again(cohort, short
     assert AuditConfig.read(tmp_path / "again.yaml").to_dict() == config.to_dict()
 
 
+def test_there_are_permutations_enough_for_all_tests_unless_a_number_is_given(cohort, tmp_path):
+    cohort.audit(config={"steps": {"drift": {"n_permutations": 99}}}, write_config=tmp_path / "w.yaml", progress=None)
+    steps = yaml.safe_load((tmp_path / "w.yaml").read_text())["steps"]
+    # 4 fields, with 8 clusters 36 tests: 720 permutations would do, the defaults are more
+    assert steps["probe-all"]["n_permutations"] == 999 and steps["test-clusters"]["n_permutations"] == 1999
+    assert steps["drift"]["n_permutations"] == 99
+    for k in range(20):
+        store.write_values(cohort, f"extra_{k}", {i: float(k) for i in store.sample_ids(cohort)}, "float")
+    cohort.audit(write_config=tmp_path / "w.yaml", progress=None)
+    # 24 fields: 216 tests need 4,320
+    steps = yaml.safe_load((tmp_path / "w.yaml").read_text())["steps"]
+    assert [steps[s]["n_permutations"] for s in ("probe-all", "test-clusters", "drift")] == [4999, 4999, 4999]
+
+
 def test_names_that_do_not_exist_stop_the_audit_before_it_starts(cohort, short):
     for options, message in (
         ({"expected": ["sexx"]}, "adjust_for of probe-all: field 'sexx' does not exist"),

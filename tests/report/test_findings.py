@@ -1,6 +1,7 @@
 """Findings: corrected over everything tested, ranked, read from whatever has run, and nothing from nothing."""
 
 import json
+from dataclasses import replace
 
 import fiftyone as fo
 import numpy as np
@@ -10,6 +11,7 @@ from fiftyone_daebias import schema, store, verbs
 from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.report.finding import VERDICTS, Evidence, Finding, existing
 from fiftyone_daebias.report.findings import Findings, collect_findings, findings_stamp
+from fiftyone_daebias.report.from_probes import permutations_behind
 from fiftyone_daebias.report.pool import Claim, settle
 
 
@@ -47,6 +49,32 @@ def test_what_passes_alone_but_not_over_everything_is_unconfirmed(cohort_maker):
     found = collect_findings(dataset)
     assert found.n_tests == 11 and found.by_key("probe:site").verdict == "unconfirmed"
     assert found.by_key("probe:site").evidence.q == pytest.approx(0.44)
+
+
+def test_too_few_permutations_are_said_and_are_no_absence():
+    # 60 tests, one of them as strong as 999 permutations can say: q = .001 * 60 > .05
+    strong = replace(claim("strong", 0.001), n_permutations=999, judge=lambda raw, within: "found" if raw else "not found")
+    out, n, _ = settle([strong, *(claim(f"n{k}", 0.5) for k in range(59))])
+    assert n == 60 and out[0].verdict == "unconfirmed" and "n_permutations=1200 or more" in out[0].notes[0]
+    # with enough of them it is found; and one that is not at their limit is not excused
+    out, _, _ = settle([replace(strong, finding=replace(strong.finding, evidence=Evidence("AUC", 0.9, p=1 / 1201)),
+                                n_permutations=1200), *(claim(f"n{k}", 0.5) for k in range(59))])
+    assert out[0].verdict == "found" and out[0].notes == ()
+    weak = replace(strong, finding=replace(strong.finding, evidence=Evidence("AUC", 0.6, p=0.004)))
+    out, _, _ = settle([weak, *(claim(f"n{k}", 0.5) for k in range(59))])
+    assert out[0].verdict == "not found" and out[0].notes == ()
+    # within strata too: not told is not explained away
+    inner = replace(claim("inner", 1e-5, within=0.001), n_permutations=999,
+                    judge=lambda raw, within: "found" if raw and within else "explained" if raw else "not found")
+    out, _, _ = settle([inner, *(claim(f"n{k}", 0.5) for k in range(59))])
+    assert out[0].verdict == "unconfirmed"
+
+
+@pytest.mark.parametrize("p, n", [
+    ([0.001, 0.034, 0.5], 999), ([0.005, 0.31], 199), ([1 / 3000, 0.25], 2999), ([float("nan")], 0), ([], 0), ([0.123456789], 0),
+])
+def test_permutations_are_read_off_the_p_values(p, n):
+    assert permutations_behind(p) == n
 
 
 def test_findings_of_the_planted_cohort(audited):
@@ -130,9 +158,9 @@ def test_runs_of_rooms_it_does_not_know_speak_for_themselves(cohort_maker):
     store.save_run(dataset, schema.SENSITIVITY_RUN, {}, {"summary": {"sentence": "0.4 SD would be found"}})
     found = collect_findings(dataset)
     explained = found.by_key("explain:a_b")
-    assert explained.sentence == "a is brighter" and explained.verdict == "shown"
+    assert explained.sentence == "a is brighter." and explained.verdict == "shown"
     assert [f["name"] for f in explained.figures] == ["mean"] and explained.selector.ids(dataset) == ids
-    assert found.by_key("sensitivity").sentence == "0.4 SD would be found"
+    assert found.by_key("sensitivity").sentence == "0.4 SD would be found."
 
 
 def test_next_steps_are_verbs_that_exist():

@@ -46,7 +46,7 @@ def assert_self_contained(text):
     for tag, name, value in page.attributes:
         assert not name.startswith("on"), (tag, name)
         if name in ("src", "href"):
-            assert value.startswith(("data:image/png;base64,", "data:image/webp;base64,", "#)), (tag, name, value)
+            assert value.startswith(("data:image/png;base64,", "data:image/webp;base64,", "#")), (tag, name, value)
     style = text.partition("<style>")[2].partition("</style>")[0]
     assert "url(" not in style and "@import" not in style
     return page
