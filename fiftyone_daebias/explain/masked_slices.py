@@ -21,6 +21,9 @@ MARGIN = 0.05
 class MaskedSlices:
     """A ``SliceSource`` seen through masks.
 
+    Grey values are scaled anew by the highest one that is left of the volume: scaled as they were, by the whole
+    volume's highest, a bright spot outside the mask would show inside it.
+
     "inside" shows the mask only, cropped to it (square, one crop for all slices of a volume, and only the slices that
     hold the mask, or the ``least`` around its middle); "outline" shows the mask itself, white on black, in the same
     crop; "outside" shows everything but the mask, uncropped.
@@ -83,13 +86,15 @@ class MaskedSlices:
         mine = self.slices_of(i)
         mine = mine if which is None else mine[list(which)]
         mask = self.mask(i)
-        if self.view == "outside":
-            return np.where(mask[mine], np.float32(BACKGROUND), self.source.read(i, mine))
         if self.view == "outline":
             shown = np.where(mask[mine], np.float32(1.0), np.float32(BACKGROUND))
-        else:
-            shown = np.where(mask[mine], self.source.read(i, mine), np.float32(BACKGROUND))
-        return square_crop(shown, box_of(mask))
+            return square_crop(shown, box_of(mask))
+        left = ~mask if self.view == "outside" else mask
+        volume = self.source.read(i)
+        span = float(volume.max(where=left, initial=BACKGROUND)) - BACKGROUND
+        scaled = (volume[mine] - BACKGROUND) * np.float32(2.0 / span if span > 0 else 0.0) + np.float32(BACKGROUND)
+        shown = np.where(left[mine], scaled, np.float32(BACKGROUND))
+        return shown if self.view == "outside" else square_crop(shown, box_of(mask))
 
 
 def pack(mask: np.ndarray) -> tuple[tuple[int, int, int], np.ndarray]:
