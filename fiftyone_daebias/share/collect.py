@@ -73,7 +73,9 @@ class Collector:
         self.broken: list[str] = []
         n_subjects = len(set(self.subjects))
         if n_subjects < k:
-            raise InputError(f"k: the samples are of {n_subjects} subjects, fewer than {k}; nothing can be shared")
+            raise InputError(
+                f"min_subjects: the samples are of {n_subjects} subjects, fewer than {k}; nothing can be shared"
+            )
 
     def tame(self, text: object, longest: int = 4000) -> str:
         """Text without what must not leave."""

@@ -162,10 +162,10 @@ def share(
     samples,
     out: Path | None = None,
     *,
-    vectors: bool = False,
-    k: int = 5,
-    notes: bool = True,
-    identity: bool = False,
+    with_vectors: bool = False,
+    with_notes: bool = True,
+    with_identity: bool = False,
+    min_subjects: int = 5,
     secret: str | None = None,
     url: str = "http://localhost:5151",
     progress: Progress | None = None,
@@ -176,16 +176,16 @@ def share(
     probes, clusters, saved views, workspaces, provenance and reviews. It holds
     no pixels, and no file name or subject id unless asked. A teammate's own
     copy of the images is matched by hashes of their content. Groups of fewer
-    than k subjects, and those that leave fewer than k out, are withheld.
+    subjects than min_subjects, and those that leave fewer out, are withheld.
 
     Args:
         samples: a dataset or view; the bundle holds the samples of the view
         out: zip file to write; default: none, only views and workspaces for teammates on this database
-        vectors: put the vectors themselves in, not only the map's coordinates; they tell more of a person, see the
-            risk that is printed
-        k: fewest subjects in anything that is shared
-        notes: put notes and authors of clusters and reviews in; subject ids and file names in them are withheld
-        identity: put file names and subject ids in
+        with_vectors: put the vectors themselves in, not only the map's coordinates; they tell more of a person, see
+            the risk that is printed
+        with_notes: put notes and authors of clusters and reviews in; subject ids and file names in them are withheld
+        with_identity: put file names and subject ids in
+        min_subjects: fewest subjects in anything that is shared
         secret: a sentence of at least 12 characters agreed on with the teammate: subjects are then compared too
         url: where teammates on this database open the App
 
@@ -193,11 +193,12 @@ def share(
         links, what went along, what was withheld, and the measured re-identification risk
 
     Raises:
-        InputError: fewer than k subjects, no image left to match by, or a file that cannot be written
+        InputError: too few subjects, no image left to match by, or a file that cannot be written
     """
     store.ensure_samples(samples)
+    k = min_subjects
     if k < 2:
-        raise InputError(f"k: the smallest group that is shared has at least 2 subjects; got {k}")
+        raise InputError(f"min_subjects: the smallest group that is shared has at least 2 subjects; got {k}")
     if not re.fullmatch(r"https?://[\w.\-:\[\]]+(/[\w./\-]*)?", url):
         raise InputError(f"url must look like http://localhost:5151; got {url!r}")
     views = hand_over(samples, url, progress)
@@ -205,7 +206,9 @@ def share(
     if out is None:
         return Shared(name, views)
     out = Path(out).expanduser()
-    found = Collector(samples, k=k, vectors=vectors, identity=identity, notes=notes, secret=secret, progress=progress)
+    found = Collector(
+        samples, k=k, vectors=with_vectors, identity=with_identity, notes=with_notes, secret=secret, progress=progress
+    )
     contents = found.contents()
     arrays = {
         n: ([found.ids[r] for r in rows], values) for n, (rows, values) in {**contents.maps, **contents.vectors}.items()
@@ -223,13 +226,13 @@ def share(
         remarks.append(f"{found.without_content:,} samples were left out: their images cannot be read any more")
     if found.broken:
         remarks.append(f"saved views that do not open any more were left out: {', '.join(found.broken[:5])}")
-    if vectors and not contents.vectors:
+    if with_vectors and not contents.vectors:
         remarks.append("there are no vectors to put in; run 'daebias embed' first")
     if not contents.maps:
         remarks.append("there is no map to put in; run 'daebias embed' first")
-    if notes and (contents.reviews or any(g.description for g in contents.clusters)):
+    if with_notes and (contents.reviews or any(g.description for g in contents.clusters)):
         remarks.append("notes are free text: ids and file names in them were withheld, a name written out was not; "
-                       "notes=False leaves them here")
+                       "with_notes=False leaves them here")
     n_bytes = write_archive(out, members)
     counts = {
         "findings": len(contents.findings), "probes": len(contents.probes), "clusters": len(contents.clusters),
@@ -237,8 +240,8 @@ def share(
     }
     return Shared(
         name, views, str(out), checked.id, n_bytes, len(contents.rows), len({r.subject for r in contents.rows}), counts,
-        dict(contents.withheld), k, bool(contents.vectors), identity, notes, tuple(sentences(risk, list(arrays))), risk,
-        tuple(remarks),
+        dict(contents.withheld), k, bool(contents.vectors), with_identity, with_notes,
+        tuple(sentences(risk, list(arrays))), risk, tuple(remarks),
     )
 
 

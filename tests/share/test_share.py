@@ -131,7 +131,7 @@ def test_nothing_of_a_bundle_names_a_person_a_file_or_a_small_group(cohorts, bun
         inside = {people[r] for r in group["rows"]}
         assert len(inside) >= 5 and (len(set(people)) - len(inside) == 0 or len(set(people)) - len(inside) >= 5)
     assert "its person for" in shared.risk[0] and shared.risk_rows[0]["of"] == "dae_map"
-    silent = owner.share(folder / "silent.zip", notes=False, progress=None)
+    silent = owner.share(folder / "silent.zip", with_notes=False, progress=None)
     said = b"".join(read_archive(folder / "silent.zip").values())
     assert b"grace" not in said and b"by ada" not in said and not silent.notes
     assert b"by ada" in b"".join(read_archive(path).values())
@@ -154,11 +154,11 @@ def test_a_view_that_does_not_open_any_more_is_left_out_and_named(cohorts, tmp_p
 def test_a_larger_k_withholds_more_and_too_large_a_k_everything(cohorts):
     owner, folder = cohorts
     women = len({s for s, x in zip(store.read_subjects(owner), owner.values("sex"), strict=True) if x == "F"})
-    shared = owner.share(folder / "k.zip", k=women + 1, progress=None)
+    shared = owner.share(folder / "k.zip", min_subjects=women + 1, progress=None)
     assert shared.counts["clusters"] == 0 and shared.withheld["clusters"] == 3 and shared.counts["probes"] == 1
     for k, message in ((500, "fewer than 500"), (1, "at least 2")):
         with pytest.raises(InputError, match=message):
-            owner.share(folder / "none.zip", k=k, progress=None)
+            owner.share(folder / "none.zip", min_subjects=k, progress=None)
     with pytest.raises(InputError, match="at least 12 characters"):
         owner.share(folder / "none.zip", secret="short", progress=None)
     with pytest.raises(InputError, match="url must look"):
@@ -277,7 +277,7 @@ def test_a_hostile_bundle_leaves_the_database_as_it_was(bundle, mate, tmp_path):
 def test_vectors_and_names_go_along_only_when_asked(cohorts, mate):
     owner, folder = cohorts
     path = folder / "all.zip"
-    shared = owner.share(path, vectors=True, identity=True, secret="correct horse battery", progress=None)
+    shared = owner.share(path, with_vectors=True, with_identity=True, secret="correct horse battery", progress=None)
     assert shared.vectors and any(r.startswith("dae_embedding: ") for r in shared.risk)
     assert "FILE NAMES AND SUBJECT IDS" in str(shared)
     found = mate.import_shared(path, secret="correct horse battery", progress=None)
@@ -420,7 +420,7 @@ def test_by_uri_from_the_app(cohorts, mate, tmp_path):
             result = asyncio.get_event_loop().run_until_complete(result)
         return result
 
-    shared = run("share", owner, out=str(tmp_path / "app.zip"), k=6)
+    shared = run("share", owner, out=str(tmp_path / "app.zip"), min_subjects=6)
     assert "no pixels" in shared.result["summary"] and (tmp_path / "app.zip").exists()
     found = run("import_shared", mate, bundle=str(tmp_path / "app.zip"))
     assert found.result["result"]["n_matched"] == 89
@@ -434,4 +434,6 @@ def test_by_uri_from_the_app(cohorts, mate, tmp_path):
     for name in ("share", "import_shared", "sensitivity"):
         uri = f"{PLUGIN_NAME}/{name}"
         context = ExecutionContext(request_params={"dataset_name": owner.name, "params": {}}, operator_uri=uri)
-        assert foo.get_operator(uri).resolve_input(context).type.properties
+        form = foo.get_operator(uri).resolve_input(context).type.properties
+        # nothing that tells more of people is ticked beforehand
+        assert form and not any(form[n].default for n in ("with_vectors", "with_identity") if n in form)
