@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .bones import draw_canal, draw_column, draw_rear
-from .frame import REGIONS, make_frame
+from .frame import REGIONS, Frame, make_frame
 from .head import draw_head
 from .spine import Spine
 from .surroundings import draw_abdomen, draw_chest, draw_neck, draw_soft_tissue
@@ -58,8 +58,8 @@ def draw_region(
     for n, x in enumerate(places):
         image = out[n]
         parts = (frame, float(x), thick, signal)
-        body = draw_soft_tissue(image, frame, float(x), region, thick, signal, fine[n], coarse[n])
-        _ORGANS[region](image, *parts, fine[n], coarse[n], body)
+        body, before = draw_soft_tissue(image, frame, float(x), region, thick, signal, fine[n], coarse[n])
+        _ORGANS[region](image, *parts, fine[n], coarse[n], body, before)
         if region == "neck":
             draw_head(image, *parts, fine[n], coarse[n])
         window, grain = image[:, around], fine[n][:, around]
@@ -69,16 +69,28 @@ def draw_region(
     return out
 
 
-def _texture(rng: np.random.Generator, frame, n: int, grain: float) -> np.ndarray:
-    """Smooth standard normal noise with structures of about ``grain`` mm, float32 (n, H, W), fixed to the body."""
-    import cv2
+def _texture(rng: np.random.Generator, frame: Frame, n: int, grain: float) -> np.ndarray:
+    """Smooth standard normal noise with structures of about ``grain`` mm, float32 (n, H, W), fixed to the body.
 
-    reach = 520.0  # mm around the origin in z, and in y
-    size = int(reach / grain)
+    A periodic grid of 400 mm, interpolated by cubic B-splines along rows and columns.
+    """
+    size = int(400 / grain)
     field = rng.standard_normal((n, size, size), dtype=np.float32)
-    z, y = frame.z, frame.y
-    map_y = ((y + reach / 2 - float(frame.middle.mean())) / grain).astype(np.float32)
-    centre = round(float(z.mean()) / 100) * 100.0
-    map_z = ((z - centre + reach / 2) / grain).astype(np.float32)
-    field /= np.float32(0.72)  # what cubic interpolation leaves of the grid's spread
-    return np.stack([cv2.remap(s, map_y, map_z, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP) for s in field])
+    return _splined(_splined(field, frame.z[:, 0] / grain, 1), frame.y[0] / grain, 2)
+
+
+def _splined(field: np.ndarray, at: np.ndarray, axis: int) -> np.ndarray:
+    """A periodic grid at places given in grid steps along one axis; white noise of unit variance keeps it on average.
+
+    Plain sums of four terms, not a matrix product, whose rounding depends on the machine.
+    """
+    base = np.floor(at).astype(int)
+    t = at - base
+    weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]) / 6
+    weights = (weights / np.sqrt((weights**2).sum(axis=0).mean())).astype(np.float32)
+    shape = [1, 1, 1]
+    shape[axis] = len(at)
+    out = np.take(field, (base - 1) % field.shape[axis], axis) * weights[0].reshape(shape)
+    for step in (1, 2, 3):
+        out += np.take(field, (base + step - 1) % field.shape[axis], axis) * weights[step].reshape(shape)
+    return out

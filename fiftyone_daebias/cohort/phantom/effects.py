@@ -109,10 +109,13 @@ def bias_field(slices: np.ndarray, spacing_mm: Spacing, strength: float, rng: np
     weights = rng.standard_normal((2, 3, 3))
     weights[0, 0, 0] = 0
     # the cosines are orthogonal, with mean squares of 1 (constant) and 1/2, so the field's spread is known
-    powers = [np.where(np.arange(len(w)) == 0, 1.0, 0.5) for w in waves]
-    weights /= np.sqrt(np.einsum("abc,a,b,c->", weights**2, *powers))
-    waves = [w.astype(np.float32) for w in waves]
-    field = np.einsum("abc,as,bh,cw->shw", (strength * weights).astype(np.float32), *waves, optimize=True)
+    powers = [np.where(np.arange(len(v)) == 0, 1.0, 0.5) for v in waves]
+    weights *= strength / np.sqrt((weights**2 * powers[0][:, None, None] * powers[1][:, None] * powers[2]).sum())
+    field = np.zeros((s, h, w), np.float32)
+    for b in range(3):
+        for c in range(3):
+            along = (weights[:, b, c][:, None] * waves[0]).sum(axis=0)
+            field += along[:, None, None].astype(np.float32) * np.outer(waves[1][b], waves[2][c]).astype(np.float32)
     return (slices * np.exp(field)).astype(np.float32)
 
 

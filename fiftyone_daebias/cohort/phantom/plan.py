@@ -81,6 +81,10 @@ def make_plan(subjects: int, plants: list[str], sites: list[str], regions: list[
                 ]
                 pairs += [(m, r) for m in (people[k].name, twin.name) for r in regions]
             affected.insert(n, pairs)
+    for n, plant in enumerate(parsed):
+        if plant.kind != "duplicate":  # a copy shows what its original shows
+            own = set(affected[n])
+            affected[n] += [(c.name, r) for c in copies for r in regions if (c.copy_of, r) in own]
     return Plan(people + copies, scans, parsed, affected, places, seed)
 
 

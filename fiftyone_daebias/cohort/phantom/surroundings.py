@@ -31,7 +31,7 @@ def _fat(f: Frame) -> np.ndarray:
 
 def draw_soft_tissue(
     image: np.ndarray, f: Frame, x: float, region: str, thick: float, signal: dict, fine: np.ndarray, coarse: np.ndarray
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """Skin, fat, and the muscles behind the spine; in place.
 
     Args:
@@ -44,7 +44,7 @@ def draw_soft_tissue(
         fine, coarse: standard normal textures (H, W)
 
     Returns:
-        share of each pixel that is body (H, W)
+        share of each pixel that is body, and its distance to the skin in front, mm, both (H, W)
     """
     build = f.spine.build
     before, behind = outlines(f, x, region)
@@ -68,17 +68,16 @@ def draw_soft_tissue(
     paint(image, soft(beside, 2.0) * body, lean + (0.3 + 0.12 * coarse).clip(0, 1) * (signal["fat"] - lean))
     # a thin dark fascia over them
     paint(image, soft(0.9 - np.abs(behind - fat), 0.8) * body * 0.7, signal["ligament"])
-    return body
+    return body, before
 
 
-def draw_neck(image, f: Frame, x: float, thick: float, signal: dict, fine, coarse, body) -> None:
+def draw_neck(image, f: Frame, x: float, thick: float, signal: dict, fine, coarse, body, before) -> None:
     """Prevertebral tissue, larynx and trachea, tongue, vessels; in place."""
     t = f.spine.build.traits
     side = abs(x)
     front = -f.look("depth") / 2
     c6, c3 = f.spine.centres[AT["C6"]], f.spine.centres[AT["C3"]]
     # muscles and glands fill the neck in front
-    before, _ = outlines(f, x, "neck")
     inside = np.minimum(front - 2 - f.d, before - 5)
     filler = signal["muscle"] + (0.35 + 0.25 * coarse).clip(0, 1) * (0.8 * signal["gland"] - signal["muscle"])
     paint(image, soft(inside, 2.0) * body, filler)
@@ -102,10 +101,9 @@ def draw_neck(image, f: Frame, x: float, thick: float, signal: dict, fine, coars
         paint(image, soft(tube, f.pixel) * (abs(side - at) < half) * body, signal[kind])
 
 
-def draw_chest(image, f: Frame, x: float, thick: float, signal: dict, fine, coarse, body) -> None:
+def draw_chest(image, f: Frame, x: float, thick: float, signal: dict, fine, coarse, body, before) -> None:
     """Lungs, heart, great vessels, liver and sternum; in place."""
     t = f.spine.build.traits
-    before, _ = outlines(f, x, "chest")
     front = -f.look("depth") / 2
     t4, t8, t10 = (f.height_of(n) for n in ("T4", "T8", "T10"))
     inside = np.minimum(front - 6 - f.d, before - 20)
@@ -145,10 +143,9 @@ def draw_chest(image, f: Frame, x: float, thick: float, signal: dict, fine, coar
     paint(image, soft(rib - 1.6, f.pixel) * soft(abs(x - f.look("x")) - 15, thick) * body, signal["marrow"])
 
 
-def draw_abdomen(image, f: Frame, x: float, thick: float, signal: dict, fine, coarse, body) -> None:
+def draw_abdomen(image, f: Frame, x: float, thick: float, signal: dict, fine, coarse, body, before) -> None:
     """Great vessels, psoas, bowel, bladder and the abdominal wall; in place."""
     t, build = f.spine.build.traits, f.spine.build
-    before, _ = outlines(f, x, "lumbar")
     front = -f.look("depth") / 2
     wall = 12 + 0.7 * build.fat + 0.25 * max(0.0, build.belly) * (1 - build.maleness)
     muscle = np.minimum(before - wall, wall + 9 - before)
