@@ -21,7 +21,7 @@ from .direction import Directions, Gate, check_gate, distance, find_directions, 
 from .embedded import Embedded, open_embedding
 from .groups import Groups, resolve_groups
 from .response import Response, read_responses
-from .square import side_of, square_of
+from .square import Square, side_of, square_of
 
 AMOUNTS = 7
 #: images read for the observed difference
@@ -67,7 +67,23 @@ class Counterfactual:
     def to_dict(self) -> dict:
         raw = asdict(self)
         raw["figures"] = [{k: v for k, v in f.items() if k != "plotly"} for f in self.figures]
-        return raw
+        return {**raw, "sentence": self.sentence}
+
+    @property
+    def sentence(self) -> str:
+        """What came of it, for the report."""
+        if self.reason:
+            return f"{self.comparison}: no counterfactual was decoded, since {self.reason}"
+        change, low, high = self.response.rise
+        moved = f"Decoded images moved along {self.comparison}: the reading of a probe of other subjects"
+        by = f"by {change:+.1f} SD from end to end ({low:+.1f} to {high:+.1f})"
+        if not self.response.rises:
+            return f"{moved} changes {by} but does not surely rise at every step: the pictures are not to be trusted"
+        like = "resembles" if self.observed.resembles else "hardly resembles"
+        return (
+            f"{moved} rises at every step, {by}; what changes {like} the difference of the groups' mean images (cosine "
+            f"{self.observed.cosine:.2f}); decoded images are off by {self.quality.error:.1f} % of the grey range"
+        )
 
     def __str__(self) -> str:
         lines = [f"{self.comparison}: {self.gate}"]
@@ -132,7 +148,7 @@ def counterfactual(
         code: keep each image's "own" stochastic code, or one "shared" code; "auto" keeps the own one if the checkpoint
             can invert images
         steps: denoising steps; default: 20 with own codes, 5 with a shared one
-        vectors: the DAE's vector field
+        vectors: the DAE's vector field; that of a local view explains inside its mask
         n_permutations: permutations behind the p-values
         n_bootstrap: bootstrap draws behind the intervals
         subject_field: field that names the subject; default: as registered, else guessed by name
@@ -156,6 +172,10 @@ def counterfactual(
     comparison, stem, target, subjects, notes = _target(
         samples, base, cluster, tag, field, value, against, subject_field
     )
+    if base.masked:
+        stem += f"_{vectors.removesuffix(schema.EMBEDDING_SUFFIX)}"
+        comparison += f" (inside {base.config['mask']})"
+    notes = (*base.notes, *notes)
     key = schema.COUNTERFACTUAL_RUN_PREFIX + stem
     part = base.vectors[target.rows]
     told = listening(progress)
@@ -188,13 +208,14 @@ def counterfactual(
     shown = _move(base, decoder, directions, target, subjects, chosen, amounts, readings, high, progress)
     response = read_responses(directions, shown, part[chosen], n_bootstrap=n_bootstrap, rng=rng)
     agreement = compare_with_observed(shown, observed, directions, target, subjects, rng, n_permutations=199)
-    square = square_of(samples, base.source, [int(base.rows[target.rows[k]]) for k in chosen], base.crop)
-    cam, cam_map = overlap_with_cam(
-        samples, explain_run(
-            samples, {"cluster": cluster, "tag": tag, "field": field, "value": value, "against": against},
-            target.classes if field and value is None else (),
-        ), shown.mean_map(), side_of(samples, base.source, base.rows, base.crop),
-    )
+    shown_rows = [int(base.rows[target.rows[k]]) for k in chosen]
+    square = Square() if base.masked else square_of(samples, base.source, shown_rows, base.crop)
+    cam = cam_map = None
+    if not base.masked:  # class activation maps are of whole images
+        asked = {"cluster": cluster, "tag": tag, "field": field, "value": value, "against": against}
+        run = explain_run(samples, asked, target.classes if field and value is None else ())
+        side = side_of(samples, base.source, base.rows, base.crop)
+        cam, cam_map = overlap_with_cam(samples, run, shown.mean_map(), side)
     sides = (target.classes[1], target.classes[0]) if target.categorical else (f"higher {field}", f"lower {field}")
     if along == "normal" and response.kept < 0.4:
         notes = (*notes, "most of the move along the normal is lost in decoding; try along='pattern'")

@@ -88,8 +88,13 @@ class Observed:
     p: float
     n: int
 
+    @property
+    def resembles(self) -> bool:
+        """Whether the two maps point the same way by more than half, and not by chance."""
+        return self.cosine > 0.5 and self.p <= 0.05
+
     def __str__(self) -> str:
-        say = "resembles" if self.cosine > 0.5 and self.p <= 0.05 else (
+        say = "resembles" if self.resembles else (
             "only partly resembles" if self.p <= 0.05 else "does NOT resemble"
         )
         return (f"the decoded difference {say} the difference of the groups' mean images (cosine {self.cosine:.2f}, "

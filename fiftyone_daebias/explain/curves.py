@@ -57,9 +57,9 @@ class Curves:
         slower = "learned later" if self.p <= 0.05 else "no later than chance has it"
         return (
             f"{self.part}: at the end {last[0]:.0%} right in the subgroup, {last[1]:.0%} in the others; the others "
-            f"reach {self.level:.0%} after {_images(self.others_reached)}, the subgroup {_images(self.reached)}; "
-            f"mean excess loss {self.gap:+.3f}, p {self.p:.3f} ({slower}); {self.n_subgroup} and {self.n_others} "
-            "subjects"
+            f"reach {self.level:.0%} after {images_until(self.others_reached)}, the subgroup "
+            f"{images_until(self.reached)}; mean excess loss {self.gap:+.3f}, p {self.p:.3f} ({slower}); "
+            f"{self.n_subgroup} and {self.n_others} subjects"
         )
 
 
@@ -156,7 +156,8 @@ def _gap(courses, rows, labels, tagged, subjects, n_permutations, rng) -> tuple[
     return observed, float((1 + (drawn >= observed - 1e-12).sum()) / (1 + n_permutations))
 
 
-def _images(reached: tuple[int | None, ...]) -> str:
+def images_until(reached: tuple[int | None, ...]) -> str:
+    """Images until a level is reached, over the trainings, in words."""
     known = sorted(r for r in reached if r is not None)
     never = len(reached) - len(known)
     if not known:

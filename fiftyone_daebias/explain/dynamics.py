@@ -15,7 +15,7 @@ from ..probes.fields import make_target
 from ..probes.scores import bootstrap_weights, percentile_interval, subject_weights, weighted_auc
 from ..progress import Progress, listening, start
 from .classifier import Recipe
-from .curves import Curves, make_curves
+from .curves import Curves, images_until, make_curves
 from .dynamics_figure import draw_dynamics
 from .grid import load_pictures
 from .learning import Course, follow, split_by_subject
@@ -86,13 +86,33 @@ class Dynamics:
     def to_dict(self) -> dict:
         return {
             "field": self.field, "classes": list(self.classes), "subgroup": self.subgroup, "key": self.key,
-            "notes": list(self.notes),
+            "notes": list(self.notes), "sentence": self.sentence,
             "sequences": [
                 {"name": s.name, "auc": s.auc, "interval": list(s.interval), "learned": s.learned,
                  "n_samples": s.n_samples, "n_subjects": s.n_subjects, "curves": [c.to_dict() for c in s.curves]}
                 for s in self.sequences
             ],
         }
+
+    @property
+    def sentence(self) -> str:
+        """What came of it, for the report."""
+        parts = []
+        for s in self.sequences:
+            at = f" on {s.name}" if s.name else ""
+            if not s.learned:
+                parts.append(f"{self.field} is not learned beyond chance{at}")
+                continue
+            for c in s.curves:
+                if c.part == "validation":
+                    late = "later than the others" if c.p <= 0.05 else "no later than chance has it"
+                    own = images_until(c.reached)
+                    parts.append(
+                        f"{self.subgroup} is learned {late}{at} (p {c.p:.3f}): on validation subjects the others reach "
+                        f"{c.level:.0%} after {images_until(c.others_reached)}, it "
+                        + (own if own == "never" else f"after {own}")
+                    )
+        return "; ".join(parts) or f"too few subjects of {self.subgroup} to follow"
 
     def __str__(self) -> str:
         lines = [f"{self.field} ({self.classes[1]} against {self.classes[0]}) is trained on everybody; followed apart: "

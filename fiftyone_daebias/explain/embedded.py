@@ -12,6 +12,8 @@ from ..cohort.slices import SliceSource, open_slices
 from ..dae.checkpoint import checkpoint_hash
 from ..errors import InputError
 from ..progress import Progress
+from .masked_slices import MaskedSlices
+from .masks import open_masks, read_masks
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Embedded:
         vectors: float32 (n, d)
         source: slices of all samples
         rows: position of each vector's sample in ``source``, int (n,)
+        notes: what was left out
     """
 
     field: str
@@ -35,8 +38,9 @@ class Embedded:
     config: dict
     ids: list[str]
     vectors: np.ndarray
-    source: SliceSource
+    source: SliceSource | MaskedSlices
     rows: np.ndarray
+    notes: tuple[str, ...] = ()
 
     @property
     def n_slices(self) -> int:
@@ -50,11 +54,16 @@ class Embedded:
     def pool(self) -> str:
         return self.config["pool"]
 
+    @property
+    def masked(self) -> bool:
+        """Whether it shows what is inside a mask only."""
+        return "mask" in self.config
+
 
 def open_embedding(
     samples, vectors: str, *, subject_field: str | None = None, progress: Progress | None = None
 ) -> Embedded:
-    """Reads an embedding that this package made, and opens the images behind it.
+    """Reads an embedding that this package made, and opens the images behind it; masked, if it is of a local view.
 
     Raises:
         InputError: the field does not exist, was not made by this package, or its checkpoint has changed since
@@ -75,5 +84,14 @@ def open_embedding(
         )
     source = open_slices(samples, subject_field=subject_field, progress=progress)
     place = {i: k for k, i in enumerate(source.sample_ids)}
+    notes: list[str] = []
+    if "mask" in config:
+        masks = open_masks(samples, config["mask"], config["classes"])
+        packed, notes = read_masks(source, masks.readers, [place[i] for i in ids], progress)
+        kept = [k for k, i in enumerate(ids) if place[i] in packed]
+        ids, matrix = [ids[k] for k in kept], matrix[kept]
+        source = MaskedSlices(source, packed, "inside", int(config["n_slices"]))
     rows = np.array([place[i] for i in ids])
-    return Embedded(vectors, config["model"], Path(config["checkpoint"]), config, ids, matrix, source, rows)
+    return Embedded(
+        vectors, config["model"], Path(config["checkpoint"]), config, ids, matrix, source, rows, tuple(notes)
+    )

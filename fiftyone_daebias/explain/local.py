@@ -17,10 +17,10 @@ from ..probes.permutation import permutation_test
 from ..probes.scores import bootstrap_weights, percentile_interval, subject_weights
 from ..probes.svm import CrossFit, cross_fit, score_draws
 from ..progress import Progress, start
-from .embedded import Embedded, open_embedding
+from .embedded import open_embedding
 from .local_figure import draw_local
-from .masked_slices import VIEWS, MaskedSlices, pack
-from .masks import open_masks
+from .masked_slices import VIEWS, MaskedSlices
+from .masks import open_masks, read_masks
 
 WORDS = {
     "whole": "whole image", "inside": "inside the mask", "outside": "all but the mask",
@@ -177,9 +177,11 @@ def local_view(
     if n_permutations < 99 or n_bootstrap < 100 or repeats < 1 or batch_size < 1:
         raise InputError("n_permutations must be at least 99, n_bootstrap 100, repeats and batch_size 1")
     base = open_embedding(samples, vectors, subject_field=subject_field, progress=progress)
+    if base.masked:
+        raise InputError(f"{vectors!r} are of a local view themselves; pass the embedding of whole images")
     masks = open_masks(samples, mask, classes)
     owners = dict(zip(store.sample_ids(samples), store.read_subjects(samples, subject_field), strict=True))
-    packed, notes = _read_masks(base, masks.readers, progress)
+    packed, notes = read_masks(base.source, masks.readers, base.rows, progress)
     notes = [*masks.notes, *notes]
     place = {int(r): k for k, r in enumerate(base.rows)}
     kept = np.array([place[i] for i in sorted(packed)])
@@ -214,6 +216,12 @@ def local_view(
     store.clear_field(samples, inside)
     ids = [base.ids[k] for k in kept]
     store.write_vectors(samples, inside, ids, codes["inside"])
+    # so that counterfactuals can be decoded inside the mask: vectors=inside
+    store.save_run(
+        samples, schema.provenance_key(f"{base.model}_local_{masks.stem}"),
+        {**{k: base.config[k] for k in ("model", "checkpoint", "checkpoint_hash", "n_slices", "pool")}, "crop": 1.0,
+         "mask": str(mask), "classes": list(classes or ()), "data_hash": base.source.data_hash},
+    )
     share = float(np.median([_share(packed[int(base.rows[k])]) for k in kept]))
     key = schema.LOCAL_RUN_PREFIX + stem
     figures = draw_local(
@@ -282,31 +290,6 @@ def compare_views(
 def _sees(v: ViewScore, metric: str, chance: float) -> bool:
     better = v.interval[1] < chance if metric == "MAE" else v.interval[0] > chance
     return bool(v.p <= 0.05 and better)
-
-
-def _read_masks(base: Embedded, readers, progress) -> tuple[dict, list[str]]:
-    """Packed masks by position in the source, of the samples that have a mask that is not empty."""
-    packed, missing, empty = {}, 0, 0
-    with start(progress, "reading masks", len(base.ids), "samples") as task:
-        for i, row in zip(base.ids, base.rows, strict=True):
-            if i not in readers:
-                missing += 1
-            else:
-                shape = base.source.cache.shape(base.source.keys[row])
-                mask = readers[i](shape)
-                if mask.any():
-                    packed[int(row)] = pack(mask)
-                else:
-                    empty += 1
-            task.advance()
-    notes = []
-    if missing:
-        notes.append(f"{missing} samples without a mask were left out")
-    if empty:
-        notes.append(f"{empty} samples whose mask is empty (or has none of the classes) were left out")
-    if not packed:
-        raise InputError("no mask here has a pixel in it; check classes")
-    return packed, notes
 
 
 def _share(entry) -> float:

@@ -13,7 +13,9 @@ from .. import schema, store
 from ..cohort.nifti import SUFFIXES, read_nifti
 from ..cohort.volume import Volume, to_slices
 from ..errors import CohortError, InputError
+from ..progress import Progress, start
 from ..store.masks import is_mask_field, mask_fields, mask_readers, resized
+from .masked_slices import pack
 
 #: in-plane extents of a label map and its volume may differ by this share
 TOLERANCE = 0.02
@@ -104,6 +106,43 @@ def match_files(samples, folder: Path) -> tuple[dict[str, Path], tuple[str, ...]
     if unclear:
         notes = (f"{len(unclear)} samples have several label maps that fit and were left out (first: {unclear[0]})",)
     return found, notes
+
+
+def read_masks(
+    source, readers: dict[str, Callable], rows, progress: Progress | None = None
+) -> tuple[dict[int, tuple], list[str]]:
+    """Packed masks by position in the source, of the samples that have a mask that is not empty, and what was left out.
+
+    Args:
+        source: a ``SliceSource``
+        readers: see :class:`Masks`
+        rows: positions of the samples
+        progress: where to report
+
+    Raises:
+        InputError: all masks are empty
+    """
+    packed, missing, empty = {}, 0, 0
+    with start(progress, "reading masks", len(rows), "samples") as task:
+        for row in map(int, rows):
+            i = source.sample_ids[row]
+            if i not in readers:
+                missing += 1
+            else:
+                mask = readers[i](source.cache.shape(source.keys[row]))
+                if mask.any():
+                    packed[row] = pack(mask)
+                else:
+                    empty += 1
+            task.advance()
+    notes = []
+    if missing:
+        notes.append(f"{missing} samples without a mask were left out")
+    if empty:
+        notes.append(f"{empty} samples whose mask is empty (or has none of the classes) were left out")
+    if not packed:
+        raise InputError("no mask here has a pixel in it; check classes")
+    return packed, notes
 
 
 def _label_maps(samples, name: str, stem: str, found: dict[str, Path], classes: list[str]) -> Masks:

@@ -169,6 +169,12 @@ def test_the_marker_is_found_in_its_box_and_not_in_the_disc(dataset):
     assert result.reading.startswith("site can be read inside the mask") and "not found without" in result.reading
     assert result.vectors in dataset.get_field_schema() and dataset.count(result.vectors) == 80
     assert dataset.probe("site", vectors=result.vectors, n_permutations=99, repeats=1, progress=None).score > 0.9
+    moved = dataset.counterfactual(
+        field="site", vectors=result.vectors, n_samples=8, n_permutations=99, n_bootstrap=100, progress=None
+    )
+    assert moved.comparison.endswith("(inside boxes)") and moved.key.endswith("site_dae_local_boxes") and moved.response.rises
+    with pytest.raises(InputError, match="of a local view themselves"):
+        dataset.local_view("site", "boxes", vectors=result.vectors, **AT)
     disc = dataset.local_view("site", "organ", classes=["2"], **AT)
     assert disc.of("inside").interval[0] < 0.6 and "not found inside" in disc.reading
     assert disc.of("outside").score > 0.9 and disc.share == pytest.approx(256 / 1600)
