@@ -34,6 +34,8 @@ AFTER = {
     "audit": ("report", "share"),
     "report": ("share",),
 }
+#: parameter that names the audit panel a form was opened from, so that it is drawn again when the verb is done
+AUDIT_PANEL = "audit_panel"
 #: parameters that a result hands to the next form
 _CARRIED = ("field", "cluster", "vectors")
 

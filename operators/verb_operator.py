@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
-from fiftyone.operators.executor import ExecutionResult
-from fiftyone.operators.message import GeneratedMessage, MessageType
+from fiftyone.operators.message import GeneratedMessage
 
-from fiftyone_daebias import checks, estimates, verbs
+from fiftyone_daebias import checks, estimates, schema, verbs
 from fiftyone_daebias.errors import Cancelled, DaebiasError
 from fiftyone_daebias.plugin import PLUGIN_NAME
 
 from .forms import add_parameters, read_values
 from .live import LiveProgress, StopFlag, follow
-from .next_steps import add_files, add_steps, files_of, steps_after
+from .next_steps import AUDIT_PANEL, add_files, add_steps, files_of, steps_after
 from .targets import add_target, target_of, target_words
 from .words import as_markdown
+
+logger = logging.getLogger(__name__)
 
 #: progress is shown in a dialog of its own once a run takes longer than this, in seconds
 PATIENCE = 1.5
@@ -161,7 +163,11 @@ class VerbOperator(foo.Operator):
                     yield self._show(ctx, *self._progress_output(share, text, flag))
             except StopIteration as done:
                 results = {"summary": as_markdown(done.value["summary"]), "files": done.value["files"]}
-                outcome = self._outputs(values, results["files"], dialog), results
+                extra = {IN_DIALOG: True}
+                if panel := ctx.params.get(AUDIT_PANEL):
+                    extra[AUDIT_PANEL] = panel
+                    yield ctx.trigger(f"{PLUGIN_NAME}/{schema.PANEL_NAME}#refresh", dict(panel))
+                outcome = self._outputs(values, results["files"], extra), results
                 if self.verb.method:
                     yield ctx.ops.reload_dataset()
             except Cancelled as stopped:
@@ -169,13 +175,15 @@ class VerbOperator(foo.Operator):
             except (DaebiasError, OSError) as error:
                 wrong = types.Error(label="This could not be done", description=" ".join(str(error).split()))
                 outcome = _notice_output(wrong)
-        if dialog:
-            yield self._show(ctx, *outcome)
-        else:
-            yield _Outcome(*outcome)
+            except Exception as error:
+                # The App would show nothing at all: the answer has begun long before.
+                logger.exception("%s failed", self.verb.command)
+                words = f"{type(error).__name__}: {' '.join(str(error).split())}; the server's log has the details"
+                outcome = _notice_output(types.Error(label="This failed unexpectedly", description=words))
+        yield self._show(ctx, *outcome)
 
     def _show(self, ctx, outputs: types.Property, results: dict) -> GeneratedMessage:
-        """A dialog of its own; it takes the place of one shown before."""
+        """A dialog of its own, in place of one shown before: a form cannot open over an operator's own result."""
         return ctx.ops.show_output(outputs.to_json(), results)
 
     def _progress_output(self, share: float | None, text: str, flag: StopFlag) -> tuple[types.Property, dict]:
@@ -188,12 +196,13 @@ class VerbOperator(foo.Operator):
         )
         return types.Property(outputs, view=types.View(label=self.verb.label)), {"progress": share}
 
-    def _outputs(self, values: dict, files: list[str], dialog: bool = False) -> types.Property:
+    def _outputs(self, values: dict, files: list[str], extra: dict | None = None) -> types.Property:
         outputs = types.Object()
         # Not a CodeView: its editor is fetched from the internet.
+        outputs.md(f"**{self.verb.label}: done**", name="title")
         outputs.str("summary", view=types.MarkdownView())
         add_files(outputs, files)
-        add_steps(outputs, steps_after(self.verb.command, values, {IN_DIALOG: True} if dialog else {}))
+        add_steps(outputs, steps_after(self.verb.command, values, extra or {}))
         return types.Property(outputs, view=types.View(label=f"{self.verb.label}: done"))
 
     def resolve_output(self, ctx):
@@ -208,13 +217,3 @@ def _notice_output(view: types.View) -> tuple[types.Property, dict]:
     outputs.view("notice", view)
     return types.Property(outputs), {"notice": view.description}
 
-
-class _Outcome(GeneratedMessage):
-    """The last message of a generator: what the App shows as the operator's result."""
-
-    def __init__(self, outputs: types.Property, results: dict):
-        super().__init__(MessageType.SUCCESS, cls=ExecutionResult)
-        self.results = results
-
-    def to_json(self):
-        return {**super().to_json(), "body": self.results}

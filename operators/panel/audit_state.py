@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fiftyone_daebias import runs, schema, store
+from fiftyone_daebias import runs, store
 from fiftyone_daebias.dae.verb import trained_checkpoint
 from fiftyone_daebias.report.findings import Finding, Findings, collect_findings, findings_stamp
 
@@ -52,14 +52,14 @@ class AuditState:
 
 def read_state(dataset) -> AuditState:
     """The audit of a dataset; read again only when its runs, tags or maps changed."""
-    maps = tuple(store.map_runs(dataset))
-    stamp = f"{dataset.name} {findings_stamp(dataset)} {len(dataset)} {','.join(maps)}"
+    maps, vectors = tuple(store.map_runs(dataset)), store.vector_fields(dataset)
+    trained = trained_checkpoint(dataset) is not None
+    stamp = f"{dataset.name} {findings_stamp(dataset)} {len(dataset)} {','.join(maps)} {','.join(vectors)} {trained}"
     if stamp not in _read:
         while len(_read) > 4:
             _read.pop(next(iter(_read)))
         _read[stamp] = AuditState(
             stamp, collect_findings(dataset), tuple(runs.stored_runs(dataset)), len(dataset),
-            trained_checkpoint(dataset) is not None, schema.embedding_field() in store.vector_fields(dataset)
-            or bool(store.vector_fields(dataset)), maps,
+            trained, bool(vectors), maps,
         )
     return _read[stamp]

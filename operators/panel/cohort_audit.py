@@ -9,7 +9,7 @@ from fiftyone_daebias import schema, store
 from fiftyone_daebias.report.findings import Finding
 from fiftyone_daebias.verbs import VERBS
 
-from ..next_steps import uri
+from ..next_steps import AUDIT_PANEL, uri
 from ..stop import background_runs, stop_background
 from . import tabs
 from .audit_state import AuditState, read_state
@@ -186,7 +186,8 @@ class CohortAudit(foo.Panel):
             ctx.ops.notify(f"there is no step {command!r} in the App", variant="warning")
             return
         values = {"view_target": "DATASET", **values} if verb.method else values
-        ctx.prompt(uri(verb.command), params=values, on_success=self.refresh)
+        values[AUDIT_PANEL] = {"panel_id": ctx.panel.id, "panel_state": dict(ctx.panel_state)}
+        ctx.prompt(uri(verb.command), params=values)
 
     # --- layout -------------------------------------------------------------------------------------------
 

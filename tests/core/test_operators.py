@@ -36,7 +36,11 @@ def run(operator, dataset=None, view=None, /, **params):
     return result
 
 
-def form(name, dataset, **params):
+def form(name, dataset, /, **params):
+    return properties_of(name, dataset, params)
+
+
+def properties_of(name, dataset, params):
     from fiftyone.operators.executor import ExecutionContext
 
     operator = foo.get_operator(uri(name))
@@ -128,3 +132,142 @@ def test_a_delegated_operator_runs_with_progress(cohort, dataset_name, daebias_h
     assert done.run_state == "completed", done.result.error if done.result else done
     assert done.result.result["result"]["images"] == 64
     assert done.status is not None and "images" in done.status.label
+
+
+def streamed(name, dataset, **params):
+    """Runs an operator as the App does; returns the messages of its generator."""
+    from fiftyone.operators.executor import ExecutionContext, Executor
+
+    request = {"dataset_name": dataset.name, "params": params, "prompt_id": "p", "view": []}
+    ctx = ExecutionContext(request_params=request, executor=Executor(), operator_uri=uri(name))
+    return foo.get_operator(uri(name)).execute(ctx)
+
+
+def test_an_operator_is_called_from_python_with_the_verbs_own_parameters(cohort, dataset_name, daebias_home):
+    register = foo.get_operator(uri("register"))
+    register(name=dataset_name, images=str(cohort[0]), table=str(cohort[1]))
+    dataset = fo.load_dataset(dataset_name)
+    tagged = foo.get_operator(uri("duplicates"))(dataset.limit(20)).result
+    assert tagged["result"]["n_samples"] == 20
+    with pytest.raises(TypeError, match="duplicates\\(\\) has no parameter 'treshold'; parameters: threshold"):
+        foo.get_operator(uri("duplicates"))(dataset, treshold=1)
+    with pytest.raises(TypeError, match="needs a dataset or view"):
+        foo.get_operator(uri("duplicates"))()
+
+
+def test_a_form_says_what_cannot_work_before_it_runs(cohort, dataset_name, daebias_home):
+    from fiftyone_daebias import register_cohort
+
+    register_cohort(dataset_name, *cohort)
+    dataset = fo.load_dataset(dataset_name)
+
+    def wrong(operator, **params):
+        return properties_of(operator, dataset, params).error_message
+
+    assert wrong("register", name="x", images="/nowhere") == "there is no file or folder /nowhere"
+    assert wrong("train", preset="cpu-lite", images=-1) == "images must be at least 1; got -1"
+    assert "no embedding yet" in wrong("probe", field="sex")
+    assert "all 60 samples are selected" in wrong("name_cluster", name="everything")
+    assert "no clusters yet" in wrong("test_clusters")
+    assert wrong("clusters", action="rename", cluster="a") != ""
+    assert "give either" in wrong("similar")
+    assert not form("train", dataset, preset="cpu-lite", images=64).invalid
+    # a folded parameter is read from its section, and one that a caller gives is its default there
+    folded = form("train", dataset, batch_size=7).to_json()["type"]["properties"]["advanced"]["type"]["properties"]
+    assert folded["batch_size"]["default"] == 7
+    assert wrong("train", advanced={"batch_size": 0}) == "batch_size must be at least 1; got 0"
+
+
+def test_in_the_app_progress_is_streamed_and_the_result_has_a_way_onward(cohort, dataset_name, daebias_home, monkeypatch):
+    import sys
+
+    from fiftyone_daebias import register_cohort
+
+    register_cohort(dataset_name, *cohort)
+    dataset = fo.load_dataset(dataset_name)
+    messages = [m.to_json() for m in streamed("duplicates", dataset)]
+    assert [m["body"]["operator_uri"] for m in messages] == ["reload_dataset", "show_output"]
+    assert "60 samples compared" in messages[-1]["body"]["params"]["results"]["summary"]
+    # a run that takes longer opens a dialog with progress, and keeps its result there
+    module = sys.modules[type(foo.get_operator(uri("duplicates"))).__mro__[1].__module__]
+    monkeypatch.setattr(module, "PATIENCE", 0)
+    messages = [m.to_json() for m in streamed("duplicates", dataset)]
+    shown = [m["body"]["params"] for m in messages if m["body"]["operator_uri"] == "show_output"]
+    assert "stop" in shown[0]["outputs"]["type"]["properties"]
+    assert "60 samples compared" in shown[-1]["results"]["summary"]
+    assert "next_train" in shown[-1]["outputs"]["type"]["properties"]["next"]["type"]["properties"]
+    import json
+
+    json.dumps(messages)
+
+
+def test_a_run_stops_when_asked_and_an_error_is_one_line_in_the_app(cohort, dataset_name, daebias_home, monkeypatch):
+    import sys
+
+    from fiftyone_daebias import register_cohort
+
+    register_cohort(dataset_name, *cohort)
+    dataset = fo.load_dataset(dataset_name)
+    module = sys.modules[type(foo.get_operator(uri("train"))).__mro__[1].__module__]
+    monkeypatch.setattr(module, "PATIENCE", 0)
+    run = streamed("train", dataset, preset="cpu-lite", images=100_000)
+    stopped = None
+    for message in run:
+        raw = message.to_json()
+        button = raw["body"]["params"].get("outputs", {}).get("type", {}).get("properties", {}).get("stop")
+        if button is not None:
+            foo.execute_operator(uri("stop_run"), {"params": {"token": button["view"]["params"]["token"]}})
+        stopped = raw
+    assert "what was finished is kept" in stopped["body"]["params"]["results"]["notice"]
+    last = list(streamed("train", dataset, preset="no-such-preset"))[-1].to_json()
+    assert "no-such-preset" in str(last["body"])
+
+
+def test_runs_are_listed_and_deleted_with_what_belongs_to_them(cohort, dataset_name, daebias_home):
+    from fiftyone_daebias import register_cohort, schema
+    from fiftyone_daebias.errors import InputError
+
+    register_cohort(dataset_name, *cohort)
+    dataset = fo.load_dataset(dataset_name)
+    assert dataset.runs(progress=None).runs == ()
+    vectors = {str(i): [float(s == "M"), k % 7, k % 5] for k, (i, s) in enumerate(
+        zip(dataset.values("id"), dataset.values("sex"), strict=True))}
+    store.write_vectors(dataset, "dae_embedding", list(vectors), list(vectors.values()))
+    dataset.probe("sex", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
+    dataset.limit(12).name_cluster("some", coloured_by="nothing", progress=None)
+    found = {r.key: r for r in dataset.runs(progress=None).runs}
+    probe, cluster = found["daebias_probe_sex"], found["daebias_cluster_some"]
+    assert probe.fields == ("probe_sex", "probe_sex_truth") and probe.tags == ("daebias:opposite:sex",) and probe.size > 100
+    assert cluster.tags == ("daebias:cluster:some",) and cluster.views == ("cluster: some",)
+    with pytest.raises(InputError, match="this deletes daebias_probe_sex \\(probe\\) with fields probe_sex.*set sure"):
+        dataset.runs("delete", names=["daebias_probe_sex"], progress=None)
+    with pytest.raises(InputError, match="there is no run 'nothing'"):
+        dataset.runs("delete", names=["nothing"], sure=True, progress=None)
+    assert dataset.has_field("probe_sex")
+    left = dataset.runs("delete", names=["daebias_probe_sex", "daebias_cluster_some"], sure=True, progress=None)
+    assert not left.runs and left.done.startswith("deleted daebias_probe_sex")
+    for name in ("probe_sex", "probe_sex_truth"):
+        assert not dataset.has_field(name)
+    assert not dataset.has_evaluation("probe_sex_eval") and not dataset.list_saved_views()
+    assert not dataset.count_sample_tags() and not any(dataset.values(schema.CLUSTER_FIELD))
+    assert "sex" in dataset.get_field_schema() and len(dataset) == 60
+
+
+def test_an_estimate_comes_from_the_last_run_here_or_not_at_all(cohort, dataset_name, daebias_home):
+    from fiftyone_daebias import estimates, register_cohort
+    from fiftyone_daebias.verbs import by_command
+
+    register_cohort(dataset_name, *cohort)
+    dataset = fo.load_dataset(dataset_name)
+    verb = by_command("probe-all")
+    assert estimates.estimate(verb, dataset, {}) is None
+    estimates.remember(verb, dataset.limit(30), {"fields": ["sex"]}, 10.0)
+    twice_the_fields = estimates.estimate(verb, dataset.limit(30), {"fields": ["sex", "age"]})
+    assert twice_the_fields.seconds == pytest.approx(20.0)
+    assert str(twice_the_fields) == (
+        "takes about 20 seconds (the last time on this machine: 10 seconds for 30 samples)"
+    )
+    # 30 samples more: 2 ** 1.7 times as long
+    assert estimates.estimate(verb, dataset, {"fields": ["sex"]}).seconds == pytest.approx(10 * 2**1.7)
+    (estimates.paths.home() / "rates.json").write_text("{ damaged")
+    assert estimates.estimate(verb, dataset, {}) is None
