@@ -18,7 +18,7 @@ from fiftyone_daebias.embeddings.encoders import load_encoder
 from fiftyone_daebias.errors import CheckpointError, InputError
 from fiftyone_daebias.report.figures import figure_path
 
-IMAGES = 640
+IMAGES = 320
 
 
 class Profile(nn.Module):

@@ -28,7 +28,7 @@ VAE = BetaVaeConfig(
 )
 GAN = StyleGanConfig(
     image_size=16, patch=2, z_dim=8, w_dim=16, mapping_layers=2, base=256, most=24, encoder_channels=(16, 32, 32),
-    gan_share=0.5, r1=0.1, ada_images=2000,
+    gan_share=0.5, r1=1.0, ada_images=2000,
 )
 
 
@@ -71,8 +71,8 @@ def test_kl_warms_up_and_the_penalty_moves_only_the_decoder():
 
 
 def test_stylegan_makes_and_inverts_eight_images(eight, tmp_path):
-    recipe = GanTrain(images=7_200, batch_size=8, lr=3e-3, encoder_lr=4e-3, ema=0.95, crop=1.0, save_every=7_200)
-    learner = StyleGanLearner(GAN, recipe)
+    recipe = GanTrain(images=6_400, batch_size=8, lr=3e-3, encoder_lr=4e-3, ema=0.95, crop=1.0, save_every=6_400)
+    learner = StyleGanLearner(replace(GAN, ada_target=0.0), recipe)  # augmentation is against learning by heart
     trainer.train(eight, tmp_path, learner, recipe)
     images = eight_images(eight)
     again = learner.reconstruct(images)
@@ -117,7 +117,7 @@ def supervised(source, network, images):
 @pytest.mark.parametrize("network", NETWORKS)
 def test_supervised_networks_learn_eight_images(network, tmp_path):
     source = MadeSource(8, size=32)
-    learner, recipe = supervised(source, network, {"resnet10": 400, "resnet34": 400, "densenet121": 240}[network])
+    learner, recipe = supervised(source, network, {"resnet10": 400, "resnet34": 320, "densenet121": 240}[network])
     trainer.train(source, tmp_path, learner, recipe)
     model = load_baseline(tmp_path)
     place, radius = model.predict(eight_images(source))
