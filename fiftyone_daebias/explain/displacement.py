@@ -6,8 +6,8 @@ translations by normalised cross-correlation over the overlap (Padfield 2012, "M
 Fourier domain"), then OpenCV's enhanced correlation coefficient (Evangelidis & Psarakis 2008), which does not mind
 gain and offset; the translation with the highest likelihood, −n log(1 − r²) over the n pixels of the overlap, wins.
 Means are registered, not persons, because what persons differ in averages out. The interval comes from drawing
-subjects again; the p-value from exchanging them between the groups and asking how much likelihood the best
-displacement then gains: each time the whole procedure.
+subjects again; the p-value from exchanging them between the groups and asking how much more of one mean picture the
+other then explains once it is displaced: each time the whole procedure.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class Fit:
         translation: (down, right) where only a translation was allowed
         affine: (2, 3), (x, y) order, maps the second picture to the first
         centre: (x, y) of the picture's centre
-        gains: log-likelihood, per pixel, that the translation gains over none, and the affine over the translation
+        gains: r² that the translation gains over none, and the affine over the translation
     """
 
     translation: tuple[float, float]
@@ -219,7 +219,11 @@ def register(first: np.ndarray, second: np.ndarray, near: Fit | None = None) -> 
     if not 0.5 < np.linalg.det(affine[:, :2]) < 2 or reached < value:
         affine, reached = best, value
     centre = (first.shape[1] - 1) / 2, (first.shape[0] - 1) / 2
-    return Fit((float(best[1, 2]), float(best[0, 2])), affine, centre, (value - none, reached - value))
+    explained = [1 - np.exp(-max(v, 0.0)) for v in (none, value, reached)]
+    return Fit(
+        (float(best[1, 2]), float(best[0, 2])), affine, centre,
+        (explained[1] - explained[0], explained[2] - explained[1]),
+    )
 
 
 def _translation(down_right: tuple[float, float]) -> np.ndarray:

@@ -54,7 +54,7 @@ def mean_figure(means: MeanImages, grid: Grid, names: tuple[str, str]) -> tuple[
 
 def edge_figure(edges: Edges, grid: Grid, names: tuple[str, str]) -> tuple[Figure, dict, str]:
     """The body's edge: all subjects overlaid, and the mean line and the band of both groups."""
-    figure = Figure(figsize=(8.2, 4.4), layout="constrained")
+    figure = Figure(figsize=(7.6, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     upright = edges.side in ("left", "right")
     sign = {"left": -1, "right": 1, "top": -1, "bottom": 1}[edges.side]
@@ -80,13 +80,13 @@ def edge_figure(edges: Edges, grid: Grid, names: tuple[str, str]) -> tuple[Figur
     right.set_title("mean and band of 95 % of the subjects", fontsize=9)
     across, down = _axis_names(grid)
     for ax in (left, right):
-        ax.set_aspect("equal")
         ax.set_xlabel(across, fontsize=8)
         ax.tick_params(labelsize=7)
         ax.grid(alpha=0.25)
     left.invert_yaxis()
     left.set_ylabel(down, fontsize=8)
-    right.legend(fontsize=8, frameon=False, loc="best")
+    lines, labels = right.get_legend_handles_labels()
+    figure.legend(lines, labels, fontsize=8, frameon=False, loc="outside lower center", ncols=2)
     lo, hi = edges.interval
     caption = (
         f"The body's edge at the {edges.name} side, measured from the centre of the field of view. The edge of "

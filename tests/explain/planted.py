@@ -76,6 +76,6 @@ def write_cohort(folder: Path, n: int = 60, *, down: float = 0.0, right: float =
         side = {"SoftwareVersions": "v2" if moved else "v1", "EchoTime": 0.1 + 0.002 * rng.standard_normal()}
         (folder / "images" / f"p{k:03d}.json").write_text(json.dumps(side))
         rows.append({"image_id": f"p{k:03d}", "subject_id": f"S{k}", "group": "B" if moved else "A",
-                     "age": round(float(rng.normal(50, 10)), 1)})
+                     "arm": ("x", "y")[k // 2 % 2], "age": round(float(rng.normal(50, 10)), 1)})
     pd.DataFrame(rows).to_csv(folder / "table.csv", index=False)
     return folder / "table.csv"

@@ -11,7 +11,7 @@ from fiftyone_daebias.explain.faithfulness import check, choose_layer
 from fiftyone_daebias.explain.gradcam import METHODS, layers_of, raw_maps
 
 SIDE = 48
-RECIPE = Recipe(steps=50, batch_size=16, check_every=10, patience=3)
+RECIPE = Recipe(steps=40, batch_size=12, check_every=10, patience=3)
 
 
 def pictures(n, seed, marked):
@@ -26,15 +26,15 @@ def pictures(n, seed, marked):
 
 @pytest.fixture(scope="module")
 def trained():
-    stack, labels, subjects = pictures(72, 0, True)
-    result, networks = cross_fit(stack, labels, subjects, ["train"] * 72, RECIPE, n_permutations=199, n_bootstrap=199)
+    stack, labels, subjects = pictures(60, 0, True)
+    result, networks = cross_fit(stack, labels, subjects, ["train"] * 60, RECIPE, n_permutations=199, n_bootstrap=199)
     return stack, labels, subjects, result, networks
 
 
 def test_it_tells_marked_pictures_apart_on_subjects_it_has_not_seen(trained):
     _, labels, subjects, result, networks = trained
     assert result.auc > 0.9 and result.tells_apart and result.p <= 0.01
-    assert result.n_subjects == (36, 36) and "3 folds" in result.held_out and len(networks) == 3
+    assert result.n_subjects == (30, 30) and "3 folds" in result.held_out and len(networks) == 3
     assert np.isfinite(result.scores).all() and set(result.fold) == {0, 1, 2}
 
 
@@ -47,8 +47,9 @@ def test_a_stored_test_split_is_held_out_where_it_is_large_enough():
 
 
 def test_nothing_is_told_apart_where_nothing_differs_and_too_few_are_not_tried():
-    stack, labels, subjects = pictures(60, 2, False)
-    result, _ = cross_fit(stack, labels, subjects, ["train"] * 60, Recipe(steps=20, check_every=10), n_permutations=99)
+    stack, labels, subjects = pictures(48, 2, False)
+    recipe = Recipe(steps=10, batch_size=12, check_every=5)
+    result, _ = cross_fit(stack, labels, subjects, ["train"] * 48, recipe, n_permutations=99)
     assert not result.tells_apart and result.interval[0] <= 0.5
     few, networks = cross_fit(stack[:16], labels[:16], subjects[:16], ["train"] * 16, RECIPE)
     assert "at least 12 subjects" in few.reason and not networks and not few.tells_apart
