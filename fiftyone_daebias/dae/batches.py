@@ -57,8 +57,8 @@ class TrainingBatches:
             image = self.source.read(volume, [int(which * self.source.n_slices(volume))])[0]
             side = max(1, round(min(image.shape) * self.crop))
             top, left = int(top * (image.shape[0] - side + 1)), int(left * (image.shape[1] - side + 1))
-            out.append(to_size(image[top : top + side, left : left + side], self.image_size))
-        return torch.stack(out)[:, None]
+            out.append(to_size(image[None, top : top + side, left : left + side], self.image_size))
+        return torch.cat(out)
 
 
 def fixed_crop(slices: np.ndarray, image_size: int, crop: float) -> Tensor:
@@ -76,15 +76,21 @@ def fixed_crop(slices: np.ndarray, image_size: int, crop: float) -> Tensor:
     side = max(1, round(min(height, width) * crop))
     top, left = (height - side) // 2, (width - side) // 2
     cropped = slices[:, top : top + side, left : left + side]
-    return torch.stack([to_size(s, image_size) for s in cropped])[:, None]
+    return to_size(cropped, image_size)
 
 
-def to_size(image: np.ndarray, size: int) -> Tensor:
-    """One square image brought to ``size`` pixels, low-pass filtered when it shrinks."""
-    tensor = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
-    if tensor.shape == (size, size):
+def to_size(images: np.ndarray, size: int) -> Tensor:
+    """Square images brought to ``size`` pixels, low-pass filtered when they shrink.
+
+    Args:
+        images: (S, side, side)
+        size: side of the result, pixels
+
+    Returns:
+        float32 tensor (S, 1, size, size)
+    """
+    tensor = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))[:, None]
+    if tensor.shape[-1] == size:
         return tensor
-    shrink = tensor.shape[0] > size
-    return F.interpolate(
-        tensor[None, None], size=(size, size), mode="bilinear", antialias=shrink, align_corners=False
-    )[0, 0]
+    shrink = tensor.shape[-1] > size
+    return F.interpolate(tensor, size=(size, size), mode="bilinear", antialias=shrink, align_corners=False)

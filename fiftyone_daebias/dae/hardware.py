@@ -29,6 +29,15 @@ def memory_format(device: torch.device) -> torch.memory_format:
     return torch.channels_last if device.type == "cuda" else torch.contiguous_format
 
 
+def encode_chunk(device: torch.device, image_size: int) -> int:
+    """Images a forward pass of an encoder should take on a device.
+
+    On a CPU a few at a time, so that activations stay in its cache and in memory that is there already: four images of
+    64 pixels encode at two to three times the rate of 64. On a GPU as many as are given.
+    """
+    return max(1, 4 * 64**2 // image_size**2) if device.type == "cpu" else 1 << 30
+
+
 def compiling_pays(device: torch.device, images: int) -> bool:
     """Whether ``torch.compile`` will have paid for itself after so many images, and can work here."""
     if device.type != "cuda" or images < COMPILE_FROM or not (shutil.which("cc") or shutil.which("gcc")):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from .config import ModelConfig
 from .diffusion import Diffusion
+from .hardware import encode_chunk
 from .networks import ConditionalUNet, LiteEncoder, SemanticEncoder
 
 
@@ -52,7 +53,8 @@ class DiffusionAutoencoder(nn.Module):
     def encode(self, x: Tensor) -> Tensor:
         """z_sem of images, float32 (B, z_dim)."""
         self._check(x)
-        return self.encoder(x).float()
+        parts = x.split(encode_chunk(x.device, self.image_size))
+        return torch.cat([self.encoder(part).float() for part in parts])
 
     @torch.no_grad()
     def invert(self, x: Tensor, z: Tensor, steps: int = 250) -> Tensor:
