@@ -18,8 +18,8 @@ def draw_local(
     """One figure: two samples in every view, and the scores with their intervals."""
     order = [v.view for v in views]
     shown = kept[np.linspace(0, len(kept) - 1, 2).astype(int)]
-    figure = Figure(figsize=(2.0 * len(order) + 4.4, 4.4))
-    grid = figure.add_gridspec(2, len(order) + 2, width_ratios=[1] * len(order) + [0.55, 1.7], wspace=0.06, hspace=0.06)
+    figure = Figure(figsize=(2.0 * len(order) + 5.6, 4.4))
+    grid = figure.add_gridspec(2, len(order) + 2, width_ratios=[1] * len(order) + [0.95, 1.8], wspace=0.06, hspace=0.06)
     for r, k in enumerate(shown):
         row = int(base.rows[k])
         for c, view in enumerate(order):
@@ -40,7 +40,7 @@ def draw_local(
         axes.plot(v.score, y, "o", color=color)
         axes.text(v.score, y + 0.14, f"{v.score:.3f}", ha="center", fontsize=8)
     axes.axvline(chance, color="#555555", lw=0.8, ls="--")
-    axes.text(chance, len(views) - 0.55, "chance", fontsize=7, color="#555555", ha="center")
+    axes.text(chance, len(views) - 0.38, "chance", fontsize=7, color="#555555", ha="center")
     axes.set_yticks(at, [words[v.view] for v in views], fontsize=8)
     axes.set_ylim(-0.5, len(views) - 0.4)
     axes.set_xlabel(f"{metric} on held-out subjects")

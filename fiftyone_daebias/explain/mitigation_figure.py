@@ -36,9 +36,10 @@ def draw_mitigation(dataset: str, name: str, field: str, by: str, arms, counts: 
         axes.axvline(0.5, color="#555555", lw=0.8, ls="--")
         axes.set_yticks(np.arange(len(labels))[::-1], labels, fontsize=8)
         axes.set_xlabel(measure)
-        axes.legend(fontsize=7)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout()
+    handles, names = axes.get_legend_handles_labels()
+    figure.tight_layout(rect=(0, 0, 1, 0.93))
+    figure.legend(handles, names, loc="upper center", ncols=len(names), fontsize=8, frameon=False)
     arm = next(a for a in arms if a.arm == "interpolated")
     caption = (
         f"{field} predicted on held-out subjects within {by} (subjects in brackets): the probe as it is, with groups "
