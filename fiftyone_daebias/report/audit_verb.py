@@ -71,7 +71,7 @@ class AuditResult:
 def audit(
     samples,
     *,
-    config: Path | None = None,
+    config: Path | dict | None = None,
     preset: str | None = None,
     expected: list[str] | None = None,
     by: str | None = None,
@@ -93,7 +93,7 @@ def audit(
 
     Args:
         samples: a dataset or view
-        config: YAML file with the settings of every step; what is given here as well wins over it
+        config: YAML file with the settings of every step, or what it would hold; what is given here as well wins over it
         preset: training preset, as for "train"
         expected: fields whose differences are no news (sex, age, region …): everything is given again among subjects
             alike in them

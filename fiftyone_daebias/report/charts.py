@@ -35,7 +35,7 @@ def probe_chart(rows: list[ProbeResult]) -> Markup | None:
         a, b = _ends(r)
         cls = "on" if r.decodable else "off"
         parts += [
-            el("text", _short(r.name, 34), el("title", r.name), x=label - 12, y=_f(y + 4), text_anchor="end"),
+            el("text", _short(r.name, 29), el("title", r.name), x=label - 12, y=_f(y + 4), text_anchor="end"),
             el("line", x1=_f(x(a)), x2=_f(x(b)), y1=_f(y), y2=_f(y), cls=f"interval {cls}"),
             el("circle", cx=_f(x(_skill(r, r.score))), cy=_f(y), r=5, cls=f"dot {cls}"),
             el("text", _numbers(r), x=label + plot + 14, y=_f(y + 4), cls="small"),
@@ -64,7 +64,7 @@ def drift_chart(rows: list[dict], years: tuple[float, float]) -> Markup | None:
     for k, r in enumerate(rows):
         y = top + ROW * k + ROW / 2
         parts += [
-            el("text", _short(r["group"] or "all samples", 34), x=label - 12, y=_f(y + 4), text_anchor="end"),
+            el("text", _short(r["group"] or "all samples", 29), x=label - 12, y=_f(y + 4), text_anchor="end"),
             el("line", x1=label, x2=label + plot, y1=_f(y), y2=_f(y), cls="track"),
         ]
         for c in r["changes"]:

@@ -36,13 +36,13 @@ def collect_findings(samples) -> Findings:
         the findings, ranked by verdict, then by strength
     """
     dataset = store.dataset_of(samples)
-    owners = dict(zip(store.sample_ids(dataset), store.read_subjects(dataset), strict=True))
+    owners, tags = store.subjects_and_tags(dataset)
     claims = [
         *probe_claims(dataset), *association_claims(dataset), *drift_claims(dataset), *agreement_claims(dataset),
     ]
     settled, n_tests, correction = settle(claims)
     rows = [
-        *settled, *tag_findings(dataset, owners), *cluster_findings(dataset, owners), *reidentify_findings(dataset),
+        *settled, *tag_findings(owners, tags), *cluster_findings(dataset, owners), *reidentify_findings(dataset),
         *run_findings(dataset),
     ]
     said: dict[str, list] = {}

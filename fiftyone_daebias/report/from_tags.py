@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .. import schema, store
+from .. import schema
 from .finding import Evidence, Finding, NextStep, existing, tag_selector
 from .wording import count, percent
 
@@ -14,17 +14,17 @@ _VERDICTS = {
 }
 
 
-def tag_findings(samples, owners: dict[str, str]) -> list[Finding]:
+def tag_findings(owners: dict[str, str], tags: dict[str, list[str]]) -> list[Finding]:
     """One finding for each of this package's tags that some sample carries.
 
     Args:
-        samples: a dataset or view
         owners: ``{sample id: subject}`` of the whole dataset
+        tags: ``{sample id: tags}``
     """
     held: dict[str, list[str]] = {}
-    for sample_id, tags in store.tags_by_sample(samples).items():
-        for name in tags:
-            if name.startswith(schema.TAG_PREFIX) and sample_id in owners:
+    for sample_id, names in tags.items():
+        for name in names:
+            if name.startswith(schema.TAG_PREFIX):
                 held.setdefault(name, []).append(sample_id)
     total = max(1, len(owners))
     out = []

@@ -344,14 +344,22 @@ def _not_found(facts: ReportFacts) -> Markup:
         parts += [el("p", "Asked, and no sign seen. The column “would have been found” gives the smallest effect that "
                           "so many "
                           "subjects show in four of five cohorts."),
-                  table(("what", "effect", "95 % interval", "q", "would have been found", "subjects"), cells,
-                        numeric=(3, 5))]
+                  _shut(("what", "effect", "95 % interval", "q", "would have been found", "subjects"), cells, (3, 5))]
     if absent:
         parts.append(el("p", "Looked for, and none are there: " + ", ".join(absent) + "."))
     if untested:
         parts.append(el("details", el("summary", f"{count(len(untested), 'question')} could not be asked"),
                         el("ul", *(el("li", f.sentence) for f in untested))))
     return join(parts)
+
+
+def _shut(head: tuple[str, ...], rows: list[tuple], numeric: tuple[int, ...]) -> Markup:
+    """A table whose later rows open on a click; on paper they are there."""
+    rest = rows[MOST_CARDS:]
+    return join([
+        table(head, rows[:MOST_CARDS], numeric=numeric),
+        el("details", el("summary", f"{len(rest):,} more"), table(head, rest, numeric=numeric)) if rest else None,
+    ])
 
 
 def _method(facts: ReportFacts) -> Markup:

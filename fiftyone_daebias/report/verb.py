@@ -22,7 +22,7 @@ from .page import page
 
 #: pictures wider than this are made smaller
 WIDEST = 1400
-MOST_MAPS = 8
+MOST_MAPS, FEWEST_MAPS = 8, 3
 FORMATS = ("html", "json", "croissant")
 
 
@@ -159,9 +159,8 @@ def _maps(samples, facts: ReportFacts, color_by: list[str] | None) -> list[MapPi
     if not fields:
         ranked = [f.field for f in facts.findings.rows if f.field and f.verdict in ("found", "explained", "expected")]
         known = [f.name for f in facts.cohort.fields if f.listed and f.n_values > 1]
-        fields = [f for f in dict.fromkeys([*ranked, *known]) if f in known][:MOST_MAPS]
-        if facts.findings.of("cluster"):
-            fields = fields[: MOST_MAPS - 1]
+        fields = [f for f in dict.fromkeys(ranked) if f in known][:MOST_MAPS]
+        fields += [f for f in known if f not in fields][: max(0, FEWEST_MAPS - len(fields))]
     key = schema.map_key() if schema.map_key() in keys else keys[0]
     return map_pictures(samples, key, fields, facts.cohort.k)
 

@@ -58,6 +58,7 @@ from .samples import (
     real,
     sample_ids,
     subject_field,
+    subjects_and_tags,
     vector_fields,
     write_info,
 )
@@ -83,7 +84,8 @@ __all__ = [
     "read_table", "read_vectors", "real", "run_times", "sample_ids", "samples_since", "save_map", "save_run",
     "save_similarity",
     "save_view", "save_workspace", "saved_view_ids", "saved_views", "saved_workspaces", "set_label_colors",
-    "similarity_runs", "sort_by_similarity", "subject_field", "tag", "tags_by_sample", "untag", "vector_fields",
+    "similarity_runs", "sort_by_similarity", "subject_field", "subjects_and_tags", "tag",
+    "tags_by_sample", "untag", "vector_fields",
     "view_of_field", "view_of_ids", "view_of_tag", "view_without", "write_classifications", "write_evaluation",
     "write_heatmaps", "write_info", "write_labels", "write_predictions", "write_regressions", "write_reviews",
     "write_values",

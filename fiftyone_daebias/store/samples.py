@@ -129,6 +129,16 @@ def read_subjects(samples, field: str | None = None) -> list[str]:
     return [str(v) if v is not None and str(v) != "" else i for v, i in zip(values, ids, strict=True)]
 
 
+def subjects_and_tags(samples) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """``{sample id: subject}`` and ``{sample id: tags}``, read in one pass; as :func:`read_subjects` has them."""
+    name = subject_field(samples)
+    ids, tags, *rest = real(samples).values(["id", "tags", *([name] if name else [])])
+    ids = [str(i) for i in ids]
+    values = rest[0] if rest else ids
+    owners = {i: str(v) if v is not None and str(v) != "" else i for v, i in zip(values, ids, strict=True)}
+    return owners, {i: list(t or ()) for i, t in zip(ids, tags, strict=True)}
+
+
 def metadata_fields(samples) -> dict[str, str]:
     """Fields that hold facts about a sample, with their kind.
 
