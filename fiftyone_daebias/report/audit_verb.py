@@ -93,7 +93,8 @@ def audit(
 
     Args:
         samples: a dataset or view
-        config: YAML file with the settings of every step, or what it would hold; what is given here as well wins over it
+        config: YAML file with the settings of every step, or what it would hold; what is given here as well wins over
+            it
         preset: training preset, as for "train"
         expected: fields whose differences are no news (sex, age, region …): everything is given again among subjects
             alike in them

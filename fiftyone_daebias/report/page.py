@@ -42,7 +42,7 @@ def page(facts: ReportFacts, sheet: Datasheet, maps: list[MapPicture], pictures:
         ("clusters", "Groups on the map", _clusters(facts)),
         ("drift", "Changes over time", _drift(facts)),
         ("explanations", "Explanations", _explanations(facts, pictures)),
-        ("not-found", "Looked for and not found", _not_found(facts)),
+        ("not-found", "Looked for and not found", _not_found(facts, pictures)),
         ("limits", "Limits", el("ul", *(el("li", text) for text in (*facts.limits, *_not_done(facts))))),
         ("method", "Method and provenance", _method(facts)),
         ("datasheet", "Data sheet", _datasheet(sheet)),
@@ -319,12 +319,12 @@ _EXPLAINING = ("explain", "counterfactual", "dynamics", "mitigation", "local", "
 
 
 def _explanations(facts: ReportFacts, pictures: dict[str, str]) -> Markup:
-    rows = [f for f in facts.findings.rows if f.kind in _EXPLAINING and f.kind != "cluster"]
+    rows = [f for f in facts.findings.rows if f.kind in _EXPLAINING and f.kind not in ("cluster", "sensitivity")]
     return join([_card(f, pictures) for f in rows])
 
 
-def _not_found(facts: ReportFacts) -> Markup:
-    rows = facts.of_verdict("not found")
+def _not_found(facts: ReportFacts, pictures: dict[str, str]) -> Markup:
+    rows = [f for f in facts.of_verdict("not found") if f.kind not in _EXPLAINING]
     untested = facts.of_verdict("not tested")
     cells = []
     for f in rows:
@@ -339,7 +339,7 @@ def _not_found(facts: ReportFacts) -> Markup:
     have = {f.kind for f in facts.findings.rows}
     absent = [words for kind, words in counted.items()
               if kind not in have and ("tag" if kind == "outliers" else "duplicates") in did]
-    parts = []
+    parts: list = [_card(f, pictures) for f in facts.findings.of("sensitivity")]
     if cells:
         parts += [el("p", "Asked, and no sign seen. The column “would have been found” gives the smallest effect that "
                           "so many "

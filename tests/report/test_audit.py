@@ -231,3 +231,26 @@ steps:
     assert main(["audit", str(tmp_path / "audit.yaml"), "--json", "--quiet"]) == 0
     again = {s["name"]: s["outcome"] for s in json.loads(capsys.readouterr().out)["steps"]}
     assert {k for k, v in again.items() if v == DONE} == set()
+
+
+def test_by_operators_on_a_real_database(cohort, short, tmp_path):
+    import asyncio
+
+    import fiftyone.operators as foo
+
+    from fiftyone_daebias.plugin import PLUGIN_NAME, link_plugin
+
+    def run(name, **params):
+        result = foo.execute_operator(f"{PLUGIN_NAME}/{name}", {"dataset": cohort, "params": params})
+        if asyncio.isfuture(result) or asyncio.iscoroutine(result):
+            result = asyncio.get_event_loop().run_until_complete(result)
+        return result
+
+    link_plugin()
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(short))
+    done = run("audit", config=str(tmp_path / "c.yaml"), out=str(tmp_path / "a.html"), fail_on=["site.auc>0.6"])
+    assert done.result["result"]["passed"] is False and (tmp_path / "a.html").exists()
+    done = run("review", finding="probe:site", status="confirmed", author="Ana", note="known")
+    assert done.result["result"]["reviews"][0]["author"] == "Ana"
+    done = run("report", out=str(tmp_path / "b.html"), title="Mine")
+    assert "confirmed" in (tmp_path / "b.html").read_text() and done.result["result"]["size"] > 10_000
