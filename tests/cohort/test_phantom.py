@@ -193,6 +193,9 @@ def test_the_same_to_the_byte_whatever_the_processes_and_after_an_interruption(t
     (tmp_path / "full" / "thesis.doc").write_text("x")
     with pytest.raises(CohortError, match="not an empty folder"):
         phantom(tmp_path / "full", **settings)
+    for sites in (["A", "A"], ["A=0"], ["A:B"], ["=2"], ["A=nan"]):
+        with pytest.raises(InputError, match="sites: "):
+            make_sites(sites, 0)
     with pytest.raises(InputError, match="matrix must be"):
         phantom(tmp_path / "z", matrix=9)
 

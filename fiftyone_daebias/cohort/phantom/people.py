@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -100,8 +101,11 @@ def make_sites(names: list[str], seed: int) -> list[Site]:
             share = float(weight or 1)
         except ValueError:
             share = 0.0
-        if not name.strip() or not 0 < share < 1e9 or name.strip() in [s.name for s in out]:
-            raise InputError(f"sites: {text!r} is not NAME or NAME=WEIGHT with a weight above 0, each name once")
+        known = [s.name for s in out]
+        if not re.fullmatch(r"[\w-]{1,32}", name.strip()) or not 0 < share < 1e9 or name.strip() in known:
+            raise InputError(
+                f"sites: {text!r} is not NAME or NAME=WEIGHT, of letters and digits, with a weight above 0, each name once"
+            )
         rng = np.random.default_rng([seed, _SITE, n])
         days = (LAST_DAY - FIRST_DAY).days
         out.append(Site(name.strip(), f"MR{n + 1:02d}", share,

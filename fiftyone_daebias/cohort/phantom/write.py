@@ -34,7 +34,7 @@ def write_dicom(folder: Path, scan: Scan, picture: Picture, seed: int) -> None:
     d.SOPClassUID, d.Modality, d.ImageType = pydicom.uid.UID(_MR), "MR", ["ORIGINAL", "PRIMARY", "M"]
     d.SpecificCharacterSet = "ISO_IR 100"
     d.StudyInstanceUID, d.SeriesInstanceUID = _uid("study", *identity), _uid("series", *identity, region)
-    d.FrameOfReferenceUID = _uid("frame", *identity, region)
+    d.FrameOfReferenceUID, d.PositionReferenceIndicator = _uid("frame", *identity, region), ""
     d.StudyDate = d.SeriesDate = d.AcquisitionDate = d.ContentDate = day
     d.StudyTime, d.SeriesTime, d.AcquisitionTime, d.ContentTime = f"{person.hour:02d}0000", time, time, time
     d.StudyID, d.SeriesNumber, d.AcquisitionNumber, d.AccessionNumber = "1", number, 1, ""
