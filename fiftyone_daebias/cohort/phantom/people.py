@@ -104,7 +104,7 @@ def make_sites(names: list[str], seed: int) -> list[Site]:
         known = [s.name for s in out]
         if not re.fullmatch(r"[\w-]{1,32}", name.strip()) or not 0 < share < 1e9 or name.strip() in known:
             raise InputError(
-                f"sites: {text!r} is not NAME or NAME=WEIGHT, of letters and digits, with a weight above 0, each name once"
+                f"sites: {text!r} is not NAME or NAME=WEIGHT (letters and digits, a weight above 0, each name once)"
             )
         rng = np.random.default_rng([seed, _SITE, n])
         days = (LAST_DAY - FIRST_DAY).days
