@@ -1,0 +1,1 @@
+"""A spine MR cohort whose hidden properties are known: people, anatomy, what is planted, writing and scoring."""
