@@ -115,7 +115,7 @@ def _audit(dataset, model: str, scale: dict, seed: int, truth: dict) -> tuple[Au
     drift(dataset, by=["site", "body_part"], vectors=vectors, seed=seed)
     found = collect_findings(dataset)
     volumes = _volumes(dataset)
-    findings = [(f.key, f.field) for f in found.rows if f.verdict == "found" and f.kind in CLAIMS]
+    findings = [(f.key, f.field, _part(f.key)) for f in found.rows if f.verdict == "found" and f.kind in CLAIMS]
     groups = {f.cluster: list(f.selector.ids(dataset)) for f in found.rows if f.kind == "cluster"}
     for f in found.rows:
         if f.kind in ("outliers", "disagreements", "duplicates") and f.n_samples:
@@ -127,6 +127,12 @@ def _audit(dataset, model: str, scale: dict, seed: int, truth: dict) -> tuple[Au
     )
     print(json.dumps(score.to_dict()), flush=True)
     return score, [r for r in (_localised(dataset, n, p, score, truth, seed) for n, p in _planted(truth)) if r]
+
+
+def _part(key: str) -> tuple[str, ...]:
+    """The part of the cohort that a finding speaks of: "drift:B, CSPINE:software", "probe:sex@body_part=CSPINE"."""
+    text = key.split(":")[1] if key.startswith("drift:") else key.partition("@")[2].rpartition("=")[2]
+    return tuple(REGION.get(t, t) for t in text.split(", ") if t)
 
 
 def _planted(truth: dict):

@@ -24,7 +24,7 @@ def audited():
     table = {"site": [site[p] for p, _ in volumes.values()], "station": [f"M{site[p]}" for p, _ in volumes.values()],
              "arm": [str(k // 2 % 3) for k in range(80)]}
     plant = {"text": "shift:43:site=C,region=neck", "kind": "shift", "strength": 43.0, "regions": ["neck"],
-             "fields": ["site"], "volumes": [[p, "neck"] for p in people[:10]]}
+             "fields": ["site"], "where": {"site": "C"}, "volumes": [[p, "neck"] for p in people[:10]]}
     return {"plants": [plant]}, volumes, table
 
 
@@ -33,8 +33,7 @@ def test_findings_are_told_apart_and_groups_and_rankings_scored(audited):
     moved = [i for i, (p, r) in volumes.items() if r == "neck" and int(p[4:]) < 10]
     groups = {"island": moved[:8] + ["sub-00030-neck", "sub-00031-neck"], "crowd": list(volumes)}
     ranking = {i: 1.0 * (i in moved[:5]) for i in volumes}
-    findings = [("probe:site", "site"), ("probe:station", "station"), ("probe:sex", "sex"), ("probe:arm", "arm"),
-                ("drift:x", "header_age")]
+    findings = [(f"probe:{f}", f, ()) for f in ("site", "station", "sex", "arm")] + [("drift:x", "header_age", ())]
     got = score_audit(truth, volumes, table, findings, groups, {"outliers": ranking}, np.random.default_rng(0))
     assert got.true == ("probe:site", "probe:station") and got.false == ("probe:arm",)
     assert got.natural == ("probe:sex", "drift:x") and got.false_rate == pytest.approx(1 / 3)
@@ -48,7 +47,7 @@ def test_nothing_found_scores_nothing_and_a_null_cohort_has_only_false_findings(
     truth, volumes, table = audited
     got = score_audit(truth, volumes, table, [], {}, {}, np.random.default_rng(0))
     assert not got.plants[0].found and np.isnan(got.plants[0].ap) and got.false_rate == 0
-    got = score_audit({"plants": []}, volumes, table, [("probe:site", "site")], {}, {}, np.random.default_rng(0))
+    got = score_audit({"plants": []}, volumes, table, [("probe:site", "site", ())], {}, {}, np.random.default_rng(0))
     assert got.plants == () and got.false == ("probe:site",) and got.false_rate == 1
 
 
@@ -56,7 +55,27 @@ def test_fields_that_go_with_a_plant_are_found_by_subject(audited):
     truth, volumes, table = audited
     people = np.array([p for p, _ in volumes.values()])
     inside = np.array([list(v) in truth["plants"][0]["volumes"] for v in volumes.values()])
-    assert related_fields(table, inside, people) == {"site", "station"}
+    assert related_fields(table, inside, people) == pytest.approx({"site": 1.0, "station": 1.0})
+
+
+def test_a_finding_is_credited_to_the_plant_it_goes_with_most(audited):
+    truth, volumes, table = audited
+    people = sorted({p for p, _ in volumes.values()})
+    late = [p for k, p in enumerate(people) if k >= 10 and k % 4 == 0]  # some of site A
+    other = {"text": "headrest:14:site=A,after=2016-01-01", "kind": "headrest", "strength": 14.0, "regions": ["neck"],
+             "fields": ["site", "date"], "where": {"site": "A", "after": "2016-01-01"}, "volumes": [[p, "neck"] for p in late]}
+    truth = {"plants": [*truth["plants"], other]}
+
+    def credited(*findings):
+        got = score_audit(truth, volumes, table, findings, {}, {}, np.random.default_rng(0))
+        return [p.by for p in got.plants], got.false
+
+    # the site can be told because of C, wholly planted; that is no discovery of the plant at A
+    assert credited(("probe:site", "site", ())) == ([("field site",), ()], ())
+    assert credited(("drift:A, neck", "date", ("A", "neck"))) == ([(), ("field date",)], ())
+    # a change over time at another site, or in another region, goes with neither
+    assert credited(("drift:B, neck", "date", ("B", "neck"))) == ([(), ()], ("drift:B, neck",))
+    assert credited(("drift:A, lumbar", "date", ("A", "lumbar"))) == ([(), ()], ("drift:A, lumbar",))
 
 
 def test_a_marker_shows_where_it_was_burned_in_and_errors_are_in_mm():

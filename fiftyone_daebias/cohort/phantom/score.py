@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from .frame import REGIONS
+
 _NAN = float("nan")
 #: what images truly tell in every cohort: finding it is neither a discovery nor an error
 NATURAL = {
@@ -90,18 +92,23 @@ def score_audit(
     truth: dict,
     volumes: Mapping[str, tuple[str, str]],
     table: Mapping[str, Sequence],
-    findings: Sequence[tuple[str, str]],
+    findings: Sequence[tuple[str, str, tuple[str, ...]]],
     groups: Mapping[str, Sequence[str]],
     rankings: Mapping[str, Mapping[str, float]],
     rng: np.random.Generator,
 ) -> AuditScore:
     """Scores an audit.
 
+    A finding is credited to one plant: among those that go with its field and are not elsewhere than the part it
+    speaks of, to the one whose people differ most in that field. So a site that can be told because of one plant is
+    no discovery of another plant at another site.
+
     Args:
         truth: the truth file
         volumes: ``{sample id: (participant, region)}`` of everything audited
         table: ``{field: values}`` in the order of ``volumes``
-        findings: (key, field) of everything the audit calls found; a finding without a field has ""
+        findings: (key, field, part) of everything the audit calls found; a finding without a field has ""; the part
+            of the cohort it speaks of is named by sites and regions, () for all of it
         groups: ``{name: sample ids}`` of groups the audit presents
         rankings: ``{name: {sample id: score}}``, higher where a sample belongs more to what is presented
         rng: draws the chance level of the rankings
@@ -115,18 +122,20 @@ def score_audit(
     }
     inside = {n: np.array([volumes[i] in m for i in ids]) for n, m in members.items()}
     people = np.array([volumes[i][0] for i in ids])
-    related = {n: related_fields(table, inside[n], people) | set(truth["plants"][n]["fields"]) for n in members}
+    related = {n: related_fields(table, inside[n], people) for n in members}
+    for n in members:
+        for field in truth["plants"][n]["fields"]:
+            related[n].setdefault(field, 0.0)
     by: dict[int, list[str]] = {n: [] for n in members}
     true, false, natural = [], [], []
-    for key, field in findings:
+    for key, field, part in findings:
         name = field.removeprefix("header_")
-        fits = [n for n in members if name in related[n] and name not in NATURAL]
-        if fits:
-            true.append(key)
-            for n in fits:
-                by[n].append(f"field {name}")
-        elif name in NATURAL or not name:
+        fits = [n for n in members if name in related[n] and _reaches(truth["plants"][n], part)]
+        if name in NATURAL or not name:
             natural.append(key)
+        elif fits:
+            true.append(key)
+            by[max(fits, key=lambda n: related[n][name])].append(f"field {name}")
         else:
             false.append(key)
     scores = []
@@ -149,8 +158,19 @@ def score_audit(
     return AuditScore(tuple(scores), tuple(true), tuple(false), tuple(natural), len(groups))
 
 
-def related_fields(table: Mapping[str, Sequence], inside: np.ndarray, people: np.ndarray) -> set[str]:
-    """Fields in which the people affected differ clearly from the others.
+def _reaches(plant: dict, part: tuple[str, ...]) -> bool:
+    """Whether a plant can show in a part of the cohort, named by sites and regions."""
+    for name in part:
+        if name in REGIONS:
+            if name not in plant["regions"]:
+                return False
+        elif plant["where"].get("site", name) != name:
+            return False
+    return True
+
+
+def related_fields(table: Mapping[str, Sequence], inside: np.ndarray, people: np.ndarray) -> dict[str, float]:
+    """Fields in which the people affected differ clearly from the others, with Cramér's V or |Cliff's delta|.
 
     A plant at one site also goes with that site's scanner and its software, whoever wrote which into its conditions.
     """
@@ -158,7 +178,7 @@ def related_fields(table: Mapping[str, Sequence], inside: np.ndarray, people: np
 
     names, first = np.unique(people, return_index=True)
     hit = np.array([inside[people == p].any() for p in names])
-    out: set[str] = set()
+    out: dict[str, float] = {}
     if hit.all() or not hit.any():
         return out
     for field, values in table.items():
@@ -168,14 +188,16 @@ def related_fields(table: Mapping[str, Sequence], inside: np.ndarray, people: np
             continue
         if all(isinstance(v, (int, float, np.number)) for v, k in zip(column, known, strict=True) if k):
             numbers = np.array([float(v) if k else np.nan for v, k in zip(column, known, strict=True)])
-            p = mannwhitneyu(numbers[known & hit], numbers[known & ~hit]).pvalue
+            test = mannwhitneyu(numbers[known & hit], numbers[known & ~hit])
+            p, effect = test.pvalue, abs(2 * test.statistic / ((known & hit).sum() * (known & ~hit).sum()) - 1)
         else:
             texts = np.array([str(v) for v in column])
             cells = [[int((known & (hit == side) & (texts == t)).sum()) for t in np.unique(texts[known])]
                      for side in (True, False)]
-            p = chi2_contingency(cells).pvalue
+            test = chi2_contingency(cells, correction=False)
+            p, effect = test.pvalue, np.sqrt(test.statistic / known.sum())
         if p < RELATED_P:
-            out.add(field.removeprefix("header_"))
+            out[field.removeprefix("header_")] = float(effect)
     return out
 
 
