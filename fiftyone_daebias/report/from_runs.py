@@ -31,7 +31,7 @@ def _finding(key: str, prefix: str, kind: str, title: str, say: Callable, config
         sentence, shown = say(facts)
     except (KeyError, TypeError, ValueError, IndexError):  # of another version, or of another room
         sentence, shown = "", True
-    sentence = sentence or _first_text(results.get("sentence"), summary, facts.get("sentence"))
+    sentence = _first_text(results.get("sentence"), facts.get("sentence"), sentence, summary)
     cluster, tag = _first_text(config.get("cluster")), _first_text(config.get("tag"))
     about = _first_text(config.get("field"), facts.get("field"))
     subject = _first_text(facts.get("name"), facts.get("comparison"), config.get("comparison"), cluster, about)
