@@ -187,4 +187,8 @@ _OF_VERB: dict[str, tuple[Callable, ...]] = {
     "test-clusters": (_some_cluster,),
     "reidentify": (_needs_vectors,),
     "similar": (_one_query,),
+    "counterfactual": (_needs_vectors,),
+    "local-view": (_needs_vectors,),
+    "mitigate": (_needs_vectors,),
+    "sensitivity": (_needs_vectors,),
 }

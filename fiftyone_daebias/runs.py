@@ -21,6 +21,7 @@ _KINDS = (
     (schema.COUNTERFACTUAL_RUN_PREFIX, "counterfactual"), (schema.DYNAMICS_RUN_PREFIX, "training dynamics"),
     (schema.MITIGATION_RUN_PREFIX, "mitigation"), (schema.LOCAL_RUN_PREFIX, "local view"),
     (schema.SENSITIVITY_RUN, "sensitivity"), (schema.COMPARE_RUN, "comparison"),
+    (schema.RECONSTRUCTION_RUN, "reconstruction"), (schema.AUDIT_RUN, "audit"),
     (schema.FINDING_REVIEW_RUN, "review"), (schema.SHARED_RUN_PREFIX, "shared bundle"), (OUTLIERS, "outliers"),
 )
 
@@ -186,6 +187,8 @@ class _Belongings:
         elif kind == "cluster":
             name = facts.config.get("cluster", {}).get("name", "")
             tags, views = [schema.TAG_CLUSTER + name], [f"cluster: {name}"]
+        elif kind == "explanation":
+            fields = [schema.EXPLAIN_FIELD_PREFIX + key.removeprefix(schema.EXPLAIN_RUN_PREFIX)]
         elif kind == "shared bundle":
             suffix = schema.SHARED_SUFFIX + key.removeprefix(schema.SHARED_RUN_PREFIX)
             fields = [f for f in self.fields if suffix in f]

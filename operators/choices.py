@@ -19,6 +19,9 @@ INDEXES = {"index"}
 CLUSTERS = {"cluster", "clusters", "other"}
 SUBJECT = {"subject_field"}
 
+#: a field with more values is not offered as a list of them
+MOST_VALUES = 60
+
 #: field questions by dataset and state of its samples: forms ask at every keystroke
 _asked: dict[str, dict[str, str]] = {}
 
@@ -33,13 +36,14 @@ def field_questions(dataset) -> dict[str, str]:
     return _asked[stamp]
 
 
-def choices_for(name: str, command: str, dataset) -> list[str] | None:
+def choices_for(name: str, command: str, dataset, given: dict) -> list[str] | None:
     """Values to offer for a parameter; ``None`` where it names nothing on the dataset.
 
     Args:
         name: the parameter
         command: the verb's command
         dataset: the dataset, or ``None``
+        given: the form's values so far
     """
     if dataset is None:
         return None
@@ -61,6 +65,10 @@ def choices_for(name: str, command: str, dataset) -> list[str] | None:
         return list(read_clusters(dataset))
     if name == "names" and command == "runs":
         return [r.key for r in runs.stored_runs(dataset)]
+    if name in ("tag", "subgroup") and command != "name-cluster":
+        return sorted(store.count_tags(dataset))
+    if name == "value" and given.get("field") in store.metadata_fields(dataset):
+        return _values_of(dataset, given["field"])
     if name == "finding":
         return [f.key for f in read_state(dataset).findings.rows]
     if name == "preset":
@@ -70,6 +78,12 @@ def choices_for(name: str, command: str, dataset) -> list[str] | None:
     if name in SUBJECT:
         return sorted(store.metadata_fields(dataset)) + [f for f in [store.subject_field(dataset)] if f]
     return None
+
+
+def _values_of(dataset, field: str) -> list[str] | None:
+    """The values of a field, if they are few enough to choose from."""
+    values = store.read_table(dataset, [field])[field].dropna().unique()
+    return sorted(map(str, values)) if 0 < len(values) <= MOST_VALUES else None
 
 
 def choice_labels(name: str, command: str, dataset) -> dict[str, str]:

@@ -44,13 +44,13 @@ def given_values(params: dict, parameters: tuple[Parameter, ...]) -> dict:
 def _add(inputs: types.Object, command: str, parameter: Parameter, given: dict, ctx) -> None:
     name = parameter.name
     text = ". ".join(filter(None, (sentence(parameter.help), not_offered(name, ctx.dataset))))
-    common = {"label": label_of(name), "description": text, "required": parameter.required}
+    common = {"label": label_of(command, name), "description": text, "required": parameter.required}
     default = given.get(name, None if parameter.required else parameter.default)
     if name == "to" and ctx.selected and not default:
         default = list(ctx.selected)
     choices = parameter.choices
     if choices is None:
-        choices = choices_for(name, command, ctx.dataset)
+        choices = choices_for(name, command, ctx.dataset, given)
     labels = choice_labels(name, command, ctx.dataset)
     if name in VECTORS | MAPS | INDEXES and choices and name not in given:
         default = default if default in choices else choices[0]

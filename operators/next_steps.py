@@ -17,12 +17,16 @@ from .bars import bar_of, button
 #: verbs that make sense after a verb, the likeliest first
 AFTER = {
     "duplicates": ("train",),
-    "train": ("embed",),
+    "train": ("embed", "reconstruction"),
+    "import-checkpoint": ("embed",),
+    "reconstruction": ("embed",),
     "embed": ("probe-all", "suggest-clusters", "tag"),
-    "probe": ("probe-all", "disagreements", "explain"),
+    "train-baseline": ("compare",),
+    "compare": ("report",),
+    "probe": ("probe-all", "disagreements", "counterfactual"),
     "probe-all": ("disagreements", "suggest-clusters", "report"),
     "disagreements": ("explain", "report"),
-    "subgroups": ("transfer",),
+    "subgroups": ("training-dynamics", "transfer"),
     "tag": ("similar",),
     "suggest-clusters": ("test-clusters", "clusters"),
     "name-cluster": ("test-clusters", "explain", "similar"),
@@ -30,9 +34,14 @@ AFTER = {
     "test-clusters": ("explain", "report"),
     "drift": ("report",),
     "reidentify": ("share",),
-    "explain": ("report",),
+    "explain": ("counterfactual", "training-dynamics", "report"),
+    "counterfactual": ("local-view", "report"),
+    "training-dynamics": ("mitigate", "report"),
+    "mitigate": ("report",),
+    "sensitivity": ("report",),
     "audit": ("report", "share"),
     "report": ("share",),
+    "review": ("report",),
 }
 #: parameter that names the audit panel a form was opened from, so that it is drawn again when the verb is done
 AUDIT_PANEL = "audit_panel"

@@ -10,12 +10,23 @@ ADVANCED = {
     "map_key", "min_size", "n_bootstrap", "n_permutations", "n_slices", "neighbors", "perplexity", "pool", "precision",
     "processes", "repeats", "resamples", "scale", "seed", "shift_dates", "skip_unreadable", "space", "stratify_by",
     "subject_field", "threshold", "to_grey", "vectors", "volume", "weights", "workers", "author", "color", "steps",
+    "architecture", "cam", "cams", "layer", "edge", "image_size", "weight_decay", "most", "n_maps", "looks", "span",
+    "code", "along", "n_samples", "n_tests", "strengths", "prevalences", "patience", "secret", "decode", "inputs",
+    "description", "license", "citation", "creator", "islands", "max_samples", "write_config", "invert_steps",
     "same_subject", "plane", "spacing", "key", "pattern", "opposite", "index_key", "learning_rate", "n_folds", "alpha",
 }
 #: verbs for which a parameter that is folded away elsewhere is the point
 NEVER_FOLDED = {("embed", "n_slices"), ("similar", "k"), ("suggest-clusters", "space"), ("tag", "threshold")}
 
 LABELS = {
+    # of one verb
+    "train images": "Images to see in all", "train-baseline images": "Images to see in all",
+    "compare images": "Images to see in all", "runs names": "Runs", "test-clusters names": "Clusters",
+    # of every verb
+    "against": "Against", "color_by": "Colour the maps by", "fail_on": "Fail on", "mark_samples": "Also mark its samples",
+    "min_subjects": "Smallest group (subjects)", "status": "What you think of it", "url": "Address of the App",
+    "value": "Value of the field", "with_identity": "Share identities", "with_notes": "Share notes and authors",
+    "with_vectors": "Share the vectors",
     "accumulate": "Forward passes a step", "adjust_for": "Expected differences to adjust for", "by": "By group",
     "checkpoint": "Checkpoint folder", "coloured_by": "The map was coloured by", "date_field": "Date field",
     "expected": "Expected differences", "extend": "Keep the map, place new samples on it", "field": "Metadata field",
@@ -33,9 +44,9 @@ LABELS = {
 }
 
 
-def label_of(name: str) -> str:
-    """A parameter's label."""
-    words = LABELS.get(name) or name.replace("_", " ")
+def label_of(command: str, name: str) -> str:
+    """Label of a verb's parameter."""
+    words = LABELS.get(f"{command} {name}") or LABELS.get(name) or name.replace("_", " ")
     return words[0].upper() + words[1:]
 
 

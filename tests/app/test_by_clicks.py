@@ -41,7 +41,7 @@ def test_a_whole_audit_by_clicks_alone(app, app_url, files, tmp_path):
     app.screenshot("clicks-3-panel-offers-to-start")
     panel.get_by_role("button", name="Train the diffusion autoencoder").click()
     app.form()
-    app.fill("Images", "128")
+    app.fill("Images to see in all", "128")
     app.execute()
     assert "128 images" in app.finish("Train the diffusion autoencoder")
     app.press("Compute DAE embeddings")
