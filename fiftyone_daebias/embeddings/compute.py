@@ -146,6 +146,10 @@ def compute_dae_embeddings(
             f"checkpoint {folder} takes {encoder.in_channels} channels, the slices have 1; train one on this "
             "dataset with 'daebias train'"
         )
+    small = _enlarged(source, facts, encoder.image_size)
+    if small:
+        notes.append(small)
+        told.say(small)
     config = {
         "model": model, "checkpoint": str(folder), "checkpoint_hash": facts["sha256"], "data_hash": source.data_hash,
         "n_slices": n_slices, "pool": pool, "crop": float(facts.get("crop", 1.0)), "seed": seed,
@@ -185,6 +189,20 @@ def _stored(
     return EmbeddingResult(
         field, *keys, len(vectors), vectors.shape[1], config["checkpoint"], config["checkpoint_hash"],
         fitted.perplexity, fitted.kl_divergence, tuple(notes),
+    )
+
+
+def _enlarged(source, facts: dict, size: int) -> str:
+    """What to say of images with fewer pixels under the crop than the model takes; "" when there are none."""
+    crop = float(facts.get("crop", 1.0))
+    sides = [round(min(source.cache.shape(k)[1:]) * crop) for k in source.keys]
+    small = [i for i, side in enumerate(sides) if 2 * side < size]
+    if not small:
+        return ""
+    first = small[0]
+    return (
+        f"{len(small)} samples have less than half the {size} pixels that the model takes and were enlarged (first: "
+        f"{source.sample_ids[first]} with {sides[first]} under the crop); their vectors may set them apart"
     )
 
 

@@ -164,3 +164,25 @@ def test_new_samples_join_the_map_and_nothing_moves(dataset, tmp_path):
     now = dict(zip(store.sample_ids(dataset), dataset.values("dae_embedding")))
     assert all(np.array_equal(now[i], vectors[i]) for i in ids)  # old vectors were not encoded again
     assert {i: h for i, h in zip(store.sample_ids(dataset), dataset.values("daebias_half")) if i in halves} == halves
+
+
+def test_checkpoints_of_other_channels_and_images_that_are_too_small(dataset, tmp_path):
+    from fiftyone_daebias.dae.checkpoint import save_model
+    from fiftyone_daebias.dae.config import ModelConfig
+    from fiftyone_daebias.dae.model import build
+    from fiftyone_daebias.plugin import plugin_dir
+
+    config = ModelConfig(image_size=16, in_channels=3, channels=8, multipliers=(1,), z_dim=4, encoder="lite", lite_encoder_channels=(8,))
+    save_model(tmp_path / "rgb", build(config).state_dict(), config)
+    before = set(dataset.get_field_schema())
+    with pytest.raises(InputError, match="takes 3 channels, the slices have 1; train one"):
+        dataset.compute_dae_embeddings(checkpoint=tmp_path / "rgb", progress=None)
+    with pytest.raises(InputError, match="is one of the model 'dae', not 'beta-vae'; pass model='dae'"):
+        dataset.compute_dae_embeddings(model="beta-vae", checkpoint=tmp_path / "rgb", progress=None)
+    with pytest.raises(InputError, match="there is no model 'dea'; models: dae, "):
+        dataset.compute_dae_embeddings(model="dea", progress=None)
+    assert set(dataset.get_field_schema()) == before
+    Image.new("L", (20, 25), 90).save(tmp_path / "small.png")
+    dataset.add_sample(fo.Sample(filepath=str(tmp_path / "small.png")))
+    result = dataset.compute_dae_embeddings(checkpoint=plugin_dir() / "models" / "dae-cxr-64", progress=None)
+    assert any("1 samples have less than half the 64 pixels" in n and "with 18 under" in n for n in result.notes)
