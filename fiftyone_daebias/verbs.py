@@ -106,7 +106,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("audit", "report.audit_verb:audit", "Audit the cohort", icon="fact_check", delegate=True,
          opens="report.audit_verb:open_audit"),
     Verb("report", "report.verb:write_report", "Write the report", icon="summarize"),
-    Verb("review", "report.reviews:review", "Review a finding", icon="rate_review"),
+    Verb("review", "report.reviews:review", "Review a finding", icon="rate_review", on_ticked=True),
     Verb("sensitivity", "sensitivity.verb:audit_sensitivity", "What would have been found?", icon="radar",
          delegate=True),
     Verb("share", "share.verb:share", "Share the audit", icon="share"),

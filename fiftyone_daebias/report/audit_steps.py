@@ -95,15 +95,19 @@ def make_step(kind: StepKind, parameters: dict) -> Step:
     """The step with its parameters."""
     special = {"disagreements": _disagreements, "explain": _explain}
     run = special.get(kind.name) or _verb(kind.name)
+    model = parameters.get("model") or "dae"
     done: Callable = {
-        "embed": lambda s: store.has_field(s, schema.embedding_field()) and schema.map_key() in store.map_runs(s),
+        "embed": lambda s: (
+            store.has_field(s, schema.embedding_field(model)) and schema.map_key(model) in store.map_runs(s)
+        ),
         "train": lambda s: bool(_checkpoint(s)),
         "tag": lambda s: store.has_field(s, schema.OUTLIER_FIELD),
     }.get(kind.name, lambda s: True)
     vectors = parameters.get("vectors") or schema.embedding_field()
     vectors = [vectors] if isinstance(vectors, str) else list(vectors)
     readers = {
-        "content": _content, "checkpoint": _checkpoint, "table": _table, "clusters": _clusters,
+        "content": _content, "checkpoint": lambda s: _checkpoint(s, model, parameters.get("checkpoint")),
+        "table": _table, "clusters": _clusters,
         "vectors": lambda s: " ".join(_vectors(s, v) for v in vectors),
     }
     return Step(
@@ -193,11 +197,12 @@ def _content(samples) -> str:
     return _hash(sorted(store.content_keys(store.real(samples))))
 
 
-def _checkpoint(samples) -> str:
+def _checkpoint(samples, model: str = "dae", given: str | None = None) -> str:
+    """Hash of the weights of the checkpoint given, or of the one trained on this dataset."""
     from ..dae.checkpoint import read_facts
     from ..dae.verb import trained_checkpoint
 
-    folder = trained_checkpoint(samples)
+    folder = given or trained_checkpoint(samples, model)
     try:
         return "" if folder is None else read_facts(folder)["sha256"]
     except CheckpointError:
@@ -213,8 +218,8 @@ def _table(samples) -> str:
 
 def _vectors(samples, field: str) -> str:
     """What names the vectors: their provenance where we made them, else the vectors themselves."""
-    key = schema.provenance_key()
-    if field == schema.embedding_field() and key in store.list_runs(samples, key):
+    key = field.removesuffix(schema.EMBEDDING_SUFFIX) + schema.PROVENANCE_SUFFIX
+    if field.endswith(schema.EMBEDDING_SUFFIX) and key in store.list_runs(samples, key):
         config, results = store.load_run(samples, key)
         made = {k: config.get(k) for k in ("checkpoint_hash", "n_slices", "pool", "crop", "seed", "perplexity")}
         return _hash([made, results.get("content"), store.sample_ids(samples)])
