@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fiftyone_daebias import checks, runs, store
 from fiftyone_daebias.clusters.named import BLIND, UNKNOWN, read_clusters
+from fiftyone_daebias.embeddings.encoders import model_names
 from fiftyone_daebias.dae.config import presets
 
 from .panel.audit_state import read_state
@@ -75,6 +76,8 @@ def choices_for(name: str, command: str, dataset, given: dict) -> list[str] | No
         return presets()
     if name == "coloured_by":
         return [BLIND, UNKNOWN, *sorted(store.metadata_fields(dataset))]
+    if name == "model" and command == "embed":
+        return model_names()
     if name in SUBJECT:
         return sorted(store.metadata_fields(dataset)) + [f for f in [store.subject_field(dataset)] if f]
     return None
