@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fiftyone_daebias import checks, runs, store
 from fiftyone_daebias.clusters.named import BLIND, UNKNOWN, read_clusters
-from fiftyone_daebias.embeddings.encoders import model_names
 from fiftyone_daebias.dae.config import presets
+from fiftyone_daebias.embeddings.encoders import model_names
 
 from .panel.audit_state import read_state
 

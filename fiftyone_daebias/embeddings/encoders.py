@@ -9,13 +9,13 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import torch
-from torch import Tensor
-
-from ..dae.checkpoint import FACTS, read_facts
 from ..errors import CheckpointError, InputError
+
+if TYPE_CHECKING:  # forms read the names without waiting for torch
+    import torch
+    from torch import Tensor
 
 
 class Encoder(Protocol):
@@ -104,6 +104,8 @@ def model_of(folder: Path | str) -> EmbeddingModel:
     Raises:
         CheckpointError: there is no checkpoint, or it is of a format that this version does not know
     """
+    from ..dae.checkpoint import FACTS, read_facts
+
     found = read_facts(folder)["format"]
     for model in MODELS:
         if model.format == found:
