@@ -23,7 +23,7 @@ LABELS = {
     "train images": "Images to see in all", "train-baseline images": "Images to see in all",
     "compare images": "Images to see in all", "runs names": "Runs", "test-clusters names": "Clusters",
     # of every verb
-    "against": "Against", "color_by": "Colour the maps by", "fail_on": "Fail on", "mark_samples": "Also mark its samples",
+    "color_by": "Colour the maps by", "mark_samples": "Also mark its samples",
     "min_subjects": "Smallest group (subjects)", "status": "What you think of it", "url": "Address of the App",
     "value": "Value of the field", "with_identity": "Share identities", "with_notes": "Share notes and authors",
     "with_vectors": "Share the vectors",

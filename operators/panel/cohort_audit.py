@@ -5,7 +5,7 @@ from __future__ import annotations
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from fiftyone_daebias import schema, store
+from fiftyone_daebias import schema
 from fiftyone_daebias.report.findings import Finding
 from fiftyone_daebias.verbs import VERBS
 
@@ -95,12 +95,8 @@ class CohortAudit(foo.Panel):
         ctx.panel.set_state("chosen", None)
 
     def open_map(self, ctx):
-        """The map, coloured by the field that the open finding is about."""
-        maps, chosen = store.map_runs(ctx.dataset), self._chosen(ctx)
-        state = {"brainResult": schema.map_key() if schema.map_key() in maps else maps[0]} if maps else {}
-        if chosen is not None and chosen.field and store.has_field(ctx.dataset, chosen.field):
-            state["colorByField"] = chosen.field
-        ctx.ops.open_panel("Embeddings", layout="horizontal", is_active=True, state=state)
+        """The Embeddings panel; it keeps to itself which map it shows and what colours it."""
+        ctx.ops.open_panel("Embeddings", layout="horizontal", is_active=True)
 
     def next_of_row(self, ctx):
         finding = self._of_row(ctx)

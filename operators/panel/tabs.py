@@ -327,8 +327,7 @@ def add_detail(section: types.Object, state: AuditState, finding: Finding, datas
     if panel.has_verb("review"):
         button(bar, "detail_review", label="Review", icon="rate_review", on_click=panel.review_chosen)
     if state.maps:
-        where = f"Map by {finding.field}" if finding.field else "Map"
-        button(bar, "detail_map", label=where, icon="scatter_plot", on_click=panel.open_map)
+        button(bar, "detail_map", label="Map", icon="scatter_plot", on_click=panel.open_map)
     if finding.kind not in (*_EXPLAINED, "sensitivity"):
         button(bar, "detail_close", label="Close", icon="close", on_click=panel.close_detail)
     add_figures(detail, dataset.name, finding.figures)
