@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 
 from ..errors import CheckpointError, InputError
 from .config import ModelConfig
+from .hardware import memory_format
 from .model import DiffusionAutoencoder, build
 
 FORMAT, VERSION = "daebias-dae", 1
@@ -81,7 +82,7 @@ def load_model(folder: Path | str, device: str | torch.device = "cpu") -> Diffus
     except (InputError, TypeError, ValueError) as error:
         raise CheckpointError(f"{Path(folder) / FACTS} is damaged: {error}; copy the checkpoint again") from error
     fill(model, weights, folder)
-    return model.to(device).eval()
+    return model.to(device, memory_format=memory_format(torch.device(device))).eval()
 
 
 def load_checkpoint(folder: Path | str, format: str, version: int) -> tuple[dict, dict[str, torch.Tensor]]:

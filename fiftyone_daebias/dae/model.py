@@ -53,8 +53,8 @@ class DiffusionAutoencoder(nn.Module):
     def encode(self, x: Tensor) -> Tensor:
         """z_sem of images, float32 (B, z_dim)."""
         self._check(x)
-        parts = x.split(encode_chunk(x.device, self.image_size))
-        return torch.cat([self.encoder(part).float() for part in parts])
+        features = [self.encoder.features(part) for part in x.split(encode_chunk(x.device))]
+        return self.encoder.head(torch.cat(features)).float()
 
     @torch.no_grad()
     def invert(self, x: Tensor, z: Tensor, steps: int = 250) -> Tensor:

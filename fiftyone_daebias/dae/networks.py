@@ -34,9 +34,17 @@ class SemanticEncoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x))
+
+    def features(self, x: Tensor) -> Tensor:
+        """What is computed image by image."""
         for block in self.input_blocks:
             x = block(x)
         return self.out(self.middle_block(x))
+
+    def head(self, features: Tensor) -> Tensor:
+        """What is quicker over all images at once: nothing here."""
+        return features
 
 
 class LiteEncoder(nn.Module):
@@ -57,7 +65,15 @@ class LiteEncoder(nn.Module):
         self.out = nn.Linear(width * size * size, config.z_dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.out(self.convs(x).flatten(1))
+        return self.head(self.features(x))
+
+    def features(self, x: Tensor) -> Tensor:
+        """What is computed image by image: the flattened last layer."""
+        return self.convs(x).flatten(1)
+
+    def head(self, features: Tensor) -> Tensor:
+        """What is quicker over all images at once: its many weights are read once."""
+        return self.out(features)
 
 
 class ConditionalUNet(nn.Module):

@@ -197,7 +197,11 @@ class _Loop:
         try:
             self.unseen.append(self.learner.step(batch, self.step))
         except RuntimeError as error:
-            told = hardware.explained(error, self.learner.device, self.config, self.run.path)
+            told = hardware.explained(
+                error, self.learner.device, batch_size=self.config.batch_size,
+                accumulate=getattr(self.config, "accumulate", None),
+                kept=f"the last good state is kept in {self.run.path}",
+            )
             if told is None:
                 raise
             raise told from error

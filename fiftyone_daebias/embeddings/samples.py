@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from .. import schema, store
+from ..dae.hardware import explained
 from ..dae.team import team
 from ..progress import Progress, start
 from .encode import encode_volumes
@@ -68,10 +69,17 @@ def encode_samples(
                 while len(fresh) < quota and (pair := next(found, None)) is not None:
                     fresh[source.sample_ids[pair[0]]] = pair[1]
                     task.advance()
-            except BaseException:
+            except BaseException as error:
                 if mates.leads:
                     writer.write(fresh)
-                raise
+                told = None
+                if isinstance(error, RuntimeError):
+                    told = explained(
+                        error, model.device, batch_size=batch_size, kept="what was encoded is kept in the database"
+                    )
+                if told is None:
+                    raise
+                raise told from error
             for rank, part in enumerate(mates.gather(fresh) or ()):
                 writer.write(part)
                 done.update(part)

@@ -166,6 +166,30 @@ def test_new_samples_join_the_map_and_nothing_moves(dataset, tmp_path):
     assert {i: h for i, h in zip(store.sample_ids(dataset), dataset.values("daebias_half")) if i in halves} == halves
 
 
+def test_a_device_that_fails_while_encoding_keeps_what_was_encoded(dataset, monkeypatch):
+    import torch
+
+    from fiftyone_daebias.dae.model import DiffusionAutoencoder
+    from fiftyone_daebias.errors import TrainingError
+    from fiftyone_daebias.plugin import plugin_dir
+
+    real, calls = DiffusionAutoencoder.encode, []
+
+    def failing(self, x):
+        calls.append(len(x))
+        if len(calls) == 3:
+            raise torch.AcceleratorError("CUDA error: unspecified launch failure")
+        return real(self, x)
+
+    monkeypatch.setattr(DiffusionAutoencoder, "encode", failing)
+    settings = {"checkpoint": plugin_dir() / "models" / "dae-cxr-64", "batch_size": 10, "progress": None}
+    with pytest.raises(TrainingError, match="the device cpu failed .*what was encoded is kept in the database"):
+        dataset.compute_dae_embeddings(**settings)
+    assert dataset.count("dae_embedding") == 20
+    dataset.compute_dae_embeddings(**settings)
+    assert dataset.count("dae_embedding") == 40 and sum(calls) == 50  # the 20 that were there were not encoded again
+
+
 def test_checkpoints_of_other_channels_and_images_that_are_too_small(dataset, tmp_path):
     from fiftyone_daebias.dae.checkpoint import save_model
     from fiftyone_daebias.dae.config import ModelConfig
