@@ -204,7 +204,7 @@ def score_against_chance(
             mine = np.flatnonzero(part == k)
             shuffled[mine] = side[rng.permutation(mine)]
         better += weighted_auc(mean, shuffled, np.ones(len(names)), part)[0] >= auc - 1e-12
-    return auc, percentile_interval(boot), better / (1 + n_permutations)
+    return auc, percentile_interval(boot), float(better / (1 + n_permutations))
 
 
 def predict(network: torch.nn.Module, stack: np.ndarray, rows: np.ndarray, inputs: str, batch: int = 64) -> np.ndarray:

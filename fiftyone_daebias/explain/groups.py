@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .. import schema, store
+from .. import store
 from ..clusters import named
 from ..errors import InputError
 
@@ -29,7 +29,7 @@ class Groups:
         outside: name of the second group
         key: the comparison as part of a run key or file name
         ids: sample ids of both groups, in the order of the samples
-        rows: their positions in the samples, int (n,)
+        rows: their positions in the samples, synthetic ones not counted, int (n,)
         labels: whether each is in the first group, bool (n,)
         subjects: subject of each, str (n,)
         mixed: subjects that have samples on both sides and were left out
@@ -72,7 +72,7 @@ def resolve_groups(
 ) -> Groups:
     """The two groups that a user names.
 
-    Exactly one of ``cluster``, ``tag`` and ``field`` names the first group. Synthetic samples never take part.
+    Exactly one of ``cluster``, ``tag`` and ``field`` names the first group. Synthetic samples take no part.
 
     Args:
         samples: a dataset or view
@@ -112,12 +112,8 @@ def resolve_groups(
     both = inside & outside
     if both.any():
         notes.append(f"{int(both.sum())} samples are in both groups and were left out")
-    tags = store.tags_by_sample(samples)
-    synthetic = np.array([schema.TAG_SYNTHETIC in tags[i] for i in ids])
-    if (synthetic & (inside | outside)).any():
-        notes.append(f"{int((synthetic & (inside | outside)).sum())} synthetic samples were left out")
     subjects = np.array(store.read_subjects(samples, subject_field), dtype=str)
-    taking = (inside ^ outside) & ~synthetic
+    taking = inside ^ outside
     shared = set(subjects[taking & inside]) & set(subjects[taking & outside])
     if shared:
         dropped = taking & np.isin(subjects, sorted(shared))

@@ -165,6 +165,8 @@ def explain(
         "fields": fields[0].q if fields else None,
         "classifier": classifier.p if classifier and not classifier.reason else None,
     })
+    # what chance does not explain but has no direction is nothing to act on
+    tests["shift"]["found"] &= any(displacement.moved) or displacement.turned or displacement.scaled
     maps = None
     if classifier and classifier.tells_apart and tests["classifier"]["found"]:
         told.say("class activation maps")

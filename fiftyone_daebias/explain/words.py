@@ -33,10 +33,10 @@ def shift_sentence(d: Displacement, grid: Grid, voxels: tuple[float, float] | No
     for axis in (0, 1):
         if not d.moved[axis]:
             continue
-        amount, bounds = d.shift[axis], sorted(abs(v) for v in d.shift_interval[axis])
+        amount, bounds = d.shift[axis], _sorted_abs(d.shift_interval[axis])
         also = f"; {abs(amount) / voxels[axis]:.0f} voxels" if voxels else ""
         parts.append(
-            f"{abs(amount):.1f} {grid.unit} ({interval(tuple(bounds))}{also}) {grid.word(axis, amount)}"
+            f"{abs(amount):.1f} {grid.unit} (95 %: {interval(bounds)}{also}) {grid.word(axis, amount)}"
         )
     if not parts:
         return ""
