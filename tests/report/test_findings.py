@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import fiftyone as fo
 import numpy as np
@@ -166,3 +167,16 @@ def test_runs_of_rooms_it_does_not_know_speak_for_themselves(cohort_maker):
 def test_next_steps_are_verbs_that_exist():
     assert existing("no-such-verb", "x") is None
     assert existing("probe", "x", field="site").params == {"field": "site"}
+
+
+def test_findings_written_by_version_1_can_be_read():
+    raw = json.loads((Path(__file__).parent / "findings_v1.json").read_text(encoding="utf-8"))
+    found = Findings.from_dict(raw)
+    assert found.to_dict() == raw
+    view = found.by_key("probe:view")
+    assert view.verdict == "found" and round(view.evidence.value, 3) == 0.948 and view.status == "confirmed"
+    # a later version may add to it, an older one may lack something
+    for row in raw["rows"]:
+        row["new"] = 1
+        del row["cluster"]
+    assert Findings.from_dict(raw).by_key("probe:view").cluster == ""
