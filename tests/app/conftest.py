@@ -87,6 +87,11 @@ class AppPage:
     def __init__(self, page, url: str):
         self.page, self.url = page, url
         page.set_default_timeout(60_000)
+        # the popover "Accelerate your workflow" swallows clicks, and comes when it likes
+        page.add_locator_handler(
+            page.get_by_text("Accelerate your workflow"),
+            lambda: page.get_by_role("button", name="Dismiss").click(),
+        )
 
     def open(self, dataset: str) -> None:
         # a server that has only just started may send its pages back to the list of datasets once
@@ -99,17 +104,6 @@ class AppPage:
                 break
             except Exception:
                 continue
-        self.calm()
-
-    def calm(self) -> None:
-        """Takes away the "Accelerate your workflow" popover, which swallows clicks, if it comes."""
-        popover = self.page.get_by_text("Accelerate your workflow")
-        try:
-            popover.wait_for(timeout=1500)
-        except Exception:
-            return
-        self.page.keyboard.press("Escape")
-        popover.wait_for(state="hidden")
 
     def open_panel(self, name: str, key: str = "") -> None:
         tab = self.page.locator(f"[data-cy='panel-tab-{(key or name).lower()}']")
@@ -128,12 +122,13 @@ class AppPage:
         return panel
 
     def audit_tab(self, name: str) -> None:
+        """Opens a tab of the audit panel, and waits until the server has drawn it."""
         tab = self.page.get_by_role("tab", name=name).first
-        tab.click()
-        self.page.wait_for_function(
-            "n => [...document.querySelectorAll('[role=tab][aria-selected=true]')].some(t => t.innerText.startsWith(n))",
-            arg=name,
-        )
+        if tab.get_attribute("aria-selected") == "true":
+            return
+        with self.page.expect_response(lambda r: "operators/execute" in r.url and "cohort_audit" in r.request.post_data):
+            tab.click()
+        self.page.wait_for_timeout(500)
 
     def open_map(self, brain_key: str) -> None:
         self.open_panel("Embeddings")

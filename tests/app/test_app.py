@@ -74,6 +74,7 @@ def test_the_operator_browser_lists_the_verbs_and_their_forms_open(app, audited)
     assert "Not offered" in shown and "image_id" in shown
     assert app.dialog.locator("[aria-expanded=false]").get_by_text("Advanced").count() == 1
     assert not app.dialog.get_by_role("button", name="Execute").last.is_enabled()
+    app.choose("Metadata field", "sex")
     app.advanced()
     app.dialog.get_by_text("Permutations", exact=True).wait_for()
     app.fill("Permutations", "12")

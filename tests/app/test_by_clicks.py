@@ -36,7 +36,6 @@ def test_a_whole_audit_by_clicks_alone(app, app_url, files, tmp_path):
     app.press("Open the dataset")
     assert app.until_samples(lambda n: n == 60) == 60
     app.close_dialogs()
-    app.calm()
     panel = app.open_audit()
     app.screenshot("clicks-3-panel-offers-to-start")
     panel.get_by_role("button", name="Train the diffusion autoencoder").click()
