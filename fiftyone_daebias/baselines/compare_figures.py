@@ -45,7 +45,35 @@ def score_figure(dataset_name: str, result: CompareResult) -> dict:
         f"Held-out subjects: {result.plan}. Bars are 95 % subject-bootstrap intervals; filled dots differ from "
         f"{result.reference} (dotted line) at q ≤ 0.05, paired by subject."
     )
-    return save_figure(dataset_name, "compare_scores", figure, "Embeddings and networks compared", caption)
+    return save_figure(
+        dataset_name, "compare_scores", figure, "Embeddings and networks compared", caption, _score_plotly(result)
+    )
+
+
+def _score_plotly(result: CompareResult) -> dict:
+    """The same as a Plotly specification: one panel a field, side by side."""
+    columns = [c for c in result.columns if not c.reason]
+    names = [r.name for r in result.rows][::-1]
+    data, layout = [], {"showlegend": False, "margin": {"l": 90, "t": 40}}
+    for k, column in enumerate(columns):
+        scale = 100 if column.metric == "accuracy" else 1
+        cells = [next(r for r in result.rows if r.name == n).cells[column.field] for n in names]
+        scores = [scale * c.score for c in cells]
+        tag = "" if k == 0 else str(k + 1)
+        data.append({
+            "type": "scatter", "mode": "markers", "x": scores, "y": names, "xaxis": f"x{tag}", "yaxis": "y",
+            "name": column.field, "marker": {"color": [COLORS[n == result.reference] for n in names], "size": 8},
+            "error_x": {
+                "type": "data", "symmetric": False,
+                "array": [scale * c.interval[1] - s for c, s in zip(cells, scores, strict=True)],
+                "arrayminus": [s - scale * c.interval[0] for c, s in zip(cells, scores, strict=True)],
+            },
+        })
+        unit = "accuracy, %" if scale == 100 else "mean abs. error"
+        layout[f"xaxis{tag}"] = {
+            "domain": [k / len(columns), (k + 0.85) / len(columns)], "title": {"text": f"{column.field}<br>{unit}"},
+        }
+    return {"data": data, "layout": layout}
 
 
 def map_figures(

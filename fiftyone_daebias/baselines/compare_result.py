@@ -102,7 +102,7 @@ class CompareResult:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """One plain sentence a field: what is best, and what the reference is better and worse than."""
+        """One plain sentence a field: what is best of what beats no image, and what the reference differs from."""
         out = []
         for column in self.columns:
             if column.reason:
@@ -112,11 +112,12 @@ class CompareResult:
                 (r for r in self.rows if column.field in r.cells),
                 key=lambda r: r.cells[column.field].score * (-1 if high else 1),
             )
-            top = ranked[0].cells[column.field].score
-            best = [r.name for r in ranked if r.cells[column.field].score == top]
-            if not any(_knows(column, r.cells[column.field]) for r in ranked):
+            ranked = [r for r in ranked if _knows(column, r.cells[column.field])]
+            if not ranked:
                 out.append(f"{column.field}: no row answers better than without images ({column.n_subjects} subjects)")
                 continue
+            top = ranked[0].cells[column.field].score
+            best = [r.name for r in ranked if r.cells[column.field].score == top]
             better, worse = [], []
             for row in self.rows:
                 cell = row.cells.get(column.field)

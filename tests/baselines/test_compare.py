@@ -112,6 +112,8 @@ def test_it_is_stored_with_maps_and_figures_and_shown(cohort, compared):
     names = [f["name"] for f in results["figures"]]
     assert names == ["compare_scores", "compare_maps_bright", "compare_maps_coin", "compare_maps_age"]
     assert all(figure_path(cohort.name, f).stat().st_size > 5_000 for f in results["figures"])
+    plotly = results["figures"][0]["plotly"]
+    assert len(plotly["data"]) == 3 and plotly["data"][0]["y"][::-1] == [r.name for r in compared.rows]
     assert {"dae_map", "beta_vae_map", "pca_map", "pixels_map", "random_map"} <= set(store.map_runs(cohort))
     text, markdown = str(compared), compared.to_markdown()
     for word in ("beta-vae", "bright acc. %", "age l1", "image_id left out", f"{IMAGES:,}", "3 folds by subject"):
