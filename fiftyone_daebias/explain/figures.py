@@ -33,7 +33,7 @@ def mean_figure(means: MeanImages, grid: Grid, names: tuple[str, str]) -> tuple[
         ax.set_title(f"{_short(name)}\nmean of {n:,} subjects", fontsize=9)
     limit = float(max(np.abs(means.difference).max(), 1e-6))
     shown = _show(axes[2], means.difference, grid, cmap=DIVERGING, vmin=-limit, vmax=limit, dark=True)
-    if means.p <= 0.05:
+    if means.p <= 0.05 and means.significant.any():
         axes[2].contour(means.significant.astype(float), [0.5], colors="black", linewidths=0.9)
     axes[2].set_title(f"difference\n{_p(means.p)}, {share(means.share)} of the field outlined"
                       if means.p <= 0.05 else f"difference\n{_p(means.p)}: nothing significant", fontsize=9)

@@ -51,7 +51,8 @@ class MeanImages:
         return np.abs(self.t) >= self.threshold
 
     def to_dict(self) -> dict:
-        return {"threshold": self.threshold, "p": self.p, "share": self.share, "n_subjects": list(self.n_subjects)}
+        threshold = None if self.threshold != self.threshold else self.threshold
+        return {"threshold": threshold, "p": self.p, "share": self.share, "n_subjects": list(self.n_subjects)}
 
 
 def by_subject(images: np.ndarray, labels: np.ndarray, subjects: np.ndarray) -> tuple[np.ndarray, np.ndarray, list]:
@@ -91,7 +92,7 @@ def compare_means(
     flat = softened[:, valid].astype(np.float32)
     flat = flat - flat.mean(axis=0)
     spread = np.sqrt(np.einsum("ij,ij->j", flat, flat))
-    moving = spread > 1e-4 * max(float(spread.max()), 1e-12)
+    moving = spread > max(1e-4 * float(spread.max()), 1e-5)  # less is rounding: pictures are scaled to [0, 1]
     flat = np.where(moving, flat / np.maximum(spread, 1e-12), 0.0).astype(np.float32)
     sides = np.tile(labels, (1 + n_permutations, 1))
     sides[1:] = rng.permuted(sides[1:], axis=1)
@@ -112,6 +113,8 @@ def compare_means(
     t[valid] = as_t(r)
     rounded = np.round(largest, 6)
     threshold = float(as_t(np.quantile(largest[1:], 1 - LEVEL, method="higher")))
+    if not moving.any():
+        threshold = float("nan")  # pictures that are all the same: nothing can exceed anything
     return MeanImages(
         means[0], means[1], t, threshold, float(np.mean(rounded >= rounded[0])),
         float((np.abs(t[valid]) >= threshold).mean()), (int(labels.sum()), int((~labels).sum())),

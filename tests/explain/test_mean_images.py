@@ -42,6 +42,12 @@ def test_no_pixel_lights_up_where_nothing_differs():
     assert np.mean(hits) <= 0.2
 
 
+def test_pictures_that_are_all_the_same_differ_nowhere():
+    found = compare_means(np.full((12, 8, 8), 0.3, np.float32), np.arange(12) < 6, np.ones((8, 8), bool),
+                          n_permutations=99, rng=np.random.default_rng(0))
+    assert not found.significant.any() and found.share == 0 and found.p == 1 and found.to_dict()["threshold"] is None
+
+
 def test_a_subject_counts_once():
     images = np.array([[[1.0]], [[3.0]], [[10.0]]], np.float32)
     mean, labels, names = by_subject(images, np.array([True, True, False]), np.array(["a", "a", "b"]))
