@@ -16,8 +16,8 @@ uniqueness, representativeness) run on pixels, as their default networks are dow
 
 Every cohort and seed is a process of its own and leaves one JSON file in ``--out``; what is there already is not run
 again. ``--quick`` means fewer people, one slice matrix of 96, a DAE that saw 3,200 images, two regions, one seed of
-the mix and two of nothing: it shows that the machinery works and what is plain; its rates are those of a handful of
-cohorts, and weaker plants need the full run.
+the mix and two of nothing (some 200 seconds of one core a cohort): it shows that the machinery works and what is
+plain; its rates are those of a handful of cohorts, and weaker plants need the full run.
 """
 
 from __future__ import annotations

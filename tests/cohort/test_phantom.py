@@ -241,6 +241,11 @@ def test_a_cohort_comes_back_through_the_real_ingest(planted, dataset_name, daeb
         if at_b and part != "CSPINE":  # nothing but the lost slice: the slices from the left edge are the same
             left = source.cache.read(source.keys[k])[0]
             assert np.array_equal(there.cache.read(there.keys[n])[0], left[1:])
+    before = json.loads((planted / "without" / "truth.json").read_text())["moved_mm"]
+    for name, p in people.items():
+        if not p["copy_of"]:
+            gap = np.subtract(truth["moved_mm"][name]["neck"], before[name]["neck"])
+            assert gap == pytest.approx([0, 43 if p["site"] == "B" else 0])
     wrong = {m for m, _ in truth["plants"][5]["volumes"]}
     assert len(wrong) == 2
     assert all((got.match({"subject_id": n}).first().sex == p["sex"]) != (n in wrong) for n, p in people.items())

@@ -68,6 +68,21 @@ class Picture:
     origin: tuple[float, float, float]
 
 
+def moved_mm(scan: Scan, seed: int) -> tuple[float, float]:
+    """How far the field of view lies behind and towards the head of its usual place on this body, mm."""
+    y, z = _moved(scan, _stream(scan, seed).standard_normal(8))
+    return float(y), float(z)
+
+
+def _stream(scan: Scan, seed: int) -> np.random.Generator:
+    return np.random.default_rng([seed, _SCAN, scan.person.number, list(REGIONS).index(scan.region)])
+
+
+def _moved(scan: Scan, jitter: np.ndarray) -> tuple[float, float]:
+    """Planning differs from scan to scan, by 7 mm up and down and 4 mm back and forth (standard deviations)."""
+    return 4.0 * jitter[0], 7.0 * jitter[1] + scan.shift
+
+
 def acquire(scan: Scan, seed: int, matrix: int, spine: Spine | None = None, noise: bool = True) -> Picture:
     """Acquires a volume.
 
@@ -82,7 +97,7 @@ def acquire(scan: Scan, seed: int, matrix: int, spine: Spine | None = None, nois
         spine: the person's spine, if it was made already
         noise: whether to add noise
     """
-    rng = np.random.default_rng([seed, _SCAN, scan.person.number, list(REGIONS).index(scan.region)])
+    rng = _stream(scan, seed)
     jitter, about, textures = rng.standard_normal(8), rng.random(4), np.random.default_rng(rng.integers(1 << 62))
     spine = spine if spine is not None else make_spine(scan.person.build(seed))
     level, fov, behind = REGIONS[scan.region]
@@ -90,7 +105,7 @@ def acquire(scan: Scan, seed: int, matrix: int, spine: Spine | None = None, nois
     n = 14 + 2 * min(int(about[0] ** 1.6 * 4), 3)
     size = max(16, round(matrix / (1 + scan.coarser)))
     pixel = round(fov / matrix, 4) * matrix / size
-    moved = (4.0 * jitter[0], 7.0 * jitter[1] + scan.shift)
+    moved = _moved(scan, jitter)
     places = 1.5 * jitter[2] + (np.arange(n) - (n - 1) / 2) * STEP_MM
     signal = draw_region(
         spine, scan.region, places=places, shape=(size, size), spacing=(pixel, pixel), moved=moved, thick=THICK_MM,

@@ -20,7 +20,7 @@ from .frame import REGIONS
 from .people import Person
 from .plan import Plan, make_plan
 from .plants import KINDS
-from .scan import Scan, acquire
+from .scan import Scan, acquire, moved_mm
 from .spine import make_spine
 from .write import write_dicom, write_nifti
 
@@ -155,6 +155,9 @@ def truth_of(plan: Plan, settings: dict) -> dict:
         ],
         "people": {p.name: {"sex": p.sex, "age": p.age, "site": p.site, "date": p.date.isoformat(), "body": p.number,
                             "maleness": p.maleness, "copy_of": p.copy_of} for p in plan.people},
+        # how far each field of view lies behind and towards the head of its usual place on the body
+        "moved_mm": {p.name: {s.region: [round(v, 3) for v in moved_mm(s, plan.seed)] for s in plan.scans[p.name]}
+                     for p in plan.people},
     }
 
 
