@@ -224,6 +224,7 @@ class Pictures:
         fields: which pixels a field of view holds, bool (kinds, H, W)
         stack_grid: the grid of ``stack``
         stack: the centre slices for a classifier, float16 (n, slices, h, w)
+        shown: which slice of ``stack`` each sample's preview shows, int (n,)
         frames: where each sample lies
     """
 
@@ -235,6 +236,7 @@ class Pictures:
     fields: np.ndarray = field(repr=False)
     stack_grid: Grid
     stack: np.ndarray = field(repr=False)
+    shown: np.ndarray = field(repr=False)
     frames: list[Frame] = field(repr=False)
 
     def valid(self, share: float = 0.9) -> np.ndarray:
@@ -299,6 +301,7 @@ def load_pictures(
     middle = np.zeros((n, *grid.shape), np.float16)
     projection = np.zeros((n, *grid.shape), np.float16)
     stack = np.zeros((n, n_slices, *small.shape), np.float16)
+    shown = np.zeros(n, int)
     kinds: dict[tuple, int] = {}
     inside = np.zeros(n, int)
     with start(progress, "pictures on one grid", n, "samples") as task:
@@ -306,7 +309,8 @@ def load_pictures(
             slices = scaled(centre_slices(source, i, n_slices))
             frame = frames[k]
             inside[k] = kinds.setdefault((round(frame.extent[0], 3), round(frame.extent[1], 3)), len(kinds))
-            middle[k] = to_grid(slices[middle_of(source.n_slices(i), len(slices))], frame, grid)
+            shown[k] = middle_of(source.n_slices(i), len(slices))
+            middle[k] = to_grid(slices[shown[k]], frame, grid)
             projection[k] = to_grid(slices.mean(axis=0), frame, grid)
             for s in range(n_slices):
                 stack[k, s] = to_grid(slices[min(s, len(slices) - 1)], frame, small)
@@ -315,4 +319,4 @@ def load_pictures(
     first = {key: next(f for f in frames if (round(f.extent[0], 3), round(f.extent[1], 3)) == key) for key in order}
     fields = np.stack([inside_field(first[key], grid) for key in order])
     covered = np.bincount(inside, minlength=len(order)) @ fields.reshape(len(order), -1) / n
-    return Pictures(grid, middle, projection, covered.reshape(grid.shape), inside, fields, small, stack, frames)
+    return Pictures(grid, middle, projection, covered.reshape(grid.shape), inside, fields, small, stack, shown, frames)

@@ -85,7 +85,8 @@ def draw_maps(
     faithfulness = check(networks, recipe, layer, stack, rows[checked], fold, labels, maps[checked], cam, seed=seed)
     one = maps.mean(axis=1)
     inside = labels[rows]
-    return Maps(rows, maps[:, maps.shape[1] // 2], (one[inside].mean(axis=0), one[~inside].mean(axis=0)),
+    slice_shown = pictures.shown[rows] if maps.shape[1] > 1 else np.zeros(len(rows), int)
+    return Maps(rows, maps[np.arange(len(rows)), slice_shown], (one[inside].mean(axis=0), one[~inside].mean(axis=0)),
                  (int(inside.sum()), int((~inside).sum())), layer, faithfulness)
 
 
