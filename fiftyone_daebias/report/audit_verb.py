@@ -235,7 +235,7 @@ def _report(samples, settings, findings, steps, judged, progress) -> tuple[str, 
     out = report_path(samples, parameters.get("out"))
     said = [[s.name, s.outcome == "not possible", s.summary] for s in steps] + [g.to_dict() for g in judged]
     step = replace(
-        make_step(kind, {**parameters, "out": str(out)}), done=lambda s: out.exists(),
+        make_step(kind, parameters), done=lambda s: out.exists(),
         data=lambda s: f"{findings.stamp} {said}", tracked=False,
     )
     return str(out), run_steps(samples, [step], progress)

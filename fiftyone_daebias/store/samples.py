@@ -147,7 +147,7 @@ def metadata_fields(samples) -> dict[str, str]:
         package's own bookkeeping, file paths, the subject and vectors are left out
     """
     subject = subject_field(samples)
-    media = set(dataset_of(samples).app_config.media_fields or [])
+    media = {schema.MONTAGE_FIELD, *(dataset_of(samples).app_config.media_fields or [])}
     out = {}
     for name, field in dataset_of(samples).get_field_schema().items():
         if name in _BUILT_IN or name in media or name == subject or name.startswith(_OURS_PREFIXES):

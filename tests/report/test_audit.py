@@ -74,6 +74,14 @@ def test_nothing_is_computed_twice_and_only_what_depends_on_a_change(cohort, sho
     assert ran(audit(changed)) == {"report"} and (tmp_path / "audit.html").exists()
 
 
+def test_without_a_name_the_report_goes_home(cohort, daebias_home):
+    config = {"steps": {s.name: False for s in LINE if s.name not in ("register", "report")}}
+    result = cohort.audit(config=config, progress=None)
+    assert result.report == str(daebias_home.resolve() / "reports" / cohort.name / "audit.html")
+    assert "Nothing has been computed on this dataset yet" in open(result.report).read()
+    assert ran(cohort.audit(config=config, progress=None)) == set()
+
+
 def test_what_is_not_possible_is_said_and_the_audit_goes_on(cohort, short):
     cohort.delete_sample_field("acquisition_date_years")
     result = cohort.audit(config=short, skip=["report"], progress=None)
