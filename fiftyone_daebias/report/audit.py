@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from .. import store
-from ..errors import CohortError, InputError
+from ..errors import Cancelled, DaebiasError
 from ..progress import Progress, listening
 
 STEPS_KEY = "steps"
@@ -90,7 +90,8 @@ def run_steps(samples, steps: list[Step], progress: Progress | None = None) -> t
         what became of each
 
     Raises:
-        InputError: a step that is not optional is not possible
+        DaebiasError: a step that is not optional is not possible
+        Cancelled: the user asked to stop; what is complete is kept
     """
     told = listening(progress)
     out: list[Outcome] = []
@@ -110,8 +111,8 @@ def run_steps(samples, steps: list[Step], progress: Progress | None = None) -> t
         times, began = store.run_times(samples), time.monotonic()
         try:
             result = step.run(samples, progress=progress, **step.parameters)
-        except (InputError, CohortError) as error:
-            if not step.optional:
+        except DaebiasError as error:
+            if not step.optional or isinstance(error, Cancelled):
                 raise
             reason = " ".join(str(error).split())
             told.say(f"not possible here: {reason}")

@@ -93,6 +93,31 @@ def test_what_is_not_possible_is_said_and_the_audit_goes_on(cohort, short):
     assert [s["outcome"] for s in stored] == [s.outcome for s in result.steps if s.name != "report"]
 
 
+def test_vectors_of_somebody_else_without_a_map(cohort, short):
+    cohort.delete_brain_run(schema.map_key())
+    ids, vectors = store.read_vectors(cohort, schema.embedding_field())
+    store.write_vectors(cohort, "theirs", ids, vectors[:, :8])
+    store.clear_field(cohort, schema.embedding_field())
+    result = cohort.audit(config={**short, "vectors": "theirs"}, skip=["report"], progress=None)
+    steps = {s.name: s for s in result.steps}
+    assert steps["suggest-clusters"].outcome == NOT and "has no map 'dae_map'" in steps["suggest-clusters"].summary
+    assert steps["probe-all"].outcome == steps["drift"].outcome == steps["tag"].outcome == DONE
+
+
+def test_a_cancelled_audit_stops_and_keeps_what_is_done(cohort, short):
+    from fiftyone_daebias.errors import Cancelled
+    from fiftyone_daebias.progress import CallbackProgress
+
+    def stop_at_drift(share, text):
+        if text.startswith("drift"):
+            raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        cohort.audit(config=short, skip=["report"], progress=CallbackProgress(stop_at_drift))
+    now = outcomes(cohort.audit(config=short, skip=["report"], progress=None))
+    assert now["probe-all"] == SAME and now["drift"] == DONE
+
+
 def test_an_interrupted_audit_goes_on_where_it_was(cohort, short, monkeypatch):
     import fiftyone_daebias.clusters.timeline as timeline
 
