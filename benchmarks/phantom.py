@@ -2,8 +2,8 @@
 
     python benchmarks/phantom.py [--quick] [--out phantom.json]
 
-Seconds are those of the wall clock; beside them stand the seconds of one core, all processes together, which do not
-depend on what else the machine does.
+Seconds are those of the wall clock; beside them, for one process, stand the seconds of its core, which depend less on
+what else the machine does.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def main() -> None:
                     began, core = time.perf_counter(), core_seconds()
                     phantom(out, subjects=count // (1 if args.quick else 2 // workers), matrix=matrix, format=format,
                             workers=workers)
-                    seconds, core = time.perf_counter() - began, core_seconds() - core
+                    seconds = time.perf_counter() - began
+                    # workers are ended, not waited for, so only one process's seconds are known
+                    core = core_seconds() - core if workers == 1 else float("nan")
                     n = sum(p.is_dir() for p in (out / "images").iterdir())
                     size = sum(p.stat().st_size for p in out.rglob("*") if p.is_file()) / n / 1e6
                     rows.append({"matrix": matrix, "format": format, "processes": workers, "subjects": n,
