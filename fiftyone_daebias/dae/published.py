@@ -19,6 +19,7 @@ from torch import Tensor
 
 from .. import paths
 from ..errors import CheckpointError
+from ..progress import Progress, listening
 from .checkpoint import save_model
 from .config import ModelConfig, load_preset
 from .model import DiffusionAutoencoder
@@ -61,6 +62,7 @@ def import_checkpoint(
     *,
     folder: Path | None = None,
     preset: Literal["official-64", "official-128", "official-256"] | None = None,
+    progress: Progress | None = None,
 ) -> ImportedCheckpoint:
     """Takes over a checkpoint of the diffusion autoencoder's authors (phizaz/diffae); nothing in it is executed.
 
@@ -75,9 +77,12 @@ def import_checkpoint(
     Raises:
         CheckpointError: the file is missing, damaged or unsafe, or fits no official architecture
     """
+    told = listening(progress)
+    told.say(f"reading {file}")
     weights = read_published(file)
     config, preset = _fitting(weights, file, preset)
     folder = Path(folder) if folder else paths.home() / "imported" / paths.safe_name(Path(file).resolve().stem)
+    told.say(f"writing {folder}")
     sha = save_model(folder, weights, config, source=Path(file).name, crop=1.0)
     return ImportedCheckpoint(str(folder), sha, preset, config.in_channels)
 

@@ -88,3 +88,27 @@ def test_files_that_do_not_fit_are_refused(kind, tmp_path):
         import_checkpoint(path, folder=tmp_path / "ours")
     assert not (tmp_path / "ours").exists()
     assert not os.path.exists("/tmp/daebias-was-executed")
+
+
+def test_the_command_takes_a_checkpoint_over_and_says_in_one_line_when_it_cannot(tmp_path, monkeypatch, capsys):
+    from dataclasses import replace
+
+    from fiftyone_daebias.cli import main
+    from fiftyone_daebias.dae import config, published
+
+    monkeypatch.setenv("DAEBIAS_HOME", str(tmp_path / "home"))
+    assert main(["import-checkpoint", str(tmp_path / "none.ckpt")]) == 2
+    assert "there is no file" in capsys.readouterr().err
+    # an architecture of the same kind that is small
+    small = lambda name: replace(config.load_preset(name), model=replace(  # noqa: E731
+        config.load_preset(name).model, image_size=32, channels=32, multipliers=(1, 2), encoder_multipliers=(1, 2)))
+    monkeypatch.setattr(published, "load_preset", small)
+    weights = published_layout.Weights()
+    with torch.no_grad():
+        x = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(2)) * 2 - 1
+        z = published_layout.encoder(weights, x, 32, 32, (1, 2))
+        published_layout.unet(weights, x, torch.tensor([3]), z, 32, 32, (1, 2))
+    torch.save({"state_dict": {f"ema_model.{k}": v for k, v in weights.items()}}, tmp_path / "tiny.ckpt")
+    assert main(["import-checkpoint", str(tmp_path / "tiny.ckpt"), "--quiet"]) == 0
+    assert "images of 1 channel" in capsys.readouterr().out
+    torch.testing.assert_close(load_model(tmp_path / "home" / "imported" / "tiny").encoder(x), z, atol=1e-4, rtol=1e-3)
