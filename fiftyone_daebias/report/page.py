@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..schema import field_stem
+from .cards import anchor, card, effect, finding_table, notes_of
 from .charts import bar_chart, drift_chart, probe_chart
 from .cohort_facts import FieldFacts
 from .datasheet import Datasheet
@@ -86,7 +87,7 @@ def _summary(facts: ReportFacts) -> Markup:
     reviewed = sum(bool(f.status) for f in rows)
     one_a_group = {f.cluster or f.key: f for f in reversed(found)}.values()
     told = [f for f in found if f in one_a_group][:6]
-    lead = el("ol", *(el("li", el("a", f.title, href=f"#{_anchor(f)}"), ": ", f.sentence) for f in told))
+    lead = el("ol", *(el("li", el("a", f.title, href=f"#{anchor(f)}"), ": ", f.sentence) for f in told))
     if not rows:
         lead = el("p", "Nothing has been computed on this dataset yet: run ", el("code", "daebias audit"), ".")
     elif not found:
@@ -140,65 +141,6 @@ def _values(f: FieldFacts, k: int) -> str:
     return "; ".join(t for t in (told, rest) if t) or ("" if not f.n_values else f"all held by fewer than {k} subjects")
 
 
-def _anchor(f: Finding) -> str:
-    return "f-" + "".join(ch if ch.isascii() and ch.isalnum() else f"-{ord(ch):x}-" for ch in f.key)
-
-
-def _card(f: Finding, pictures: dict[str, str], also: Iterable[Finding] = ()) -> Markup:
-    """A finding in full, with others of the same group below it."""
-    e = f.evidence
-    numbers = []
-    if e.measure not in ("", "samples") and e.value == e.value:
-        numbers.append((e.measure, number(e.value)))
-    if e.interval[0] == e.interval[0]:
-        numbers.append(("95 % interval", f"{number(e.interval[0])} to {number(e.interval[1])}"))
-    if e.chance == e.chance and e.measure not in ("samples",):
-        numbers.append(("if there were nothing", number(e.chance)))
-    if e.p == e.p:
-        numbers += [("p", p_value(e.p)), ("q over all tests", p_value(e.q))]
-        if e.q_within == e.q_within and e.q_within != e.q:
-            numbers.append(("q within strata", p_value(e.q_within)))
-    numbers += [("subjects", f"{f.n_subjects:,}")] if f.n_subjects else []
-    numbers += [("samples", f"{f.n_samples:,}")] if f.n_samples else []
-    step = f"Next: {f.next_step.label} (daebias {f.next_step.verb}) · " if f.next_step else ""
-    return el(
-        "article", el("h3", el("span", f.verdict, cls=f"verdict {f.verdict.replace(' ', '-')}"), f.title),
-        el("p", f.sentence), el("div", *(el("span", f"{k} ", el("b", v)) for k, v in numbers), cls="facts"),
-        _notes(f), [_figure(g, pictures) for g in f.figures], *(_review(r) for r in f.reviews), _also(also),
-        el("p", step, el("span", f.key, cls="key"), cls="small-print"),
-        cls=f"finding {f.verdict.replace(' ', '-')}", id=_anchor(f),
-    )
-
-
-def _also(rows: Iterable[Finding]) -> Markup | None:
-    said = [el("li", f"{f.field}: ", _effect(f), f"; {f.verdict}", *(_review(r) for r in f.reviews), id=_anchor(f))
-            for f in rows]
-    return join([el("p", "The same group also differs in:", cls="small-print"), el("ul", *said, cls="small-print")]) \
-        if said else None
-
-
-def _effect(f: Finding) -> str:
-    e = f.evidence
-    return f"{e.measure} {number(e.value)} ({number(e.interval[0])} to {number(e.interval[1])}), q {p_value(e.q)}"
-
-
-def _notes(f: Finding) -> Markup | None:
-    return el("p", "Note: " + "; ".join(f.notes[:6]) + ".", cls="small-print") if f.notes else None
-
-
-def _review(r) -> Markup:
-    who = f" by {r.author}" if r.author else ""
-    return el("div", el("b", r.status), f"{who}, {r.date[:10]}" + (f": {r.note}" if r.note else ""), cls="review")
-
-
-def _figure(described: dict, pictures: dict[str, str]) -> Markup:
-    uri = pictures.get(described.get("name"))
-    shown = el("img", src=uri, alt=described.get("title", "")) if uri else el("p", "(the picture is "
-                                                                                   "gone)", cls="small-print")
-    caption = join([el("b", described.get("title", "")), " ", described.get("caption", "")])
-    return el("figure", shown, el("figcaption", caption), cls="paper")
-
-
 def _findings(facts: ReportFacts, pictures: dict[str, str]) -> Markup:
     cards = [f for f in facts.findings.rows
              if f.verdict in ("found", "explained", "unconfirmed") or f.kind in ("opposite", "outliers") or f.reviews]
@@ -213,21 +155,10 @@ def _findings(facts: ReportFacts, pictures: dict[str, str]) -> Markup:
     rest = cards[MOST_CARDS:]
     more = None
     if rest:
-        more = el("details", el("summary", f"{len(rest):,} more, weaker"), _finding_table(rest))
+        more = el("details", el("summary", f"{len(rest):,} more, weaker"), finding_table(rest))
     notes = [el("p", f"Note: {n}", cls="small-print") for n in facts.findings.notes]
-    return join([*(_card(f, pictures, also.get(f.key, ())) for f in cards[:MOST_CARDS]), more,
+    return join([*(card(f, pictures, also.get(f.key, ())) for f in cards[:MOST_CARDS]), more,
                  el("p", facts.findings.correction, ".", cls="small-print"), *notes]) if cards else Markup("")
-
-
-def _finding_table(rows: Iterable[Finding]) -> Markup:
-    cells = []
-    for f in rows:
-        e = f.evidence
-        interval = "" if e.interval[0] != e.interval[0] else f"{number(e.interval[0])} to {number(e.interval[1])}"
-        value = "" if e.value != e.value else f"{e.measure} {number(e.value)}"
-        cells.append((f.title, f.verdict, value, interval, p_value(e.q), f"{f.n_subjects:,}", f.status))
-    head = ("what", "verdict", "effect", "95 % interval", "q", "subjects", "review")
-    return table(head, cells, numeric=(4, 5))
 
 
 def _maps(maps: list[MapPicture]) -> Markup:
@@ -291,14 +222,14 @@ def _clusters(facts: ReportFacts) -> Markup:
     for f in facts.findings.of("cluster"):
         mine = [t for t in tests if t.cluster == f.cluster and t.verdict not in ("not tested", "not found")][:5]
         lines = [el("li", el("span", t.verdict, cls=f"verdict {t.verdict.replace(' ', '-')}"), f"{t.field}: "
-                                                                                               "", _effect(t))
+                                                                                               "", effect(t))
                  for t in mine]
         overlap = facts.shown.get(f.cluster)
         cards.append(el(
             "div", el("h3", f.cluster), el("p", f.sentence), el("ul", *lines) if lines else
             el("p", "No field tested goes with it.", cls="soft"),
             el("p", f"Overlap with an island of the confirmation half alone: {overlap:.2f}.", cls="small-print")
-            if overlap is not None else None, _notes(f), cls="card",
+            if overlap is not None else None, notes_of(f), cls="card",
         ))
     return el("div", *cards, cls="cards") if cards else Markup("")
 
@@ -320,7 +251,7 @@ _EXPLAINING = ("explain", "counterfactual", "dynamics", "mitigation", "local", "
 
 def _explanations(facts: ReportFacts, pictures: dict[str, str]) -> Markup:
     rows = [f for f in facts.findings.rows if f.kind in _EXPLAINING and f.kind not in ("cluster", "sensitivity")]
-    return join([_card(f, pictures) for f in rows])
+    return join([card(f, pictures) for f in rows])
 
 
 def _not_found(facts: ReportFacts, pictures: dict[str, str]) -> Markup:
@@ -339,7 +270,7 @@ def _not_found(facts: ReportFacts, pictures: dict[str, str]) -> Markup:
     have = {f.kind for f in facts.findings.rows}
     absent = [words for kind, words in counted.items()
               if kind not in have and ("tag" if kind == "outliers" else "duplicates") in did]
-    parts: list = [_card(f, pictures) for f in facts.findings.of("sensitivity")]
+    parts: list = [card(f, pictures) for f in facts.findings.of("sensitivity")]
     if cells:
         parts += [el("p", "Asked, and no sign seen. The column “would have been found” gives the smallest effect that "
                           "so many "
