@@ -67,6 +67,9 @@ class Counterfactual:
     def to_dict(self) -> dict:
         raw = asdict(self)
         raw["figures"] = [{k: v for k, v in f.items() if k != "plotly"} for f in self.figures]
+        if self.response:
+            del raw["response"]["readings"]  # stored beside the summary, as an array
+            raw["response"]["rises"] = self.response.rises
         return {**raw, "sentence": self.sentence}
 
     @property

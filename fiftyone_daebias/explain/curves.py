@@ -50,7 +50,7 @@ class Curves:
     n_others: int
 
     def to_dict(self) -> dict:
-        return asdict(self)
+        return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asdict(self).items()}
 
     def __str__(self) -> str:
         last = self.subgroup_accuracy[:, -3:].mean(), self.others_accuracy[:, -3:].mean()

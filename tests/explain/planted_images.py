@@ -42,7 +42,7 @@ def make_dataset(name: str, folder, n_subjects: int = 90, per_subject: int = 1, 
 _trained: list[str] = []
 
 
-def train_and_embed(dataset: fo.Dataset, images: int = 5000) -> None:
+def train_and_embed(dataset: fo.Dataset, images: int = 3200) -> None:
     """Embeds with a tiny model, which is trained on the first dataset of the session."""
     from fiftyone_daebias.dae.config import ModelConfig, TrainConfig
     from fiftyone_daebias.dae.learn_dae import DaeLearner

@@ -97,6 +97,8 @@ def test_the_mislabelled_subgroup_is_not_learned(dataset):
     assert (paths.figures_dir(dataset.name) / figure["png"]).stat().st_size > 10_000
     assert len(stored["subgroup_ids"]) == 36
     json.dumps(figure["plotly"])
+    json.dumps(result.to_dict())
+    assert "is learned later than the others" in result.sentence and result.sentence.endswith("it never")
 
 
 def test_a_random_subgroup_is_learned_with_the_others_on_both_sequences(dataset):

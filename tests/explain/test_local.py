@@ -182,7 +182,7 @@ def test_the_marker_is_found_in_its_box_and_not_in_the_disc(dataset):
     (figure,) = stored["figures"]
     assert (paths.figures_dir(dataset.name) / figure["png"]).stat().st_size > 10_000
     json.dumps(figure["plotly"])
-    json.dumps(store.runs._plain(disc.to_dict()))
+    json.dumps(disc.to_dict())
     nothing = dataset.local_view("coin", "organ", **AT)
     assert "nothing to locate" in nothing.reading
 
