@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import store, verbs
+from . import runs, store, verbs
 from .clusters import named
 from .errors import CohortError, DaebiasError, InputError
 from .probes.fields import make_target
@@ -24,7 +24,7 @@ _POSITIVE = (
 #: parameters that name vectors: fields or brain runs
 VECTORS = ("vectors", "embedding_field", "vector_field", "embeddings")
 #: parameters that name a cluster, or several
-CLUSTERS = ("cluster", "clusters", "names", "other")
+CLUSTERS = ("cluster", "clusters", "other")
 #: what is said of a required parameter that was not given yet
 NO_VALUE = "still to be given"
 _SMALLEST_MAP = 8
@@ -148,9 +148,16 @@ def _new_cluster(samples, values: dict) -> None:
         raise InputError(f"there is a cluster {name!r} already; choose another name, or tick 'Replace'")
 
 
-def _some_cluster(samples, _) -> None:
+def _some_cluster(samples, values: dict) -> None:
     if not named.read_clusters(samples):
         raise InputError("there are no clusters yet; draw one in the Embeddings panel or run 'Suggest clusters'")
+    for name in values.get("names") or ():
+        named.get(samples, name)
+
+
+def _sure(samples, values: dict) -> None:
+    if values.get("action") == "delete":
+        runs.check_delete(samples, values.get("names"), bool(values.get("sure")))
 
 
 def _cluster_action(samples, values: dict) -> None:
@@ -187,6 +194,7 @@ _OF_VERB: dict[str, tuple[Callable, ...]] = {
     "test-clusters": (_some_cluster,),
     "reidentify": (_needs_vectors,),
     "similar": (_one_query,),
+    "runs": (_sure,),
     "counterfactual": (_needs_vectors,),
     "local-view": (_needs_vectors,),
     "mitigate": (_needs_vectors,),

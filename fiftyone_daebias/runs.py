@@ -116,11 +116,25 @@ def runs(
     Raises:
         InputError: a run that does not exist, or not sure
     """
-    known = {r.key: r for r in stored_runs(samples)}
     if action == "list":
-        return RunList(tuple(known.values()))
+        return RunList(tuple(stored_runs(samples)))
     if action != "delete":
         raise InputError(f"action must be list or delete; got {action!r}")
+    known = check_delete(samples, names, sure)
+    with start(progress, "deleting", len(names), "runs") as task:
+        for name in names:
+            _delete(samples, known[name])
+            task.advance(note=name)
+    return RunList(tuple(stored_runs(samples)), "deleted " + "; ".join(_what_goes(known[n]) for n in names))
+
+
+def check_delete(samples, names: list[str] | None, sure: bool) -> dict[str, StoredRun]:
+    """The dataset's runs by key, if those named may be deleted.
+
+    Raises:
+        InputError: none is named, one does not exist, or not sure; the message says what would go
+    """
+    known = {r.key: r for r in stored_runs(samples)}
     if not names:
         raise InputError(f"names is missing; 'delete' needs it; runs: {', '.join(known) or 'none'}")
     for name in names:
@@ -128,11 +142,7 @@ def runs(
             raise InputError(f"there is no run {name!r}; runs: {', '.join(known) or 'none'}")
     if not sure:
         raise InputError("this deletes " + "; ".join(_what_goes(known[n]) for n in names) + "; set sure to delete it")
-    with start(progress, "deleting", len(names), "runs") as task:
-        for name in names:
-            _delete(samples, known[name])
-            task.advance(note=name)
-    return RunList(tuple(stored_runs(samples)), "deleted " + "; ".join(_what_goes(known[n]) for n in names))
+    return known
 
 
 def stored_runs(samples) -> list[StoredRun]:

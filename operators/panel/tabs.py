@@ -136,12 +136,12 @@ def add_probes(section: types.Object, state: AuditState, ctx, panel) -> None:
     listed = shown(state, "probes", ctx.panel.state)
     _table(
         section, "probes_table",
-        {"what": "Field", "verdict": "Verdict", "effect": "Score (95 % interval)", "chance": "Chance", "p": "p",
+        {"what": "Field", "verdict": "Verdict", "effect": "Score (95 % interval)", "chance": "Chance",
          "q": "q", "finds": "Would find", "subjects": "Subjects"},
         [{
             "id": f.key, "what": wording.probe_name(f), "verdict": wording.SIGNS.get(f.verdict, f.verdict),
             "effect": wording.effect(f), "chance": wording.number(f.evidence.chance),
-            "p": wording.p_value(f.evidence.p), "q": wording.p_value(f.evidence.q),
+            "q": wording.p_value(f.evidence.q),
             "finds": wording.number(f.evidence.detectable), "subjects": wording.counts(f),
         } for f in listed],
         _row_actions(listed, panel), on_click_row=panel.choose_row, max_inline_actions=2,

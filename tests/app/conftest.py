@@ -90,7 +90,8 @@ class AppPage:
         # the popover "Accelerate your workflow" swallows clicks, and comes when it likes
         page.add_locator_handler(
             page.get_by_text("Accelerate your workflow"),
-            lambda: page.get_by_role("button", name="Dismiss").click(),
+            lambda: page.get_by_text("Dismiss", exact=True).last.dispatch_event("click"),
+            no_wait_after=True,
         )
 
     def open(self, dataset: str) -> None:

@@ -241,6 +241,9 @@ def test_runs_are_listed_and_deleted_with_what_belongs_to_them(cohort, dataset_n
     assert cluster.tags == ("daebias:cluster:some",) and cluster.views == ("cluster: some",)
     with pytest.raises(InputError, match="this deletes daebias_probe_sex \\(probe\\) with fields probe_sex.*set sure"):
         dataset.runs("delete", names=["daebias_probe_sex"], progress=None)
+    asked = form("runs", dataset, action="delete", names=["daebias_probe_sex"]).error_message
+    assert asked.startswith("this deletes daebias_probe_sex (probe) with fields probe_sex")
+    assert not form("runs", dataset, action="delete", names=["daebias_probe_sex"], sure=True).invalid
     with pytest.raises(InputError, match="there is no run 'nothing'"):
         dataset.runs("delete", names=["nothing"], sure=True, progress=None)
     assert dataset.has_field("probe_sex")
