@@ -17,7 +17,7 @@ from .forms import add_parameters, read_values
 from .live import LiveProgress, StopFlag, follow
 from .next_steps import AUDIT_PANEL, add_files, add_steps, files_of, steps_after
 from .targets import add_target, target_of, target_words
-from .words import as_markdown
+from .words import as_markdown, label_of
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +100,9 @@ class VerbOperator(foo.Operator):
         if target is not None and not len(target):
             wrong = "there are no samples here; widen the view, or draw the lasso around some points"
         wrong = wrong or checks.check(self.verb, target, values)
+        if wrong.endswith(checks.NO_VALUE):
+            missing = wrong.partition(":")[0].split(" and ")
+            wrong = f"{checks.NO_VALUE}: {', '.join(label_of(self.verb.command, name) for name in missing)}"
         about = None if wrong else self._estimate(target, values)
         if about:
             text += f" It {about}."
