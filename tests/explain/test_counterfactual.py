@@ -142,3 +142,44 @@ def test_bad_input_says_so(dataset):
     store.write_vectors(dataset, "foreign_embedding", store.sample_ids(dataset), np.eye(len(dataset)))
     with pytest.raises(InputError, match="not made by 'daebias embed'"):
         dataset.counterfactual(field="site", vectors="foreign_embedding", progress=None)
+
+
+def test_volumes_are_moved_slice_by_slice(tmp_path, dataset, dataset_name):
+    import nibabel as nib
+    import pandas as pd
+
+    import fiftyone_daebias
+    from fiftyone_daebias.dae.samples import trained_checkpoint
+    from fiftyone_daebias.explain.embedded import open_embedding
+    from fiftyone_daebias.explain.square import square_of
+
+    rng = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    rows = []
+    for k in range(40):
+        volume = rng.normal(60, 8, (12, 30, 32))  # R, A, S: sagittal slices of 30 × 32 voxels
+        volume[:, 6:24, 5:27] += 80
+        if k % 2:
+            volume[5:8, 22:27, 24:29] = 230  # anterior, superior, in three slices
+        nib.Nifti1Image(volume.clip(0).astype(np.int16), np.diag([4.0, 2.0, 1.5, 1])).to_filename(
+            tmp_path / "images" / f"v{k:02d}.nii.gz")
+        rows.append({"file": f"v{k:02d}.nii.gz", "site": "AB"[k % 2], "subject": f"p{k}"})
+    pd.DataFrame(rows).to_csv(tmp_path / "table.csv", index=False)
+    fiftyone_daebias.register_cohort(dataset_name, tmp_path / "images", table=tmp_path / "table.csv", subject="subject",
+                                     plane="sagittal", workers=1)
+    volumes = fo.load_dataset(dataset_name)
+    volumes.compute_dae_embeddings(checkpoint=trained_checkpoint(dataset) or train_and_embed.__globals__["_trained"][0],
+                                   progress=None)
+    base = open_embedding(volumes, "dae_embedding")
+    assert base.n_slices == 12 and base.vectors.shape == (40, 12 * 16)
+    square = square_of(volumes, base.source, base.rows, base.crop)
+    # rows run down from superior, columns back from anterior; the square is as wide as the shorter side
+    assert square.letters == ("S", "I", "A", "P") and (square.height, square.width) == (30 * 1.5, 30 * 2.0)
+    result = volumes.counterfactual(field="site", n_samples=8, n_permutations=99, n_bootstrap=100, progress=None)
+    assert result.gate.open and result.response.rises
+    _, stored = store.load_run(volumes, result.key)
+    change = stored["difference_map"]
+    assert change.shape == (32, 32)
+    top, left = np.unravel_index(np.abs(change).argmax(), change.shape)
+    assert top < 14 and left < 14  # superior and anterior
+    assert "slice " in result.figures[0]["caption"] and "of 12" in result.figures[0]["caption"]
