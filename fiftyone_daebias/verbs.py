@@ -120,14 +120,19 @@ def by_command(command: str) -> Verb:
 
 
 def public_names() -> list[str]:
-    """Names of the library functions that the package offers at its top."""
-    return [v.name for v in VERBS]
+    """Names of the library functions that the package offers at its top.
+
+    Where a room has a verb's name (``clusters``, ``explain``, ``share``), the top name is the room; the verb is a
+    method of datasets, and its function lies in the room.
+    """
+    rooms = {p.stem for p in Path(__file__).parent.iterdir()}
+    return [v.name for v in VERBS if v.name not in rooms]
 
 
 def public(name: str) -> Callable:
     """The library function of that name, imported now."""
     for verb in VERBS:
-        if verb.name == name:
+        if verb.name == name and name in public_names():
             return verb.load()
     raise AttributeError(f"module {__package__!r} has no attribute {name!r}")
 
