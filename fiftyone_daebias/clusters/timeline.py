@@ -169,7 +169,7 @@ def drift(
     result = DriftTable(tuple(sorted(rows, key=lambda r: (order[r.verdict], r.q if r.q == r.q else 2))))
     store.save_run(
         samples, schema.DRIFT_RUN,
-        {"by": by, "date_field": date_field, "versions": versions, "vectors": vectors, "seed": seed,
+        {"by": by, "date_field": date_field, "version_fields": versions, "vectors": vectors, "seed": seed,
          "adjust_for": list(adjust_for or []), "n_permutations": n_permutations},
         {"table": result.to_dict(), "sample_ids": ids},
     )
