@@ -67,7 +67,7 @@ def _strip(dataset, name, comparison, shown, quality, square, sides) -> dict:
             shown.pictures[k, middle, slice_].astype(np.float32) - shown.originals[k, slice_].astype(np.float32)
         ).mean()))
         side = sides[0] if shown.high[k] else sides[1]
-        grid[r, 0].set_ylabel(f"{side[:24]}\ndecoder off by {error:.1f} %", fontsize=7)
+        grid[r, 0].set_ylabel(f"{side[:18]}\noff by {error:.1f} %", fontsize=7)
         shades = grid[r, -1].imshow(changes[r], cmap=_DIVERGING, vmin=-limit, vmax=limit, aspect=square.aspect)
         if r == 0:
             grid[r, -1].set_title("last − first", fontsize=8)
@@ -81,8 +81,8 @@ def _strip(dataset, name, comparison, shown, quality, square, sides) -> dict:
     caption = (
         f"Single samples moved along the direction of {comparison}, {amounts[0]:+g} to {amounts[-1]:+g} SD of the "
         f"probe's reading (right: more {sides[0]}; left: more {sides[1]}){which}. The direction comes from other "
-        f"subjects. Decoded images are off by {quality.error:.1f} % of the grey range on average "
-        f"({quality.explained:.0%} of the variance comes back): what is not in the column '0 (decoded)' cannot change."
+        f"subjects. At the left: how far the unmoved decoded image is off; on average {quality.error:.1f} % of the "
+        f"grey range, so {quality.share}: what is not in the column '0 (decoded)' cannot change."
     )
     first = rows[0]
     spec = {

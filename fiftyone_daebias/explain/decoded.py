@@ -130,7 +130,14 @@ class Quality:
             f"them (error {self.error_own:.1f} %) and one code was shared"
         )
         return (f"decoded images are off by {self.error:.1f} % of the grey range (always showing the mean image: "
-                f"{self.error_mean:.1f} %), so {self.explained:.0%} of their variance comes back{why}")
+                f"{self.error_mean:.1f} %), so {self.share}{why}")
+
+    @property
+    def share(self) -> str:
+        """What comes back, in words."""
+        if self.explained <= 0:
+            return "no more comes back than the mean image would show: train longer before trusting these pictures"
+        return f"{self.explained:.0%} of their variance comes back"
 
 
 def pick_code(

@@ -97,4 +97,4 @@ def annotate(axes, square: Square, color: str = "white") -> None:
         share = mm / square.width
         axes.plot([0.95 - share, 0.95], [0.05, 0.05], color=color, lw=2, solid_capstyle="butt",
                   transform=axes.transAxes)
-        axes.text(0.95 - share / 2, 0.08, f"{mm:g} mm", ha="center", va="bottom", **{**at, "weight": "normal"})
+        axes.text(0.96, 0.08, f"{mm:g} mm", ha="right", va="bottom", **{**at, "weight": "normal"})
