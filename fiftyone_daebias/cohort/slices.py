@@ -128,14 +128,22 @@ def open_slices(samples, *, subject_field: str | None = None, progress: Progress
         every = dict(zip(store.sample_ids(whole), sides, strict=True))
         splits = [every[i] for i in ids]
     digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()
-    spacing = [_in_plane(g) for g in geometry] if geometry else [None] * len(ids)
+    spacing = [None] * len(ids)
+    if geometry:
+        spacing = [_in_plane(g, cache.shape(k)) for g, k in zip(geometry, keys, strict=True)]
     return SliceSource(ids, subjects, list(splits), spacing, keys, cache, digest)
 
 
-def _in_plane(geometry: dict | None) -> tuple[float, float] | None:
-    """Spacing of rows and columns in mm, from what was stored at registration."""
-    mm = (geometry or {}).get("resampled_mm") or (geometry or {}).get("spacing_mm")
-    return tuple(map(float, mm[-2:])) if mm else None
+def _in_plane(geometry: dict | None, shape: tuple[int, ...]) -> tuple[float, float] | None:
+    """Spacing of rows and columns in mm of slices as they lie in the cache, which holds large ones scaled down."""
+    mm = (geometry or {}).get("spacing_mm")
+    if not mm:
+        return None
+    matrix = geometry.get("matrix")
+    if matrix is None:  # registered before the matrix was stored
+        mm = geometry.get("resampled_mm") or mm
+        return tuple(map(float, mm[-2:]))
+    return tuple(float(v) * n / now for v, n, now in zip(mm[-2:], matrix, shape[-2:], strict=True))
 
 
 def cache_file(cache: SliceCache, path: Path | str, to_grey: bool) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fiftyone_daebias.cohort.cache import SliceCache
+from fiftyone_daebias.cohort.slices import _in_plane
 from fiftyone_daebias.cohort.split import split_subjects
 from fiftyone_daebias.errors import StoreError
 
@@ -88,3 +89,11 @@ def test_the_bound_is_kept(tmp_path, monkeypatch):
     with pytest.raises(StoreError, match="reached its bound of 0.001 GB; run 'daebias cache"):
         cache.add("b", np.zeros((1, 900, 1000), np.uint8))
     assert SliceCache(tmp_path).keys() == ["a"]
+
+
+def test_spacing_is_that_of_the_slices_as_they_lie_in_the_cache():
+    geometry = {"spacing_mm": [0.5, 0.4], "matrix": [2000, 1000]}
+    assert _in_plane(geometry, (1, 2000, 1000)) == (0.5, 0.4)
+    assert _in_plane(geometry, (1, 500, 250)) == (2.0, 1.6)  # scaled down four times, so each pixel is four times as large
+    assert _in_plane({"spacing_mm": [4, 0.5, 0.5], "resampled_mm": [1, 1]}, (3, 9, 9)) == (1.0, 1.0)
+    assert _in_plane({}, (1, 9, 9)) is None
