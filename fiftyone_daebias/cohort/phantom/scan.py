@@ -118,7 +118,9 @@ def acquire(scan: Scan, seed: int, matrix: int, spine: Spine | None = None, nois
     coil = np.exp((columns - 60)[None] / reach) * np.exp(-((rows[:, None] / (0.75 * fov)) ** 4))
     signal = signal * coil.astype(np.float32)
     mm = (pixel, pixel)
-    signal = effects.bias_field(signal, mm, 0.05, rng)
+    # the field belongs to the coil: it spans the largest stack, so that the number of slices does not stretch it
+    gain = effects.bias_field(np.ones((20, size, size), np.float32), mm, 0.05, rng)
+    signal = signal * gain[(20 - n) // 2 : (20 + n) // 2]
     for name, strength in scan.image_effects:
         signal = effects.EFFECTS[name](signal, mm, strength, rng)
     if noise:
