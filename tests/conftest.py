@@ -25,6 +25,16 @@ os.environ["FIFTYONE_DATABASE_NAME"] = _ROOT.name
 (_ROOT / "plugins").mkdir()
 
 
+def _stop(server: subprocess.Popen) -> None:
+    """Ends the database; its files, some hundred MB, go with it."""
+    server.terminate()
+    try:
+        server.wait(20)
+    except subprocess.TimeoutExpired:
+        server.kill()
+    shutil.rmtree(_ROOT, ignore_errors=True)
+
+
 def _start_database() -> None:
     """Starts a mongod of this run's own, unless the user names one or there is no binary (FiftyOne then says so).
 
@@ -44,7 +54,7 @@ def _start_database() -> None:
         [str(binary), "--dbpath", str(_ROOT / "mongo"), "--port", str(port), "--bind_ip", "127.0.0.1",
          "--nounixsocket", "--logpath", str(_ROOT / "mongo.log")], stdout=subprocess.DEVNULL,
     )
-    atexit.register(server.terminate)
+    atexit.register(_stop, server)
     for _ in range(300):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
