@@ -8,3 +8,9 @@ def table_lines(cells: list[tuple[str, ...]]) -> list[str]:
     widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
     lines = ["  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)).rstrip() for row in cells]
     return [lines[0], "  ".join("-" * w for w in widths), *lines[1:]]
+
+
+def p_text(p: float, digits: int = 3) -> str:
+    """A p-value in text; one that would round to zero is given as a bound."""
+    least = 10.0**-digits
+    return f"<{least:.{digits}f}" if p < least / 2 else f"{p:.{digits}f}"

@@ -167,8 +167,9 @@ def _parts(samples, ids: list[str], by: str | None) -> list[tuple[str, np.ndarra
 def _opposite_groups(samples, here: set[str], least: int) -> list[Cluster]:
     out = []
     dataset = store.dataset_of(samples)
-    for key in store.list_runs(dataset, schema.PROBE_RUN_PREFIX):
-        field = store.load_run(dataset, key)[1]["summary"]["field"]
+    runs = store.list_runs(dataset, schema.PROBE_RUN_PREFIX)
+    # a field may have been probed several times: over all, and within regions
+    for field in sorted({store.load_run(dataset, key)[1]["summary"]["field"] for key in runs}):
         tag = schema.TAG_OPPOSITE + field
         members = [i for i in store.sample_ids(store.view_of_tag(dataset, tag)) if i in here]
         if least <= len(members) < len(dataset):

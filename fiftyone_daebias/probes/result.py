@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from ..text_table import table_lines
+from ..text_table import p_text, table_lines
 from .permutation import benjamini_hochberg
 
 #: a field counts as decodable at this false-discovery rate
@@ -219,7 +219,7 @@ def _cells(r: ProbeResult) -> tuple[str, ...]:
     d = _digits(r)
     return (
         r.name, r.verdict, f"{r.metric} {r.score:{d}}", f"{r.interval[0]:{d}} to {r.interval[1]:{d}}",
-        f"{r.chance:{d}}", f"{r.p:.3f}", f"{r.q:.3f}", f"{r.detectable:{d}}", f"{r.n_subjects:,}", f"{r.n_samples:,}",
+        f"{r.chance:{d}}", p_text(r.p), p_text(r.q), f"{r.detectable:{d}}", f"{r.n_subjects:,}", f"{r.n_samples:,}",
     )
 
 
@@ -229,7 +229,7 @@ def _adjusted_cells(r: ProbeResult) -> tuple[str, ...]:
         return (r.name, f"{r.score:{d}}", "none: " + a.reason, "", "", "", "", "", "")
     return (
         r.name, f"{r.score:{d}}", f"{r.metric} {a.score:{d}}", f"{a.interval[0]:{d}} to {a.interval[1]:{d}}",
-        f"{a.chance:{d}}", f"{a.p:.3f}", f"{a.q:.3f}", f"{a.n_subjects:,}", f"{a.n_strata:,}",
+        f"{a.chance:{d}}", p_text(a.p), p_text(a.q), f"{a.n_subjects:,}", f"{a.n_strata:,}",
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from .. import store
 from ..errors import InputError
 from ..progress import Progress, start
+from ..text_table import p_text
 from .confounding import make_strata
 from .permutation import benjamini_hochberg
 from .scores import bootstrap_weights, percentile_interval, subject_weights
@@ -78,7 +79,7 @@ class SubgroupTable:
             )
             mark = "*" if g.q <= 0.05 else " "
             lines.append(f"{mark} {g.by}: gap {g.gap:.3f} [{g.interval[0]:.3f}, {g.interval[1]:.3f}], "
-                         f"p {g.p:.3f}, q {g.q:.3f}: {parts}")
+                         f"p {p_text(g.p)}, q {p_text(g.q)}: {parts}")
         lines.append("*: q at most 0.05. The interval is that of the two groups picked after the fact, so trust q.")
         return "\n".join(lines)
 
