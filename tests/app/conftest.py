@@ -131,6 +131,20 @@ class AppPage:
             tab.click()
         self.page.wait_for_timeout(500)
 
+    def menu(self, button, item: str) -> None:
+        """Opens a menu and chooses from it; a panel that is just being drawn again closes its menus."""
+        from playwright.sync_api import TimeoutError as TooLate
+
+        entry = self.page.get_by_text(item)
+        for _ in range(6):
+            button.click()
+            try:
+                entry.click(timeout=10_000)
+                return
+            except TooLate:
+                self.page.keyboard.press("Escape")
+        raise AssertionError(f"no menu offers {item!r}")
+
     def open_map(self, brain_key: str) -> None:
         self.open_panel("Embeddings")
         if not self.page.locator(".emb-plot canvas").count():

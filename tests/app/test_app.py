@@ -120,8 +120,7 @@ def test_a_row_of_the_panel_opens_the_next_step_with_its_parameters(app, audited
     panel = app.open_audit()
     app.audit_tab("Clusters")
     row = panel.locator("tr").filter(has_text="east").first
-    row.get_by_role("button").last.click()
-    app.page.get_by_text("What is it? Test it").click()
+    app.menu(row.get_by_role("button").last, "What is it? Test it")
     app.form()
     assert "east" in app.dialog.inner_text()
     app.screenshot("panel-next-step")
