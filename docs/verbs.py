@@ -78,7 +78,8 @@ def main() -> None:
         print(f"daebias {shown}", flush=True)
         out = subprocess.run(f"{sys.executable} -m fiftyone_daebias {line.format(**places)} --quiet", shell=True,
                              capture_output=True, text=True, env=os.environ)
-        text = out.stdout.replace(str(work), "work").rstrip()
+        home = os.environ.get("DAEBIAS_HOME") or str(Path.home() / ".fiftyone_daebias")
+        text = out.stdout.replace(str(work), "work").replace(home, "~/.fiftyone_daebias").rstrip()
         expected = (0, 1) if "--fail-on" in line else (0,)
         if out.returncode not in expected:
             raise SystemExit(f"{verb}: exit {out.returncode}\n{out.stdout}\n{out.stderr}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 import warnings
@@ -28,6 +29,8 @@ def main(argv: list[str] | None = None) -> int:
     # what readers say of odd files is in the report, with the file's name
     for module in ("pydicom", "nibabel", "fiftyone_daebias.cohort"):
         warnings.filterwarnings("ignore", module=module)
+    # what FiftyOne has to say of its own doing would stand between the results, and before JSON
+    logging.getLogger("fiftyone").setLevel(logging.WARNING)
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = build_parser(argv[0] if argv else None)
     args = parser.parse_args(argv)
