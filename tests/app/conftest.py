@@ -47,7 +47,7 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def app_url(tmp_path_factory):
     """Address of an App server of its own, in a process of its own, on this run's database."""
     import fiftyone as fo
