@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10; do \
 	$$p -c 'import sys; raise SystemExit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test setup table1 bench clean
+.PHONY: demo test setup table1 clean
 .DEFAULT_GOAL := demo
 
 setup: $(STAMP)
@@ -29,6 +29,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+table1: $(STAMP)
+	$(BIN)/python benchmarks/table1.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
