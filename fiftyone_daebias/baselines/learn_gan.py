@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from ..dae.config import RunConfig
+from ..dae.encoder import seeded
 from ..dae.learner import load_optimizer, optimizer_state, step_generator, step_random, with_prefix
 from ..dae.quality import mse, ssim
 from ..dae.team import team
 from .augment import adapted, augment
 from .averages import average, averaged_copy
 from .e4e import StyleGan
-from .encoder import build
 from .gan_losses import (
     delta_loss,
     discriminator_loss,
@@ -68,7 +68,7 @@ class StyleGanLearner:
         self, config: StyleGanConfig, train: GanTrain, *, seed: int = 51, device: str | torch.device = "cpu"
     ):
         self.config, self.train, self.seed, self.device = config, train, seed, torch.device(device)
-        self.model = build(lambda: StyleGan(config), seed).to(self.device)
+        self.model = seeded(lambda: StyleGan(config), seed).to(self.device)
         self.averaged = averaged_copy(self.model)
         self.optimizers = {
             "generator": self._adam("generator", train.lr, config.path_every if config.path > 0 else 0),

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from ..dae import hardware
-from ..dae.learner import load_optimizer, optimizer_state, step_random, with_prefix
+from ..dae.encoder import seeded
+from ..dae.learner import OneOptimizer, step_random
 from ..dae.team import team
 from .averages import average, averaged_copy
-from .encoder import build
 from .learn_vae import PlainTrain
 from .supervised import SupervisedConfig, SupervisedNetwork, supervised_loss
 
 
-class SupervisedLearner:
+class SupervisedLearner(OneOptimizer):
     """AdamW on balanced cross-entropies and absolute errors. A :class:`~fiftyone_daebias.dae.learner.Learner`.
 
     Args:
@@ -42,7 +42,7 @@ class SupervisedLearner:
         self.config, self.train, self.seed, self.device = config, train, seed, torch.device(device)
         self.truth, self.weights = torch.from_numpy(truth), torch.from_numpy(weights)
         self.rows_of, self.held_out = rows_of, held_out
-        self.model = build(lambda: SupervisedNetwork(config), seed).to(self.device)
+        self.model = seeded(lambda: SupervisedNetwork(config), seed).to(self.device)
         self.averaged = averaged_copy(self.model)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=train.lr, weight_decay=train.weight_decay)
         self.team = team()
@@ -68,21 +68,6 @@ class SupervisedLearner:
             self.optimizer.step()
         average(self.averaged, self.model, train.ema, step)
         return {"loss": loss.detach()}
-
-    def state(self) -> dict[str, Tensor]:
-        return {
-            **{f"weights.{k}": v for k, v in self.model.state_dict().items()},
-            **{f"ema.{k}": v for k, v in self.averaged.state_dict().items()},
-            **optimizer_state(self.optimizer, "optimizer."),
-        }
-
-    def load_state(self, tensors: dict[str, Tensor]) -> None:
-        self.model.load_state_dict(with_prefix(tensors, "weights."))
-        self.averaged.load_state_dict(with_prefix(tensors, "ema."))
-        load_optimizer(self.optimizer, tensors, "optimizer.")
-
-    def ema(self) -> dict[str, Tensor]:
-        return self.averaged.state_dict()
 
     @torch.no_grad()
     def evaluate(self, images: Tensor) -> dict[str, float]:

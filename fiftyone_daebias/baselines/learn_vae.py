@@ -9,11 +9,11 @@ from torch import Tensor
 
 from ..dae import hardware
 from ..dae.config import RunConfig
-from ..dae.learner import load_optimizer, optimizer_state, step_generator, with_prefix
+from ..dae.encoder import seeded
+from ..dae.learner import OneOptimizer, step_generator
 from ..dae.quality import mse, ssim
 from ..dae.team import team
 from .averages import average, averaged_copy
-from .encoder import build
 from .hessian import hessian_penalty, rademacher
 from .vae import BetaVae, BetaVaeConfig, kl_divergence, reconstruction_loss
 
@@ -37,7 +37,7 @@ class PlainTrain(RunConfig):
     ema: float = 0.999
 
 
-class BetaVaeLearner:
+class BetaVaeLearner(OneOptimizer):
     """AdamW on (reconstruction + β·KL) / pixels + λ·Hessian penalty. A :class:`~fiftyone_daebias.dae.learner.Learner`.
 
     The penalty acts on the decoder only: the codes it is computed at are taken
@@ -57,7 +57,7 @@ class BetaVaeLearner:
         self, config: BetaVaeConfig, train: PlainTrain, *, seed: int = 51, device: str | torch.device = "cpu"
     ):
         self.config, self.train, self.seed, self.device = config, train, seed, torch.device(device)
-        self.model = build(lambda: BetaVae(config), seed).to(self.device)
+        self.model = seeded(lambda: BetaVae(config), seed).to(self.device)
         self.averaged = averaged_copy(self.model)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=train.lr, weight_decay=train.weight_decay)
         self.team = team()
@@ -101,21 +101,6 @@ class BetaVaeLearner:
             "loss": loss.detach(), "reconstruction": reconstruction.detach(), "kl": kl.detach(),
             "hessian_penalty": penalty.detach(), "grad_norm": norm.detach(),
         }
-
-    def state(self) -> dict[str, Tensor]:
-        return {
-            **{f"weights.{k}": v for k, v in self.model.state_dict().items()},
-            **{f"ema.{k}": v for k, v in self.averaged.state_dict().items()},
-            **optimizer_state(self.optimizer, "optimizer."),
-        }
-
-    def load_state(self, tensors: dict[str, Tensor]) -> None:
-        self.model.load_state_dict(with_prefix(tensors, "weights."))
-        self.averaged.load_state_dict(with_prefix(tensors, "ema."))
-        load_optimizer(self.optimizer, tensors, "optimizer.")
-
-    def ema(self) -> dict[str, Tensor]:
-        return self.averaged.state_dict()
 
     @torch.no_grad()
     def evaluate(self, images: Tensor) -> dict[str, float]:

@@ -17,11 +17,12 @@ from .. import paths, store
 from ..cohort.slices import SliceSource
 from ..dae.batches import fixed_crop
 from ..dae.checkpoint import fill, load_checkpoint, read_facts, save_model
+from ..dae.encoder import seeded
 from ..dae.samples import open_together
 from ..dae.trainer import TrainResult
 from ..errors import CheckpointError, InputError
 from ..progress import Progress, start
-from .encoder import Encoder, build, from_dict
+from .encoder import Encoder, from_dict
 
 REFERENCES = ("pixels", "pca", "random")
 VERSION = 1
@@ -132,7 +133,7 @@ def make_reference(
     if model == "pca":
         state, images, config = fit_components(source, config, seed, progress)
     else:
-        state = build(lambda: _CLASSES[model](config), seed).state_dict()
+        state = seeded(lambda: _CLASSES[model](config), seed).state_dict()
     sha = save_model(
         folder, state, config, format=f"daebias-{model}", version=VERSION, images=images, seed=seed, crop=CROP,
         data_hash=source.data_hash,
@@ -174,7 +175,7 @@ def load_reference(folder: Path | str, device: str | torch.device = "cpu") -> En
     name = read_facts(folder)["format"].removeprefix("daebias-")
     facts, weights = load_checkpoint(folder, f"daebias-{name}", VERSION)
     try:
-        model = build(lambda: _CLASSES[name](from_dict(ReferenceConfig, facts["config"])), 0)
+        model = seeded(lambda: _CLASSES[name](from_dict(ReferenceConfig, facts["config"])), 0)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"the checkpoint in {folder} is damaged: {error}; embed again without it") from error
     fill(model, weights, folder)

@@ -19,10 +19,11 @@ from torch import Tensor, nn
 
 from .. import paths, store
 from ..dae.checkpoint import fill, load_checkpoint, save_model
+from ..dae.encoder import seeded
 from ..dae.trainer import TrainResult
 from ..embeddings.encoders import EmbeddingModel
 from ..errors import CheckpointError, InputError
-from .encoder import Encoder, build, from_dict
+from .encoder import Encoder, from_dict
 
 VERSION = 1
 #: centre crop, as the presets' training crops
@@ -189,7 +190,7 @@ def save_module(
     config = UserConfig(name, image_size, in_channels, dict(arguments or {}))
     try:
         json.dumps(config.arguments)
-        again = build(lambda: ModuleEncoder(config), 0)
+        again = seeded(lambda: ModuleEncoder(config), 0)
         again.network.load_state_dict(module.state_dict())
         with torch.no_grad():
             codes = again.eval().code(torch.zeros(2, in_channels, image_size, image_size))
@@ -209,6 +210,6 @@ def load_module(folder: Path | str, device: str | torch.device = "cpu") -> Modul
         CheckpointError: missing, damaged, or its class is not here
     """
     facts, weights = load_checkpoint(folder, "daebias-module", VERSION)
-    model = build(lambda: ModuleEncoder(from_dict(UserConfig, facts["config"])), 0)
+    model = seeded(lambda: ModuleEncoder(from_dict(UserConfig, facts["config"])), 0)
     fill(model, weights, folder)
     return model.to(device).eval()

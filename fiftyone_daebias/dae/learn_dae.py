@@ -12,7 +12,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from . import hardware
 from .config import ModelConfig, TrainConfig
-from .learner import load_optimizer, optimizer_state, step_generator, step_random, with_prefix
+from .learner import OneOptimizer, step_generator, step_random
 from .model import build
 from .quality import mse, ssim
 from .team import team
@@ -21,7 +21,7 @@ from .team import team
 DECODED, DECODE_STEPS = 32, 10
 
 
-class DaeLearner:
+class DaeLearner(OneOptimizer):
     """AdamW, warm-up, gradient clipping, accumulation and averaged weights around the autoencoder's loss.
 
     A :class:`~.learner.Learner`. Noise and times of the whole batch are drawn
@@ -90,21 +90,6 @@ class DaeLearner:
     def _average(self, step: int) -> None:
         decay = min(self.train.ema, (1 + step) / (10 + step))
         get_ema_multi_avg_fn(decay)(list(self.averaged.parameters()), list(self.model.parameters()), step)
-
-    def state(self) -> dict[str, Tensor]:
-        return {
-            **{f"weights.{k}": v for k, v in self.model.state_dict().items()},
-            **{f"ema.{k}": v for k, v in self.averaged.state_dict().items()},
-            **optimizer_state(self.optimizer, "optimizer."),
-        }
-
-    def load_state(self, tensors: dict[str, Tensor]) -> None:
-        self.model.load_state_dict(with_prefix(tensors, "weights."))
-        self.averaged.load_state_dict(with_prefix(tensors, "ema."))
-        load_optimizer(self.optimizer, tensors, "optimizer.")
-
-    def ema(self) -> dict[str, Tensor]:
-        return self.averaged.state_dict()
 
     @torch.no_grad()
     def evaluate(self, images: Tensor) -> dict[str, float]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Learner(Protocol):
@@ -78,6 +78,29 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor],
 def with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors whose names begin with ``prefix``, without it."""
     return {k[len(prefix):]: v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+class OneOptimizer:
+    """State of a learner with a ``model``, its ``averaged`` copy and one ``optimizer``."""
+
+    model: nn.Module
+    averaged: nn.Module
+    optimizer: torch.optim.Optimizer
+
+    def state(self) -> dict[str, Tensor]:
+        return {
+            **{f"weights.{k}": v for k, v in self.model.state_dict().items()},
+            **{f"ema.{k}": v for k, v in self.averaged.state_dict().items()},
+            **optimizer_state(self.optimizer, "optimizer."),
+        }
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        self.model.load_state_dict(with_prefix(tensors, "weights."))
+        self.averaged.load_state_dict(with_prefix(tensors, "ema."))
+        load_optimizer(self.optimizer, tensors, "optimizer.")
+
+    def ema(self) -> dict[str, Tensor]:
+        return self.averaged.state_dict()
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
 from .config import ModelConfig
 from .diffusion import Diffusion
+from .encoder import ImageEncoder, seeded
 from .hardware import encode_chunk
 from .networks import ConditionalUNet, LiteEncoder, SemanticEncoder
 
 
-class DiffusionAutoencoder(nn.Module):
+class DiffusionAutoencoder(ImageEncoder):
     """Semantic encoder and conditional U-Net (Preechakul et al., CVPR 2022).
 
     Images are float tensors (B, in_channels, image_size, image_size) in [-1, 1].
@@ -22,23 +22,10 @@ class DiffusionAutoencoder(nn.Module):
     """
 
     def __init__(self, config: ModelConfig):
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.encoder = LiteEncoder(config) if config.encoder == "lite" else SemanticEncoder(config)
         self.unet = ConditionalUNet(config)
         self.diffusion = Diffusion(config.steps, config.beta_start, config.beta_end, config.prediction)
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.parameters()).device
-
-    @property
-    def image_size(self) -> int:
-        return self.config.image_size
-
-    @property
-    def in_channels(self) -> int:
-        return self.config.in_channels
 
     def loss(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """Mean squared error of the prediction (Preechakul et al. 2022, eq. 6, for ε-prediction)."""
@@ -52,14 +39,14 @@ class DiffusionAutoencoder(nn.Module):
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
         """z_sem of images, float32 (B, z_dim)."""
-        self._check(x)
+        self.check(x)
         features = [self.encoder.features(part) for part in x.split(encode_chunk(x.device))]
         return self.encoder.head(torch.cat(features)).float()
 
     @torch.no_grad()
     def invert(self, x: Tensor, z: Tensor, steps: int = 250) -> Tensor:
         """Stochastic code x_T of images, given their z_sem."""
-        self._check(x)
+        self.check(x)
         return self.diffusion.invert(lambda x_t, t: self.unet(x_t, t, z), x, steps)
 
     @torch.no_grad()
@@ -92,20 +79,10 @@ class DiffusionAutoencoder(nn.Module):
         code = self.invert(x, z, invert_steps)
         return torch.stack([self.decode(z + a * direction.to(z), code, steps) for a in amounts], dim=1)
 
-    def _check(self, x: Tensor) -> None:
-        expected = (self.config.in_channels, self.config.image_size, self.config.image_size)
-        if x.ndim != 4 or tuple(x.shape[1:]) != expected:
-            raise InputError(
-                f"this checkpoint takes images of shape (n, {', '.join(map(str, expected))}); got {tuple(x.shape)}; "
-                "train one that fits, or resize the images"
-            )
-
 
 def build(config: ModelConfig, seed: int = 0) -> DiffusionAutoencoder:
     """A model with weights drawn from ``seed``; the global random state is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return DiffusionAutoencoder(config)
+    return seeded(lambda: DiffusionAutoencoder(config), seed)
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -32,24 +32,3 @@ class MadeSource:
 
     def read(self, i, which=None):
         return self.images[i] if which is None else self.images[i][list(which)]
-
-
-class Interrupt:
-    """A progress that stops the training after some images, as Ctrl-C would."""
-
-    def __init__(self, after):
-        self.left = after
-
-    def task(self, label, total, unit):
-        return self
-
-    def advance(self, n=1, note=""):
-        self.left -= n
-        if self.left <= 0:
-            raise KeyboardInterrupt
-
-    def close(self):
-        pass
-
-    def say(self, message):
-        pass

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from made_images import Interrupt, MadeSource
+from made_images import MadeSource
+from memory import Interrupt
 from safetensors.torch import load_file
 
 from fiftyone_daebias.baselines.encoder import from_dict

@@ -34,6 +34,27 @@ class MemorySource:
         return self.volumes[i] if which is None else self.volumes[i][list(which)]
 
 
+class Interrupt:
+    """A progress that stops the training after some images, as Ctrl-C would."""
+
+    def __init__(self, after):
+        self.left = after
+
+    def task(self, label, total, unit):
+        return self
+
+    def advance(self, n=1, note=""):
+        self.left -= n
+        if self.left <= 0:
+            raise KeyboardInterrupt
+
+    def close(self):
+        pass
+
+    def say(self, message):
+        pass
+
+
 def train_tiny(source, folder, model, config, *, seed=51, progress=None):
     """Trains the diffusion autoencoder without a dataset."""
     from fiftyone_daebias.dae import trainer

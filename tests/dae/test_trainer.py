@@ -9,33 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from memory import MemorySource, train_tiny
+from memory import Interrupt, MemorySource, train_tiny
 from safetensors.torch import load_file
 
 from fiftyone_daebias.dae.checkpoint import load_model, read_facts
 from fiftyone_daebias.dae.run_folder import RunFolder
 from fiftyone_daebias.errors import CheckpointError, TrainingError
-
-
-class Interrupt:
-    """A progress that stops the training after some images, as Ctrl-C would."""
-
-    def __init__(self, after):
-        self.left = after
-
-    def task(self, label, total, unit):
-        return self
-
-    def advance(self, n=1, note=""):
-        self.left -= n
-        if self.left <= 0:
-            raise KeyboardInterrupt
-
-    def close(self):
-        pass
-
-    def say(self, message):
-        pass
 
 
 def test_an_interrupted_run_equals_an_uninterrupted_one(tiny, tmp_path):
@@ -61,7 +40,7 @@ def test_a_run_that_is_killed_goes_on(tiny, tmp_path):
     source = MemorySource()
     code = f"""
 import sys, os; sys.path.insert(0, {str(Path(__file__).parent)!r})
-from memory import MemorySource, train_tiny
+from memory import Interrupt, MemorySource, train_tiny
 from fiftyone_daebias.dae.config import ModelConfig, TrainConfig
 class Kill:
     left = 100
