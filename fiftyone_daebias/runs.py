@@ -150,7 +150,7 @@ def stored_runs(samples) -> list[StoredRun]:
     have = _Belongings(samples)
     out = [have.of(facts) for facts in store.run_facts(samples) if kind_of(facts.key)]
     if schema.OUTLIER_FIELD in have.fields and OUTLIERS not in {r.key for r in out}:
-        out.append(StoredRun(OUTLIERS, "outliers", fields=(schema.OUTLIER_FIELD,), tags=(schema.TAG_OUTLIER,)))
+        out.append(StoredRun(OUTLIERS, "outliers", fields=have.outlier_fields(), tags=have.outlier_tags()))
     return out
 
 
@@ -180,6 +180,14 @@ class _Belongings:
         self.views = set(store.saved_views(samples))
         self.brain = set(store.brain_runs(samples))
 
+    def outlier_fields(self) -> tuple[str, ...]:
+        every = (schema.OUTLIER_FIELD, schema.LOCAL_FIELD, schema.LOCAL_PLACE_FIELD)
+        return tuple(f for f in every if f in self.fields)
+
+    def outlier_tags(self) -> tuple[str, ...]:
+        alike = [t for t in store.count_tags(store.dataset_of(self.samples)) if t.startswith(schema.TAG_ALIKE)]
+        return (schema.TAG_OUTLIER, schema.TAG_LOCAL, *alike)
+
     def of(self, facts: store.RunFacts) -> StoredRun:
         key, kind = facts.key, kind_of(facts.key)
         fields, tags, views, brain, evaluations = [], [], [], [], []
@@ -204,7 +212,7 @@ class _Belongings:
             fields = [f for f in self.fields if suffix in f]
             brain = [b for b in self.brain if suffix in b]
         elif kind == "outliers":
-            fields, tags = [schema.OUTLIER_FIELD], [schema.TAG_OUTLIER]
+            fields, tags = self.outlier_fields(), self.outlier_tags()
         owns = facts.config.get("owns") or {}
         return StoredRun(
             key, kind, facts.created, facts.size,

@@ -23,7 +23,7 @@ class Cluster:
     Attributes:
         name: its name, unique in the dataset
         members: sample ids
-        origin: "lasso", "view", "suggested", "opposite FIELD", "merged", "subtracted" or "imported"
+        origin: "lasso", "view", "suggested", "opposite FIELD", "alike", "merged", "subtracted" or "imported"
         proposed: whether it is a suggestion that nobody has accepted yet
         color: CSS colour
         note: free text

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..probes.permutation import subject_permutations
 from ..probes.scores import bootstrap_weights, percentile_interval, subject_weights
 
-NEAREST = 5
+NEAREST, PERMUTATIONS = 5, 999
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Telling:
         chance5: ``top5`` of neighbours drawn at random
         n_samples: samples asked
         n_subjects: subjects asked
+        p: share of permutations of the subjects' values that are told as well by the nearest; NaN in older runs
     """
 
     top1: float
@@ -34,11 +36,17 @@ class Telling:
     chance5: float
     n_samples: int
     n_subjects: int
+    p: float = float("nan")
+
+    @property
+    def told(self) -> bool:
+        """Whether neighbours tell the value beyond chance, at a level of 0.05."""
+        return self.interval1[0] > self.chance1 and not self.p > 0.05
 
 
 def telling(
     vectors: np.ndarray, values: np.ndarray, subjects: np.ndarray, *, same_subject: bool, n_bootstrap: int = 500,
-    rng: np.random.Generator,
+    n_permutations: int = PERMUTATIONS, rng: np.random.Generator,
 ) -> Telling:
     """Top-1 and top-5 of the nearest neighbours (cosine of standardised vectors).
 
@@ -48,13 +56,14 @@ def telling(
         subjects: codes of the subjects (n,)
         same_subject: whether other samples of the same subject may be neighbours: only when subjects are what is asked
         n_bootstrap: draws of the intervals
+        n_permutations: subject-level permutations of the values; those of samples when subjects are what is asked
         rng: random generator
     """
     z = _unit(vectors)
     known = values >= 0
     partners = _n_partners(values, subjects, same_subject)
     rows = np.flatnonzero(known & (partners > 0))
-    hits = np.zeros((len(rows), 2))
+    hits, nearest = np.zeros((len(rows), 2)), np.zeros(len(rows), int)
     pool = np.zeros(len(rows))
     for first in range(0, len(rows), 512):
         part = rows[first : first + 512]
@@ -69,6 +78,7 @@ def telling(
         order = np.take_along_axis(likeness, near, axis=1).argsort(axis=1)[:, ::-1]
         near = np.take_along_axis(near, order, axis=1)
         same = (values[near] == values[part][:, None]) & np.take_along_axis(allowed, near, axis=1)
+        nearest[first : first + 512] = near[:, 0]
         hits[first : first + 512] = np.column_stack([same[:, 0], same.any(axis=1)])
         pool[first : first + 512] = allowed.sum(axis=1)
     weights = subject_weights(subjects[rows])
@@ -84,7 +94,20 @@ def telling(
         scores[0], scores[1], percentile_interval(boots[0]), percentile_interval(boots[1]),
         float(np.average(share, weights=weights)), float(np.average(1 - miss, weights=weights)), len(rows),
         len(np.unique(subjects[rows])),
+        _p_value(values, np.arange(len(values)) if same_subject else subjects, rows, nearest, weights, scores[0],
+                 n_permutations, rng),
     )
+
+
+def _p_value(values, units, rows, nearest, weights, score, n_permutations, rng) -> float:
+    """Who is whose neighbour stays; the values move between the units that have one."""
+    known = np.flatnonzero(values >= 0)
+    as_well = 0
+    for order in subject_permutations(units[known], values[known], n_permutations, rng):
+        moved = np.array(values)
+        moved[known] = values[known[order]]
+        as_well += float(np.average(moved[nearest] == moved[rows], weights=weights)) >= score - 1e-9
+    return (1 + as_well) / (1 + n_permutations)
 
 
 def _n_partners(values: np.ndarray, subjects: np.ndarray, same_subject: bool) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The verb ``tag``: samples that look like nobody else's."""
+"""The verb ``tag``: samples that look like nobody else's, as a whole or in one place."""
 
 from __future__ import annotations
 
@@ -7,8 +7,35 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import schema, store
-from ..errors import InputError
-from ..progress import Progress, start
+from ..cohort.slices import open_slices
+from ..embeddings.encode import centre_indices
+from ..embeddings.map import principal_components
+from ..errors import CohortError, InputError
+from ..progress import Progress, listening, start
+from .local_outliers import NEAREST, RANK, SLABS, Alike, local_outliers, place_box, place_words, small_picture
+
+#: centre slices of a volume whose places are compared
+_SLICES = 12
+
+
+@dataclass(frozen=True)
+class AlikeGroup:
+    """Samples that share something in one place that the samples most similar to them do not have.
+
+    Attributes:
+        tag: their tag
+        members: their ids
+        n_subjects: how many subjects they are of
+        place: where in the picture, in words
+    """
+
+    tag: str
+    members: tuple[str, ...]
+    n_subjects: int
+    place: str
+
+    def to_dict(self) -> dict:
+        return {**self.__dict__, "members": list(self.members)}
 
 
 @dataclass(frozen=True)
@@ -22,6 +49,9 @@ class OutlierResult:
         scores: their scores
         n_samples: samples scored
         threshold: score from which a sample is tagged
+        local: ids of the samples tagged for one strange place, the strangest first
+        alike: groups that share a strange place
+        note: why places were not looked at; "" if they were
     """
 
     field: str
@@ -30,14 +60,26 @@ class OutlierResult:
     scores: tuple[float, ...]
     n_samples: int
     threshold: float
+    local: tuple[str, ...] = ()
+    alike: tuple[AlikeGroup, ...] = ()
+    note: str = ""
 
     def to_dict(self) -> dict:
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in self.__dict__.items()}
+        lists = {k: list(v) if isinstance(v, tuple) else v for k, v in self.__dict__.items()}
+        return {**lists, "alike": [g.to_dict() for g in self.alike]}
 
     def __str__(self) -> str:
         text = f"{len(self.tagged):,} of {self.n_samples:,} samples tagged {self.tag!r} (score >= {self.threshold:g})"
         strangest = [f"{i} ({s:.1f})" for i, s in zip(self.tagged[:3], self.scores, strict=False)]
-        return text + ("; strangest: " + ", ".join(strangest) if strangest else "")
+        text += "; strangest: " + ", ".join(strangest) if strangest else ""
+        if self.note:
+            return f"{text}\n{self.note}"
+        text += f"\n{len(self.local):,} have something in one place that similar samples do not; "
+        text += f"tagged {schema.TAG_LOCAL!r}, boxes in {schema.LOCAL_PLACE_FIELD!r}"
+        for group in self.alike:
+            text += (f"\n{len(group.members):,} samples of {group.n_subjects:,} subjects share something at the "
+                     f"{group.place} of the picture; tagged {group.tag!r}")
+        return text
 
 
 def tag_outliers(
@@ -46,20 +88,32 @@ def tag_outliers(
     vectors: str = "dae_embedding",
     neighbors: int = 10,
     threshold: float = 3.5,
+    local: bool = True,
     subject_field: str | None = None,
     progress: Progress | None = None,
 ) -> OutlierResult:
-    """Scores how strange every sample is and tags the strangest "daebias:outlier".
+    """Tags samples that look like nobody else's, and those with something in one place that similar samples lack.
+
+    A sample is an outlier, tag "daebias:outlier", when its vector is far from
+    those of all other subjects. A burned-in letter, a cable or a tilted frame
+    hardly moves the vector: so every picture is also compared, place by place,
+    with those of the 20 most similar samples of other subjects. What fewer than
+    four of them have near the same place is a local outlier, tag
+    "daebias:local-outlier", with a box in "daebias_local_place". Samples of
+    three or more subjects that share an oddity get the tag "daebias:alike:1",
+    "daebias:alike:2" …
 
     Args:
         samples: a dataset or view with embeddings
         vectors: the vector field to look at
-        neighbors: how many nearest samples of other subjects to compare with
+        neighbors: how many nearest samples of other subjects to compare vectors with
         threshold: score, in robust standard deviations, from which a sample is tagged
+        local: whether to compare pictures place by place too
         subject_field: field that names the subject; default: as registered, else guessed by name
 
     Returns:
-        the tagged samples and their scores; every sample's score is in the field "daebias_outlier_score"
+        the tagged samples and their scores; every sample's scores are in the fields "daebias_outlier_score" and
+        "daebias_local_score"
 
     Raises:
         InputError: no vectors, too few samples, or a setting out of its range
@@ -69,17 +123,78 @@ def tag_outliers(
         raise InputError(f"neighbors must be at least 1 and threshold above 0; got {neighbors} and {threshold}")
     ids, matrix = store.read_vectors(samples, vectors)
     owners = dict(zip(store.sample_ids(samples), store.read_subjects(samples, subject_field), strict=True))
+    subjects = np.array([owners[i] for i in ids])
     with start(progress, "outliers", 1, "steps") as task:
-        scores = outlier_scores(matrix, np.array([owners[i] for i in ids]), neighbors)
+        scores = outlier_scores(matrix, subjects, neighbors)
         task.advance()
+    found, note = None, "places in the pictures were not looked at"
+    if local:
+        found, note = _look_locally(samples, ids, matrix, subjects, subject_field, progress)
+    _forget(samples)
     order = np.argsort(-scores, kind="stable")
     strange = [k for k in order if scores[k] >= threshold]
     store.write_values(samples, schema.OUTLIER_FIELD, dict(zip(ids, map(float, scores), strict=True)), kind="float")
-    store.untag(samples, schema.TAG_OUTLIER)
     store.tag(samples, [ids[k] for k in strange], schema.TAG_OUTLIER)
+    places, groups = _store_places(samples, ids, subjects, found, threshold) if found is not None else ((), ())
     return OutlierResult(
         schema.OUTLIER_FIELD, schema.TAG_OUTLIER, tuple(ids[k] for k in strange),
-        tuple(float(scores[k]) for k in strange), len(ids), threshold,
+        tuple(float(scores[k]) for k in strange), len(ids), threshold, places, groups, note,
+    )
+
+
+def _look_locally(samples, ids, matrix, subjects, subject_field, progress):
+    """What is strange in one place, and "" or why that cannot be said."""
+    k = min(NEAREST, len(ids) - int(np.unique(subjects, return_counts=True)[1].max()))
+    if k < 2 * RANK:
+        return None, f"places in the pictures were not looked at: that takes {2 * RANK} samples of other subjects"
+    try:
+        source = open_slices(samples, subject_field=subject_field, progress=progress)
+    except (InputError, CohortError) as error:
+        listening(progress).say(f"places in the pictures are not looked at: {error}")
+        return None, f"places in the pictures were not looked at: {error}"
+    row = {i: n for n, i in enumerate(source.sample_ids)}
+    slabs = SLABS if min(source.n_slices(row[i]) for i in ids) >= SLABS else 1
+    pictures = []
+    with start(progress, "local outliers", 2 * len(ids), "pictures") as task:
+        for i in ids:
+            n = source.n_slices(row[i])
+            pictures.append(small_picture(source.read(row[i], centre_indices(n, min(n, _SLICES))) + 1, slabs))
+            task.advance()
+        _, nearest = nearest_others(principal_components(matrix), subjects, k)
+        return local_outliers(np.stack(pictures), nearest, subjects, task.advance), ""
+
+
+def _forget(samples) -> None:
+    """Removes what an earlier run tagged."""
+    for tag in store.count_tags(store.dataset_of(samples)):
+        if tag in (schema.TAG_OUTLIER, schema.TAG_LOCAL) or tag.startswith(schema.TAG_ALIKE):
+            store.untag(samples, tag)
+    for field in (schema.LOCAL_FIELD, schema.LOCAL_PLACE_FIELD):
+        store.clear_field(samples, field)
+
+
+def _store_places(samples, ids, subjects, found, threshold) -> tuple[tuple[str, ...], tuple[AlikeGroup, ...]]:
+    order = np.argsort(-found.scores, kind="stable")
+    strange = [k for k in order if found.scores[k] >= threshold]
+    store.write_values(
+        samples, schema.LOCAL_FIELD, dict(zip(ids, map(float, found.scores), strict=True)), kind="float"
+    )
+    store.tag(samples, [ids[k] for k in strange], schema.TAG_LOCAL)
+    boxes = {ids[k]: ("strange place", place_box(found.places[k]), found.scores[k]) for k in strange}
+    groups = []
+    for n, group in enumerate(found.groups):
+        groups.append(_group(n + 1, ids, subjects, group))
+        store.tag(samples, groups[-1].members, groups[-1].tag)
+        name = groups[-1].tag.removeprefix(schema.TAG_PREFIX)
+        boxes |= {ids[k]: (name, place_box(group.place), found.scores[k]) for k in group.rows}
+    store.write_boxes(samples, schema.LOCAL_PLACE_FIELD, boxes)
+    return tuple(ids[k] for k in strange), tuple(groups)
+
+
+def _group(number: int, ids, subjects, group: Alike) -> AlikeGroup:
+    rows = list(group.rows)
+    return AlikeGroup(
+        f"{schema.TAG_ALIKE}{number}", tuple(ids[k] for k in rows), len(set(subjects[rows])), place_words(group.place)
     )
 
 
@@ -99,24 +214,40 @@ def outlier_scores(vectors: np.ndarray, subjects: np.ndarray, neighbors: int = 1
     """
     if not np.isfinite(vectors).all():
         raise InputError("vectors hold NaN or infinite values; embed again")
-    names, owner = np.unique(subjects, return_inverse=True)
+    spread = vectors.std(axis=0)
+    z = (vectors - vectors.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    distance, _ = nearest_others(z, subjects, neighbors)
+    logs = np.log(np.maximum(distance.mean(axis=1), 1e-12))
+    centre = np.median(logs)
+    scale = 1.4826 * np.median(np.abs(logs - centre))
+    return (logs - centre) / max(scale, 1e-9)
+
+
+def nearest_others(vectors: np.ndarray, subjects: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Distances to the k nearest samples of other subjects and their rows, in no order, each (n, k).
+
+    Args:
+        vectors: float (n, d)
+        subjects: subject of each sample (n,)
+        k: how many
+
+    Raises:
+        InputError: fewer other subjects' samples than ``k``
+    """
+    _, owner = np.unique(subjects, return_inverse=True)
     counts = np.bincount(owner)
-    if len(vectors) - counts.max() < neighbors:
+    if len(vectors) - counts.max() < k:
         raise InputError(
-            f"neighbors={neighbors} needs that many samples of other subjects; the largest subject leaves "
+            f"neighbors={k} needs that many samples of other subjects; the largest subject leaves "
             f"{len(vectors) - counts.max()}; pass a smaller number"
         )
-    spread = vectors.std(axis=0)
-    z = ((vectors - vectors.mean(axis=0)) / np.where(spread > 0, spread, 1)).astype(np.float32)
+    z = np.asarray(vectors, np.float32)
     squares = (z * z).sum(axis=1)
-    mean = np.empty(len(z))
+    distances, rows = np.empty((len(z), k), np.float32), np.empty((len(z), k), int)
     for first in range(0, len(z), 1024):
         part = slice(first, first + 1024)
         distance = np.maximum(squares[part, None] + squares[None] - 2 * z[part] @ z.T, 0)
         distance[owner[part, None] == owner[None]] = np.inf
-        nearest = np.partition(distance, neighbors - 1, axis=1)[:, :neighbors]
-        mean[part] = np.sqrt(nearest).mean(axis=1)
-    logs = np.log(np.maximum(mean, 1e-12))
-    centre = np.median(logs)
-    scale = 1.4826 * np.median(np.abs(logs - centre))
-    return (logs - centre) / max(scale, 1e-9)
+        rows[part] = np.argpartition(distance, k - 1, axis=1)[:, :k]
+        distances[part] = np.sqrt(np.take_along_axis(distance, rows[part], axis=1))
+    return distances, rows

@@ -12,9 +12,9 @@ from ..errors import InputError
 from ..progress import Progress, start
 from ..text_table import table_lines
 from .neighbours import Telling, telling
+from .sites import site_fields
 from .timeline import _DATES, as_years
 
-_NAMES = ("site", "institution", "scanner", "station", "manufacturer", "model", "software_version")
 SUBJECT, MONTH = "subject", "month"
 
 
@@ -36,13 +36,13 @@ class Reidentification:
     def __str__(self) -> str:
         lines = []
         if self.rows:
-            cells = [("what", "told by nearest", "95 % interval", "chance", "among nearest 5", "chance", "risk",
-                      "subjects", "samples")]
+            cells = [("what", "told by nearest", "95 % interval", "chance", "p", "among nearest 5", "chance",
+                      "beyond chance", "subjects", "samples")]
             for what, t in self.rows.items():
-                risk = "yes" if t.interval1[0] > t.chance1 else "not seen"
+                beyond = "yes" if t.told else "not seen"
                 cells.append((
                     what, f"{t.top1:.1%}", f"{t.interval1[0]:.1%} to {t.interval1[1]:.1%}", f"{t.chance1:.1%}",
-                    f"{t.top5:.1%}", f"{t.chance5:.1%}", risk, f"{t.n_subjects:,}", f"{t.n_samples:,}",
+                    f"{t.p:.3f}", f"{t.top5:.1%}", f"{t.chance5:.1%}", beyond, f"{t.n_subjects:,}", f"{t.n_samples:,}",
                 ))
             lines += table_lines(cells)
         lines += [f"not asked: {what}: {why}" for what, why in self.skipped.items()]
@@ -90,7 +90,7 @@ def reidentify(
     subjects = pd.factorize(np.array([owner[i] for i in ids]))[0]
     known = store.metadata_fields(samples)
     if fields is None:
-        fields = [f for f in _NAMES if f in known]
+        fields = site_fields(known)
     table = store.read_table(samples, list(fields)).reindex(ids)
     asked: dict[str, np.ndarray] = {SUBJECT: subjects}
     for field in fields:

@@ -1,4 +1,4 @@
-"""The verb ``suggest-clusters``: islands of the map or the embedding, and groups on the other side of their label."""
+"""The verb ``suggest-clusters``: islands of the map or the embedding, and groups that probes or places point at."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def suggest_clusters(
     min_size: int | None = None,
     resamples: int = 8,
     opposite: bool = True,
+    alike: bool = True,
     seed: int = 51,
     progress: Progress | None = None,
 ) -> ClusterList:
@@ -41,8 +42,9 @@ def suggest_clusters(
     resamples of four fifths of the subjects, mapped from scratch with another
     seed; one that does not come back in half of them is an accident of its
     map, and is not proposed. Samples that a probe puts on the other side of
-    their own label are proposed too. Proposals replace earlier ones; accept or
-    delete them with "clusters".
+    their own label are proposed too, and samples of which "tag" found that they
+    share something in one place of the picture. Proposals replace earlier ones;
+    accept or delete them with "clusters".
 
     Args:
         samples: a dataset or view with embeddings
@@ -53,6 +55,7 @@ def suggest_clusters(
         min_size: smallest cluster; default: a fiftieth of the samples, at least 10
         resamples: how often subjects and map are drawn anew; 0 skips the check
         opposite: whether to propose groups on the other side of a probed label
+        alike: whether to propose groups that share a strange place
         seed: seed of resamples and maps
 
     Returns:
@@ -100,13 +103,16 @@ def suggest_clusters(
                 ))
     if n_dropped:
         told.say(f"{n_dropped} islands of this map did not come back in half of the resamples and are not proposed")
+    least = min_size or max(10, len(ids) // 100)
     if opposite:
-        proposals += _opposite_groups(samples, set(ids), min_size or max(10, len(ids) // 100))
+        proposals += _opposite_groups(samples, set(ids), least)
+    if alike:
+        proposals += _alike_groups(samples, set(ids), least)
     old = [c.name for c in named.read_clusters(samples).values() if c.proposed]
     taken = set(named.read_clusters(samples)) - set(old)
     out = []
     for cluster in sorted(proposals, key=lambda c: (not c.origin.startswith("suggested"), -len(c.members))):
-        stem = "suggested" if cluster.origin == "suggested" else cluster.origin.replace("opposite ", "opposite-")
+        stem = "suggested" if cluster.origin == "suggested" else cluster.origin.replace(" ", "-")
         k = 1
         while f"{stem}-{k}" in taken:
             k += 1
@@ -162,6 +168,20 @@ def _parts(samples, ids: list[str], by: str | None) -> list[tuple[str, np.ndarra
         raise InputError(f"by: field {by!r} has {len(names)} values; 1 to 50 can be looked at one by one")
     texts = values.map(str).to_numpy()
     return [(n, np.flatnonzero(texts == n)) for n in names]
+
+
+def _alike_groups(samples, here: set[str], least: int) -> list[Cluster]:
+    out = []
+    for tag in sorted(store.count_tags(store.dataset_of(samples))):
+        if not tag.startswith(schema.TAG_ALIKE):
+            continue
+        members = [i for i in store.sample_ids(store.view_of_tag(samples, tag)) if i in here]
+        if len(members) >= least:
+            out.append(Cluster(
+                "", tuple(members), "alike", True, created=named.now(), coloured_by=named.BLIND,
+                note=f"they share something in one place of the picture; {tag}",
+            ))
+    return out
 
 
 def _opposite_groups(samples, here: set[str], least: int) -> list[Cluster]:

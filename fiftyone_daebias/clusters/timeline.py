@@ -17,9 +17,11 @@ from ..probes.permutation import benjamini_hochberg, permutation_test
 from ..progress import Progress, start
 from .association import effect_of, permutation_p
 from .drift import COMPONENTS, Change, change_points, detectable_change, whiten
+from .sites import site_fields
 
 LEVEL = 0.05
 FEWEST = 24
+MOST_SITES = 50
 _DATES = ("acquisition_date", "acquisition_date_years", "date", "study_date", "scan_date", "exam_date")
 _VERSIONS = ("software_version", "software", "protocol", "protocol_name", "model", "coil")
 _NAN = float("nan")
@@ -41,6 +43,7 @@ class DriftRow:
         detectable: a change in mid-time of so many standard deviations would have been found with probability 0.8
         n_subjects: subjects
         note: why there is no number
+        by: fields whose values make the group
     """
 
     group: str
@@ -53,9 +56,11 @@ class DriftRow:
     detectable: float = _NAN
     n_subjects: int = 0
     note: str = ""
+    by: tuple[str, ...] = ()
 
     def to_dict(self) -> dict:
         raw = asdict(self)
+        raw["by"] = list(self.by)
         raw["changes"] = [
             {k: list(v) if isinstance(v, tuple) else v for k, v in c.items()} for c in self.changes
         ]
@@ -102,6 +107,7 @@ def drift(
     samples,
     *,
     by: list[str] | None = None,
+    sites: bool = True,
     date_field: str | None = None,
     versions: list[str] | None = None,
     vectors: str = "dae_embedding",
@@ -122,6 +128,7 @@ def drift(
     Args:
         samples: a dataset or view with embeddings
         by: fields whose combinations are the groups: site, region …; default: all samples are one group
+        sites: whether to look at every site (else hospital, scanner …) by itself too, where a field is named like one
         date_field: field with the date, or with a number of years; default: found by name
         versions: fields with versions of software or protocol; default: found by name
         vectors: the vector field
@@ -148,20 +155,25 @@ def drift(
     date_field = _date_field(fields, date_field)
     versions = [v for v in _VERSIONS if v in fields] if versions is None else list(versions)
     years = as_years(store.read_table(samples, [date_field])[date_field].reindex(ids))
-    groups = _groups(table, by)
+    groups = [(g, mine, by) for g, mine in _groups(table, by)]
+    site = next((f for f in site_fields(fields) if f not in by), None)
+    if sites and site and 2 <= table[site].nunique() <= MOST_SITES and not set(site_fields(fields)) & set(by):
+        groups += [(g, mine, [*by, site]) for g, mine in _groups(table, [*by, site])]
     rows: list[DriftRow] = []
     with start(progress, "drift", len(groups) * (1 + len(versions)), "tests") as task:
-        for group, mine in groups:
+        for group, mine, parts in groups:
             units = _units(mine, subjects, matrix, years)
             strata = None
             if adjust_for:
                 strata = make_strata(table.iloc[units.first][list(adjust_for)]).codes
             rng = np.random.default_rng(seed)
-            rows.append(_over_time(group, date_field, units, strata, table, by, n_permutations, rng, task))
+            row = _over_time(group, date_field, units, strata, table, parts, n_permutations, rng, task)
+            rows.append(replace(row, by=tuple(parts)))
             task.advance(note=group)
             for field in versions:
-                if field not in by:
-                    rows.append(_over_versions(group, field, units, table[field], strata, n_permutations, rng))
+                if field not in parts:
+                    row = _over_versions(group, field, units, table[field], strata, n_permutations, rng)
+                    rows.append(replace(row, by=tuple(parts)))
                 task.advance(note=group)
     q = benjamini_hochberg(np.array([r.p for r in rows]))
     rows = [replace(r, q=float(v), verdict=_verdict(r, v)) for r, v in zip(rows, q, strict=True)]

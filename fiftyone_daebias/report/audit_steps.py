@@ -72,11 +72,11 @@ _ALL = (
     StepKind("probe-all", "probe every metadata field", ("embed",), ("table", "vectors")),
     StepKind("disagreements", "tell wrong labels from true variants", ("probe-all",), ("table",),
              left_out=("field",), extra=(_FIELDS,)),
-    StepKind("suggest-clusters", "suggest clusters", ("embed", "probe-all"), ("vectors",), tracked=False),
+    StepKind("tag", "tag outliers", ("embed",), ("content", "vectors")),
+    StepKind("suggest-clusters", "suggest clusters", ("embed", "probe-all", "tag"), ("vectors",), tracked=False),
     StepKind("test-clusters", "test clusters against metadata", ("embed", "suggest-clusters"), ("table", "clusters")),
     StepKind("drift", "look for changes over time", ("embed",), ("table", "vectors")),
     StepKind("reidentify", "ask what neighbours give away", ("embed",), ("table", "vectors")),
-    StepKind("tag", "tag outliers", ("embed",), ("vectors",)),
     StepKind("explain", "explain the strongest findings", ("probe-all", "test-clusters"), ("content", "clusters"),
              left_out=_EXPLAINED, extra=(_TOP,)),
     StepKind("sensitivity", "what would have been found", ("embed", "probe-all"), ("content", "table"), default=None),
@@ -142,7 +142,7 @@ def _drift_line(table) -> str:
 
 
 def _telling_line(told) -> str:
-    yes = [what for what, t in told.rows.items() if t.interval1[0] > t.chance1]
+    yes = [what for what, t in told.rows.items() if t.told]
     return f"neighbours tell {listed(yes)}" if yes else "neighbours tell nothing that was asked"
 
 

@@ -12,7 +12,7 @@ from .from_clusters import association_claims, cluster_findings
 from .from_probes import agreement_claims, probe_claims
 from .from_runs import run_findings
 from .from_tags import tag_findings
-from .from_time import drift_claims, reidentify_findings
+from .from_time import drift_claims, reidentify_claims
 from .pool import settle
 from .reviews import read_reviews
 
@@ -39,10 +39,11 @@ def collect_findings(samples) -> Findings:
     owners, tags = store.subjects_and_tags(dataset)
     claims = [
         *probe_claims(dataset), *association_claims(dataset), *drift_claims(dataset), *agreement_claims(dataset),
+        *reidentify_claims(dataset),
     ]
     settled, n_tests, correction = settle(claims)
     rows = [
-        *settled, *tag_findings(owners, tags), *cluster_findings(dataset, owners), *reidentify_findings(dataset),
+        *settled, *_of_probes_that_hold(tag_findings(owners, tags), settled), *cluster_findings(dataset, owners),
         *run_findings(dataset),
     ]
     said: dict[str, list] = {}
@@ -55,6 +56,12 @@ def collect_findings(samples) -> Findings:
         n = sum(map(len, said.values()))
         notes.append(f"{n} reviews speak of findings that are no longer here: {', '.join(sorted(said)[:5])}")
     return Findings(tuple(rows), n_tests, correction, LEVEL, tuple(notes), findings_stamp(dataset))
+
+
+def _of_probes_that_hold(rows: list[Finding], settled: list[Finding]) -> list[Finding]:
+    """Without the samples that a probe puts on the other side, where the probe itself does not hold: all are chance."""
+    weak = {f.field for f in settled if f.key == f"probe:{f.field}" and f.verdict in ("not found", "unconfirmed")}
+    return [r for r in rows if r.kind != "opposite" or r.field not in weak]
 
 
 def findings_stamp(samples) -> str:

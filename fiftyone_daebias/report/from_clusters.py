@@ -107,6 +107,7 @@ def _origin(cluster: Cluster, n: int, n_subjects: int) -> str:
     text = f"{count(n, 'sample')} of {count(n_subjects, 'subject')}; "
     text += {
         "suggested": "an island of the map", "lasso": "drawn with a lasso", "view": "named from a view",
+        "alike": "samples that share something in one place",
         "merged": "merged from others", "subtracted": "what is left of another", "imported": "imported",
     }.get(cluster.origin, cluster.origin)
     if cluster.proposed:

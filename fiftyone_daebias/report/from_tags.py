@@ -72,9 +72,22 @@ def _make(tag: str) -> tuple[str, str, str, Callable[[str], str], bool, NextStep
             lambda who: f"{who} {_VERDICTS[kind]}: the probe of {name} disagrees with their label.", False,
             existing("explain", "Where in the image do they differ?", tag=tag), name,
         )
+    if tag.startswith(schema.TAG_ALIKE):
+        return (
+            f"alike:{name}", "outliers", "share something in one place",
+            lambda who: f"{who} share something in one place of the picture that hardly any of their most similar "
+                        f"samples have; the boxes in {schema.LOCAL_PLACE_FIELD} show where.", False,
+            existing("explain", "Where in the image do they differ?", tag=tag), "",
+        )
     simple = {
         schema.TAG_OUTLIER: (
             "outliers", "outliers", "look like nobody else", "{} look like no other subject's images.", False,
+            existing("similar", "Look at them beside their nearest"),
+        ),
+        schema.TAG_LOCAL: (
+            "local-outliers", "outliers", "have something in one place that similar ones lack",
+            "{} have something in one place of the picture that hardly any of their most similar samples have; the "
+            f"boxes in {schema.LOCAL_PLACE_FIELD} show where.", False,
             existing("similar", "Look at them beside their nearest"),
         ),
         schema.TAG_DUPLICATE: (

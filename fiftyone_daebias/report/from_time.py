@@ -7,12 +7,13 @@ import math
 from scipy.stats import norm
 
 from .. import schema, store
+from ..clusters.neighbours import PERMUTATIONS
 from ..clusters.timeline import iso_date
 from .finding import Evidence, Finding, NextStep, Selector, existing
 from .pool import Claim
 from .wording import count, number, percent
 
-FAMILY = "tests over time or versions"
+FAMILY, TOLD = "tests over time or versions", "questions to neighbours"
 _NAN = float("nan")
 
 
@@ -40,7 +41,7 @@ def _claim(row: dict, config: dict) -> Claim:
             return "found"
         return "unconfirmed" if row["verdict"] == "change" else "not found"
 
-    group, over, by = row["group"], row["over"], tuple(config.get("by") or ())
+    group, over, by = row["group"], row["over"], tuple(row.get("by", config.get("by")) or ())
     finding = Finding(
         f"drift:{group}:{over}", "drift", f"{group or 'all samples'} over {over}", _sentence(row), "", evidence,
         row["n_subjects"], 0, Selector("group", group, by) if by else Selector("field", over), field=over,
@@ -86,36 +87,46 @@ def _sentence(row: dict) -> str:
     return f"{name}: no change of the images over {row['over']} was found{told}; {people}."
 
 
-def reidentify_findings(samples) -> list[Finding]:
-    """One finding a question: person, month, site, scanner …"""
+def reidentify_claims(samples) -> list[Claim]:
+    """One claim a question: person, month, site, scanner …"""
     if schema.REIDENTIFY_RUN not in store.list_runs(samples, schema.REIDENTIFY_RUN):
         return []
     config, results = store.load_run(samples, schema.REIDENTIFY_RUN)
     table, vectors = results["table"], config.get("vectors", schema.embedding_field())
-    out = []
-    for what, row in table["rows"].items():
-        low, high = row["interval1"]
-        chance = row["chance1"]
-        told = low > chance
-        text = (
-            f"The most similar image {'of the same person is found' if what == 'subject' else f'shares the {what}'} in "
-            f"{percent(row['top1'])} of samples (95 % interval {percent(low)} to {percent(high)}; "
-            f"{percent(chance)} by chance)."
-        )
-        text += " Whoever holds the vectors and a few known images can do the same." if told else ""
-        out.append(Finding(
-            f"reidentify:{what}", "reidentify", f"re-identification: {what}", text, "found" if told else "not found",
-            Evidence("share", row["top1"], (low, high), chance, unit="of samples",
-                     strength=max(0.0, (low - chance) / (1 - chance)) if chance < 1 else 0.0),
-            row["n_subjects"], row["n_samples"], Selector("field", vectors),
-            field="" if what in ("subject", "month") else what, run_key=schema.REIDENTIFY_RUN,
-        ))
+    out = [_telling(what, row, vectors) for what, row in table["rows"].items()]
     for what, why in table["skipped"].items():
-        out.append(Finding(
-            f"reidentify:{what}", "reidentify", f"re-identification: {what}", f"Not asked: {why}.", "not tested",
+        finding = Finding(
+            f"reidentify:{what}", "reidentify", f"re-identification: {what}", f"Not asked: {why}.", "",
             run_key=schema.REIDENTIFY_RUN,
-        ))
+        )
+        out.append(Claim(finding, _NAN, lambda raw, within: "not tested", TOLD))
     return out
+
+
+def _telling(what: str, row: dict, vectors: str) -> Claim:
+    low, high = row["interval1"]
+    chance, p = row["chance1"], _number(row.get("p"))
+    beyond = low > chance
+    text = (
+        f"The most similar image {'of the same person is found' if what == 'subject' else f'shares the {what}'} in "
+        f"{percent(row['top1'])} of samples (95 % interval {percent(low)} to {percent(high)}; "
+        f"{percent(chance)} by chance)."
+    )
+    text += " Whoever holds the vectors and a few known images can do the same." if beyond else ""
+
+    def judge(raw: bool, within: bool) -> str:
+        if not beyond:
+            return "not found"
+        return "found" if raw else "unconfirmed"
+
+    finding = Finding(
+        f"reidentify:{what}", "reidentify", f"re-identification: {what}", text, "",
+        Evidence("share", row["top1"], (low, high), chance, p=p, unit="of samples",
+                 strength=max(0.0, (low - chance) / (1 - chance)) if chance < 1 else 0.0),
+        row["n_subjects"], row["n_samples"], Selector("field", vectors),
+        field="" if what in ("subject", "month") else what, run_key=schema.REIDENTIFY_RUN,
+    )
+    return Claim(finding, _NAN, judge, TOLD, PERMUTATIONS)
 
 
 def _number(value) -> float:

@@ -76,7 +76,7 @@ def settle(claims: list[Claim]) -> tuple[list[Finding], int, str]:
     parts = ", ".join(f"{k:,} {family}" for family, k in counted.items())
     text = (
         f"q-values are corrected together (Benjamini-Hochberg) over everything that was tested on this dataset: {n:,} "
-        f"tests ({parts}); {LEVEL:.0%} of what is called found may be chance. Copies, leaks, conflicts, outliers and "
-        "re-identification are counted, not tested; explanations look closer at groups that are known already"
+        f"tests ({parts}); {LEVEL:.0%} of what is called found may be chance. Copies, leaks, conflicts and outliers "
+        "are counted, not tested; explanations look closer at groups that are known already"
     )
     return out, n, text

@@ -7,11 +7,11 @@ import pandas as pd
 
 from .. import schema, store
 from ..clusters.neighbours import Telling, telling
+from ..clusters.sites import site_fields
 from ..progress import Progress, start
 
 #: every sample is compared with every other, so large cohorts are asked on whole subjects drawn at random
 MOST = 4_000
-_FIELDS = ("site", "institution", "scanner", "station", "manufacturer", "model", "software_version")
 SUBJECT = "subject"
 
 
@@ -88,7 +88,7 @@ def _measured(samples, ids: list[str], values: np.ndarray, seed: int) -> dict[st
         kept = np.flatnonzero(np.isin(subjects, people[: max(2, int((counts <= MOST).sum()))]))
         ids, values, subjects = [ids[n] for n in kept], values[kept], subjects[kept]
     codes = pd.factorize(subjects)[0]
-    fields = [f for f in _FIELDS if f in store.metadata_fields(samples)]
+    fields = site_fields(store.metadata_fields(samples))
     table = store.read_table(samples, fields).reindex(ids) if fields else None
     asked = {SUBJECT: codes} if len(np.unique(codes)) < len(codes) else {}
     for name in fields:

@@ -140,6 +140,14 @@ def write_heatmaps(samples, field: str, maps: Mapping[str, np.ndarray]) -> None:
     write_labels(samples, field, {i: fo.Heatmap(map=m, range=[0, 255]) for i, m in maps.items()})
 
 
+def write_boxes(samples, field: str, boxes: Mapping[str, tuple[str, list[float], float]]) -> None:
+    """Stores one box a sample as ``fo.Detections``: ``{sample id: (label, [left, top, width, height], score)}``."""
+    write_labels(samples, field, {
+        i: fo.Detections(detections=[fo.Detection(label=label, bounding_box=list(map(float, box)), score=float(score))])
+        for i, (label, box, score) in boxes.items()
+    })
+
+
 def count_tags(samples) -> dict[str, int]:
     """How many samples carry each tag."""
     return dict(samples.count_sample_tags())

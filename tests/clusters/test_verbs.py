@@ -8,6 +8,8 @@ import pytest
 
 import fiftyone_daebias  # noqa: F401  puts the verbs on datasets
 from fiftyone_daebias import schema, store
+from fiftyone_daebias.clusters.neighbours import telling
+from fiftyone_daebias.clusters.sites import site_fields
 from fiftyone_daebias.embeddings.map import fit_map
 from fiftyone_daebias.errors import InputError
 
@@ -207,3 +209,34 @@ def test_similar_cases_are_of_other_people_and_in_the_view(planted):
     near = dataset.similar(cluster="ten", k=10)
     assert set(near.sample_ids) <= moved and not set(near.sample_ids) & set(sorted(moved)[:10])
     dataset.clusters("delete", cluster="ten")
+
+
+def test_drift_looks_at_every_site_by_itself_unless_asked_otherwise(planted):
+    dataset, _ = planted
+    rows = {(r.group, r.over): r for r in dataset.drift(versions=[], n_permutations=99, progress=None).rows}
+    assert {g for g, _ in rows} == {"", "A", "B"}
+    changed = rows["B", "acquisition_date_years"]
+    assert changed.verdict == "change" and changed.by == ("site",)
+    assert rows["A", "acquisition_date_years"].verdict == "none found"
+    groups = {r.group for r in dataset.drift(versions=[], sites=False, n_permutations=99, progress=None).rows}
+    assert groups == {""}
+
+
+def test_neighbours_tell_nothing_where_there_is_nothing():
+    rng = np.random.default_rng(0)
+    subjects = np.repeat(np.arange(60), 2)
+    p = []
+    for _ in range(60):
+        vectors = rng.standard_normal((120, 5)) + rng.standard_normal((60, 5))[subjects]
+        site = rng.integers(0, 2, 60)[subjects]
+        told = telling(vectors, site, subjects, same_subject=False, n_bootstrap=50, n_permutations=99, rng=rng)
+        p.append(told.p)
+    assert np.mean(np.array(p) <= 0.05) <= 0.15 and 0.35 < np.mean(p) < 0.65
+    vectors[:, 0] += 4 * site
+    told = telling(vectors, site, subjects, same_subject=False, n_bootstrap=50, n_permutations=99, rng=rng)
+    assert told.p == 0.01 and told.told
+
+
+def test_fields_named_like_a_site_or_a_scanner():
+    fields = ["age", "website", "site_id", "Center", "header_station", "study_centre", "off_site_visit", "model_score"]
+    assert site_fields(fields) == ["site_id", "study_centre", "Center", "header_station"]

@@ -129,7 +129,7 @@ def test_an_interrupted_audit_goes_on_where_it_was(cohort, short, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             cohort.audit(config=short, skip=["report"], progress=None)
     result = outcomes(cohort.audit(config=short, skip=["report"], progress=None))
-    assert result["probe-all"] == result["test-clusters"] == SAME and result["drift"] == result["tag"] == DONE
+    assert result["probe-all"] == result["test-clusters"] == SAME and result["drift"] == result["reidentify"] == DONE
 
 
 def test_without_vectors_the_audit_says_so_once_for_each_step(dataset_name):
