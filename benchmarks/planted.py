@@ -107,9 +107,12 @@ def main() -> None:
         ]
     args.out.mkdir(parents=True, exist_ok=True)
     results = _run_all(specs, args.jobs)
+    from planted_figure import draw_curves
     from planted_table import print_tables
 
     summary = print_tables(results)
+    if figure := draw_curves(results, args.out / "planted.png"):
+        print(f"\ncurves: {figure}")
     spent = sum(r["cpu_seconds"] for r in results)
     took = time.perf_counter() - began
     print(f"\n{took:.0f} s for this run; {len(results)} cohorts, {spent:.0f} s of one core in all")
@@ -132,6 +135,10 @@ def _run_all(specs: list[dict], jobs: int) -> list[dict]:
     home = Path(specs[0]["out"]) / "home"
     threads = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "DAEBIAS_HOME": str(home)}
     failed = []
+    if waiting:
+        import fiftyone as fo
+
+        fo.list_datasets()  # starts the database, which the cohorts' processes then share
     while waiting or running:
         while waiting and len(running) < jobs:
             spec = waiting.pop(0)
@@ -140,7 +147,6 @@ def _run_all(specs: list[dict], jobs: int) -> list[dict]:
             with log.open("w") as stream:
                 process = subprocess.Popen(command, env=os.environ | threads, stdout=stream, stderr=subprocess.STDOUT)
             running.append((spec, process, log))
-            time.sleep(2.0)  # databases do not like to be started twice at once
         for entry in [e for e in running if e[1].poll() is not None]:
             running.remove(entry)
             spec, process, log = entry

@@ -20,6 +20,7 @@ from fiftyone_daebias import (
     phantom,
     probe_all,
     register_cohort,
+    reidentify,
     schema,
     store,
     suggest_clusters,
@@ -37,8 +38,8 @@ from fiftyone_daebias.report.findings import collect_findings
 
 EXPECTED = ["body_part", "sex"]
 REGION = {"CSPINE": "neck", "TSPINE": "chest", "LSPINE": "lumbar"}
-#: kinds of findings that claim something of the cohort; what is merely shown or counted by neighbours is none
-CLAIMS = ("probe", "association", "drift", "disagreements", "duplicates", "leak", "conflicts")
+#: kinds of findings that claim something of the cohort; what is merely shown is none
+CLAIMS = ("probe", "association", "drift", "reidentify", "disagreements", "duplicates", "leak", "conflicts")
 
 
 def run_cohort(spec: dict) -> None:
@@ -113,12 +114,13 @@ def _audit(dataset, model: str, scale: dict, seed: int, truth: dict) -> tuple[Au
     except InputError as error:
         print(f"test-clusters: {error}")
     drift(dataset, by=["site", "body_part"], vectors=vectors, seed=seed)
+    reidentify(dataset, vectors=vectors, seed=seed)
     found = collect_findings(dataset)
     volumes = _volumes(dataset)
     findings = [(f.key, f.field, _part(f.key)) for f in found.rows if f.verdict == "found" and f.kind in CLAIMS]
     groups = {f.cluster: list(f.selector.ids(dataset)) for f in found.rows if f.kind == "cluster"}
     for f in found.rows:
-        if f.kind in ("outliers", "disagreements", "duplicates") and f.n_samples:
+        if f.kind in ("outliers", "opposite", "disagreements", "duplicates") and f.n_samples:
             groups[f.key] = list(f.selector.ids(dataset))
     table = store.read_table(dataset).reindex(list(volumes))
     score = score_audit(
@@ -149,9 +151,10 @@ def _rankings(dataset, vectors: str, groups: dict[str, list[str]]) -> dict[str, 
     """What the audit ranks samples by: strangeness, the margin to the other sex, and nearness to each group."""
     out = {}
     ids = store.sample_ids(dataset)
-    if store.has_field(dataset, schema.OUTLIER_FIELD):
-        scores = store.read_field(dataset, schema.OUTLIER_FIELD)
-        out["outliers"] = {i: s for i, s in zip(ids, scores, strict=True) if s is not None}
+    for name, field in (("outliers", schema.OUTLIER_FIELD), ("strange places", schema.LOCAL_FIELD)):
+        if store.has_field(dataset, field):
+            scores = store.read_field(dataset, field)
+            out[name] = {i: s for i, s in zip(ids, scores, strict=True) if s is not None}
     if store.has_field(dataset, schema.PROBE_FIELD_PREFIX + "sex"):
         labels = store.read_labels(dataset, schema.PROBE_FIELD_PREFIX + "sex", ("margin",))
         out["other sex"] = {i: -v[0] for i, v in labels.items() if v[0] is not None}

@@ -87,10 +87,13 @@ def local_outliers(
         maps[i] = _strangeness(padded[i], padded[nearest[i]])
         return i
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # OpenCV lets go of the interpreter's lock
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)  # OpenCV lets go of the interpreter's lock
+    try:
         for _ in pool.map(look, range(len(pictures))):
             if advance is not None:
                 advance(1)
+    finally:
+        pool.shutdown(cancel_futures=True)  # stopped at any moment, it stops
     usual = _usual(maps)
     places = np.array([np.unravel_index((m / usual).argmax(), m.shape) for m in maps])
     strangeness = maps[(np.arange(len(maps)), *places.T)].astype(np.float32)
@@ -160,7 +163,8 @@ def _usual(maps: np.ndarray) -> np.ndarray:
 
     That is the quantile ``USUAL`` over samples, the largest within ``REACH`` pixels, at least ``FLOOR``.
     """
-    usual = np.quantile(maps, USUAL, axis=0).astype(np.float32)
+    k = int(USUAL * (len(maps) - 1))
+    usual = np.stack([np.partition(maps[:, s], k, axis=0)[k] for s in range(maps.shape[1])]).astype(np.float32)
     kernel = np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)
     return np.maximum(np.stack([cv2.dilate(u, kernel) for u in usual]), FLOOR)
 

@@ -20,6 +20,8 @@ from .named import Cluster
 #: a resample is mapped anew on at most this many samples
 MOST_REMAPPED = 3_000
 STABLE = 0.5
+#: a larger share on the other side of their label says that the probe is weak, not that they are a group
+MOST_OPPOSITE = 0.2
 
 
 def suggest_clusters(
@@ -54,7 +56,7 @@ def suggest_clusters(
         by: field whose values are looked at one by one: over all regions of a body, only the regions are found
         min_size: smallest cluster; default: a fiftieth of the samples, at least 10
         resamples: how often subjects and map are drawn anew; 0 skips the check
-        opposite: whether to propose groups on the other side of a probed label
+        opposite: whether to propose groups on the other side of a probed label, of at most a fifth of the samples
         alike: whether to propose groups that share a strange place
         seed: seed of resamples and maps
 
@@ -192,7 +194,7 @@ def _opposite_groups(samples, here: set[str], least: int) -> list[Cluster]:
     for field in sorted({store.load_run(dataset, key)[1]["summary"]["field"] for key in runs}):
         tag = schema.TAG_OPPOSITE + field
         members = [i for i in store.sample_ids(store.view_of_tag(dataset, tag)) if i in here]
-        if least <= len(members) < len(dataset):
+        if least <= len(members) <= MOST_OPPOSITE * len(dataset):
             out.append(Cluster(
                 "", tuple(members), f"opposite {field}", True, created=named.now(), coloured_by=field,
                 note=f"the probe puts them on the other side of their own {field}",

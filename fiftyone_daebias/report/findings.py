@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import replace
 
 from .. import schema, store
+from ..clusters.suggest import MOST_OPPOSITE
 from .finding import LEVEL, VERDICTS, Evidence, Finding, Findings, NextStep, Selector
 from .from_clusters import association_claims, cluster_findings
 from .from_probes import agreement_claims, probe_claims
@@ -59,9 +61,13 @@ def collect_findings(samples) -> Findings:
 
 
 def _of_probes_that_hold(rows: list[Finding], settled: list[Finding]) -> list[Finding]:
-    """Without the samples that a probe puts on the other side, where the probe itself does not hold: all are chance."""
+    """Without the samples on the other side of a probe that does not hold, or is so weak that they are a fifth."""
+    n = {f.field: f.n_samples for f in settled if f.key == f"probe:{f.field}"}
     weak = {f.field for f in settled if f.key == f"probe:{f.field}" and f.verdict in ("not found", "unconfirmed")}
-    return [r for r in rows if r.kind != "opposite" or r.field not in weak]
+    return [
+        r for r in rows
+        if r.kind != "opposite" or r.field not in weak and r.n_samples <= MOST_OPPOSITE * n.get(r.field, math.inf)
+    ]
 
 
 def findings_stamp(samples) -> str:
