@@ -80,12 +80,62 @@ def local_outliers(
         subjects: subject of each sample (n,)
         advance: told how many samples were done
     """
-    maps = np.empty_like(pictures)
-    padded = np.pad(pictures, ((0, 0), (0, 0), (_PAD, _PAD), (_PAD, _PAD)), mode="edge")
+    maps = strangeness_maps(pictures, pictures, nearest, advance)
+    scale = LocalScale.of(maps)
+    scores, places = scale.scores(maps)
+    strangeness = maps[(np.arange(len(maps)), *places.T)].astype(np.float32)
+    return LocalOutliers(scores, places, _alike(_padded(pictures), strangeness, scores, places, subjects))
 
-    def look(i: int) -> int:
-        maps[i] = _strangeness(padded[i], padded[nearest[i]])
-        return i
+
+@dataclass(frozen=True)
+class LocalScale:
+    """What is usual in a cohort.
+
+    Attributes:
+        usual: how strange each place is, float32 (slabs, SIDE, SIDE)
+        centre, spread: median and robust standard deviation of the log of the strangest place's relative strangeness
+    """
+
+    usual: np.ndarray
+    centre: float
+    spread: float
+
+    @classmethod
+    def of(cls, maps: np.ndarray) -> LocalScale:
+        """Measured on the maps of a cohort, uint8 (n, slabs, SIDE, SIDE)."""
+        usual = _usual(maps)
+        logs = _logs(maps, usual)[0]
+        centre = float(np.median(logs))
+        return cls(usual, centre, max(1.4826 * float(np.median(np.abs(logs - centre))), SMALLEST_SPREAD))
+
+    def scores(self, maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Robust z (n,) and strangest place (n, 3) of each map."""
+        logs, places = _logs(maps, self.usual)
+        return (logs - self.centre) / self.spread, places
+
+
+def _logs(maps: np.ndarray, usual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    places = np.array([np.unravel_index((m / usual).argmax(), m.shape) for m in maps])
+    strangest = maps[(np.arange(len(maps)), *places.T)] / usual[tuple(places.T)]
+    return np.log(np.maximum(strangest, 1e-3)), places
+
+
+def strangeness_maps(
+    pictures: np.ndarray, memory: np.ndarray, nearest: np.ndarray, advance: Callable[[int], None] | None = None
+) -> np.ndarray:
+    """How strange every place of every picture is, in grey values: uint8 (n, slabs, SIDE, SIDE).
+
+    Args:
+        pictures: of :func:`small_picture`, uint8 (n, slabs, SIDE, SIDE)
+        memory: the pictures that they are compared with
+        nearest: rows of ``memory``, those of each picture, int (n, k), k > ``RANK``
+        advance: told how many pictures were done
+    """
+    maps, padded = np.empty_like(pictures), _padded(pictures)
+    others = padded if memory is pictures else _padded(memory)
+
+    def look(i: int) -> None:
+        maps[i] = _strangeness(padded[i], others[nearest[i]])
 
     pool = ThreadPoolExecutor(os.cpu_count() or 1)  # OpenCV lets go of the interpreter's lock
     try:
@@ -94,13 +144,11 @@ def local_outliers(
                 advance(1)
     finally:
         pool.shutdown(cancel_futures=True)  # stopped at any moment, it stops
-    usual = _usual(maps)
-    places = np.array([np.unravel_index((m / usual).argmax(), m.shape) for m in maps])
-    strangeness = maps[(np.arange(len(maps)), *places.T)].astype(np.float32)
-    logs = np.log(np.maximum(strangeness / usual[tuple(places.T)], 1e-3))
-    centre = np.median(logs)
-    scores = (logs - centre) / max(1.4826 * float(np.median(np.abs(logs - centre))), SMALLEST_SPREAD)
-    return LocalOutliers(scores, places, _alike(padded, strangeness, scores, places, subjects))
+    return maps
+
+
+def _padded(pictures: np.ndarray) -> np.ndarray:
+    return np.pad(pictures, ((0, 0), (0, 0), (_PAD, _PAD), (_PAD, _PAD)), mode="edge")
 
 
 def small_picture(slices: np.ndarray, n_slabs: int = SLABS) -> np.ndarray:

@@ -153,15 +153,25 @@ def _look_locally(samples, ids, matrix, subjects, subject_field, progress):
         listening(progress).say(f"places in the pictures are not looked at: {error}")
         return None, f"places in the pictures were not looked at: {error}"
     row = {i: n for n, i in enumerate(source.sample_ids)}
-    slabs = SLABS if min(source.n_slices(row[i]) for i in ids) >= SLABS else 1
+    slabs = slabs_of(source, [row[i] for i in ids])
     pictures = []
     with start(progress, "local outliers", 2 * len(ids), "pictures") as task:
         for i in ids:
-            n = source.n_slices(row[i])
-            pictures.append(small_picture(source.read(row[i], centre_indices(n, min(n, _SLICES))) + 1, slabs))
+            pictures.append(picture_of(source, row[i], slabs))
             task.advance()
         _, nearest = nearest_others(principal_components(matrix), subjects, k)
         return local_outliers(np.stack(pictures), nearest, subjects, task.advance), ""
+
+
+def slabs_of(source, rows) -> int:
+    """Slabs in which these volumes of a ``SliceSource`` are averaged: 3, or 1 where one of them has fewer slices."""
+    return SLABS if min(source.n_slices(int(i)) for i in rows) >= SLABS else 1
+
+
+def picture_of(source, i: int, slabs: int) -> np.ndarray:
+    """What is compared of a volume of a ``SliceSource``: see :func:`~.local_outliers.small_picture`."""
+    n = source.n_slices(i)
+    return small_picture(source.read(i, centre_indices(n, min(n, _SLICES))) + 1, slabs)
 
 
 def _forget(samples) -> None:

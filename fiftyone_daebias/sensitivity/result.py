@@ -27,6 +27,7 @@ class SensitivityRow:
         interval: 95 % interval of the probability
         tagged: share of the affected samples tagged as outliers, with nobody knowing who is affected
         tagged_rest: share of the other samples tagged
+        places: share of affected samples tagged for something strange in one place, where few are affected
         island: share of trials in which a cluster of the embedding overlaps with the affected by at least a half; NaN
             if it was not asked
         reason: why there is no number
@@ -45,6 +46,7 @@ class SensitivityRow:
     tagged: float = _NAN
     tagged_rest: float = _NAN
     island: float = _NAN
+    places: float = _NAN
     reason: str = ""
 
     def to_dict(self) -> dict:
@@ -101,7 +103,7 @@ class Sensitivity:
             for share in shares:
                 n = next(r.n_affected for r in self.rows if r.prevalence == share)
                 head.append(f"in {share:.0%} ({n})")
-            head.append(f"outliers in {shares[0]:.0%}")
+            head += [f"outliers in {shares[0]:.0%}", "strange places"]
             cells = [(*head, *((f"island in {shares[-1]:.0%}",) if asked else ()))]
             for effect, strength, unit in dict.fromkeys((r.effect, r.strength, r.unit) for r in self.rows):
                 mine = {r.prevalence: r for r in self.rows if (r.effect, r.strength) == (effect, strength)}
@@ -109,6 +111,7 @@ class Sensitivity:
                 cells.append((
                     effect, f"{strength:g}", unit, *(_cell(mine.get(s)) for s in shares),
                     f"{tagged.tagged:.0%}, rest {tagged.tagged_rest:.0%}" if tagged else "–",
+                    f"{tagged.places:.0%}" if tagged and tagged.places == tagged.places else "–",
                     *((_share(mine.get(shares[-1])),) if asked else ()),
                 ))
             lines += table_lines(cells)
@@ -117,7 +120,8 @@ class Sensitivity:
             f"affected; found: p at most {self.level:.2g} (0.05 over {self.n_tests} fields). {self.n_samples:,} "
             f"samples of {self.n_subjects:,} subjects; in brackets: subjects affected, drawn from {self.n_copied:,} in "
             "every trial. outliers: share of the affected "
-            "samples that would be tagged although nothing marks them."
+            "samples that would be tagged although nothing marks them. strange places: share that would be tagged for "
+            "something in one place that similar samples lack."
             + (" island: share of trials in which a cluster of the embedding is the affected, with an overlap of at "
                "least a half." if asked else "")
         )

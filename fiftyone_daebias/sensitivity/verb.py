@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,7 @@ from ..progress import Progress, listening, start
 from .cohort import Cohort, pixel_sizes, read_cohort
 from .figure import curve_figure, example_figure
 from .kept import Kept
+from .places import COPIES, Places
 from .result import Sensitivity, SensitivityRow, make_sentence
 from .spike import SpikedSource, affected_subjects, permutations_for, run_trial, wilson
 
@@ -61,8 +63,9 @@ def audit_sensitivity(
     that probes use (subject-level permutations, same statistics, same kernel)
     asks whether "affected or not" can be told from the embedding. So the
     numbers hold for an effect that some metadata field marks, among as many
-    fields as were probed. For effects that nothing marks, the share of
-    affected samples that would be tagged as outliers is given beside.
+    fields as were probed. For effects that nothing marks, the shares of
+    affected samples that "tag" would find, as outliers or for something strange
+    in one place, are given beside.
     Interrupted at any moment, it goes on where it was.
 
     Args:
@@ -120,6 +123,7 @@ def audit_sensitivity(
     cells = [("none", 0.0), *wanted]
     _encode_all(cohort, cells, encoder, spacing, seed, kept, progress)
     _check_same(cohort, kept.vectors(effect="none", strength=0.0))
+    strange = _strange_places(cohort, cells, spacing, seed, kept, progress)
     rows = []
     with start(progress, "trials", len(cells) * len(shares) * repeats, "trials") as task:
         for effect, strength in cells:
@@ -128,7 +132,7 @@ def audit_sensitivity(
             for share in shares:
                 row = _row(cohort, copies, effect, strength, unit, share, repeats, level, kernel, n_permutations, seed,
                            islands, kept, task)
-                rows.append(row)
+                rows.append(replace(row, places=strange.get((effect, strength), float("nan"))))
     if cohort.n_all > len(cohort.subjects):
         notes.append(
             f"tested on {len(cohort.subjects):,} of {cohort.n_all:,} samples; with all of them smaller effects "
@@ -215,6 +219,25 @@ def _encode_all(cohort: Cohort, cells, encoder, spacing, seed: int, kept: Kept, 
                 found[at[i]] = vector
                 task.advance(note=f"{effect} {strength:g}")
             kept.keep_vectors(found, effect=effect, strength=strength)
+
+
+def _strange_places(cohort: Cohort, cells, spacing, seed: int, kept: Kept, progress) -> dict[tuple, float]:
+    """Share of altered copies that "tag" would find strange in one place, of every effect and strength."""
+    if not Places.possible(cohort):
+        return {}
+    done = {c: kept.trials(effect=c[0], strength=c[1], places=True) for c in cells}
+    missing = [c for c in cells if done[c] is None]
+    if missing:
+        n = len(cohort.places)
+        with start(progress, "strange places", n + len(missing) * min(COPIES, len(cohort.rows)), "pictures") as task:
+            places = Places(cohort, task)
+            for effect, strength in missing:
+                spiked = SpikedSource(cohort.source, EFFECTS.get(effect, EFFECTS["shift"]), strength, spacing, seed)
+                share = places.tagged(spiked, kept.vectors(effect=effect, strength=strength))
+                done[effect, strength] = {"share": share}
+                kept.keep_trials(done[effect, strength], effect=effect, strength=strength, places=True)
+                task.advance(min(COPIES, len(cohort.rows)), note=f"{effect} {strength:g}")
+    return {c: value["share"] for c, value in done.items()}
 
 
 def _check_same(cohort: Cohort, again: np.ndarray) -> None:

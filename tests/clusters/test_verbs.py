@@ -240,3 +240,18 @@ def test_neighbours_tell_nothing_where_there_is_nothing():
 def test_fields_named_like_a_site_or_a_scanner():
     fields = ["age", "website", "site_id", "Center", "header_station", "study_centre", "off_site_visit", "model_score"]
     assert site_fields(fields) == ["site_id", "study_centre", "Center", "header_station"]
+
+
+@pytest.mark.parametrize("n, proposed", [(40, True), (100, False)])
+def test_many_on_the_other_side_are_a_weak_probe_and_no_group(clean, n, proposed):
+    dataset, _ = clean
+    summary = {"field": "sex", "kind": "binary", "decodable": True}
+    store.save_run(dataset, schema.PROBE_RUN_PREFIX + "sex", {}, {"summary": summary})
+    tag = schema.TAG_OPPOSITE + "sex"
+    store.tag(dataset, store.sample_ids(dataset)[:n], tag)
+    try:
+        clusters = dataset.suggest_clusters(space="embedding", resamples=0, progress=None).clusters
+        assert any(c.origin == "opposite sex" for c in clusters) == proposed
+    finally:
+        store.untag(dataset, tag)
+        dataset.delete_run(schema.PROBE_RUN_PREFIX + "sex")

@@ -16,6 +16,7 @@ from fiftyone_daebias.progress import CallbackProgress
 from fiftyone_daebias.report.figures import figure_path
 from fiftyone_daebias.report.findings import collect_findings
 from fiftyone_daebias.sensitivity import verb
+from fiftyone_daebias.sensitivity.places import Places
 
 NAME = "test-sensitivity"
 
@@ -169,3 +170,14 @@ def test_vectors_of_another_making_are_refused(embedded):
     finally:
         store.write_vectors(embedded, field, ids, vectors)
     assert SliceCache().keys()
+
+
+def test_shares_of_strange_places_are_given_and_kept(embedded, result, monkeypatch):
+    assert all(0 <= r.places <= 1 for r in result.rows if not r.reason)
+    assert row(result, "none", 0, 0.3).places < 0.15 and "strange places" in str(result)
+    asked = {"effects": ["contrast"], "strengths": [3], "prevalences": [0.3], "repeats": 5, "progress": None}
+    once = embedded.audit_sensitivity(**asked)
+    made = []
+    monkeypatch.setattr(Places, "__init__", lambda *args: made.append(args))
+    again = embedded.audit_sensitivity(**asked)
+    assert [r.places for r in again.rows] == [r.places for r in once.rows] and not made

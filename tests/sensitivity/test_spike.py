@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from fiftyone_daebias.cohort.phantom.effects import EFFECTS
-from fiftyone_daebias.sensitivity.cohort import default_shares
+from fiftyone_daebias.sensitivity.cohort import Cohort, default_shares
+from fiftyone_daebias.sensitivity.places import Places
 from fiftyone_daebias.sensitivity.result import SensitivityRow, make_sentence
 from fiftyone_daebias.sensitivity.spike import (
+    PIXELS,
     SpikedSource,
     affected_subjects,
     permutations_for,
@@ -148,3 +150,42 @@ def test_the_sentence_names_the_smallest_strength_found_and_what_is_missed():
     assert "In 10% of the subjects (20)" in text and "shift of 5 mm (85%, 95 % interval 64% to 95%)" in text
     assert "missed noise of 1 mm (20%)" in text and "raised 1 alarm in 40 trials" in text
     assert "No share" in make_sentence(rows[-1:])
+
+
+class Volumes:
+    """What is asked of a ``SliceSource``, of arrays in [0, 1]."""
+
+    def __init__(self, volumes):
+        self.volumes, self.keys = volumes, [f"volume {k}" for k in range(len(volumes))]
+
+    def n_slices(self, i):
+        return len(self.volumes[i])
+
+    def read(self, i, which=None):
+        volume = self.volumes[i] * 2 - 1
+        return volume if which is None else volume[list(which)]
+
+
+def test_a_letter_is_strange_in_its_place_and_a_trifle_is_not():
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:96, :96]
+    volumes = []
+    for _ in range(80):
+        wide, high, cy, cx = rng.normal((24, 34, 48, 48), (2, 2, 3, 3))
+        inside = 1 / (1 + np.exp(20 * (np.hypot((y - cy) / high, (x - cx) / wide) - 1)))
+        volumes.append((0.05 + 0.9 * inside + rng.normal(0, 0.02, (4, 96, 96))).clip(0, 1).astype(np.float32))
+    source = Volumes(volumes)
+    subjects, rows = np.array([f"s{k}" for k in range(80)]), np.arange(30)
+    vectors = np.array([v.mean(axis=0)[4::16, 4::16].ravel() for v in volumes])
+    cohort = Cohort(source, np.arange(80), vectors, subjects, subjects[:30], rows, {}, 80, (0.05,))
+    places = Places(cohort, SilentTask())
+    shares = {}
+    for strength in (0, 1, 12):
+        spiked = SpikedSource(source, EFFECTS["marker"], strength, [PIXELS] * 80, 0)
+        shares[strength] = places.tagged(spiked, vectors[:30])
+    assert shares[12] > 0.9 and shares[0] < 0.1 and shares[1] < 0.2
+
+
+class SilentTask:
+    def advance(self, n=1, note=""):
+        pass
