@@ -3,10 +3,11 @@
     python benchmarks/planted.py [--quick] [--suites mix null …] [--out planted]
 
 Spine phantoms (``daebias phantom``) with known plants are written as NIfTI, registered, embedded and audited by the
-steps of ``daebias audit``: probes, suggested and tested clusters, drift, outliers, disagreements, copies. Findings and
-groups are scored against the truth, which the audit never reads. The same steps run on the vectors of others: pixels
-with PCA, an encoder nobody trained, and MRQy's image quality measures; and FiftyOne's own brain methods (copies,
-uniqueness, representativeness) run on pixels, as their default networks are downloads. Suites:
+steps of ``daebias audit``: probes, suggested and tested clusters, drift, outliers, disagreements, copies, neighbours,
+image quality. Findings and groups are scored against the truth, which the audit never reads. The same steps but the
+last run on the vectors of others: pixels with PCA, an encoder nobody trained, and MRQy's image quality measures; and
+FiftyOne's own brain methods (copies, uniqueness, representativeness) run on pixels, as their default networks are
+downloads. Suites:
 
     mix      several plants in one cohort, those of Graf et al. (2024) among them
     null     nothing planted: every finding is false

@@ -17,6 +17,7 @@ from fiftyone_daebias import (
     disagreements,
     drift,
     duplicates,
+    image_quality,
     phantom,
     probe_all,
     register_cohort,
@@ -28,18 +29,19 @@ from fiftyone_daebias import (
     test_clusters,
     train_dae,
 )
-from fiftyone_daebias.baselines.iqm import compute_iqm
 from fiftyone_daebias.cohort.phantom.places import difference_map, localisation_error, side_mm
 from fiftyone_daebias.cohort.phantom.score import AuditScore, score_audit
 from fiftyone_daebias.embeddings.map import fit_map, principal_components
 from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.explain.verb import explain
+from fiftyone_daebias.quality.measures import vectors_of
+from fiftyone_daebias.quality.stored import read_measures
 from fiftyone_daebias.report.findings import collect_findings
 
 EXPECTED = ["body_part", "sex"]
 REGION = {"CSPINE": "neck", "TSPINE": "chest", "LSPINE": "lumbar"}
 #: kinds of findings that claim something of the cohort; what is merely shown is none
-CLAIMS = ("probe", "association", "drift", "reidentify", "disagreements", "duplicates", "leak", "conflicts")
+CLAIMS = ("probe", "quality", "association", "drift", "reidentify", "disagreements", "duplicates", "leak", "conflicts")
 
 
 def run_cohort(spec: dict) -> None:
@@ -85,8 +87,8 @@ def run_cohort(spec: dict) -> None:
 
 def _embed(dataset, model: str, scale: dict, seed: int) -> None:
     if model == "iqm":
-        compute_iqm(dataset)
-        ids, vectors = store.read_vectors(dataset, schema.embedding_field("iqm"))
+        ids, measures = read_measures(dataset)
+        vectors = vectors_of(measures)
         spread = vectors.std(axis=0)
         z = (vectors - vectors.mean(axis=0)) / np.where(spread > 0, spread, 1)
         store.write_vectors(dataset, schema.embedding_field("iqm"), ids, z.astype(np.float32))
@@ -104,6 +106,8 @@ def _audit(dataset, model: str, scale: dict, seed: int, truth: dict) -> tuple[Au
               n_permutations=scale["permutations"], n_bootstrap=500, repeats=2, seed=seed)
     tag_outliers(dataset, vectors=vectors)
     duplicates(dataset)
+    if model == "dae":  # the audit as it is shipped
+        image_quality(dataset, expected=["sex"], by="body_part", seed=seed)
     try:
         disagreements(dataset, "sex", by="body_part", vectors=vectors)
     except InputError as error:

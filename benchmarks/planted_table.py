@@ -24,13 +24,15 @@ def print_tables(results: list[dict]) -> dict:
             for row in score["localised"]:
                 places[result["suite"], row["plant"], model].append(row)
     print("\nWho finds what. found: share of cohorts; AP, precision@10 and @25: of the best presented ranking, with"
-          "\nthe AP that as many random volumes reach by choosing theirs; mm: localisation error; error of the shift\n")
-    head = ("suite", "plant", "volumes", "model", "found", "AP", "by chance", "P@10", "P@25", "mm", "shift mm")
+          "\nthe AP that as many random volumes reach by choosing theirs; precision and recall of the presented group that"
+          "\nfits best; mm: localisation error; error of the shift\n")
+    head = ("suite", "plant", "volumes", "model", "found", "AP", "by chance", "P@10", "P@25", "group's precision",
+            "and recall", "mm", "shift mm")
     rows = []
     for (suite, text, model), scores in sorted(by_plant.items(), key=lambda i: (i[0][0], i[0][1])):
         near = places.get((suite, text, model), [])
         cells = [interval([float(s["found"]) for s in scores])]
-        cells += [interval([s[k] for s in scores]) for k in ("ap", "ap_by_chance", "p10", "p25")]
+        cells += [interval([s[k] for s in scores]) for k in ("ap", "ap_by_chance", "p10", "p25", "precision", "recall")]
         cells += [interval([r[k] for r in near]) for k in ("error_mm", "shift_error_mm")]
         volumes = f"{np.mean([s['n'] for s in scores]):.0f} ({np.mean([s['share'] for s in scores]):.1%})"
         rows.append((suite, text, volumes, model, *cells))

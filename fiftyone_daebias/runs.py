@@ -17,7 +17,8 @@ OUTLIERS = "daebias_outliers"
 _KINDS = (
     (schema.PROBE_RUN_PREFIX, "probe"), (schema.DISAGREEMENT_RUN_PREFIX, "disagreements"),
     (schema.CLUSTER_RUN_PREFIX, "cluster"), (schema.ASSOCIATION_RUN, "cluster tests"), (schema.DRIFT_RUN, "drift"),
-    (schema.REIDENTIFY_RUN, "re-identification"), (schema.EXPLAIN_RUN_PREFIX, "explanation"),
+    (schema.REIDENTIFY_RUN, "re-identification"), (schema.QUALITY_RUN, "image quality"),
+    (schema.EXPLAIN_RUN_PREFIX, "explanation"),
     (schema.COUNTERFACTUAL_RUN_PREFIX, "counterfactual"), (schema.DYNAMICS_RUN_PREFIX, "training dynamics"),
     (schema.MITIGATION_RUN_PREFIX, "mitigation"), (schema.LOCAL_RUN_PREFIX, "local view"),
     (schema.SENSITIVITY_RUN, "sensitivity"), (schema.COMPARE_RUN, "comparison"),
@@ -211,6 +212,8 @@ class _Belongings:
             suffix = schema.SHARED_SUFFIX + key.removeprefix(schema.SHARED_RUN_PREFIX)
             fields = [f for f in self.fields if suffix in f]
             brain = [b for b in self.brain if suffix in b]
+        elif kind == "image quality":
+            fields = [f for f in self.fields if f.startswith(schema.QUALITY_PREFIX) or f == schema.QUALITY_OF_FIELD]
         elif kind == "outliers":
             fields, tags = self.outlier_fields(), self.outlier_tags()
         owns = facts.config.get("owns") or {}

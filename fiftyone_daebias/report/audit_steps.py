@@ -67,6 +67,7 @@ _EXPLAINED = ("cluster", "tag", "field", "value", "against")
 _ALL = (
     StepKind("register", "register images and table", optional=False, default=None, left_out=("name",)),
     StepKind("duplicates", "look for copies and leaks", reads=("content", "table")),
+    StepKind("quality", "measure image quality", reads=("content", "table")),
     StepKind("train", "train the diffusion autoencoder", reads=("content",), optional=False),
     StepKind("embed", "embed and map", ("train",), ("content", "checkpoint"), optional=False),
     StepKind("probe-all", "probe every metadata field", ("embed",), ("table", "vectors")),
@@ -129,6 +130,13 @@ def _probes_line(table) -> str:
     return f"{count(len(probed), 'probe')}; decodable: {listed([r.name for r in probed if r.decodable]) or 'nothing'}"
 
 
+def _quality_line(table) -> str:
+    tested = [r for r in table.rows if r.verdict != "not tested"]
+    return f"{count(len(tested), 'field')} tested; quality goes with " + (
+        listed([r.field for r in tested if r.verdict == "found"]) or "none"
+    )
+
+
 def _tests_line(tests) -> str:
     verdicts = Counter(r.verdict for r in tests.rows)
     return f"{count(tests.n_tests, 'pair')} of cluster and field tested: " + listed(
@@ -148,7 +156,8 @@ def _telling_line(told) -> str:
 
 #: results whose own text begins with a table
 _IN_A_LINE = {
-    "probe-all": _probes_line, "test-clusters": _tests_line, "drift": _drift_line, "reidentify": _telling_line,
+    "quality": _quality_line, "probe-all": _probes_line,
+    "test-clusters": _tests_line, "drift": _drift_line, "reidentify": _telling_line,
 }
 
 

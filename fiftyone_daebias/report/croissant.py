@@ -89,10 +89,13 @@ def _fields(facts: ReportFacts) -> dict:
     ], rows)
 
 
+_TESTED = ("probe", "quality", "association", "drift", "reidentify")
+
+
 def _findings(facts: ReportFacts) -> dict:
     rows = []
     for f in facts.findings.rows:
-        if f.kind not in ("probe", "association", "drift", "reidentify") or f.n_subjects < max(1, facts.cohort.k):
+        if f.kind not in _TESTED or f.n_subjects < max(1, facts.cohort.k):
             continue
         e = f.evidence
         rows.append({

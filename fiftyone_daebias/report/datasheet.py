@@ -100,7 +100,7 @@ def biases(facts: ReportFacts) -> list[str]:
     """What holds, one sentence a finding, without groups of few subjects."""
     out = []
     for f in facts.of_verdict("found"):
-        if f.kind in ("probe", "association", "drift") and f.n_subjects >= max(SMALLEST, facts.cohort.k):
+        if f.kind in ("probe", "quality", "association", "drift") and f.n_subjects >= max(SMALLEST, facts.cohort.k):
             out.append(_bias(f))
     return out[:25]
 
@@ -110,6 +110,8 @@ def _bias(f: Finding) -> str:
     if f.kind == "probe":
         value = f"{e.measure} {score(e.value) if e.measure != 'MAE' else f'{e.value:.4g}'}"
         return f"{f.field} can be read from the images ({value}, {count(f.n_subjects, 'subject')}, q {e.q:.2g})."
+    if f.kind == "quality":
+        return f"Image quality differs with {f.field} ({e.measure} {score(e.value)}, q {e.q:.2g})."
     if f.kind == "drift":
         return f"The images change with {f.field} (by {e.value:.2g} SD, {count(f.n_subjects, 'subject')}, q {e.q:.2g})."
     return f"A group of images that look alike differs in {f.field} ({e.measure} {score(e.value)}, q {e.q:.2g})."

@@ -12,6 +12,7 @@ from ..clusters.suggest import MOST_OPPOSITE
 from .finding import LEVEL, VERDICTS, Evidence, Finding, Findings, NextStep, Selector
 from .from_clusters import association_claims, cluster_findings
 from .from_probes import agreement_claims, probe_claims
+from .from_quality import quality_claims
 from .from_runs import run_findings
 from .from_tags import tag_findings
 from .from_time import drift_claims, reidentify_claims
@@ -41,7 +42,7 @@ def collect_findings(samples) -> Findings:
     owners, tags = store.subjects_and_tags(dataset)
     claims = [
         *probe_claims(dataset), *association_claims(dataset), *drift_claims(dataset), *agreement_claims(dataset),
-        *reidentify_claims(dataset),
+        *reidentify_claims(dataset), *quality_claims(dataset),
     ]
     settled, n_tests, correction = settle(claims)
     rows = [

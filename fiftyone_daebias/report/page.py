@@ -40,6 +40,7 @@ def page(facts: ReportFacts, sheet: Datasheet, maps: list[MapPicture], pictures:
         ("findings", "Findings", _findings(facts, pictures)),
         ("maps", "The map", _maps(maps)),
         ("probes", "What can be read from the images", _probes(facts)),
+        ("quality", "Image quality", _sentences(facts, "quality")),
         ("clusters", "Groups on the map", _clusters(facts)),
         ("drift", "Changes over time", _drift(facts)),
         ("explanations", "Explanations", _explanations(facts, pictures)),
@@ -232,6 +233,11 @@ def _clusters(facts: ReportFacts) -> Markup:
             if overlap is not None else None, notes_of(f), cls="card",
         ))
     return el("div", *cards, cls="cards") if cards else Markup("")
+
+
+def _sentences(facts: ReportFacts, kind: str) -> Markup:
+    rows = [f for f in facts.findings.of(kind) if f.verdict not in ("not found", "not tested")]
+    return el("ul", *(el("li", f.sentence) for f in rows)) if rows else Markup("")
 
 
 def _drift(facts: ReportFacts) -> Markup:

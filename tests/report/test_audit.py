@@ -210,7 +210,7 @@ def test_there_are_permutations_enough_for_all_tests_unless_a_number_is_given(co
 
 def test_names_that_do_not_exist_stop_the_audit_before_it_starts(cohort, short):
     for options, message in (
-        ({"expected": ["sexx"]}, "adjust_for of probe-all: field 'sexx' does not exist"),
+        ({"expected": ["sexx"]}, "field 'sexx' does not exist"),
         ({"fail_on": ["sit.auc>0.6"]}, "there is no field 'sit'; did you mean 'site'"),
         ({"skip": ["embedding"]}, "skip: unknown step 'embedding'"),
         ({"subject_field": "who"}, "subject field 'who' does not exist"),

@@ -11,64 +11,39 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import schema, store
-from ..cohort.slices import open_slices
-from ..errors import InputError
-from ..progress import Progress, start
-
 MEASURES = (
     "mean", "range", "variance", "cv", "cpp", "psnr", "snr1", "snr2", "snr3", "snr4", "cnr", "cvp", "cjv", "efc",
     "fber",
 )
-#: name of the vectors, as of a model
-MODEL = "iqm"
+#: what each is, for a sentence
+MEANINGS = {
+    "mean": "mean of the foreground", "range": "range of the foreground", "variance": "variance of the foreground",
+    "cv": "coefficient of variation (cv: shading)", "cpp": "contrast per pixel (cpp)",
+    "psnr": "peak signal-to-noise ratio (psnr)", "snr1": "signal-to-noise ratio (snr1)",
+    "snr2": "signal-to-noise ratio of the brightest patch (snr2)", "snr3": "evenness of the brightest patch (snr3)",
+    "snr4": "signal-to-noise ratio of the brightest patches (snr4)", "cnr": "contrast-to-noise ratio (cnr)",
+    "cvp": "coefficient of variation of the brightest patch (cvp)",
+    "cjv": "coefficient of joint variation (cjv: noise, shading)", "efc": "entropy focus criterion (efc: ghosts, blur)",
+    "fber": "foreground-background energy ratio (fber)",
+}
 _PATCH = 5
-
-
-def compute_iqm(samples, *, progress: Progress | None = None) -> str:
-    """Stores the measures of every volume as vectors, beside those of models.
-
-    Measures that are not defined (no background, a constant patch) take the cohort's median; those that spread over
-    decades are stored as logarithms.
-
-    Args:
-        samples: a dataset or view of images or volumes
-        progress: where to report
-
-    Returns:
-        the field of the vectors, "iqm_embedding"
-
-    Raises:
-        InputError: no images, or a measure that is defined nowhere
-    """
-    source = open_slices(samples, progress=progress)
-    rows = np.empty((len(source), len(MEASURES)))
-    with start(progress, "measuring quality", len(source), "volumes") as task:
-        for i in range(len(source)):
-            rows[i] = volume_measures(np.asarray(source.cache.read(source.keys[i])[0], np.float32))
-            task.advance()
-    field = schema.embedding_field(MODEL)
-    store.write_vectors(samples, field, source.sample_ids, vectors_of(rows))
-    return field
 
 
 def vectors_of(rows: np.ndarray) -> np.ndarray:
     """Measures of a cohort as vectors: float32 (n, 15), finite.
 
+    What is not defined takes the cohort's median; those that spread over decades become logarithms; a measure that is
+    defined nowhere (of pictures without background) is 0.
+
     Args:
         rows: measures (n, 15), NaN where they are not defined
-
-    Raises:
-        InputError: a measure that is defined nowhere
     """
     rows = np.array(rows, float)
     for k, name in enumerate(MEASURES):
         if name in ("mean", "range", "variance", "snr1", "snr2", "snr3", "snr4", "cnr", "fber"):
             rows[:, k] = np.sign(rows[:, k]) * np.log1p(np.abs(rows[:, k]))
         known = np.isfinite(rows[:, k])
-        if not known.any():
-            raise InputError(f"the quality measure {name!r} is defined in none of the {len(rows)} volumes")
-        rows[~known, k] = np.median(rows[known, k])
+        rows[~known, k] = np.median(rows[known, k]) if known.any() else 0
     return rows.astype(np.float32)
 
 

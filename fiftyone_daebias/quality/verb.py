@@ -1,0 +1,261 @@
+"""The verb ``quality``: do image-quality measures go with site, scanner, date or any other field?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from .. import schema, store
+from ..clusters.association import Effect, effect_of
+from ..errors import InputError
+from ..probes.confounding import make_strata
+from ..probes.design import make_design
+from ..probes.fields import Target, make_target
+from ..probes.permutation import benjamini_hochberg, permutation_test
+from ..progress import Progress, start
+from ..text_table import table_lines
+from .measures import MEANINGS, MEASURES, vectors_of
+from .stored import read_measures
+
+LEVEL = 0.05
+#: measures are cut at so many robust standard deviations: one broken image must not decide
+FARTHEST = 5.0
+#: fields by whose values measures are compared, unless told otherwise, and how many values they may have
+_PARTS, MOST_PARTS = ("body_part", "region", "body_region", "view", "view_position"), 20
+_NAN = float("nan")
+_ORDER = ("found", "explained", "expected", "not found", "not tested")
+
+
+@dataclass(frozen=True)
+class QualityRow:
+    """One metadata field.
+
+    Attributes:
+        field: the field
+        verdict: "found", "explained" (only among subjects who differ in what is expected), "expected", "not found" or
+            "not tested"
+        measure: the measure that differs most
+        group: the value, or the upper half of the numbers, in which it does
+        effect: Cliff's delta of that measure, in [−1, 1]; the largest of many, so rather too large
+        interval: its 95 % subject-bootstrap interval
+        words: the difference in words
+        p: permutation p-value of all measures together, subjects exchanged
+        q: p after Benjamini-Hochberg
+        p_within, q_within: the same among subjects alike in the expected fields
+        n_subjects, n_samples: who took part
+        note: why there is no number
+    """
+
+    field: str
+    verdict: str = "not tested"
+    measure: str = ""
+    group: str = ""
+    effect: float = _NAN
+    interval: tuple[float, float] = (_NAN, _NAN)
+    words: str = ""
+    p: float = _NAN
+    q: float = _NAN
+    p_within: float = _NAN
+    q_within: float = _NAN
+    n_subjects: int = 0
+    n_samples: int = 0
+    note: str = ""
+
+    def to_dict(self) -> dict:
+        raw = {k: None if isinstance(v, float) and v != v else v for k, v in asdict(self).items()}
+        return {**raw, "interval": [None if v != v else v for v in self.interval]}
+
+
+@dataclass(frozen=True)
+class QualityTable:
+    """All fields, those that go with the quality first.
+
+    Attributes:
+        rows: the fields
+        by: field within whose values measures were compared, "" for none
+        expected: fields whose differences are no news
+    """
+
+    rows: tuple[QualityRow, ...]
+    by: str = ""
+    expected: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict:
+        return {"rows": [r.to_dict() for r in self.rows], "by": self.by, "expected": list(self.expected)}
+
+    def __str__(self) -> str:
+        cells = [("field", "verdict", "what differs most", "Cliff's delta", "p", "q", "q within", "subjects")]
+        for r in self.rows:
+            if r.verdict != "not tested":
+                cells.append((
+                    r.field, r.verdict, r.words, f"{r.effect:+.2f}", f"{r.p:.4f}", f"{r.q:.4f}",
+                    f"{r.q_within:.4f}", f"{r.n_subjects:,}",
+                ))
+        lines = table_lines(cells) if len(cells) > 1 else []
+        lines += [f"not tested: {r.field}: {r.note}" for r in self.rows if r.verdict == "not tested"]
+        within = f" within each {self.by}" if self.by else ""
+        lines.append(f"{len(MEASURES)} measures of image quality, tested together{within}; each is stored as a field "
+                     f"{schema.QUALITY_PREFIX}… by which the grid and the map can be coloured")
+        return "\n".join(lines)
+
+
+def image_quality(
+    samples,
+    *,
+    fields: list[str] | None = None,
+    expected: list[str] | None = None,
+    by: str | None = None,
+    n_permutations: int = 1999,
+    subject_field: str | None = None,
+    seed: int = 51,
+    progress: Progress | None = None,
+) -> QualityTable:
+    """Measures the quality of every image and tests whether it goes with metadata.
+
+    An embedding is trained to keep anatomy and drop noise; noise, blur and
+    shading are what scanners differ in. So the 15 measures of MRQy (Sadri et
+    al. 2020: signal-to-noise and contrast-to-noise ratios, entropy focus
+    criterion …) of the 12 centre slices are tested too, all together for each
+    field; the measure that differs most is named. Run again, only new or
+    changed images are measured.
+
+    Args:
+        samples: a dataset or view of images or volumes
+        fields: metadata fields; default: all
+        expected: fields whose differences are no news: sex, age … other fields are also tested among subjects alike
+            in them
+        by: field within whose values images are compared; default: body part, region or view, where there is one
+        n_permutations: subject-level permutations
+        subject_field: field that names the subject; default: as registered, else guessed by name
+        seed: seed of permutations and draws
+
+    Returns:
+        a row a field
+
+    Raises:
+        InputError: no images, or a field that does not exist
+        CohortError: an image that cannot be read
+    """
+    store.ensure_samples(samples)
+    if n_permutations < 99:
+        raise InputError(f"n_permutations must be at least 99; got {n_permutations}")
+    table = store.read_table(samples, fields)
+    expected = list(expected or [])
+    known = store.metadata_fields(samples)
+    part = by if by is not None else next((f for f in _PARTS if f in known), None)
+    parts = store.read_table(samples, [part])[part] if part else None
+    if by is None and parts is not None and not 2 <= parts.nunique() <= MOST_PARTS:
+        part = parts = None
+    strata = make_strata(store.read_table(samples, expected)).codes if expected else None
+    ids, raw = read_measures(samples, subject_field=subject_field, progress=progress)
+    owner = dict(zip(store.sample_ids(samples), store.read_subjects(samples, subject_field), strict=True))
+    subjects = np.array([owner[i] for i in ids])
+    table = table.reindex(ids)
+    z = comparable(raw, None if parts is None else parts.reindex(ids))
+    rows = []
+    with start(progress, "testing quality", len(table.columns), "fields") as task:
+        for field in table.columns:
+            rows.append(_row(
+                field, table[field].tolist(), z, raw, subjects, strata, expected, part, n_permutations,
+                np.random.default_rng(seed),
+            ))
+            task.advance(note=field)
+    result = QualityTable(tuple(_ranked(rows)), part or "", tuple(expected))
+    store.save_run(
+        samples, schema.QUALITY_RUN,
+        {"fields": list(table.columns), "expected": expected, "by": part or "", "n_permutations": n_permutations,
+         "seed": seed},
+        {"table": result.to_dict(), "sample_ids": ids},
+    )
+    return result
+
+
+def comparable(raw: np.ndarray, parts: pd.Series | None) -> np.ndarray:
+    """Measures (n, 15) as robust z-scores within each part, cut at :data:`FARTHEST`, float32."""
+    z = vectors_of(raw).astype(np.float64)
+    names = np.zeros(len(z)) if parts is None else parts.map(str).to_numpy()
+    for name in np.unique(names):
+        mine = names == name
+        centre = np.median(z[mine], axis=0)
+        spread = 1.4826 * np.median(np.abs(z[mine] - centre), axis=0)
+        z[mine] = (z[mine] - centre) / np.where(spread > 1e-9, spread, np.inf)
+    return z.clip(-FARTHEST, FARTHEST).astype(np.float32)
+
+
+def _row(field, values, z, raw, subjects, strata, expected, part, n_permutations, rng) -> QualityRow:
+    if field == part:
+        return QualityRow(field, note=f"images are compared within each {field}")
+    try:
+        target = make_target(field, values, subjects)
+    except ValueError as error:
+        return QualityRow(field, note=str(error))
+    mine, owners = z[target.rows], subjects[target.rows]
+    if not (mine.std(axis=0) > 0).any():
+        return QualityRow(field, note="no measure of quality varies")
+    labels = _labels(target)
+    p, _ = permutation_test(make_design(mine, "linear"), labels, owners, n_permutations=n_permutations, rng=rng)
+    within = p
+    if strata is not None and field not in expected:
+        usable = np.flatnonzero(strata[target.rows] >= 0)
+        within = _NAN
+        if len(usable) and (mine[usable].std(axis=0) > 0).any():
+            within, _ = permutation_test(
+                make_design(mine[usable], "linear"), labels[usable], owners[usable],
+                strata=strata[target.rows][usable], n_permutations=n_permutations, rng=rng,
+            )
+    k, group, effect = _strongest(target, mine, owners, rng)
+    side = "higher" if effect.value > 0 else "lower"
+    medians = [np.nanmedian(raw[target.rows, k][m]) for m in (_inside(target, group), ~_inside(target, group))]
+    name = _group_name(target, group)
+    words = f"{MEANINGS[MEASURES[k]]} {side} in {name} (median {medians[0]:.4g} against {medians[1]:.4g})"
+    return QualityRow(
+        field, "", MEASURES[k], name, effect.value, effect.interval, words, float(p), p_within=float(within),
+        n_subjects=len(np.unique(owners)), n_samples=len(owners), note="; ".join(target.notes),
+    )
+
+
+def _labels(target: Target) -> np.ndarray:
+    if target.classes:
+        return (target.values[:, None] == np.arange(len(target.classes))).astype(float)
+    from scipy.stats import rankdata
+
+    return rankdata(target.values)[:, None] / len(target.values)
+
+
+def _inside(target: Target, group: int) -> np.ndarray:
+    return target.values == group if target.classes else target.values > np.median(target.values)
+
+
+def _group_name(target: Target, group: int) -> str:
+    return target.classes[group] if target.classes else f"values above {np.median(target.values):.6g}"
+
+
+def _strongest(target: Target, z: np.ndarray, owners: np.ndarray, rng) -> tuple[int, int, Effect]:
+    """The measure and the group that differ most from the rest, by Cliff's delta."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(z, axis=0)
+    best = (-1.0, 0, 0)
+    for group in range(len(target.classes) or 1):
+        inside = _inside(target, group)
+        n = inside.sum()
+        if 0 < n < len(inside):
+            delta = 2 * (ranks[inside].sum(axis=0) - n * (n + 1) / 2) / (n * (len(inside) - n)) - 1
+            k = int(np.argmax(np.abs(delta)))
+            best = max(best, (float(abs(delta[k])), k, group))
+    _, k, group = best
+    return k, group, effect_of(_inside(target, group), z[:, k], (), owners, n_bootstrap=300, rng=rng)
+
+
+def _ranked(rows: list[QualityRow]) -> list[QualityRow]:
+    q = benjamini_hochberg(np.array([r.p for r in rows]))
+    within = benjamini_hochberg(np.array([r.p_within for r in rows]))
+    out = []
+    for row, a, b in zip(rows, q, within, strict=True):
+        verdict = row.verdict
+        if row.p == row.p:
+            verdict = "not found" if a > LEVEL else "found" if not b > LEVEL else "explained"
+        out.append(replace(row, verdict=verdict, q=float(a), q_within=float(b)))
+    return sorted(out, key=lambda r: (_ORDER.index(r.verdict), r.q if r.q == r.q else 2, -abs(np.nan_to_num(r.effect))))
