@@ -24,8 +24,8 @@ def print_tables(results: list[dict]) -> dict:
             for row in score["localised"]:
                 places[result["suite"], row["plant"], model].append(row)
     print("\nWho finds what. found: share of cohorts; AP, precision@10 and @25: of the best presented ranking, with"
-          "\nthe AP that as many random volumes reach by choosing theirs; precision and recall of the presented group that"
-          "\nfits best; mm: localisation error; error of the shift\n")
+          "\nthe AP that as many random volumes reach by choosing theirs; precision and recall of the group that fits"
+          "\nbest; mm: localisation error; error of the shift\n")
     head = ("suite", "plant", "volumes", "model", "found", "AP", "by chance", "P@10", "P@25", "group's precision",
             "and recall", "mm", "shift mm")
     rows = []
