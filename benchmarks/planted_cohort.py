@@ -13,6 +13,7 @@ import numpy as np
 from planted import result_file
 
 from fiftyone_daebias import (
+    case_mix,
     compute_dae_embeddings,
     disagreements,
     drift,
@@ -41,7 +42,10 @@ from fiftyone_daebias.report.findings import collect_findings
 EXPECTED = ["body_part", "sex"]
 REGION = {"CSPINE": "neck", "TSPINE": "chest", "LSPINE": "lumbar"}
 #: kinds of findings that claim something of the cohort; what is merely shown is none
-CLAIMS = ("probe", "quality", "association", "drift", "reidentify", "disagreements", "duplicates", "leak", "conflicts")
+CLAIMS = (
+    "probe", "quality", "case-mix", "association", "drift", "reidentify", "disagreements", "duplicates", "leak",
+    "conflicts",
+)
 
 
 def run_cohort(spec: dict) -> None:
@@ -108,6 +112,7 @@ def _audit(dataset, model: str, scale: dict, seed: int, truth: dict) -> tuple[Au
     duplicates(dataset)
     if model == "dae":  # the audit as it is shipped
         image_quality(dataset, expected=["sex"], by="body_part", seed=seed)
+        case_mix(dataset, expected=["sex", "age", "weight", "height"], seed=seed)
     try:
         disagreements(dataset, "sex", by="body_part", vectors=vectors)
     except InputError as error:

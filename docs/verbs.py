@@ -31,6 +31,7 @@ EXAMPLES = (
     ("train", "train spine --images 3200"),
     ("embed", "embed spine"),
     ("reconstruction", "reconstruction daebias-demo --images 16"),
+    ("case-mix", "case-mix spine"),
     ("quality", "quality spine --expected sex age"),
     ("probe", "probe daebias-demo sex --adjust-for view age"),
     ("probe-all", "probe-all spine --fields sex age site centre_superior_mm handedness"),

@@ -18,6 +18,7 @@ _KINDS = (
     (schema.PROBE_RUN_PREFIX, "probe"), (schema.DISAGREEMENT_RUN_PREFIX, "disagreements"),
     (schema.CLUSTER_RUN_PREFIX, "cluster"), (schema.ASSOCIATION_RUN, "cluster tests"), (schema.DRIFT_RUN, "drift"),
     (schema.REIDENTIFY_RUN, "re-identification"), (schema.QUALITY_RUN, "image quality"),
+    (schema.CASE_MIX_RUN, "case mix"),
     (schema.EXPLAIN_RUN_PREFIX, "explanation"),
     (schema.COUNTERFACTUAL_RUN_PREFIX, "counterfactual"), (schema.DYNAMICS_RUN_PREFIX, "training dynamics"),
     (schema.MITIGATION_RUN_PREFIX, "mitigation"), (schema.LOCAL_RUN_PREFIX, "local view"),

@@ -39,6 +39,7 @@ DISAGREEMENT_RUN_PREFIX = "daebias_disagreements_"
 CLUSTER_FIELD = "daebias_clusters"  # Classifications: the named clusters a sample belongs to
 CLUSTER_RUN_PREFIX = "daebias_cluster_"  # custom run, one a named or proposed cluster
 ASSOCIATION_RUN = "daebias_associations"  # custom run: clusters against fields
+CASE_MIX_RUN = "daebias_case_mix"  # custom run: people over sites
 QUALITY_RUN = "daebias_image_quality"  # custom run: quality measures against fields
 DRIFT_RUN = "daebias_drift"  # custom run: changes over time
 REIDENTIFY_RUN = "daebias_reidentification"  # custom run: what neighbours tell

@@ -77,6 +77,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("reconstruction", "dae.reconstruction:reconstruction", "How well does the model reconstruct?",
          icon="compare", delegate=True),
     Verb("embed", "embeddings.compute:compute_dae_embeddings", "Compute DAE embeddings", delegate=True),
+    Verb("case-mix", "clusters.case_mix:case_mix", "Do sites see the same people?", icon="diversity_3"),
     Verb("quality", "quality.verb:image_quality", "Measure image quality", icon="high_quality", delegate=True),
     Verb("probe", "probes.verb:probe", "Probe a field", icon="troubleshoot"),
     Verb("probe-all", "probes.verb:probe_all", "Probe every field", icon="fact_check", delegate=True),

@@ -23,6 +23,7 @@ AFTER = {
     "embed": ("probe-all", "suggest-clusters", "tag"),
     "train-baseline": ("compare",),
     "compare": ("report",),
+    "case-mix": ("probe", "report"),
     "quality": ("embed", "report"),
     "probe": ("probe-all", "disagreements", "counterfactual"),
     "probe-all": ("disagreements", "suggest-clusters", "report"),

@@ -67,6 +67,7 @@ _EXPLAINED = ("cluster", "tag", "field", "value", "against")
 _ALL = (
     StepKind("register", "register images and table", optional=False, default=None, left_out=("name",)),
     StepKind("duplicates", "look for copies and leaks", reads=("content", "table")),
+    StepKind("case-mix", "compare the people of sites", reads=("table",)),
     StepKind("quality", "measure image quality", reads=("content", "table")),
     StepKind("train", "train the diffusion autoencoder", reads=("content",), optional=False),
     StepKind("embed", "embed and map", ("train",), ("content", "checkpoint"), optional=False),
@@ -130,6 +131,12 @@ def _probes_line(table) -> str:
     return f"{count(len(probed), 'probe')}; decodable: {listed([r.name for r in probed if r.decodable]) or 'nothing'}"
 
 
+def _case_mix_line(mix) -> str:
+    tested = [r for r in mix.rows if r.verdict != "not tested"]
+    uneven = [f"{r.field} over {r.over}" for r in tested if r.verdict == "found"]
+    return f"{count(len(tested), 'pair')} of fields tested; uneven: {listed(uneven) or 'none'}"
+
+
 def _quality_line(table) -> str:
     tested = [r for r in table.rows if r.verdict != "not tested"]
     return f"{count(len(tested), 'field')} tested; quality goes with " + (
@@ -156,7 +163,7 @@ def _telling_line(told) -> str:
 
 #: results whose own text begins with a table
 _IN_A_LINE = {
-    "quality": _quality_line, "probe-all": _probes_line,
+    "case-mix": _case_mix_line, "quality": _quality_line, "probe-all": _probes_line,
     "test-clusters": _tests_line, "drift": _drift_line, "reidentify": _telling_line,
 }
 

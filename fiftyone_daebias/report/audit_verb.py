@@ -100,8 +100,8 @@ def audit(
             alike in them
         by: field whose values are looked at one by one, as a body's regions
         date_field: field with the date; default: found by name
-        skip: steps to leave out: duplicates, quality, train, embed, probe-all, disagreements, tag, suggest-clusters,
-            test-clusters, drift, reidentify, explain, report
+        skip: steps to leave out: duplicates, case-mix, quality, train, embed, probe-all, disagreements, tag,
+            suggest-clusters, test-clusters, drift, reidentify, explain, report
         out: the report's file, ending in .html; default: below DAEBIAS_HOME/reports
         fail_on: conditions that fail the audit, with exit code 1: "site.auc>0.6", "leak.subjects>0"
         write_config: only write the effective settings as YAML to this file, and run nothing
@@ -194,7 +194,7 @@ def _with_permutations(samples, settings: AuditConfig) -> AuditConfig:
     fields = len(store.metadata_fields(samples))
     needed = 1000 * math.ceil(permutations_needed(fields * (1 + CLUSTERS_EXPECTED)) / 1000) - 1
     most = {"probe-all": 19_999 if len(samples) <= LARGE else 4_999, "test-clusters": 49_999, "drift": 9_999,
-            "quality": 9_999}
+            "quality": 9_999, "case-mix": 9_999}
     steps = dict(settings.steps)
     for name, limit in most.items():
         own = steps.get(name)

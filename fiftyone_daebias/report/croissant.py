@@ -89,7 +89,7 @@ def _fields(facts: ReportFacts) -> dict:
     ], rows)
 
 
-_TESTED = ("probe", "quality", "association", "drift", "reidentify")
+_TESTED = ("probe", "case-mix", "quality", "association", "drift", "reidentify")
 
 
 def _findings(facts: ReportFacts) -> dict:

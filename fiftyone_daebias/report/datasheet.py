@@ -96,11 +96,14 @@ def known_limits(facts: ReportFacts) -> list[str]:
     return [*facts.limits, *(f"Not done: {label}." for label, _ in facts.not_done)]
 
 
+_HOLDS = ("probe", "case-mix", "quality", "association", "drift")
+
+
 def biases(facts: ReportFacts) -> list[str]:
     """What holds, one sentence a finding, without groups of few subjects."""
     out = []
     for f in facts.of_verdict("found"):
-        if f.kind in ("probe", "quality", "association", "drift") and f.n_subjects >= max(SMALLEST, facts.cohort.k):
+        if f.kind in _HOLDS and f.n_subjects >= max(SMALLEST, facts.cohort.k):
             out.append(_bias(f))
     return out[:25]
 
@@ -110,6 +113,8 @@ def _bias(f: Finding) -> str:
     if f.kind == "probe":
         value = f"{e.measure} {score(e.value) if e.measure != 'MAE' else f'{e.value:.4g}'}"
         return f"{f.field} can be read from the images ({value}, {count(f.n_subjects, 'subject')}, q {e.q:.2g})."
+    if f.kind == "case-mix":
+        return f"People differ over {f.field} ({f.title}; {e.measure} {score(e.value)}, q {e.q:.2g})."
     if f.kind == "quality":
         return f"Image quality differs with {f.field} ({e.measure} {score(e.value)}, q {e.q:.2g})."
     if f.kind == "drift":

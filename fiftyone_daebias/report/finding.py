@@ -110,7 +110,7 @@ class Finding:
     Attributes:
         key: names it, the same in every copy of the cohort
         kind: "probe", "opposite", "outliers", "cluster", "association", "disagreements", "drift", "quality",
-            "reidentify", "duplicates", "leak", "conflicts", "explain" …
+            "case-mix", "reidentify", "duplicates", "leak", "conflicts", "explain" …
         title: a few words
         sentence: one sentence that a physician can read
         verdict: one of :data:`VERDICTS`

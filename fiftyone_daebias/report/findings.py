@@ -10,6 +10,7 @@ from dataclasses import replace
 from .. import schema, store
 from ..clusters.suggest import MOST_OPPOSITE
 from .finding import LEVEL, VERDICTS, Evidence, Finding, Findings, NextStep, Selector
+from .from_case_mix import case_mix_claims
 from .from_clusters import association_claims, cluster_findings
 from .from_probes import agreement_claims, probe_claims
 from .from_quality import quality_claims
@@ -43,6 +44,7 @@ def collect_findings(samples) -> Findings:
     claims = [
         *probe_claims(dataset), *association_claims(dataset), *drift_claims(dataset), *agreement_claims(dataset),
         *reidentify_claims(dataset), *quality_claims(dataset),
+        *case_mix_claims(dataset),
     ]
     settled, n_tests, correction = settle(claims)
     rows = [

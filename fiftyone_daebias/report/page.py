@@ -40,6 +40,7 @@ def page(facts: ReportFacts, sheet: Datasheet, maps: list[MapPicture], pictures:
         ("findings", "Findings", _findings(facts, pictures)),
         ("maps", "The map", _maps(maps)),
         ("probes", "What can be read from the images", _probes(facts)),
+        ("case-mix", "People over sites", _sentences(facts, "case-mix")),
         ("quality", "Image quality", _sentences(facts, "quality")),
         ("clusters", "Groups on the map", _clusters(facts)),
         ("drift", "Changes over time", _drift(facts)),

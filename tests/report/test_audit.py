@@ -40,7 +40,8 @@ def test_nothing_is_computed_twice_and_only_what_depends_on_a_change(cohort, sho
 
     first = audit(short)
     assert ran(first) == {
-        "probe-all", "disagreements", "suggest-clusters", "test-clusters", "drift", "reidentify", "tag", "report"}
+        "case-mix", "probe-all", "disagreements", "suggest-clusters", "test-clusters", "drift", "reidentify", "tag",
+        "report"}
     times = store.run_times(cohort)
     page = (tmp_path / "audit.html").read_bytes()
     again = audit(short)

@@ -1,0 +1,51 @@
+"""Findings of the case mix: sites that see other people than the others."""
+
+from __future__ import annotations
+
+from .. import schema, store
+from .finding import Evidence, Finding, Selector, existing
+from .pool import Claim
+from .wording import count, score
+
+FAMILY = "tests of the case mix"
+_NAN = float("nan")
+
+
+def case_mix_claims(samples) -> list[Claim]:
+    """One claim a field of people and a field of sites."""
+    if schema.CASE_MIX_RUN not in store.list_runs(samples, schema.CASE_MIX_RUN):
+        return []
+    config, results = store.load_run(samples, schema.CASE_MIX_RUN)
+    return [_claim(row, int(config.get("n_permutations") or 0)) for row in results["table"]["rows"]]
+
+
+def _claim(row: dict, drawn: int) -> Claim:
+    tested = row["verdict"] != "not tested"
+    low, high = (_number(v) for v in row["interval"])
+    near = 0.0 if not tested or low <= 0 <= high else min(abs(low), abs(high))
+
+    def judge(raw: bool, within: bool) -> str:
+        if not tested:
+            return "not tested"
+        return "found" if raw else "unconfirmed" if row["verdict"] == "found" else "not found"
+
+    text = f"The case mix was not tested for {row['field']} over {row['over']}: {row['note']}"
+    if tested:
+        text = (
+            f"People differ in {row['field']} over {row['over']}, most at {row['site']}: {row['words']} "
+            f"({row['measure']} {score(_number(row['effect']))}; {count(row['n_subjects'], 'subject')}). What images "
+            f"tell of {row['over']} may be told by {row['field']}: adjust for it."
+        )
+    finding = Finding(
+        f"case-mix:{row['field']}:{row['over']}", "case-mix", f"{row['over']}: {row['field']} of its people", text, "",
+        Evidence(row["measure"], _number(row["effect"]), (low, high), 0.0 if tested else _NAN, _number(row["p"]),
+                 strength=near),
+        row["n_subjects"], 0, Selector("field", row["over"]), field=row["over"], run_key=schema.CASE_MIX_RUN,
+        next_step=existing("probe", "Can images tell it among people alike?", field=row["over"],
+                           adjust_for=[row["field"]]) if tested else None,
+    )
+    return Claim(finding, _NAN, judge, FAMILY, drawn)
+
+
+def _number(value) -> float:
+    return _NAN if value is None else float(value)
