@@ -162,7 +162,7 @@ def image_quality(
                 np.random.default_rng(seed),
             ))
             task.advance(note=field)
-    result = QualityTable(tuple(_ranked(rows)), part or "", tuple(expected))
+    result = QualityTable(tuple(_ranked(rows, expected)), part or "", tuple(expected))
     store.save_run(
         samples, schema.QUALITY_RUN,
         {"fields": list(table.columns), "expected": expected, "by": part or "", "n_permutations": n_permutations,
@@ -249,13 +249,14 @@ def _strongest(target: Target, z: np.ndarray, owners: np.ndarray, rng) -> tuple[
     return k, group, effect_of(_inside(target, group), z[:, k], (), owners, n_bootstrap=300, rng=rng)
 
 
-def _ranked(rows: list[QualityRow]) -> list[QualityRow]:
+def _ranked(rows: list[QualityRow], expected: list[str]) -> list[QualityRow]:
     q = benjamini_hochberg(np.array([r.p for r in rows]))
     within = benjamini_hochberg(np.array([r.p_within for r in rows]))
     out = []
     for row, a, b in zip(rows, q, within, strict=True):
         verdict = row.verdict
         if row.p == row.p:
-            verdict = "not found" if a > LEVEL else "found" if not b > LEVEL else "explained"
+            verdict = "found" if not b > LEVEL else "explained"
+            verdict = "not found" if a > LEVEL else "expected" if row.field in expected else verdict
         out.append(replace(row, verdict=verdict, q=float(a), q_within=float(b)))
     return sorted(out, key=lambda r: (_ORDER.index(r.verdict), r.q if r.q == r.q else 2, -abs(np.nan_to_num(r.effect))))

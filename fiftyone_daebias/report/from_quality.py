@@ -29,7 +29,7 @@ def _claim(row: dict, config: dict) -> Claim:
         if not tested:
             return "not tested"
         if not raw:
-            return "unconfirmed" if row["verdict"] in ("found", "explained") else "not found"
+            return "unconfirmed" if row["verdict"] in ("found", "explained", "expected") else "not found"
         if row["field"] in expected:
             return "expected"
         return "found" if within else "explained"
