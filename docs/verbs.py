@@ -23,7 +23,8 @@ HERE = Path(__file__).resolve().parent
 MOST_LINES, WIDTH = 14, 150
 #: (verb, command line after "daebias"); in order, each on what the ones before left
 EXAMPLES = (
-    ("phantom", "phantom {tmp}/spine --subjects 60 --regions neck --plants shift:43:site=C --format nifti"),
+    ("phantom", "phantom {tmp}/spine --subjects 60 --regions neck --plants shift:43:site=C marker:12::8% "
+                "--format nifti"),
     ("privacy", "privacy {tmp}/spine/images"),
     ("register", "register spine {tmp}/spine/images"),
     ("duplicates", "duplicates daebias-demo"),
@@ -38,13 +39,13 @@ EXAMPLES = (
     ("disagreements", "disagreements daebias-demo sex"),
     ("subgroups", "subgroups daebias-demo sex --by view"),
     ("transfer", "transfer daebias-demo sex view"),
-    ("tag", "tag daebias-demo"),
+    ("tag", "tag spine"),
     ("suggest-clusters", "suggest-clusters daebias-demo"),
     ("clusters", "clusters daebias-demo"),
     ("name-cluster", "name-cluster daebias-demo --view {view} 'film edge'"),
     ("test-clusters", "test-clusters daebias-demo --expected view sex age"),
     ("drift", "drift spine"),
-    ("reidentify", "reidentify daebias-demo --fields view orig_pixel_spacing_mm"),
+    ("reidentify", "reidentify spine"),
     ("similar", "similar daebias-demo --to {sample} --k 5"),
     ("explain", "explain spine --field site --value C --no-train"),
     ("counterfactual", "counterfactual daebias-demo --field sex --value F --n-samples 8"),
@@ -52,7 +53,7 @@ EXAMPLES = (
     ("mitigate", "mitigate daebias-demo sex --by view"),
     ("train-baseline", "train-baseline daebias-demo beta-vae --images 3200"),
     ("compare", "compare daebias-demo --models dae pixels random --fields sex age view --seeds 1"),
-    ("sensitivity", "sensitivity daebias-demo --effects shift contrast --repeats 10 --prevalences 0.05"),
+    ("sensitivity", "sensitivity spine --effects shift marker --repeats 10 --prevalences 0.2"),
     ("audit", "audit spine --skip explain sensitivity --fail-on 'site.auc>0.6'"),
     ("report", "report daebias-demo --out {tmp}/report.html"),
     ("review", "review daebias-demo probe:orig_pixel_spacing_mm --status confirmed --note 'digitiser'"),

@@ -159,14 +159,14 @@ def case_mix(
 
 
 def _distinct(table: pd.DataFrame, places: list[str]) -> list[str]:
-    """Fields that do not part the subjects as an earlier one does."""
+    """Fields with several values that do not part the subjects as an earlier one does; at least the first."""
     seen, out = set(), []
     for place in places:
         codes = tuple(pd.factorize(table[place].map(lambda v: None if v is None or v != v else str(v)))[0])
-        if codes not in seen:
+        if codes not in seen and len(set(codes) - {-1}) > 1:
             seen.add(codes)
             out.append(place)
-    return out
+    return out or places[:1]
 
 
 def _row(field: str, site: str, table: pd.DataFrame, names: np.ndarray, n_permutations: int, rng) -> CaseMixRow:

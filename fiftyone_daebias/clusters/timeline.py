@@ -130,7 +130,7 @@ def drift(
         by: fields whose combinations are the groups: site, region …; default: all samples are one group
         sites: whether to look at every site (else hospital, scanner …) by itself too, where a field is named like one
         date_field: field with the date, or with a number of years; default: found by name
-        versions: fields with versions of software or protocol; default: found by name
+        versions: fields with versions of software or protocol; default: found by name, with several values
         vectors: the vector field
         adjust_for: fields within whose strata subjects are exchanged, so that a change of the case mix is no drift
         n_permutations: subject-level permutations
@@ -153,7 +153,8 @@ def drift(
     for name in [*by, *(versions or []), *(adjust_for or [])]:
         store.read_table(samples, [name])
     date_field = _date_field(fields, date_field)
-    versions = [v for v in _VERSIONS if v in fields] if versions is None else list(versions)
+    if versions is None:
+        versions = [v for v in _VERSIONS if v in fields and table[v].nunique() > 1]
     years = as_years(store.read_table(samples, [date_field])[date_field].reindex(ids))
     groups = [(g, mine, by) for g, mine in _groups(table, by)]
     site = next((f for f in site_fields(fields) if f not in by), None)
