@@ -126,12 +126,7 @@ def permutation_p(
     Returns:
         (g,)
     """
-    if n_classes:
-        labels = (values[:, None] == np.arange(n_classes)).astype(np.float64)
-    else:
-        from scipy.stats import rankdata
-
-        labels = rankdata(values)[:, None] / len(values)
+    labels = label_columns(values, n_classes)
     weights = subject_weights(subjects)
     index = np.zeros(len(values), int) if strata is None else np.unique(strata, return_inverse=True)[1]
     member = _centred(groups.astype(np.float64), weights, index) * weights[:, None]
@@ -151,6 +146,15 @@ def permutation_p(
             statistics[first : first + BLOCK] += (scaled[part] @ member32).astype(np.float64) ** 2
     rounded = np.round(statistics / np.maximum(statistics.max(axis=0), 1e-30), 6)
     return (rounded >= rounded[0]).sum(axis=0) / len(order)
+
+
+def label_columns(values: np.ndarray, n_classes: int) -> np.ndarray:
+    """A field as columns to be tested: one-hot classes (n, n_classes), or relative ranks (n, 1) of numbers, float64."""
+    if n_classes:
+        return (values[:, None] == np.arange(n_classes)).astype(np.float64)
+    from scipy.stats import rankdata
+
+    return rankdata(values)[:, None] / len(values)
 
 
 def _centred(columns: np.ndarray, weights: np.ndarray, index: np.ndarray) -> np.ndarray:

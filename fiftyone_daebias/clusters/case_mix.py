@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from .. import schema, store
 from ..errors import InputError
+from ..plain import plain
 from ..probes.design import make_design
-from ..probes.fields import Target, make_target
+from ..probes.fields import make_target
 from ..probes.permutation import benjamini_hochberg, permutation_test
 from ..progress import Progress, start
 from ..text_table import table_lines
-from .association import Effect, effect_of
+from .association import Effect, effect_of, label_columns
 from .sites import site_fields
 
 LEVEL = 0.05
@@ -60,8 +61,7 @@ class CaseMixRow:
     note: str = ""
 
     def to_dict(self) -> dict:
-        raw = {k: None if isinstance(v, float) and v != v else v for k, v in asdict(self).items()}
-        return {**raw, "interval": [None if v != v else v for v in self.interval]}
+        return plain(self)
 
 
 @dataclass(frozen=True)
@@ -183,9 +183,8 @@ def _row(field: str, site: str, table: pd.DataFrame, names: np.ndarray, n_permut
     if len(held) < 2:
         return CaseMixRow(field, site, note=f"{field} is known at one {site} only")
     one_hot = (sites[:, None] == held).astype(np.float32)
-    p, _ = permutation_test(
-        make_design(one_hot, "linear"), _labels(target), owners, n_permutations=n_permutations, rng=rng
-    )
+    labels = label_columns(target.values, len(target.classes))
+    p, _ = permutation_test(make_design(one_hot, "linear"), labels, owners, n_permutations=n_permutations, rng=rng)
     effects = [
         effect_of(sites == s, target.values, target.classes, owners, n_bootstrap=300, rng=rng) for s in held
     ]
@@ -195,11 +194,3 @@ def _row(field: str, site: str, table: pd.DataFrame, names: np.ndarray, n_permut
         field, site, "", place.classes[held[effects.index(best)]], best.measure, best.value, best.interval, words,
         float(p), n_subjects=len(owners),
     )
-
-
-def _labels(target: Target) -> np.ndarray:
-    if target.classes:
-        return (target.values[:, None] == np.arange(len(target.classes))).astype(float)
-    from scipy.stats import rankdata
-
-    return rankdata(target.values)[:, None] / len(target.values)

@@ -12,12 +12,14 @@ Pure: pictures and neighbours come in as arrays.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+from ..linked import linked_groups
 
 #: side of a compared picture, pixels
 SIDE = 64
@@ -225,24 +227,17 @@ def _alike(padded, strangeness, scores, places, subjects) -> tuple[Alike, ...]:
     """
     rows = np.flatnonzero(scores >= ALIKE_Z)
     own = [_patch(padded[row], places[row])[places[row][0]] for row in rows]
-    parent = list(range(len(rows)))
 
-    def root(i: int) -> int:
-        while parent[i] != i:
-            i = parent[i]
-        return i
+    def pairs() -> Iterator[tuple[int, int]]:
+        for i in range(len(rows)):
+            near = np.abs(places[rows[i + 1 :], 1:] - places[rows[i], 1:]).max(axis=1, initial=0) <= PATCH
+            for j in i + 1 + np.flatnonzero(near):
+                limit = ALIKE * min(strangeness[rows[i]], strangeness[rows[j]])
+                if _apart(own[i], padded[rows[j]], places[rows[j]]) <= limit:
+                    yield i, int(j)
 
-    for i in range(len(rows)):
-        near = np.abs(places[rows[i + 1 :], 1:] - places[rows[i], 1:]).max(axis=1, initial=0) <= PATCH
-        for j in i + 1 + np.flatnonzero(near):
-            limit = ALIKE * min(strangeness[rows[i]], strangeness[rows[j]])
-            if _apart(own[i], padded[rows[j]], places[rows[j]]) <= limit:
-                parent[root(int(j))] = root(i)
-    linked: dict[int, list[int]] = {}
-    for i in range(len(rows)):
-        linked.setdefault(root(i), []).append(i)
     groups, taken, subjects = [], set(), np.asarray(subjects)
-    for first in sorted(linked.values(), key=len, reverse=True):
+    for first in sorted(linked_groups(len(rows), pairs()), key=len, reverse=True):
         if len(set(subjects[rows[first]])) < LEAST:
             continue
         mean, place = np.mean([own[i] for i in first], axis=0), places[rows[first[0]]]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .. import schema, store
 from ..cohort.halves import confirmation_mask
 from ..errors import InputError
+from ..plain import plain
 from ..probes.confounding import Strata, make_strata
 from ..probes.fields import Target, make_target
 from ..probes.permutation import benjamini_hochberg, first_stratum
@@ -69,13 +70,7 @@ class Association:
     note: str = ""
 
     def to_dict(self) -> dict:
-        out = asdict(self)
-        for key, value in out.items():
-            if isinstance(value, tuple):
-                out[key] = [None if v != v else v for v in value]
-            elif isinstance(value, float) and value != value:
-                out[key] = None
-        return out
+        return plain(self)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ..probes.design import make_design
 from ..probes.fields import make_target
 from ..probes.permutation import benjamini_hochberg, permutation_test
 from ..progress import Progress, start
-from .association import effect_of, permutation_p
+from .association import effect_of, label_columns, permutation_p
 from .drift import COMPONENTS, Change, change_points, detectable_change, whiten
 from .sites import site_fields
 
@@ -324,7 +324,7 @@ def _over_versions(group, field, units: _Units, column, strata, n_permutations, 
     if not target.classes:
         return DriftRow(group, field, n_subjects=len(values), note="its values are no versions")
     points = whiten(units.vectors[target.rows], COMPONENTS)
-    one_hot = (target.values[:, None] == np.arange(len(target.classes))).astype(float)
+    one_hot = label_columns(target.values, len(target.classes))
     p, _ = permutation_test(
         make_design(points.astype(np.float32), "linear"), one_hot, np.arange(len(points)),
         strata=None if strata is None else strata[target.rows], n_permutations=n_permutations, rng=rng,

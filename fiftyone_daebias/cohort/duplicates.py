@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from .. import schema, store
 from ..errors import InputError
+from ..linked import linked_groups
 from ..progress import Progress, start
 from .slices import open_slices
 
@@ -162,24 +164,17 @@ def near_groups(pictures: np.ndarray, subjects: np.ndarray, threshold: float, kn
         threshold: correlation
         known: exact copies of another sample, left out
     """
-    parent = list(range(len(pictures)))
+    pairs = _near_pairs(pictures, subjects, threshold, known)
+    return [g for g in linked_groups(len(pictures), pairs) if len(g) > 1]
 
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
 
+def _near_pairs(pictures, subjects, threshold: float, known: set[int]) -> Iterator[tuple[int, int]]:
     for first in range(0, len(pictures), 1024):
         part = pictures[first : first + 1024] @ pictures[first:].T
         for a, b in zip(*np.nonzero(part > threshold), strict=True):
             i, j = first + int(a), first + int(b)
             if i < j and subjects[i] != subjects[j] and i not in known and j not in known:
-                parent[root(j)] = root(i)
-    groups = defaultdict(list)
-    for i in range(len(pictures)):
-        groups[root(i)].append(i)
-    return [g for g in groups.values() if len(g) > 1]
+                yield i, j
 
 
 def _leakage(samples, ids, subjects, groups):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from .. import schema, store
-from ..clusters.association import Effect, effect_of
+from ..clusters.association import Effect, effect_of, label_columns
 from ..errors import InputError
+from ..plain import plain
 from ..probes.confounding import make_strata
 from ..probes.design import make_design
 from ..probes.fields import Target, make_target
@@ -64,8 +65,7 @@ class QualityRow:
     note: str = ""
 
     def to_dict(self) -> dict:
-        raw = {k: None if isinstance(v, float) and v != v else v for k, v in asdict(self).items()}
-        return {**raw, "interval": [None if v != v else v for v in self.interval]}
+        return plain(self)
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def _row(field, values, z, raw, subjects, strata, expected, part, n_permutations
     mine, owners = z[target.rows], subjects[target.rows]
     if not (mine.std(axis=0) > 0).any():
         return QualityRow(field, note="no measure of quality varies")
-    labels = _labels(target)
+    labels = label_columns(target.values, len(target.classes))
     p, _ = permutation_test(make_design(mine, "linear"), labels, owners, n_permutations=n_permutations, rng=rng)
     within = p
     if strata is not None and field not in expected:
@@ -214,14 +214,6 @@ def _row(field, values, z, raw, subjects, strata, expected, part, n_permutations
         field, "", MEASURES[k], name, effect.value, effect.interval, words, float(p), p_within=float(within),
         n_subjects=len(np.unique(owners)), n_samples=len(owners), note="; ".join(target.notes),
     )
-
-
-def _labels(target: Target) -> np.ndarray:
-    if target.classes:
-        return (target.values[:, None] == np.arange(len(target.classes))).astype(float)
-    from scipy.stats import rankdata
-
-    return rankdata(target.values)[:, None] / len(target.values)
 
 
 def _inside(target: Target, group: int) -> np.ndarray:

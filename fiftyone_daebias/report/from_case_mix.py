@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .. import schema, store
+from ..plain import or_nan
 from .finding import Evidence, Finding, Selector, existing
-from .pool import Claim
+from .pool import Claim, away_from_zero
 from .wording import count, score
 
 FAMILY = "tests of the case mix"
@@ -21,8 +22,8 @@ def case_mix_claims(samples) -> list[Claim]:
 
 def _claim(row: dict, drawn: int) -> Claim:
     tested = row["verdict"] != "not tested"
-    low, high = (_number(v) for v in row["interval"])
-    near = 0.0 if not tested or low <= 0 <= high else min(abs(low), abs(high))
+    low, high = (or_nan(v) for v in row["interval"])
+    near = away_from_zero((low, high)) if tested else 0.0
 
     def judge(raw: bool, within: bool) -> str:
         if not tested:
@@ -33,19 +34,15 @@ def _claim(row: dict, drawn: int) -> Claim:
     if tested:
         text = (
             f"People differ in {row['field']} over {row['over']}, most at {row['site']}: {row['words']} "
-            f"({row['measure']} {score(_number(row['effect']))}; {count(row['n_subjects'], 'subject')}). What images "
+            f"({row['measure']} {score(or_nan(row['effect']))}; {count(row['n_subjects'], 'subject')}). What images "
             f"tell of {row['over']} may be told by {row['field']}: adjust for it."
         )
     finding = Finding(
         f"case-mix:{row['field']}:{row['over']}", "case-mix", f"{row['over']}: {row['field']} of its people", text, "",
-        Evidence(row["measure"], _number(row["effect"]), (low, high), 0.0 if tested else _NAN, _number(row["p"]),
+        Evidence(row["measure"], or_nan(row["effect"]), (low, high), 0.0 if tested else _NAN, or_nan(row["p"]),
                  strength=near),
         row["n_subjects"], 0, Selector("field", row["over"]), field=row["over"], run_key=schema.CASE_MIX_RUN,
         next_step=existing("probe", "Can images tell it among people alike?", field=row["over"],
                            adjust_for=[row["field"]]) if tested else None,
     )
     return Claim(finding, _NAN, judge, FAMILY, drawn)
-
-
-def _number(value) -> float:
-    return _NAN if value is None else float(value)

@@ -6,8 +6,9 @@ import numpy as np
 
 from .. import schema, store
 from ..clusters.named import Cluster, read_clusters, run_key
+from ..plain import or_nan
 from .finding import Evidence, Finding, cluster_selector, existing
-from .pool import Claim
+from .pool import Claim, away_from_zero
 from .wording import count, number, score
 
 FAMILY = "pairs of cluster and field"
@@ -50,11 +51,11 @@ def association_claims(samples) -> list[Claim]:
 def _claim(row: dict, clusters: dict[str, Cluster], expected: list[str], shown: dict, drawn: int) -> Claim:
     verdict, name = row["verdict"], row["cluster"]
     counts = verdict not in ("not tested", "not blind", "expected")
-    low, high = (_number(v) for v in row["interval"])
-    effect = _number(row["effect"])
-    near = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
+    low, high = (or_nan(v) for v in row["interval"])
+    effect = or_nan(row["effect"])
+    near = away_from_zero((low, high))
     evidence = Evidence(
-        row["measure"], effect, (low, high), 0.0 if row["measure"] else _NAN, _number(row["p"]) if counts else _NAN,
+        row["measure"], effect, (low, high), 0.0 if row["measure"] else _NAN, or_nan(row["p"]) if counts else _NAN,
         strength=float(np.nan_to_num(near)) if verdict != "not tested" else 0.0,
     )
 
@@ -81,7 +82,7 @@ def _claim(row: dict, clusters: dict[str, Cluster], expected: list[str], shown: 
         cluster=name, run_key=schema.ASSOCIATION_RUN, notes=tuple(notes),
         next_step=existing("explain", "Where in the image is the difference?", cluster=name),
     )
-    within = _number(row["p_within"]) if counts and expected else _NAN
+    within = or_nan(row["p_within"]) if counts and expected else _NAN
     return Claim(finding, within, judge, FAMILY, drawn)
 
 
@@ -90,8 +91,8 @@ def _sentence(row: dict, expected: list[str]) -> str:
         return f"{row['cluster']} was not tested for {row['field']}: {row['note']}"
     text = (
         f"On subjects kept apart from drawing it, {row['cluster']} and the rest differ in {row['field']} by "
-        f"{row['measure']} {score(_number(row['effect']))} (95 % interval {score(_number(row['interval'][0]))} to "
-        f"{score(_number(row['interval'][1]))}): {row['words']}; {count(row['n_inside'], 'subject')} inside, "
+        f"{row['measure']} {score(or_nan(row['effect']))} (95 % interval {score(or_nan(row['interval'][0]))} to "
+        f"{score(or_nan(row['interval'][1]))}): {row['words']}; {count(row['n_inside'], 'subject')} inside, "
         f"{row['n_outside']:,} outside."
     )
     if row["verdict"] == "not blind":
@@ -117,7 +118,3 @@ def _origin(cluster: Cluster, n: int, n_subjects: int) -> str:
     if cluster.stability == cluster.stability:
         text += f"; overlap {number(cluster.stability, 2)} with itself when subjects and map are drawn anew"
     return text + "."
-
-
-def _number(value) -> float:
-    return _NAN if value is None else float(value)

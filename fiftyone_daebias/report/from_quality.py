@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .. import schema, store
+from ..plain import or_nan
 from .finding import Evidence, Finding, Selector, existing
-from .pool import Claim
+from .pool import Claim, away_from_zero
 from .wording import count, listed, score
 
 FAMILY = "tests of image quality"
@@ -21,9 +22,9 @@ def quality_claims(samples) -> list[Claim]:
 
 def _claim(row: dict, config: dict) -> Claim:
     expected = config.get("expected") or []
-    tested, effect = row["verdict"] != "not tested", _number(row["effect"])
-    low, high = (_number(v) for v in row["interval"])
-    near = 0.0 if not tested or low <= 0 <= high else min(abs(low), abs(high))
+    tested, effect = row["verdict"] != "not tested", or_nan(row["effect"])
+    low, high = (or_nan(v) for v in row["interval"])
+    near = away_from_zero((low, high)) if tested else 0.0
 
     def judge(raw: bool, within: bool) -> str:
         if not tested:
@@ -36,14 +37,14 @@ def _claim(row: dict, config: dict) -> Claim:
 
     finding = Finding(
         f"quality:{row['field']}", "quality", f"{row['field']}: image quality", _sentence(row, config, expected), "",
-        Evidence("Cliff's delta" if tested else "", effect, (low, high), 0.0 if tested else _NAN, _number(row["p"]),
+        Evidence("Cliff's delta" if tested else "", effect, (low, high), 0.0 if tested else _NAN, or_nan(row["p"]),
                  strength=near),
         row["n_subjects"], row["n_samples"],
         Selector("field", schema.QUALITY_PREFIX + row["measure"]) if tested else Selector(), field=row["field"],
         run_key=schema.QUALITY_RUN, notes=(row["note"],) if tested and row["note"] else (),
         next_step=existing("probe", "Can the images tell it, too?", field=row["field"]) if tested else None,
     )
-    within = _number(row["p_within"]) if tested and expected and row["field"] not in expected else _NAN
+    within = or_nan(row["p_within"]) if tested and expected and row["field"] not in expected else _NAN
     return Claim(finding, within, judge, FAMILY, int(config.get("n_permutations") or 0))
 
 
@@ -53,12 +54,8 @@ def _sentence(row: dict, config: dict, expected: list[str]) -> str:
     where = f" Images were compared within each {config['by']}." if config.get("by") else ""
     text = (
         f"Of 15 measures of image quality the one that differs most with {row['field']}: {row['words']}; Cliff's delta "
-        f"{score(_number(row['effect']))}, {count(row['n_subjects'], 'subject')}.{where}"
+        f"{score(or_nan(row['effect']))}, {count(row['n_subjects'], 'subject')}.{where}"
     )
     if row["verdict"] == "explained":
         text += f" Among subjects alike in {listed(expected)} no difference is seen."
     return text
-
-
-def _number(value) -> float:
-    return _NAN if value is None else float(value)

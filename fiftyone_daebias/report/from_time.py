@@ -9,6 +9,7 @@ from scipy.stats import norm
 from .. import schema, store
 from ..clusters.neighbours import PERMUTATIONS
 from ..clusters.timeline import iso_date
+from ..plain import or_nan
 from .finding import Evidence, Finding, NextStep, Selector, existing
 from .pool import Claim
 from .wording import count, number, percent
@@ -26,12 +27,12 @@ def drift_claims(samples) -> list[Claim]:
 
 
 def _claim(row: dict, config: dict) -> Claim:
-    sizes = [c["size"] for c in row["changes"]] or [_number(row["size"])]
+    sizes = [c["size"] for c in row["changes"]] or [or_nan(row["size"])]
     size = max(sizes)
     seen = bool(row["changes"]) or size == size
     evidence = Evidence(
-        "SD", size, chance=0.0, p=_number(row["p"]), unit="standard deviations within",
-        detectable=_number(row["detectable"]), strength=_strength(size),
+        "SD", size, chance=0.0, p=or_nan(row["p"]), unit="standard deviations within",
+        detectable=or_nan(row["detectable"]), strength=_strength(size),
     )
 
     def judge(raw: bool, within: bool) -> str:
@@ -57,7 +58,7 @@ def _next(row: dict) -> NextStep | None:
     if row["changes"] and row["over"].endswith("_years"):
         largest = max(row["changes"], key=lambda c: c["size"])
         return existing("explain", "Where in the image is the change?", field=row["over"],
-                        value=f">={_number(largest['when']):.4f}")
+                        value=f">={or_nan(largest['when']):.4f}")
     return existing("reidentify", "Can month, site or person be told?")
 
 
@@ -74,13 +75,13 @@ def _sentence(row: dict) -> str:
     if row["changes"] and row["verdict"] == "change":
         parts = []
         for c in row["changes"]:
-            first, last = iso_date(_number(c["before"])), iso_date(_number(c["when"]))
+            first, last = iso_date(or_nan(c["before"])), iso_date(or_nan(c["when"]))
             text = f"between {first} and {last} by {number(c['size'], 2)} SD"
             parts.append(text + (f" (with it: {'; '.join(c['fields'])})" if c.get("fields") else ""))
         return f"{name}: the images change {', and '.join(parts)}; {people}."
     if row["verdict"] == "change":
-        return f"{name}: the images differ with {row['over']} by up to {number(_number(row['size']), 2)} SD; {people}."
-    would = _number(row["detectable"])
+        return f"{name}: the images differ with {row['over']} by up to {number(or_nan(row['size']), 2)} SD; {people}."
+    would = or_nan(row["detectable"])
     told = ""
     if math.isfinite(would):
         told = f"; a change of {number(would, 2)} SD would have been found with probability 0.8"
@@ -105,7 +106,7 @@ def reidentify_claims(samples) -> list[Claim]:
 
 def _telling(what: str, row: dict, vectors: str) -> Claim:
     low, high = row["interval1"]
-    chance, p = row["chance1"], _number(row.get("p"))
+    chance, p = row["chance1"], or_nan(row.get("p"))
     beyond = low > chance
     text = (
         f"The most similar image {'of the same person is found' if what == 'subject' else f'shares the {what}'} in "
@@ -127,7 +128,3 @@ def _telling(what: str, row: dict, vectors: str) -> Claim:
         field="" if what in ("subject", "month") else what, run_key=schema.REIDENTIFY_RUN,
     )
     return Claim(finding, _NAN, judge, TOLD, PERMUTATIONS)
-
-
-def _number(value) -> float:
-    return _NAN if value is None else float(value)

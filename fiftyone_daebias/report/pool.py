@@ -31,6 +31,12 @@ class Claim:
     n_permutations: int = 0
 
 
+def away_from_zero(interval: tuple[float, float]) -> float:
+    """How far from 0 the nearer end of an interval is; 0 where it holds 0."""
+    low, high = interval
+    return 0.0 if low <= 0 <= high else min(abs(low), abs(high))
+
+
 def permutations_needed(n_tests: int) -> int:
     """Permutations with which a single true effect among so many tests can be told."""
     return int(np.ceil(n_tests / LEVEL))

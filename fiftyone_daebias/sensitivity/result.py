@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
+from ..plain import plain
 from ..text_table import table_lines
 from .spike import reached
 
@@ -50,8 +51,7 @@ class SensitivityRow:
     reason: str = ""
 
     def to_dict(self) -> dict:
-        raw = {k: None if isinstance(v, float) and v != v else v for k, v in asdict(self).items()}
-        return {**raw, "interval": [None if v != v else v for v in self.interval]}
+        return plain(self)
 
 
 @dataclass(frozen=True)

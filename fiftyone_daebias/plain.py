@@ -1,0 +1,19 @@
+"""Results as plain values that JSON can hold."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+
+def plain(row) -> dict:
+    """A dataclass as a dict: NaN becomes ``None``, a tuple a list, at the top level."""
+    return {k: [_known(x) for x in v] if isinstance(v, tuple) else _known(v) for k, v in asdict(row).items()}
+
+
+def or_nan(value: float | None) -> float:
+    """A number of a stored row, NaN where :func:`plain` left ``None``."""
+    return float("nan") if value is None else float(value)
+
+
+def _known(value):
+    return None if isinstance(value, float) and value != value else value
