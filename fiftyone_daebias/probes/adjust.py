@@ -26,7 +26,7 @@ from sklearn.linear_model import LogisticRegression
 
 from ..statistics.covariates import Projection
 from ..statistics.exchangeability import exchange
-from .cross_fit import NULL_DRAWS, gain_interval, null_inflation, permutation_p, rank_interval
+from .cross_fit import FEWEST_NULL_DRAWS, NULL_DRAWS, gain_interval, null_inflation, permutation_p, rank_interval
 from .fields import Target
 from .lssvm import Folds
 from .power import gain_steepness
@@ -145,7 +145,8 @@ def _classes(machine, target, basis, n_permutations, rng) -> AdjustedFit:
         observed.append(gains(draws[:, first : first + size]))
     observed = np.concatenate(observed)
     score, own = influence(codes)
-    fixed = [spread(influence(draws[:, k])[1]) ** 2 for k in range(min(NULL_DRAWS, n_permutations))]
+    some = min(max(FEWEST_NULL_DRAWS, NULL_DRAWS // len(parts)), n_permutations)
+    fixed = [spread(influence(draws[:, k])[1]) ** 2 for k in range(some)]
     inflation = null_inflation(observed[1:], fixed)
     smallest = float(np.bincount(codes, weights)[np.unique(codes)].min())
     interval = rank_interval(score, spread(own), inflation, smallest)
@@ -194,14 +195,14 @@ def _numbers(machine, target, basis, n_permutations, rng) -> AdjustedFit:
     gain, moves = chance - error, chance_moves - error_moves
     better = gain_interval(gain, spread(moves), inflation, (float(np.mean(gains[1:])), float(np.std(gains[1:]))),
                            gain_steepness(chance, len(moves)))
-    wide = norm.ppf(0.975) * spread(error_moves)
+    wide = np.exp(norm.ppf(0.975) * spread(error_moves) / max(error, 1e-30))
     median = np.abs(values - np.median(values))
     raw_scores = machine.predict(normal.scores[:, None])
     raw_loss = np.mean([np.abs(normal.back(s[:, 0]) - values) for s in raw_scores], axis=0)
     dull = float(np.average(median, weights=weights))
     raw, its = loss_influence((median - raw_loss) / dull, index, weights)
     explained = _less_than_share(raw, its, gain / chance if chance else 0.0, moves / max(chance, 1e-30), inflation)
-    return AdjustedFit(error, (float(error - wide), float(error + wide)), chance, better, permutation_p(gains),
+    return AdjustedFit(error, (float(error / wide), float(error * wide)), chance, better, permutation_p(gains),
                        explained, left)
 
 

@@ -25,7 +25,9 @@ from .statistic import (
 
 N_FOLDS = 5
 #: permuted labelings from which the variance that an interval with fixed machines would have under the null is taken
-NULL_DRAWS = 20
+NULL_DRAWS = 16
+#: several classes are several scores a draw
+FEWEST_NULL_DRAWS = 4
 
 
 @dataclass(frozen=True)
@@ -104,10 +106,8 @@ def cross_fit(
     gains = np.concatenate(gains)
     null = gains[1:][np.isfinite(gains[1:])]
     influence = question.influence(question.observed, None)
-    fixed = [
-        spread(question.influence(None, order)) ** 2
-        for order in exchanged.orders[:: max(1, len(exchanged.orders) // NULL_DRAWS)][:NULL_DRAWS]
-    ]
+    some = exchanged.orders[: max(FEWEST_NULL_DRAWS, NULL_DRAWS // question.columns)]
+    fixed = [spread(question.influence(None, order)) ** 2 for order in some]
     facts = _Facts(
         permutation_p(gains) if not exchanged.reason else float("nan"),
         (float(np.mean(null)), float(np.std(null))) if len(null) else (float("nan"), float("nan")),
@@ -296,10 +296,10 @@ class Numbers(_Question):
         chance = float(np.average(self.dull, weights=self.weights))
         better = gain_interval(chance - error, spread(facts.influence), facts.inflation, facts.null,
                                gain_steepness(chance, len(facts.influence)))
-        wide = norm.ppf(0.975) * spread(own)
+        wide = np.exp(norm.ppf(0.975) * spread(own) / max(error, 1e-30))  # errors are positive and skewed
         scores = predictions.mean(axis=0)
         return CrossFit(
-            scores[:, None], scores, error, (float(error - wide), float(error + wide)), chance, float("nan"),
+            scores[:, None], scores, error, (float(error / wide), float(error * wide)), chance, float("nan"),
             float("nan"), better, predictions[:, :, None], self.folds, np.full(len(scores), self.median), *facts.parts,
         )
 

@@ -35,25 +35,21 @@ class Fold:
         test: rows that are scored, int (t,)
         train: rows that are trained on, int (m,)
         weights: weights of the training rows, summing to 1, (m,)
-        root: square roots of the rows' subject weights, (m,)
+        into: from labels of the training rows, centred, to eigenvector coordinates, (r, m)
         values: eigenvalues of the weighted, centred kernel, (r,)
-        axes: eigenvectors: (m, r) of the kernel, or (d, r) of the features' covariance
-        out: test rows in eigenvector coordinates, (t, r); ``None`` with features
-        features: features of all rows (n, d), where they are fewer than the training rows; else ``None``
-        centre: their weighted mean, (d,)
-        n_subjects: subjects trained on
+        out: test rows in eigenvector coordinates, (t, r)
+        roots: square roots of the rows' subject weights, (m,)
+        free: subjects that are left to judge by, after the constant and each penalty's fit, (penalties,)
     """
 
     test: np.ndarray
     train: np.ndarray
     weights: np.ndarray
-    root: np.ndarray
+    into: np.ndarray
     values: np.ndarray
-    axes: np.ndarray
-    out: np.ndarray | None
-    features: np.ndarray | None
-    centre: np.ndarray | None
-    n_subjects: int
+    out: np.ndarray
+    roots: np.ndarray
+    free: np.ndarray
 
     def project(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Means (k,), eigenvector coordinates (r, k), and the squared length outside of their span (k,).
@@ -62,74 +58,67 @@ class Fold:
             y: labels of the training rows, (m, k)
         """
         mean = self.weights @ y
-        y = (y - mean) * self.root[:, None]
-        if self.features is None:
-            at = self.axes.T @ y
-        else:
-            pull = y * self.root[:, None]
-            moved = self.features[self.train].T @ pull - np.outer(self.centre, pull.sum(axis=0))
-            at = (self.axes.T @ moved) / np.sqrt(self.values)[:, None]
-        rest = np.einsum("ij,ij->j", y, y) - np.einsum("ij,ij->j", at, at)
+        y = y - mean
+        at = self.into @ y
+        rest = (self.roots**2) @ (y * y) - np.einsum("ij,ij->j", at, at)
         return mean, at, np.maximum(rest, 0.0)
 
     def criterion(self, at: np.ndarray, rest: np.ndarray) -> np.ndarray:
         """Generalised cross-validation error of each penalty and labeling, (penalties, k)."""
-        out = np.empty((len(PENALTIES), at.shape[1]))
-        squares = at * at
-        for k, penalty in enumerate(PENALTIES):
-            shrink = penalty / (self.values + penalty)
-            free = self.n_subjects - 1 - float((1 - shrink).sum())
-            out[k] = np.inf if free < 0.02 * self.n_subjects else (shrink**2 @ squares + rest) / free**2
-        if not np.isfinite(out).any():
-            out[-1] = 0.0  # more dimensions than subjects can pay for: the strongest penalty
-        return out
+        shrink = PENALTIES[:, None] / (self.values + PENALTIES[:, None])
+        return ((shrink**2).astype(at.dtype) @ (at * at) + rest) / (self.free**2)[:, None]
 
     def score(self, mean: np.ndarray, at: np.ndarray, penalties: np.ndarray) -> np.ndarray:
         """Scores of the test rows, (t, k), each labeling with its own penalty."""
-        coefficients = at / (self.values[:, None] + penalties[None, :]).astype(at.dtype)
-        if self.features is None:
-            return mean + self.out @ coefficients
-        slopes = self.axes @ (coefficients * np.sqrt(self.values)[:, None])
-        return mean - self.centre @ slopes + self.features[self.test] @ slopes
+        return mean + self.out @ (at / (self.values[:, None] + penalties[None, :]).astype(at.dtype))
 
 
-def decompose(
-    design: Design, train: np.ndarray, test: np.ndarray, subject_weights: np.ndarray, n_subjects: int
-) -> Fold:
+def decompose(design: Design, train: np.ndarray, test: np.ndarray, subjects: np.ndarray, weights: np.ndarray) -> Fold:
     """Prepares a fold.
+
+    Leave-one-out errors by the row would choose a machine that knows the
+    subject from its other images. Here the fit that generalised
+    cross-validation pays for is how much a subject's own labels, all together,
+    decide its own prediction: v'Hv summed over the subjects, v being the
+    subject's unit vector. For copies of one image this is the usual trace.
 
     Args:
         design: vectors of all rows
         train: rows to train on
         test: rows to score
-        subject_weights: weight of every row, all rows of a subject summing to 1
-        n_subjects: subjects trained on
+        subjects: index of each row's subject, (n,)
+        weights: weight of every row, all rows of a subject summing to 1, (n,)
     """
-    root = np.sqrt(subject_weights[train]).astype(np.float32)
-    weights = (subject_weights[train] / subject_weights[train].sum()).astype(np.float32)
-    if design.gram is None and design.features.shape[1] < len(train):
-        x = design.features
-        centre = weights @ x[train]
-        weighted = (x[train] - centre) * root[:, None]
+    roots = np.sqrt(weights[train]).astype(np.float32)
+    shares = (weights[train] / weights[train].sum()).astype(np.float32)
+    x = design.features
+    if design.gram is None and x.shape[1] < len(train):
+        centre = shares @ x[train]
+        weighted = (x[train] - centre) * roots[:, None]
         values, axes = np.linalg.eigh((weighted.T @ weighted).astype(np.float64))
         kept = values > 1e-7 * max(values[-1], 1e-30)
-        return Fold(test, train, weights, root, values[kept].astype(np.float32), axes[:, kept].astype(np.float32),
-                    None, x, centre, n_subjects)
-    if design.gram is None:
-        x = design.features
-        inner, cross = x[train] @ x[train].T, x[test] @ x[train].T
+        values, axes = values[kept].astype(np.float32), axes[:, kept].astype(np.float32)
+        vectors = (weighted @ axes) / np.sqrt(values)
+        out = ((x[test] - centre) @ axes) * np.sqrt(values)
     else:
-        inner, cross = design.gram[np.ix_(train, train)], design.gram[np.ix_(test, train)]
-    mean = weights @ inner
-    total = float(weights @ mean)
-    cross = cross - mean[None, :] - (cross @ weights)[:, None] + total
-    inner = inner - mean[None, :] - mean[:, None] + total
-    inner *= root[:, None]
-    inner *= root[None, :]
-    values, axes = np.linalg.eigh(inner)
-    kept = values > 1e-6 * max(float(values[-1]), 1e-30)
-    values, axes = values[kept], np.ascontiguousarray(axes[:, kept])
-    return Fold(test, train, weights, root, values, axes, (cross * root[None, :]) @ axes, None, None, n_subjects)
+        if design.gram is None:
+            inner, cross = x[train] @ x[train].T, x[test] @ x[train].T
+        else:
+            inner, cross = design.gram[np.ix_(train, train)], design.gram[np.ix_(test, train)]
+        mean = shares @ inner
+        total = float(shares @ mean)
+        cross = cross - mean[None, :] - (cross @ shares)[:, None] + total
+        inner = inner - mean[None, :] - mean[:, None] + total
+        values, vectors = np.linalg.eigh(inner * roots[:, None] * roots[None, :])
+        kept = values > 1e-6 * max(float(values[-1]), 1e-30)
+        values, vectors = values[kept], vectors[:, kept]
+        out = (cross * roots[None, :]) @ vectors
+    owner = np.unique(subjects[train], return_inverse=True)[1]
+    sums = np.zeros((int(owner.max()) + 1, len(values)))
+    np.add.at(sums, owner, vectors * roots[:, None])
+    fitted = (values / (values + PENALTIES[:, None])) @ (sums**2).sum(axis=0)
+    free = np.maximum(len(sums) - 1 - fitted, 0.02 * len(sums))
+    return Fold(test, train, shares, np.ascontiguousarray((vectors * roots[:, None]).T), values, out, roots, free)
 
 
 class Folds:
@@ -149,8 +138,7 @@ class Folds:
         for fold in folds:
             for f in np.unique(fold):
                 train, test = np.flatnonzero(fold != f), np.flatnonzero(fold == f)
-                people = len(np.unique(index[train]))
-                self._parts.append([decompose(d, train, test, self.weights, people) for d in designs])
+                self._parts.append([decompose(d, train, test, index, self.weights) for d in designs])
 
     def given(self, basis: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """Least squares on regressors, one fit a fold: what :meth:`predict` takes as ``given``.

@@ -15,7 +15,7 @@ def test_scores_are_those_of_kernel_ridge_on_centred_kernels():
     design = make_design(rng.normal(size=(60, 8)).astype(np.float32), "linear")
     y = rng.normal(size=(60, 3))
     train, test = np.arange(45), np.arange(45, 60)
-    fold = decompose(design, train, test, np.ones(60), 45)
+    fold = decompose(design, train, test, np.arange(60), np.ones(60))
     mean, at, _ = fold.project(y[train].astype(np.float32))
     got = fold.score(mean, at, np.full(3, PENALTIES[3]))
     x = design.features - design.features[train].mean(axis=0)

@@ -56,7 +56,7 @@ def test_by_region_adjusted_and_on_the_split(dataset):
     assert rows["sex", ""].holdout.n_subjects == 25 and rows["sex", ""].holdout.accuracy > 0.6
     assert 0.55 < rows["sex", ""].detectable < 0.75
     text = str(table)
-    assert "given sex (compared within strata only)" in text and "site [region=neck]" in text
+    assert "given sex: is the field still in the image" in text and "site [region=neck]" in text
     again = {r.field: r for r in stored_probes(dataset).rows if not r.reason}
     assert again["site"] == site
     assert dataset.has_field("probe_sex_by_region") and dataset.has_evaluation("probe_sex_eval")
