@@ -1,0 +1,114 @@
+"""Which labels may change places when nothing is going on, and permutations that respect it.
+
+Subjects are exchangeable, and the images of one subject are exchangeable with
+one another (multi-level exchangeability blocks; Winkler et al. 2015,
+NeuroImage 123:253). A label that is constant within subjects is exchanged
+between subjects. One that varies within them is shuffled among a subject's own
+images, and the subjects' sets of labels change places where subjects have
+about as many images; so a label that has the same values in every subject
+(neck and back, left and right) is tested within subjects, and the order of the
+rows is of no importance.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+#: with fewer subjects whose labels could be others there is no test
+FEWEST_MOVABLE = 6
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Permutations of labels.
+
+    Attributes:
+        orders: the sample whose label each sample gets, int32 (n_permutations, n)
+        n_movable: subjects whose labels can become others
+        within: whether labels are shuffled within subjects
+        between: whether labels change places between subjects
+    """
+
+    orders: np.ndarray
+    n_movable: int
+    within: bool
+    between: bool
+
+    @property
+    def words(self) -> str:
+        """What was exchanged."""
+        if self.within and self.between:
+            return "labels exchanged between subjects and within them"
+        return "labels exchanged within subjects" if self.within else "subjects exchanged"
+
+    @property
+    def impossible(self) -> str:
+        """Why no test is possible; "" where one is."""
+        if self.n_movable >= FEWEST_MOVABLE:
+            return ""
+        return f"the labels of only {self.n_movable} subjects could change places ({FEWEST_MOVABLE} are needed)"
+
+
+def exchange(
+    subjects: np.ndarray, labels: np.ndarray, n: int, rng: np.random.Generator, strata: np.ndarray | None = None
+) -> Exchange:
+    """Draws permutations of labels.
+
+    Args:
+        subjects: subject of each sample, (m,)
+        labels: label of each sample, (m,) or (m, k)
+        n: permutations
+        rng: random generator
+        strata: stratum of each sample, (m,); labels change places only within a stratum
+
+    Returns:
+        the permutations, and how many subjects they can change
+    """
+    subjects, labels = np.asarray(subjects), np.asarray(labels)
+    names, index, counts = np.unique(subjects, return_inverse=True, return_counts=True)
+    code = np.unique(labels.reshape(len(labels), -1), axis=0, return_inverse=True)[1].ravel()
+    stratum = np.zeros(len(index), int) if strata is None else np.unique(strata, return_inverse=True)[1].ravel()
+    order = np.lexsort((stratum, index))
+    starts = np.r_[0, np.cumsum(counts)[:-1]]
+    place = np.empty(len(index), int)
+    place[order] = np.arange(len(index)) - np.repeat(starts, counts)
+    sets = [code[order[a : a + c]] for a, c in zip(starts, counts, strict=True)]
+    layers = [stratum[order[a : a + c]] for a, c in zip(starts, counts, strict=True)]
+    constant = all(len(set(s.tolist())) == 1 for s in sets)
+    layered = any(len(set(s.tolist())) > 1 for s in layers)
+    groups = defaultdict(list)
+    for s in range(len(names)):
+        if layered:
+            key = tuple(layers[s].tolist())
+        else:
+            key = (0 if constant else int(np.log2(counts[s])), int(layers[s][0]))
+        groups[key].append(s)
+    between = np.zeros(len(names), bool)
+    for members in groups.values():
+        between[members] = len({_set_of(sets[s], layers[s]) for s in members}) > 1
+    within = np.array([_varies(a, b) for a, b in zip(sets, layers, strict=True)], bool)
+    source = np.tile(np.arange(len(names)), (n, 1))
+    for members in groups.values():
+        if between[members].any():
+            source[:, members] = rng.permuted(np.tile(np.array(members), (n, 1)), axis=1)
+    out = np.empty((n, len(index)), np.int32)
+    for k in range(n):
+        if within.any():
+            order = np.lexsort((rng.random(len(index)), stratum, index))
+        giver = source[k][index]
+        out[k] = order[starts[giver] + place % counts[giver]]
+    return Exchange(out, int((between | within).sum()), bool(within.any()), bool(between.any()))
+
+
+def _set_of(labels: np.ndarray, layers: np.ndarray) -> tuple:
+    """A subject's labels as shares, whatever their order and number."""
+    pairs, counts = np.unique(np.column_stack([layers, labels]), axis=0, return_counts=True)
+    return tuple(map(tuple, pairs.tolist())), tuple(np.round(counts / counts.sum(), 6).tolist())
+
+
+def _varies(labels: np.ndarray, layers: np.ndarray) -> bool:
+    """Whether a subject's labels differ within one of its strata."""
+    return any(len(set(labels[layers == v].tolist())) > 1 for v in set(layers.tolist()))
