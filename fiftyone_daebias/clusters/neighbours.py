@@ -25,7 +25,7 @@ class Telling:
         chance5: ``top5`` of neighbours drawn at random
         n_samples: samples asked
         n_subjects: subjects asked
-        p: share of permutations of the values that are told as well by the nearest; NaN in older runs
+        p: share of permutations of the values that are told as well by the nearest; NaN where none can change places
     """
 
     top1: float
@@ -98,7 +98,10 @@ def _p_value(values, units, rows, nearest, weights, score, n_permutations, rng) 
     """Who is whose neighbour stays; the values move between the units that have one."""
     known = np.flatnonzero(values >= 0)
     as_well = 0
-    for order in exchange(units[known], values[known], n_permutations, rng).orders:
+    moves = exchange(units[known], values[known], n_permutations, rng)
+    if moves.impossible:
+        return float("nan")
+    for order in moves.orders:
         moved = np.array(values)
         moved[known] = values[known[order]]
         as_well += float(np.average(moved[nearest] == moved[rows], weights=weights)) >= score - 1e-9

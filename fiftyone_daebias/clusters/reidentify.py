@@ -116,10 +116,14 @@ def reidentify(
                 skipped[what] = f"only {n} samples share their value with another " + (
                     "of the same person" if what == SUBJECT else "person")
             else:
-                rows[what] = telling(
+                told = telling(
                     matrix, codes, subjects, same_subject=what == SUBJECT, n_bootstrap=n_bootstrap,
                     rng=np.random.default_rng(seed),
                 )
+                if told.p == told.p:
+                    rows[what] = told
+                else:
+                    skipped[what] = "too few subjects could change values with others"
             task.advance(note=what)
     if not dates:
         skipped[MONTH] = "no field with a date"

@@ -276,7 +276,7 @@ def _over_time(group, field, units: _Units, strata, table, by, n_permutations, r
         points, years, strata=None if strata is None else strata[dated], n_permutations=n_permutations, rng=rng
     )
     if p != p:
-        note = "the dates leave no place for a change: too few of them"
+        note = "the dates leave no place for a change, or nobody is alike in the fields adjusted for: too few to tell"
         return DriftRow(group, field, n_subjects=len(dated), note=note)
     changes = tuple(
         {**asdict(c), "fields": _with_it(c, units.first[dated], years, table, {field, *by}, rng)} for c in found

@@ -96,6 +96,11 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
         "chance that someone outside has. 0 none, +1 or −1 no overlap.",
     ),
     (
+        "outliers",
+        "Images far from all others, the farthest first: a list to look at, no test. Some people are always far from "
+        "all others.",
+    ),
+    (
         "SD",
         "Standard deviations within: a change of 1 SD moves the average image as far as images of the same kind "
         "usually differ.",

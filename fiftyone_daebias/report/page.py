@@ -270,7 +270,7 @@ def _not_found(facts: ReportFacts, pictures: dict[str, str]) -> Markup:
         value = "" if e.value != e.value else f"{e.measure} {number(e.value)}"
         cells.append((f.title, value, interval, p_value(e.q), would, f"{f.n_subjects:,}"))
     counted = {"duplicates": "copies of images", "leak": "subjects on several sides of a split",
-               "outliers": "images that look like nobody else's"}
+               "outliers": "images far enough from all others to be worth a look"}
     did = {s["name"] for s in facts.steps if s["outcome"] in ("done", "unchanged")}
     have = {f.kind for f in facts.findings.rows}
     absent = [words for kind, words in counted.items()

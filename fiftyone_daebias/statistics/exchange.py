@@ -19,6 +19,8 @@ import numpy as np
 
 #: with fewer subjects whose labels could be others there is no test
 FEWEST_MOVABLE = 6
+#: permutations written at a time
+BLOCK = 200
 
 
 @dataclass(frozen=True)
@@ -75,31 +77,36 @@ def exchange(
     starts = np.r_[0, np.cumsum(counts)[:-1]]
     place = np.empty(len(index), int)
     place[order] = np.arange(len(index)) - np.repeat(starts, counts)
-    sets = [code[order[a : a + c]] for a, c in zip(starts, counts, strict=True)]
-    layers = [stratum[order[a : a + c]] for a, c in zip(starts, counts, strict=True)]
-    constant = all(len(set(s.tolist())) == 1 for s in sets)
-    layered = any(len(set(s.tolist())) > 1 for s in layers)
+    first = order[starts]
+    constant = bool((code == code[first][index]).all())
+    layered = not (stratum == stratum[first][index]).all()
     groups = defaultdict(list)
-    for s in range(len(names)):
-        if layered:
-            key = tuple(layers[s].tolist())
-        else:
-            key = (0 if constant else int(np.log2(counts[s])), int(layers[s][0]))
+    if constant and not layered:
+        sets, keys = code[first].tolist(), [(s,) for s in stratum[first].tolist()]
+        within = np.zeros(len(names), bool)
+    else:
+        blocks = [order[i : i + c] for i, c in zip(starts, counts, strict=True)]
+        sets = [_set_of(code[b], stratum[b]) for b in blocks]
+        within = np.array([_varies(code[b], stratum[b]) for b in blocks], bool)
+        sizes = np.zeros(len(names), int) if constant else np.log2(counts).astype(int)
+        keys = [tuple(stratum[b].tolist()) if layered else (int(n), int(stratum[b[0]]))
+                for b, n in zip(blocks, sizes, strict=True)]
+    for s, key in enumerate(keys):
         groups[key].append(s)
     between = np.zeros(len(names), bool)
     for members in groups.values():
-        between[members] = len({_set_of(sets[s], layers[s]) for s in members}) > 1
-    within = np.array([_varies(a, b) for a, b in zip(sets, layers, strict=True)], bool)
+        between[members] = len({sets[s] for s in members}) > 1
     source = np.tile(np.arange(len(names)), (n, 1))
     for members in groups.values():
         if between[members].any():
             source[:, members] = rng.permuted(np.tile(np.array(members), (n, 1)), axis=1)
     out = np.empty((n, len(index)), np.int32)
-    for k in range(n):
+    step = 1 if within.any() else BLOCK
+    for k in range(0, n, step):
         if within.any():
             order = np.lexsort((rng.random(len(index)), stratum, index))
-        giver = source[k][index]
-        out[k] = order[starts[giver] + place % counts[giver]]
+        giver = source[k : k + step, index]
+        out[k : k + step] = order[starts[giver] + place % counts[giver]]
     return Exchange(out, int((between | within).sum()), bool(within.any()), bool(between.any()))
 
 
