@@ -96,8 +96,8 @@ def change_points(
         advance: called after each scan
 
     Returns:
-        p-value of "nothing changes at any time" (NaN: too few dates or subjects, or nobody to exchange), and the changes
-        in order of time
+        p-value of "nothing changes at any time" (NaN: too few dates or subjects, or nobody to exchange), and the
+        changes in order of time
     """
     order = np.argsort(dates, kind="stable")
     points, dates = points[order], dates[order]

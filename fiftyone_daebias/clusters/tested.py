@@ -34,9 +34,10 @@ class Association:
         field: the field
         verdict: "" until it is settled over everything tested on the dataset; "found"; "explained" (found, and among
             subjects alike in the expected fields less than half of it is left); "inseparable" (found, but too few
-            subjects are alike in the expected fields to tell it from them); "unconfirmed" (it would hold alone, but
-            not among everything tested); "expected" (named as an expected difference); "not blind" (the cluster was
-            made from this field, or from one that goes with it, so a test means nothing); "not found"; "not tested"
+            subjects are alike in the expected fields to tell it from them); "unconfirmed" (nearly found, see
+            :mod:`~fiftyone_daebias.report.pool`); "expected" (named as an expected difference); "not blind" (the
+            cluster was made from this field, or from one that goes with it, so a test means nothing); "not found";
+            "not tested"
         measure: "Cramér's V" or "Cliff's delta"
         effect: its value
         interval: 95 % interval, subjects as the units

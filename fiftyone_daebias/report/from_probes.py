@@ -93,9 +93,7 @@ def _claim(row: ProbeResult, run_key: str, config: dict, drawn: int) -> Claim:
             return "unconfirmed"
         if row.field in adjusted_for:
             return "expected"
-        if not adjusted_for or within and adjusted and adjusted.better[0] > 0:
-            return "found"
-        return _given(adjusted)
+        return _given(adjusted, within) if adjusted_for else "found"
 
     group = f", {row.group}" if row.group else ""
     finding = Finding(
@@ -112,10 +110,13 @@ def _claim(row: ProbeResult, run_key: str, config: dict, drawn: int) -> Claim:
     return Claim(finding, within, judge, FAMILY, int(config.get("n_permutations") or drawn), redo)
 
 
-def _given(adjusted) -> str:
-    """What a field is that is found, but not among subjects alike: explained on evidence, or not to be told apart."""
+def _given(adjusted, within: bool) -> str:
+    """What a field that is found is among subjects alike: found, explained on evidence, or not to be told apart."""
     said = str(getattr(adjusted, "verdict", "") or "")
-    return "explained" if said.startswith("explained") else "inseparable"
+    if said.startswith("explained"):
+        return "explained"
+    alike = adjusted is not None and not said.startswith("too few")
+    return "found" if alike and within and adjusted.better[0] > 0 else "inseparable"
 
 
 def _group(row: ProbeResult, by: str) -> Selector:

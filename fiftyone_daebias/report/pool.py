@@ -15,6 +15,8 @@ import numpy as np
 from ..probes.permutation import benjamini_hochberg
 from .finding import LEVEL, Finding, existing
 
+#: what is found at this false-discovery rate, and not at the level, is unconfirmed: more people may tell
+NEARLY = 0.2
 #: what is said of verdicts that are given right after a step
 PROVISIONAL = "verdicts are provisional: whatever is tested on this dataset later is corrected together with this"
 
@@ -62,9 +64,10 @@ def settle(claims: list[Claim]) -> tuple[list[Finding], int, str]:
 
     The p-values and those within strata are corrected as two families of the
     same size (Benjamini-Hochberg); a test that has no version within strata
-    enters both with its only p-value. A test that would hold alone, but not
-    among all, is "unconfirmed"; so is one whose p-value is as small as its
-    permutations allow and yet too large: they were too few for so many tests.
+    enters both with its only p-value. What would be found alone, and at a
+    false-discovery rate of :data:`NEARLY`, is "unconfirmed"; so is what has a p-value as small
+    as its permutations allow and yet too large: they were too few for so many
+    tests.
     Claims of older statistics take no part.
 
     Returns:
@@ -97,8 +100,7 @@ def _settled(claim: Claim, q: float, q_within: float, n: int) -> Finding:
     p = claim.finding.evidence.p
     evidence = replace(claim.finding.evidence, q=q, q_within=q_within)
     verdict, notes = claim.judge(q <= LEVEL, q_within <= LEVEL), claim.finding.notes
-    alone = claim.judge(p <= LEVEL, (claim.p_within if claim.p_within == claim.p_within else p) <= LEVEL)
-    if verdict == "not found" and alone != "not found":
+    if verdict == "not found" and claim.judge(q <= NEARLY and p <= LEVEL, True) not in ("not found", "unconfirmed"):
         verdict = "unconfirmed"
     if starved(claim, p, q) or starved(claim, claim.p_within, q_within):
         best = claim.judge(True, True)

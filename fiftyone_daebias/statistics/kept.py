@@ -17,7 +17,7 @@ class Kept:
     Attributes:
         share: adjusted over raw difference, on the same subjects; NaN where nobody can be compared
         interval: its 95 % interval, subjects resampled; NaN where the raw difference is too unsure to be shared out
-        n_subjects: subjects whose stratum has both sides
+        n_subjects: subjects whose stratum has both sides, and values that differ
     """
 
     share: float = float("nan")
@@ -46,8 +46,12 @@ def kept_share(
         n_bootstrap: draws of the subjects
         seed: seed of the draws
     """
-    both = [s for s in np.unique(strata[strata >= 0]) if 0 < inside[strata == s].sum() < (strata == s).sum()]
-    rows = np.flatnonzero(np.isin(strata, both))
+    # a stratum compares somebody where it has both sides, and values that differ
+    telling = [
+        s for s in np.unique(strata[strata >= 0])
+        if 0 < inside[strata == s].sum() < (strata == s).sum() and len(np.unique(values[strata == s])) > 1
+    ]
+    rows = np.flatnonzero(np.isin(strata, telling))
     if not len(rows):
         return Kept()
     inside, values, subjects, strata = inside[rows], values[rows], subjects[rows], strata[rows]
