@@ -67,8 +67,8 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ),
     (
         "unconfirmed",
-        "Nearly found: p is at most 0.05 and q at most 0.2; or its interval holds chance; or nobody knows what the group "
-        "was drawn by; or there were too few permutations for so many tests.",
+        "Nearly found: p is at most 0.05 and q at most 0.2; or its interval holds chance; or nobody knows what the "
+        "group was drawn by; or there were too few permutations for so many tests.",
     ),
     (
         "not blind",
