@@ -6,6 +6,8 @@ import numpy as np
 from scipy.special import chndtr
 from scipy.stats import norm, t
 
+#: weight of an imagined subject that lies as far on the other side as can be, in the variance of delta
+FAR = 0.06
 #: values of V and of delta that intervals are made of
 _V, _DELTA = np.r_[0.0, np.linspace(0.002, 0.999, 500)], np.linspace(-1.0, 1.0, 2001)
 
@@ -57,7 +59,9 @@ def v_interval(
     few = n / max(n - k, 1) * fewest / (fewest - 1)
     scale1 = min(2.0, few * n * variance / (4 * phi2)) if phi2 > 1e-9 else scale0
     x = _V**2
-    rising = scale0 + (scale1 - scale0) * (np.minimum(1.0, x / guess) if guess > 0 else 0.0)
+    part = np.minimum(1.0, x / guess) if guess > 0 else np.zeros_like(x)
+    # where the margins are unequal the variance changes with V, else with its square: the wider of both
+    rising = scale0 + np.maximum((scale1 - scale0) * part, (scale1 - scale0) * np.sqrt(part))
     scale = np.maximum(np.where(x <= guess, rising, scale1 * (1 - x) / max(1 - guess, 1e-9)), 1e-3)
     freedom = np.maximum(n * share * (1 - x) / scale, 1e-3)
     below = chndtr(n * phi2 / scale, freedom, n * x / scale)
@@ -119,7 +123,9 @@ def delta_interval(
     sizes = [len(np.unique(index[m])) for m in (inside, ~inside)]
     if min(sizes) < 2:
         return delta, (-1.0, 1.0)
-    parts = [float((u**2).sum()) * n / (n - 1) for u, n in zip(pull, sizes, strict=True)]
+    # a fraction of a subject at the far end: among few, those who lie there may all be missing
+    parts = [(float((u**2).sum()) * n**2 / (n - 1) + FAR * (1 + abs(delta)) ** 2 / n) / (n + FAR)
+             for u, n in zip(pull, sizes, strict=True)]
     variance = max(sum(parts) + 2 * float((pull[0] * pull[1]).sum()), 0.0)
     freedom = sum(parts) ** 2 / max(sum(v**2 / (n - 1) for v, n in zip(parts, sizes, strict=True)), 1e-300)
     usual = _hanley_mcneil(np.array([delta]), sizes)[0]
