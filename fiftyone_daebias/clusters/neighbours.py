@@ -98,10 +98,10 @@ def _p_value(values, units, rows, nearest, weights, score, n_permutations, rng) 
     """Who is whose neighbour stays; the values move between the units that have one."""
     known = np.flatnonzero(values >= 0)
     as_well = 0
-    moves = exchange(units[known], values[known], n_permutations, rng)
+    moves = exchange(units[known], values[known])
     if moves.impossible:
         return float("nan")
-    for order in moves.orders:
+    for order in moves.draw(n_permutations, rng):
         moved = np.array(values)
         moved[known] = values[known[order]]
         as_well += float(np.average(moved[nearest] == moved[rows], weights=weights)) >= score - 1e-9

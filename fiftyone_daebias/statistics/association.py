@@ -190,7 +190,7 @@ def _statistics(columns, values, n_classes, subjects, strata, covariates, n_perm
     """Statistics of all columns, observed and permuted, (1 + n_permutations, g); ``None`` where nothing can move."""
     weights = subject_weights(subjects)
     index = np.zeros(len(values), int) if strata is None else np.unique(strata, return_inverse=True)[1]
-    moves = exchange(subjects, values, n_permutations, rng, strata)
+    moves = exchange(subjects, values, strata)
     if moves.impossible:
         return None, moves
     member = centred(columns.astype(np.float64), weights, index)
@@ -203,13 +203,15 @@ def _statistics(columns, values, n_classes, subjects, strata, covariates, n_perm
     labels = centred(label_columns(values, n_classes), weights, index)
     spread = np.sqrt(np.maximum((weights[:, None] * labels**2).sum(axis=0), 1e-12))
     # the rarest class would dominate a χ² when a single subject has it; every class keeps its own variance
-    order = np.vstack([np.arange(len(values)), moves.orders])
-    statistics = np.zeros((len(order), columns.shape[1]))
-    for column, sd in zip(labels.T, spread, strict=True):
-        scaled = (column / sd).astype(np.float32)
-        for first in range(0, len(order), BLOCK):
-            part = order[first : first + BLOCK]
-            statistics[first : first + BLOCK] += (scaled[part] @ member).astype(np.float64) ** 2
+    scaled = (labels / spread).astype(np.float32)
+    statistics = np.zeros((1 + n_permutations, columns.shape[1]))
+    for first in range(0, 1 + n_permutations, BLOCK):
+        n = min(BLOCK, 1 + n_permutations - first)
+        order = moves.draw(n, rng)
+        if not first:
+            order[0] = np.arange(len(values))
+        for column in scaled.T:
+            statistics[first : first + n] += (column[order] @ member).astype(np.float64) ** 2
     # products of float32 that should be 0 are not quite; the statistic is at most the group's own size
     statistics[statistics < 1e-9 * size] = 0.0
     return statistics, moves

@@ -25,23 +25,27 @@ BLOCK = 200
 
 @dataclass(frozen=True)
 class Exchange:
-    """Permutations of labels.
+    """What may change places with what; draws permutations of it.
 
     Attributes:
-        orders: the sample whose label each sample gets, int32 (n_permutations, n)
+        index: subject of each sample, 0, 1, 2 …, (m,)
+        stratum: stratum of each sample, 0, 1, 2 …, (m,)
+        groups: subjects whose labels may change places with one another
         n_movable: subjects whose labels can become others
         within: whether labels are shuffled within subjects
         between: whether labels change places between subjects
     """
 
-    orders: np.ndarray
+    index: np.ndarray
+    stratum: np.ndarray
+    groups: tuple[np.ndarray, ...]
     n_movable: int
     within: bool
     between: bool
 
     @property
     def words(self) -> str:
-        """What was exchanged."""
+        """What is exchanged."""
         if self.within and self.between:
             return "labels exchanged between subjects and within them"
         return "labels exchanged within subjects" if self.within else "subjects exchanged"
@@ -53,21 +57,33 @@ class Exchange:
             return ""
         return f"the labels of only {self.n_movable} subjects could change places ({FEWEST_MOVABLE} are needed)"
 
+    def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """``n`` permutations: the sample whose label each sample gets, int32 (n, m)."""
+        counts = np.bincount(self.index)
+        starts = np.r_[0, np.cumsum(counts)[:-1]]
+        order = np.lexsort((self.stratum, self.index))
+        place = np.empty(len(self.index), int)  # how-manieth sample of its subject
+        place[order] = np.arange(len(self.index)) - np.repeat(starts, counts)
+        source = np.tile(np.arange(len(counts)), (n, 1))
+        for members in self.groups:
+            source[:, members] = rng.permuted(np.tile(members, (n, 1)), axis=1)
+        out = np.empty((n, len(self.index)), np.int32)
+        step = 1 if self.within else BLOCK
+        for k in range(0, n, step):
+            if self.within:
+                order = np.lexsort((rng.random(len(self.index)), self.stratum, self.index))
+            giver = source[k : k + step, self.index]
+            out[k : k + step] = order[starts[giver] + place % counts[giver]]
+        return out
 
-def exchange(
-    subjects: np.ndarray, labels: np.ndarray, n: int, rng: np.random.Generator, strata: np.ndarray | None = None
-) -> Exchange:
-    """Draws permutations of labels.
+
+def exchange(subjects: np.ndarray, labels: np.ndarray, strata: np.ndarray | None = None) -> Exchange:
+    """Finds out what may change places.
 
     Args:
         subjects: subject of each sample, (m,)
         labels: label of each sample, (m,) or (m, k)
-        n: permutations
-        rng: random generator
         strata: stratum of each sample, (m,); labels change places only within a stratum
-
-    Returns:
-        the permutations, and how many subjects they can change
     """
     subjects, labels = np.asarray(subjects), np.asarray(labels)
     names, index, counts = np.unique(subjects, return_inverse=True, return_counts=True)
@@ -75,12 +91,9 @@ def exchange(
     stratum = np.zeros(len(index), int) if strata is None else np.unique(strata, return_inverse=True)[1].ravel()
     order = np.lexsort((stratum, index))
     starts = np.r_[0, np.cumsum(counts)[:-1]]
-    place = np.empty(len(index), int)
-    place[order] = np.arange(len(index)) - np.repeat(starts, counts)
     first = order[starts]
     constant = bool((code == code[first][index]).all())
     layered = not (stratum == stratum[first][index]).all()
-    groups = defaultdict(list)
     if constant and not layered:
         sets, keys = code[first].tolist(), [(s,) for s in stratum[first].tolist()]
         within = np.zeros(len(names), bool)
@@ -91,23 +104,17 @@ def exchange(
         sizes = np.zeros(len(names), int) if constant else np.log2(counts).astype(int)
         keys = [tuple(stratum[b].tolist()) if layered else (int(n), int(stratum[b[0]]))
                 for b, n in zip(blocks, sizes, strict=True)]
+    groups = defaultdict(list)
     for s, key in enumerate(keys):
         groups[key].append(s)
+    # subjects that all have the same set of labels change nothing by changing places
+    apart = [np.array(m) for m in groups.values() if len({sets[s] for s in m}) > 1]
     between = np.zeros(len(names), bool)
-    for members in groups.values():
-        between[members] = len({sets[s] for s in members}) > 1
-    source = np.tile(np.arange(len(names)), (n, 1))
-    for members in groups.values():
-        if between[members].any():
-            source[:, members] = rng.permuted(np.tile(np.array(members), (n, 1)), axis=1)
-    out = np.empty((n, len(index)), np.int32)
-    step = 1 if within.any() else BLOCK
-    for k in range(0, n, step):
-        if within.any():
-            order = np.lexsort((rng.random(len(index)), stratum, index))
-        giver = source[k : k + step, index]
-        out[k : k + step] = order[starts[giver] + place % counts[giver]]
-    return Exchange(out, int((between | within).sum()), bool(within.any()), bool(between.any()))
+    for members in apart:
+        between[members] = True
+    return Exchange(
+        index, stratum, tuple(apart), int((between | within).sum()), bool(within.any()), bool(between.any())
+    )
 
 
 def _set_of(labels: np.ndarray, layers: np.ndarray) -> tuple:

@@ -12,9 +12,9 @@ RNG = np.random.default_rng
 def test_constant_labels_stay_constant_within_subjects():
     subjects = np.repeat(np.arange(20), [1, 2, 3, 4] * 5)
     labels = RNG(0).integers(0, 2, 20)[subjects]
-    moves = exchange(subjects, labels, 50, RNG(1))
+    moves = exchange(subjects, labels)
     assert moves.words == "subjects exchanged" and moves.n_movable == 20
-    for order in moves.orders:
+    for order in moves.draw(50, RNG(1)):
         moved = labels[order]
         assert all(len(set(moved[subjects == s])) == 1 for s in range(20))
 
@@ -24,11 +24,12 @@ def test_the_same_set_in_every_subject_moves_within_them_whatever_the_order_of_r
     labels = np.tile(["neck", "back"], 30)
     rows = RNG(3).permutation(60)
     for s, v in ((subjects, labels), (subjects[rows], labels[rows])):
-        moves = exchange(s, v, 40, RNG(1))
+        moves = exchange(s, v)
         assert moves.words == "labels exchanged within subjects" and moves.n_movable == 30
-        for order in moves.orders:
+        orders = moves.draw(40, RNG(1))
+        for order in orders:
             assert all(set(v[order][s == k]) == {"neck", "back"} for k in range(30))
-        assert len({tuple(v[o]) for o in moves.orders}) == 40
+        assert len({tuple(v[o]) for o in orders}) == 40
 
 
 def test_strata_are_kept_also_where_they_vary_within_subjects():
@@ -36,8 +37,8 @@ def test_strata_are_kept_also_where_they_vary_within_subjects():
     subjects = np.repeat(np.arange(24), 3)
     strata = np.tile([0, 0, 1], 24)
     labels = rng.integers(0, 2, 72)
-    moves = exchange(subjects, labels, 60, rng, strata)
-    for order in moves.orders:
+    moves = exchange(subjects, labels, strata)
+    for order in moves.draw(60, rng):
         assert (strata[order] == strata).all()
         for s in (0, 1):
             assert sorted(labels[order][strata == s]) == sorted(labels[strata == s])
@@ -46,7 +47,7 @@ def test_strata_are_kept_also_where_they_vary_within_subjects():
 def test_what_cannot_move_is_no_test():
     subjects, rng = np.arange(40), RNG(0)
     labels = rng.integers(0, 2, 40)
-    alone = exchange(subjects, labels, 20, rng, strata=subjects)
+    alone = exchange(subjects, labels, subjects)
     assert alone.n_movable == 0 and "only 0 subjects could change places" in alone.impossible
     p, moves = association_test(labels[:, None] == 1, labels, 2, subjects, strata=subjects, n_permutations=99, rng=rng)
     assert np.isnan(p[0]) and moves.impossible
