@@ -27,6 +27,9 @@ _KINDS = (
     (schema.FINDING_REVIEW_RUN, "review"), (schema.SHARED_RUN_PREFIX, "shared bundle"), (OUTLIERS, "outliers"),
 )
 
+#: kinds of runs whose statistics have a version
+TESTING = ("probe", "disagreements", "cluster tests", "drift", "re-identification", "image quality", "case mix")
+
 
 @dataclass(frozen=True)
 class StoredRun:
@@ -42,6 +45,7 @@ class StoredRun:
         views: saved views that it made
         brain_keys: maps and indexes that it made
         evaluations: evaluations that it made
+        outdated: whether it tested something with older statistics than this version's: it is to be run again
     """
 
     key: str
@@ -53,6 +57,7 @@ class StoredRun:
     views: tuple[str, ...] = ()
     brain_keys: tuple[str, ...] = ()
     evaluations: tuple[str, ...] = ()
+    outdated: bool = False
 
     def to_dict(self) -> dict:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in self.__dict__.items()}
@@ -88,9 +93,12 @@ class RunList:
         if not self.runs:
             return self.done or "no runs: nothing was computed on this dataset yet"
         cells = [("run", "what", "made (UTC)", "size", "goes with it")]
-        cells += [(r.key, r.kind, r.created.replace("T", " ")[:16], size_words(r.size), r.belongings or "-")
-                  for r in self.runs]
-        return "\n".join([*([self.done] if self.done else []), *table_lines(cells)])
+        cells += [(r.key, r.kind + (", made by an older version" if r.outdated else ""),
+                   r.created.replace("T", " ")[:16], size_words(r.size), r.belongings or "-") for r in self.runs]
+        old = sum(r.outdated for r in self.runs)
+        lines = [f"{old} made by an older version, whose statistics are no longer trusted: 'daebias audit' runs these "
+                 "steps again"] if old else []
+        return "\n".join([*([self.done] if self.done else []), *table_lines(cells), *lines])
 
 
 def runs(
@@ -224,7 +232,7 @@ class _Belongings:
             tuple(dict.fromkeys([*tags, *owns.get("tags", ())])),
             tuple(v for v in dict.fromkeys([*views, *owns.get("views", ())]) if v in self.views),
             tuple(b for b in dict.fromkeys([*brain, *owns.get("brain_keys", ())]) if b in self.brain),
-            tuple(evaluations),
+            tuple(evaluations), kind in TESTING and store.is_outdated(facts.config),
         )
 
 

@@ -6,6 +6,9 @@ own names (``sex``, ``age``, ``site`` …) and are not listed here.
 
 SCHEMA_VERSION = 1
 
+#: version of the statistics behind stored runs: p-values of different versions are never corrected together
+STATISTICS_VERSION = 2
+
 #: key of this package's facts in ``dataset.info``
 INFO_KEY = "daebias"
 
@@ -66,7 +69,7 @@ PANEL_NAME = "cohort_audit"  # the panel's name in workspaces
 DUPLICATE_FIELD = "daebias_duplicate_group"  # samples with the same value are copies of one another
 SYNTHETIC_FIELD = "daebias_synthetic"  # dict: parents, place between them, run; on synthetic samples only
 SYNTHETIC_VECTORS = "daebias_synthetic_embedding"  # their embedding, kept apart from that of real samples
-LOCKED_FIELD = "daebias_half"  # "exploration" | "confirmation", by subject, locked before a map is drawn
+LOCKED_FIELD = "daebias_half"  # "exploration" | "confirmation": written by statistics version 1, only read
 
 TAG_PREFIX = "daebias:"
 TAG_OPPOSITE = "daebias:opposite:"  # + field: the probe puts the sample on the other side of its own label

@@ -7,6 +7,7 @@ docstrings, so parameter names and defaults cannot drift apart.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import re
@@ -33,6 +34,7 @@ class Verb:
         on_ticked: whether it acts on the samples ticked in the grid, if there are any, and not on the view
         opens: ``"package.module:function"`` that opens what the command line's first word names, where that may be more
             than a dataset
+        tests: whether its result holds verdicts, which are then given over everything that was tested on the dataset
     """
 
     command: str
@@ -44,6 +46,7 @@ class Verb:
     in_app: bool = True
     on_ticked: bool = False
     opens: str = ""
+    tests: bool = False
 
     @property
     def name(self) -> str:
@@ -51,8 +54,8 @@ class Verb:
         return self.function.partition(":")[2]
 
     def load(self) -> Callable:
-        """Imports the function."""
-        return _load(self.function)
+        """Imports the function; of a verb that tests, one whose result has its final verdicts."""
+        return _settling(self.function) if self.tests else _load(self.function)
 
     def load_opener(self) -> Callable | None:
         """Imports the function that opens what the command line's first word names, if the verb has its own."""
@@ -62,6 +65,19 @@ class Verb:
 def _load(path: str) -> Callable:
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(f"{__package__}.{module}"), name)
+
+
+@cache
+def _settling(path: str) -> Callable:
+    function = _load(path)
+
+    @functools.wraps(function)
+    def run(samples, *args, **kwargs):
+        from .report.settled import settle_result
+
+        return settle_result(samples, function(samples, *args, **kwargs))
+
+    return run
 
 
 VERBS: tuple[Verb, ...] = (
@@ -77,10 +93,11 @@ VERBS: tuple[Verb, ...] = (
     Verb("reconstruction", "dae.reconstruction:reconstruction", "How well does the model reconstruct?",
          icon="compare", delegate=True),
     Verb("embed", "embeddings.compute:compute_dae_embeddings", "Compute DAE embeddings", delegate=True),
-    Verb("case-mix", "clusters.case_mix:case_mix", "Do sites see the same people?", icon="diversity_3"),
-    Verb("quality", "quality.verb:image_quality", "Measure image quality", icon="high_quality", delegate=True),
-    Verb("probe", "probes.verb:probe", "Probe a field", icon="troubleshoot"),
-    Verb("probe-all", "probes.verb:probe_all", "Probe every field", icon="fact_check", delegate=True),
+    Verb("case-mix", "clusters.case_mix:case_mix", "Do sites see the same people?", icon="diversity_3", tests=True),
+    Verb("quality", "quality.verb:image_quality", "Measure image quality", icon="high_quality", delegate=True,
+         tests=True),
+    Verb("probe", "probes.verb:probe", "Probe a field", icon="troubleshoot", tests=True),
+    Verb("probe-all", "probes.verb:probe_all", "Probe every field", icon="fact_check", delegate=True, tests=True),
     Verb("disagreements", "probes.disagreements:disagreements", "Label error or true anatomy?", icon="rule"),
     Verb("subgroups", "probes.subgroups:subgroups", "Score a probe by group", icon="groups", delegate=True),
     Verb("transfer", "probes.transfer:transfer", "Probe across groups", icon="swap_horiz", delegate=True),
@@ -90,9 +107,10 @@ VERBS: tuple[Verb, ...] = (
     Verb("name-cluster", "clusters.naming:name_cluster", "Name the lassoed cluster", icon="highlight_alt",
          on_ticked=True),
     Verb("clusters", "clusters.manage:clusters", "List and edit clusters", icon="workspaces"),
-    Verb("test-clusters", "clusters.tested:test_clusters", "What is it? Test clusters", icon="biotech"),
-    Verb("drift", "clusters.timeline:drift", "Changes over time", icon="timeline", delegate=True),
-    Verb("reidentify", "clusters.reidentify:reidentify", "Could someone be re-identified?", icon="fingerprint"),
+    Verb("test-clusters", "clusters.tested:test_clusters", "What is it? Test clusters", icon="biotech", tests=True),
+    Verb("drift", "clusters.timeline:drift", "Changes over time", icon="timeline", delegate=True, tests=True),
+    Verb("reidentify", "clusters.reidentify:reidentify", "Could someone be re-identified?", icon="fingerprint",
+         tests=True),
     Verb("similar", "clusters.similar:similar", "Similar cases", icon="image_search"),
     Verb("train-baseline", "baselines.verb:train_baseline", "Train a baseline", icon="model_training", delegate=True),
     Verb("compare", "baselines.compare:compare", "Compare embeddings", icon="leaderboard", delegate=True),

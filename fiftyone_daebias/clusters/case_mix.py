@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,12 +10,10 @@ import pandas as pd
 from .. import schema, store
 from ..errors import InputError
 from ..plain import plain
-from ..probes.design import make_design
 from ..probes.fields import make_target
-from ..probes.permutation import benjamini_hochberg, permutation_test
 from ..progress import Progress, start
+from ..statistics.association import Effect, effect_of, omnibus_test
 from ..text_table import table_lines
-from .association import Effect, effect_of, label_columns
 from .sites import site_fields
 
 LEVEL = 0.05
@@ -35,14 +33,14 @@ class CaseMixRow:
     Attributes:
         field: what people differ in
         over: the field with sites
-        verdict: "found", "not found" or "not tested"
+        verdict: "not tested"; else "" until it is settled over everything tested on the dataset
         site: the site that differs most from the others
         measure: "Cramér's V" for classes, "Cliff's delta" for numbers
         effect: that site against the others; the largest of all sites, so rather too large
-        interval: its 95 % subject-bootstrap interval
+        interval: covers all sites' effects together with 95 %, so it may be read although the site was picked
         words: the difference in words
         p: permutation p-value over all sites, subjects exchanged
-        q: p after Benjamini-Hochberg
+        q: p after correction over everything tested on the dataset
         n_subjects: subjects
         note: why there is no number
     """
@@ -66,12 +64,13 @@ class CaseMixRow:
 
 @dataclass(frozen=True)
 class CaseMix:
-    """All pairs, the most uneven first."""
+    """All pairs, the most uneven first; ``correction`` says what the q-values span."""
 
     rows: tuple[CaseMixRow, ...]
+    correction: str = ""
 
     def to_dict(self) -> dict:
-        return {"rows": [r.to_dict() for r in self.rows]}
+        return {"rows": [r.to_dict() for r in self.rows], "correction": self.correction}
 
     def __str__(self) -> str:
         cells = [("people's", "over", "verdict", "differs most", "effect", "95 % interval", "p", "q", "subjects")]
@@ -86,7 +85,7 @@ class CaseMix:
         lines += [f"not tested: {r.field} over {r.over}: {r.note}" for r in self.rows if r.verdict == "not tested"]
         if any(r.verdict == "found" for r in self.rows):
             lines.append("what images tell of these sites may be told by their people: adjust for the fields found")
-        return "\n".join(lines)
+        return "\n".join([*lines, self.correction]).rstrip()
 
 
 def case_mix(
@@ -143,13 +142,7 @@ def case_mix(
             row = CaseMixRow(field, site, note=f"{mixed} varies within subjects")
             rows.append(row if mixed else _row(field, site, table, names, n_permutations, np.random.default_rng(seed)))
             task.advance(note=f"{field} over {site}")
-    q = benjamini_hochberg(np.array([r.p for r in rows]))
-    rows = [
-        replace(r, q=float(v), verdict=r.verdict if r.p != r.p else "found" if v <= LEVEL else "not found")
-        for r, v in zip(rows, q, strict=True)
-    ]
-    order = ("found", "not found", "not tested")
-    result = CaseMix(tuple(sorted(rows, key=lambda r: (order.index(r.verdict), r.q if r.q == r.q else 2))))
+    result = CaseMix(tuple(sorted(rows, key=lambda r: r.p if r.p == r.p else 2)))
     store.save_run(
         samples, schema.CASE_MIX_RUN,
         {"expected": people, "over": places, "n_permutations": n_permutations, "seed": seed},
@@ -183,10 +176,13 @@ def _row(field: str, site: str, table: pd.DataFrame, names: np.ndarray, n_permut
     if len(held) < 2:
         return CaseMixRow(field, site, note=f"{field} is known at one {site} only")
     one_hot = (sites[:, None] == held).astype(np.float32)
-    labels = label_columns(target.values, len(target.classes))
-    p, _ = permutation_test(make_design(one_hot, "linear"), labels, owners, n_permutations=n_permutations, rng=rng)
+    p, moves = omnibus_test(
+        one_hot, target.values, len(target.classes), owners, n_permutations=n_permutations, rng=rng
+    )
+    if p != p:
+        return CaseMixRow(field, site, note=moves.impossible or "no permutation changes anything")
     effects = [
-        effect_of(sites == s, target.values, target.classes, owners, n_bootstrap=300, rng=rng) for s in held
+        effect_of(sites == s, target.values, target.classes, owners, level=1 - LEVEL / len(held)) for s in held
     ]
     best: Effect = max(effects, key=lambda e: abs(np.nan_to_num(e.value)))
     words = best.words.replace("inside", "there").replace("outside", "elsewhere")

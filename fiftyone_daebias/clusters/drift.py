@@ -96,7 +96,8 @@ def change_points(
         advance: called after each scan
 
     Returns:
-        p-value of "nothing changes at any time" (NaN: too few dates or subjects), and the changes in order of time
+        p-value of "nothing changes at any time" (NaN: too few dates or subjects, or nobody to exchange), and the
+        changes in order of time
     """
     order = np.argsort(dates, kind="stable")
     points, dates = points[order], dates[order]
@@ -112,10 +113,12 @@ def change_points(
         if tau:
             null = null_scans(part, when, strata[a:b], n_permutations, rng)
             p = float((1 + (null >= value * (1 - 1e-9)).sum()) / (1 + n_permutations))
+            if np.allclose(null, value, rtol=1e-9, atol=0):
+                p = float("nan")  # nobody can change places with anybody: no test
         if (a, b) == (0, len(dates)):
             first_p = p
         # the first test alone decides whether anything changed; each further one is an extra chance to be wrong
-        if not tau or p > (level if not changes else level / LATER):
+        if not tau or not p <= (level if not changes else level / LATER):
             continue
         n1, n2 = tau, len(part) - tau
         size = np.sqrt(max(0.0, (value - part.shape[1]) * len(part) / (n1 * n2)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from .. import store
-from ..cohort.halves import lock_halves
 from ..errors import InputError
 from ..progress import Progress, listening
 from . import named
@@ -69,7 +68,6 @@ def name_cluster(
     if drawn_on and drawn_on not in store.map_runs(samples):
         known = ", ".join(store.map_runs(samples)) or "none"
         raise InputError(f"there is no map {drawn_on!r} any more; maps: {known}")
-    lock_halves(samples)
     subjects = set(store.read_subjects(samples))
     if len(subjects) == 1:
         told.say(f"all members are of one subject ({len(samples)} samples): it cannot be tested")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..probes.permutation import subject_permutations
 from ..probes.scores import bootstrap_weights, percentile_interval, subject_weights
+from ..statistics.exchange import exchange
 
 NEAREST, PERMUTATIONS = 5, 999
 
@@ -25,7 +25,7 @@ class Telling:
         chance5: ``top5`` of neighbours drawn at random
         n_samples: samples asked
         n_subjects: subjects asked
-        p: share of permutations of the subjects' values that are told as well by the nearest; NaN in older runs
+        p: share of permutations of the values that are told as well by the nearest; NaN where none can change places
     """
 
     top1: float
@@ -37,11 +37,6 @@ class Telling:
     n_samples: int
     n_subjects: int
     p: float = float("nan")
-
-    @property
-    def told(self) -> bool:
-        """Whether neighbours tell the value beyond chance, at a level of 0.05."""
-        return self.interval1[0] > self.chance1 and not self.p > 0.05
 
 
 def telling(
@@ -103,11 +98,19 @@ def _p_value(values, units, rows, nearest, weights, score, n_permutations, rng) 
     """Who is whose neighbour stays; the values move between the units that have one."""
     known = np.flatnonzero(values >= 0)
     as_well = 0
-    for order in subject_permutations(units[known], values[known], n_permutations, rng):
+    moves = exchange(units[known], values[known])
+    if moves.impossible:
+        return float("nan")
+    for order in moves.draw(n_permutations, rng):
         moved = np.array(values)
         moved[known] = values[known[order]]
         as_well += float(np.average(moved[nearest] == moved[rows], weights=weights)) >= score - 1e-9
     return (1 + as_well) / (1 + n_permutations)
+
+
+def n_with_partner(values: np.ndarray, subjects: np.ndarray, same_subject: bool) -> int:
+    """Samples that share their value with another sample (of another subject, unless subjects are asked)."""
+    return int(((values >= 0) & (_n_partners(values, subjects, same_subject) > 0)).sum())
 
 
 def _n_partners(values: np.ndarray, subjects: np.ndarray, same_subject: bool) -> np.ndarray:

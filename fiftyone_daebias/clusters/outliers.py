@@ -1,4 +1,4 @@
-"""The verb ``tag``: samples that look like nobody else's, as a whole or in one place."""
+"""The verb ``tag``: a list to look at, of samples far from all others, as a whole or in one place."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class OutlierResult:
         tagged: ids of the tagged samples, the strangest first
         scores: their scores
         n_samples: samples scored
-        threshold: score from which a sample is tagged
+        threshold: score from which a sample is tagged; a place on a list, no level of a test
         local: ids of the samples tagged for one strange place, the strangest first
         alike: groups that share a strange place
         note: why places were not looked at; "" if they were
@@ -71,7 +71,8 @@ class OutlierResult:
     def __str__(self) -> str:
         text = f"{len(self.tagged):,} of {self.n_samples:,} samples tagged {self.tag!r} (score >= {self.threshold:g})"
         strangest = [f"{i} ({s:.1f})" for i, s in zip(self.tagged[:3], self.scores, strict=False)]
-        text += "; strangest: " + ", ".join(strangest) if strangest else ""
+        text += "; the first: " + ", ".join(strangest) if strangest else ""
+        text += "\na list to look at, the farthest first: some people are always far from all others"
         if self.note:
             return f"{text}\n{self.note}"
         text += f"\n{len(self.local):,} have something in one place that similar samples do not; "
@@ -92,10 +93,11 @@ def tag_outliers(
     subject_field: str | None = None,
     progress: Progress | None = None,
 ) -> OutlierResult:
-    """Tags samples that look like nobody else's, and those with something in one place that similar samples lack.
+    """Lists samples that are far from all others, and those with something in one place that similar samples lack.
 
-    A sample is an outlier, tag "daebias:outlier", when its vector is far from
-    those of all other subjects. A burned-in letter, a cable or a tilted frame
+    It is a list to look at, the farthest first, and no test: some people are
+    always far from all others. A sample is on it, tag "daebias:outlier", when
+    its vector is far from those of all other subjects. A burned-in letter, a cable or a tilted frame
     hardly moves the vector: so every picture is also compared, place by place,
     with those of the 20 most similar samples of other subjects. What fewer than
     four of them have near the same place is a local outlier, tag
@@ -107,7 +109,7 @@ def tag_outliers(
         samples: a dataset or view with embeddings
         vectors: the vector field to look at
         neighbors: how many nearest samples of other subjects to compare vectors with
-        threshold: score, in robust standard deviations, from which a sample is tagged
+        threshold: score from which a sample is on the list: robust standard deviations of the log distance to others
         local: whether to compare pictures place by place too
         subject_field: field that names the subject; default: as registered, else guessed by name
 

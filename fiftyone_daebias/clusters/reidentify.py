@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from .. import schema, store
 from ..errors import InputError
 from ..progress import Progress, start
 from ..text_table import table_lines
-from .neighbours import Telling, telling
+from .neighbours import Telling, n_with_partner, telling
 from .sites import site_fields
 from .timeline import _DATES, as_years
 
@@ -25,24 +25,29 @@ class Reidentification:
     Attributes:
         rows: ``{what: Telling}``
         skipped: ``{what: why it could not be asked}``
+        verdicts: ``{what: verdict}`` over everything tested on the dataset
+        correction: what that spans, in words
     """
 
     rows: dict[str, Telling]
     skipped: dict[str, str]
+    verdicts: dict[str, str] = field(default_factory=dict)
+    correction: str = ""
 
     def to_dict(self) -> dict:
-        return {"rows": {k: asdict(t) for k, t in self.rows.items()}, "skipped": dict(self.skipped)}
+        return {"rows": {k: asdict(t) for k, t in self.rows.items()}, "skipped": dict(self.skipped),
+                "verdicts": dict(self.verdicts), "correction": self.correction}
 
     def __str__(self) -> str:
         lines = []
         if self.rows:
             cells = [("what", "told by nearest", "95 % interval", "chance", "p", "among nearest 5", "chance",
-                      "beyond chance", "subjects", "samples")]
+                      "verdict", "subjects", "samples")]
             for what, t in self.rows.items():
-                beyond = "yes" if t.told else "not seen"
                 cells.append((
                     what, f"{t.top1:.1%}", f"{t.interval1[0]:.1%} to {t.interval1[1]:.1%}", f"{t.chance1:.1%}",
-                    f"{t.p:.3f}", f"{t.top5:.1%}", f"{t.chance5:.1%}", beyond, f"{t.n_subjects:,}", f"{t.n_samples:,}",
+                    f"{t.p:.3f}", f"{t.top5:.1%}", f"{t.chance5:.1%}", self.verdicts.get(what, ""),
+                    f"{t.n_subjects:,}", f"{t.n_samples:,}",
                 ))
             lines += table_lines(cells)
         lines += [f"not asked: {what}: {why}" for what, why in self.skipped.items()]
@@ -51,6 +56,7 @@ class Reidentification:
             "has the same value. Whoever holds embeddings and a few known samples can do this; share map coordinates "
             "or nothing where persons are told."
         )
+        lines += [self.correction] if self.correction else []
         return "\n".join(lines)
 
 
@@ -93,8 +99,8 @@ def reidentify(
         fields = site_fields(known)
     table = store.read_table(samples, list(fields)).reindex(ids)
     asked: dict[str, np.ndarray] = {SUBJECT: subjects}
-    for field in fields:
-        asked[field] = pd.factorize(table[field].map(lambda v: None if v is None or v != v else str(v)))[0]
+    for name in fields:
+        asked[name] = pd.factorize(table[name].map(lambda v: None if v is None or v != v else str(v)))[0]
     dates = [date_field] if date_field else [f for f in _DATES if f in known]
     if dates:
         years = as_years(store.read_table(samples, [dates[0]])[dates[0]].reindex(ids))
@@ -106,15 +112,18 @@ def reidentify(
                 skipped[what] = "no person has two samples"
             elif len(np.unique(codes[codes >= 0])) < 2:
                 skipped[what] = "fewer than two values"
+            elif (n := n_with_partner(codes, subjects, what == SUBJECT)) < 10:
+                skipped[what] = f"only {n} samples share their value with another " + (
+                    "of the same person" if what == SUBJECT else "person")
             else:
                 told = telling(
                     matrix, codes, subjects, same_subject=what == SUBJECT, n_bootstrap=n_bootstrap,
                     rng=np.random.default_rng(seed),
                 )
-                if told.n_samples < 10:
-                    skipped[what] = f"only {told.n_samples} samples share their value with another person"
-                else:
+                if told.p == told.p:
                     rows[what] = told
+                else:
+                    skipped[what] = "too few subjects could change values with others"
             task.advance(note=what)
     if not dates:
         skipped[MONTH] = "no field with a date"

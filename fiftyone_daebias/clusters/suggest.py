@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 
 from .. import schema, store
-from ..cohort.halves import lock_halves
 from ..embeddings.map import fit_map, principal_components
 from ..errors import InputError
 from ..progress import Progress, listening, start
@@ -70,7 +69,6 @@ def suggest_clusters(
     if resamples < 0 or min_size is not None and min_size < 2:
         raise InputError(f"min_size must be at least 2 and resamples at least 0; got {min_size} and {resamples}")
     told = listening(progress)
-    lock_halves(samples)
     ids, points, embedding = _points(samples, space, map_key, vectors)
     owner = dict(zip(store.sample_ids(samples), store.read_subjects(samples), strict=True))
     subjects = np.array([owner[i] for i in ids])
@@ -100,7 +98,8 @@ def suggest_clusters(
                 note = f"came back in {island.found:.0%} of {resamples} resamples" if resamples else "not resampled"
                 proposals.append(Cluster(
                     "", members, "suggested", True, note=(f"{by} {part}; " if by else "") + note,
-                    map_key=map_key if space == "map" else "", coloured_by=named.BLIND, stability=island.stability,
+                    map_key=map_key if space == "map" else "", coloured_by=by or named.BLIND,
+                    stability=island.stability,
                     created=named.now(),
                 ))
     if n_dropped:

@@ -1,4 +1,4 @@
-"""The verb ``test-clusters``: what is it that a cluster has in common? On subjects locked away from its drawing."""
+"""The verb ``test-clusters``: what is it that a cluster has in common?"""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .. import schema, store
-from ..cohort.halves import confirmation_mask
 from ..errors import InputError
 from ..plain import plain
 from ..probes.confounding import Strata, make_strata
 from ..probes.fields import Target, make_target
-from ..probes.permutation import benjamini_hochberg, first_stratum
 from ..progress import Progress, start
+from ..statistics.association import association_test, effect_of
+from ..statistics.kept import kept_share
 from ..text_table import table_lines
 from . import named
-from .association import effect_of, permutation_p
-from .density import best_overlap, density_clusters
+from .blind import Label, goes_with, is_unknown, label_of, make_label
 
-LEVEL = 0.05
 #: a side with fewer subjects is not compared
 FEWEST = 5
+#: of an effect, at least so much has to be left among subjects alike for it to be more than what is expected
+SMALLEST_KEPT = 0.5
 _NAN = float("nan")
-_ORDER = ("found", "not blind", "unconfirmed", "explained", "expected", "not found", "not tested")
 
 
 @dataclass(frozen=True)
@@ -33,22 +32,28 @@ class Association:
     Attributes:
         cluster: the cluster
         field: the field
-        verdict: "found" (on the confirmation half, within the strata of the expected fields, after false-discovery
-            control); "explained" (found, but not within those strata); "unconfirmed" (the exploration half shows it,
-            the confirmation half does not); "expected" (named as an expected difference); "not blind" (the cluster was
-            drawn while the map was coloured by it, so a test means nothing); "not found"; "not tested"
+        verdict: "" until it is settled over everything tested on the dataset; "found"; "explained" (found, and among
+            subjects alike in the expected fields less than half of it is left); "inseparable" (found, but too few
+            subjects are alike in the expected fields to tell it from them); "unconfirmed" (nearly found, see
+            :mod:`~fiftyone_daebias.report.pool`); "expected" (named as an expected difference); "not blind" (the
+            cluster was made from this field, or from one that goes with it, so a test means nothing); "not found";
+            "not tested"
         measure: "Cramér's V" or "Cliff's delta"
-        effect: its value on the confirmation half
-        interval: 95 % subject-bootstrap interval
+        effect: its value
+        interval: 95 % interval, subjects as the units
         difference: standardised mean difference, for numbers
         words: the difference in words
-        p: permutation p-value on the confirmation half, subjects exchanged
-        q: p after Benjamini-Hochberg over cluster × field
-        p_within: p with subjects exchanged only within strata of the expected fields
-        q_within: p_within after Benjamini-Hochberg
-        p_exploration: p on the exploration half; for comparison only
-        n_inside: subjects of the confirmation half in the cluster
-        n_outside: subjects of the confirmation half outside
+        p: permutation p-value
+        q: p after correction over everything tested on the dataset
+        p_within: p among subjects alike in the expected fields
+        q_within: p_within after the same correction
+        kept: share of the difference that is left among subjects alike in the expected fields
+        kept_interval: its 95 % interval
+        n_inside: subjects in the cluster
+        n_outside: subjects outside
+        n_alike: subjects that have others alike in the expected fields on the other side
+        made_from: label that the cluster was made from, held fixed in the test; "" for none
+        exchanged: what the permutations exchanged, in words
         note: why there is no number, or what to bear in mind
     """
 
@@ -64,9 +69,13 @@ class Association:
     q: float = _NAN
     p_within: float = _NAN
     q_within: float = _NAN
-    p_exploration: float = _NAN
+    kept: float = _NAN
+    kept_interval: tuple[float, float] = (_NAN, _NAN)
     n_inside: int = 0
     n_outside: int = 0
+    n_alike: int = 0
+    made_from: str = ""
+    exchanged: str = ""
     note: str = ""
 
     def to_dict(self) -> dict:
@@ -79,55 +88,59 @@ class ClusterTests:
 
     Attributes:
         rows: the associations
-        shown: ``{cluster: best Jaccard overlap with a density cluster of the confirmation half alone}``; below a half
-            the confirmation half does not show it as an island
         expected: fields named as expected differences
         n_tests: cluster × field pairs tested
         notes: what to bear in mind
+        correction: what the q-values span, in words
     """
 
     rows: tuple[Association, ...]
-    shown: dict[str, float]
     expected: tuple[str, ...]
     n_tests: int
     notes: tuple[str, ...] = ()
+    correction: str = ""
 
     def to_dict(self) -> dict:
-        shown = {k: None if v != v else v for k, v in self.shown.items()}
-        return {"rows": [r.to_dict() for r in self.rows], "shown": shown, "expected": list(self.expected),
-                "n_tests": self.n_tests, "notes": list(self.notes)}
+        return {"rows": [r.to_dict() for r in self.rows], "expected": list(self.expected),
+                "n_tests": self.n_tests, "notes": list(self.notes), "correction": self.correction}
 
     def __str__(self) -> str:
         lines = []
         tested = [r for r in self.rows if r.verdict != "not tested"]
         if tested:
             head = ("cluster", "field", "verdict", "effect", "95 % interval", "what", "p", "q")
-            head += ("q within",) if self.expected else ()
+            head += ("left among alike",) if self.expected else ()
             head += ("subjects in", "out")
             lines += table_lines([head, *(self._cells(r) for r in tested)])
-        for name, overlap in self.shown.items():
-            if overlap == overlap and overlap < 0.5:
-                lines.append(
-                    f"{name}: the confirmation half alone does not show it as an island (overlap {overlap:.2f})"
-                )
         for r in self.rows:
             if r.verdict == "not tested":
                 lines.append(f"not tested: {r.cluster}, {r.field}: {r.note}")
+            elif r.note and r.verdict in ("found", "inseparable", "explained", "unconfirmed"):
+                lines.append(f"note: {r.cluster}, {r.field}: {r.note}")
         lines += [f"note: {n}" for n in self.notes]
-        if tested:
-            lines.append(
-                f"p and q come from the confirmation half of the subjects alone, over {self.n_tests} tests"
-                + (f"; within: among subjects alike in {', '.join(self.expected)}" if self.expected else "")
-            )
+        if self.expected:
+            lines.append(f"alike: subjects alike in {', '.join(self.expected)}")
+        if self.correction:
+            lines.append(self.correction)
         return "\n".join(lines)
 
     def _cells(self, r: Association) -> tuple[str, ...]:
         letter = {"Cramér's V": "V", "Cliff's delta": "δ"}.get(r.measure, "")
         interval = f"{r.interval[0]:.2f} to {r.interval[1]:.2f}"
         effect = f"{letter} {r.effect:.2f}"
-        cells = (r.cluster, r.field, r.verdict, effect, interval, r.words, f"{r.p:.4f}", f"{r.q:.4f}")
-        cells += (f"{r.q_within:.4f}",) if self.expected else ()
+        cells = (r.cluster, r.field, r.verdict, effect, interval, r.words, _p(r.p), _p(r.q))
+        cells += (_kept(r),) if self.expected else ()
         return (*cells, f"{r.n_inside:,}", f"{r.n_outside:,}")
+
+
+def _p(value: float) -> str:
+    return "" if value != value else f"{value:.4f}"
+
+
+def _kept(r: Association) -> str:
+    if r.kept != r.kept:
+        return ""
+    return f"{r.kept:.0%} ({r.kept_interval[0]:.0%} to {r.kept_interval[1]:.0%})"
 
 
 def test_clusters(
@@ -137,29 +150,29 @@ def test_clusters(
     fields: list[str] | None = None,
     expected: list[str] | None = None,
     n_permutations: int = 1999,
-    n_bootstrap: int = 500,
     subject_field: str | None = None,
     seed: int = 51,
     progress: Progress | None = None,
 ) -> ClusterTests:
-    """Tests every cluster against every metadata field, on the confirmation half of the subjects.
+    """Tests every cluster against every metadata field, on all subjects.
 
-    That half was locked before the map was drawn, and metadata took no part
-    in drawing a cluster that was drawn blind; fields by which the map was
-    coloured while drawing are not tested.
+    A cluster that was drawn without labels is tested against every field by
+    permuting the field's values over subjects, and within subjects where they
+    vary there. One that was made from a label (misclassified samples, a lasso
+    on a map coloured by the label) is not tested against that label or fields
+    that go with it; other fields are permuted among subjects alike in it.
 
     Args:
         samples: a dataset or view with clusters
         names: clusters to test; default: all, proposed ones too
         fields: metadata fields; default: all
         expected: fields whose differences are no news (region, sex, age …): what they explain goes to the bottom
-        n_permutations: subject-level permutations
-        n_bootstrap: draws of the intervals
+        n_permutations: permutations of each test
         subject_field: field that names the subject; default: as registered, else guessed by name
-        seed: seed of permutations and draws
+        seed: seed of the permutations
 
     Returns:
-        the associations, the most unexpected first
+        the associations, the most unexpected first; q-values and verdicts span everything tested on the dataset
 
     Raises:
         InputError: no clusters, or a cluster or field that does not exist
@@ -174,135 +187,154 @@ def test_clusters(
     table = store.read_table(samples, fields)
     expected = list(expected or [])
     strata = make_strata(store.read_table(samples, expected)) if expected else None
+    every = store.read_table(samples)
+    labels = {n: make_label(n, every[n]) for n in {label_of(c, every.columns) for c in chosen} - {""}}
     subjects = np.array(store.read_subjects(samples, subject_field))
     ids = store.sample_ids(samples)
     inside = np.array([[i in m for i in ids] for m in (set(c.members) for c in chosen)]).T.reshape(len(ids), -1)
-    confirmation = confirmation_mask(samples, subject_field)
     rows: list[Association] = []
     with start(progress, "testing clusters", len(table.columns), "fields") as task:
         for field in table.columns:
-            rows += _test_field(
-                field, table[field].tolist(), chosen, inside, subjects, confirmation, strata, expected,
-                n_permutations, n_bootstrap, np.random.default_rng(seed),
-            )
+            part = _Part.of(field, table[field].tolist(), subjects)
+            rng = np.random.default_rng(seed)
+            for made in sorted({label_of(c, every.columns) for c in chosen}):
+                mine = [k for k, c in enumerate(chosen) if label_of(c, every.columns) == made]
+                rows += _test_field(
+                    part, [chosen[k] for k in mine], inside[:, mine], labels.get(made), strata, expected,
+                    n_permutations, rng,
+                )
             task.advance(note=field)
-    ranked = _rank(rows)
     notes = []
-    if any(c.origin == "lasso" and c.coloured_by == named.UNKNOWN for c in chosen):
-        notes.append("for some lassos it is not known whether the map was coloured while drawing; if it was, a cluster "
-                     "may have been drawn along that field")
+    if any(map(is_unknown, chosen)):
+        notes.append("it is not known what some clusters were drawn by; if by the field tested, a difference means "
+                     "nothing, so none is called found; name them again with coloured_by ('nothing' if drawn blind)")
     result = ClusterTests(
-        tuple(ranked), _shown(samples, chosen, ids, confirmation), tuple(expected),
-        sum(r.verdict not in ("not tested", "not blind", "expected") for r in ranked), tuple(notes),
+        tuple(rows), tuple(expected), sum(r.p == r.p and r.verdict == "" for r in rows), tuple(notes),
     )
     store.save_run(
         samples, schema.ASSOCIATION_RUN,
         {"clusters": [c.name for c in chosen], "fields": list(table.columns), "expected": expected, "seed": seed,
-         "n_permutations": n_permutations, "n_bootstrap": n_bootstrap},
+         "n_permutations": n_permutations, "unknown": [c.name for c in chosen if is_unknown(c)]},
         {"tests": result.to_dict(), "sample_ids": ids},
     )
     return result
 
 
-def _test_field(field, values, chosen, inside, subjects, confirmation, strata: Strata | None, expected, n_permutations,
-                n_bootstrap, rng) -> list[Association]:
-    try:
-        target = make_target(field, values, subjects)
-    except ValueError as error:
-        return [Association(c.name, field, note=str(error)) for c in chosen]
-    rows, out = {}, []
-    for half in (True, False):
-        rows[half] = np.flatnonzero(confirmation[target.rows] == half)
-    late = _part(target, rows[True])
-    for k, cluster in enumerate(chosen):
-        member = inside[target.rows, k]
-        counts = [len(set(subjects[target.rows][rows[True]][member[rows[True]] == side])) for side in (True, False)]
-        if min(counts) < FEWEST:
-            where = "inside" if counts[0] < FEWEST else "outside"
-            out.append(Association(cluster.name, field, n_inside=counts[0], n_outside=counts[1], note=(
-                f"{min(counts)} subjects of the confirmation half are {where}; {FEWEST} are needed")))
-        elif len(np.unique(late.values)) < 2:
-            out.append(Association(cluster.name, field, note="one value only in the confirmation half"))
-        else:
-            out.append(Association(cluster.name, field, "", n_inside=counts[0], n_outside=counts[1]))
-    tested = [k for k, r in enumerate(out) if not r.verdict]
+@dataclass(frozen=True)
+class _Part:
+    """A field made ready, or why it cannot be."""
+
+    field: str
+    subjects: np.ndarray
+    target: Target | None
+    reason: str = ""
+
+    @classmethod
+    def of(cls, field: str, values: list, subjects: np.ndarray) -> _Part:
+        try:
+            return cls(field, subjects, make_target(field, values, subjects))
+        except ValueError as error:
+            return cls(field, subjects, None, str(error))
+
+
+def _test_field(part: _Part, chosen, inside, label: Label | None, strata, expected, n_permutations, rng):
+    """Rows of the clusters that were made from one label, or from none."""
+    target, field = part.target, part.field
+    made = label.field if label else ""
+    if target is None:
+        return [Association(c.name, field, made_from=made, note=part.reason) for c in chosen]
+    verdict = "expected" if field in expected else ""
+    note = "; ".join(target.notes)
+    if label and (field == made or label.codes is None or goes_with(
+            label.codes[target.rows], target.values, target.classes, part.subjects[target.rows], rng)):
+        verdict = "not blind"
+        why = f"it was made from {made}" if field == made else f"it was made from {made}, with which {field} goes"
+        note = "; ".join(filter(None, (note, why)))
+    if label is not None and label.codes is not None and verdict != "not blind":
+        return [_one(part, c, inside[:, [k]], label, strata, verdict, note, n_permutations, rng)
+                for k, c in enumerate(chosen)]
+    return _together(part, chosen, inside, made, strata, verdict, note, n_permutations, rng)
+
+
+def _one(part: _Part, cluster, inside, label: Label, strata, verdict, note, n_permutations, rng) -> Association:
+    """A cluster that was made from a label: only among samples whose label has samples inside and outside."""
+    codes = label.codes[part.target.rows]
+    mine = inside[part.target.rows, 0]
+    both = [c for c in np.unique(codes) if 0 < mine[codes == c].sum() < (codes == c).sum()]
+    kept = np.flatnonzero(np.isin(codes, both))
+    if not len(kept):
+        text = f"it was made from {label.field}, and nobody alike in it is on the other side"
+        return Association(cluster.name, part.field, made_from=label.field, note=text)
+    smaller = replace(part, target=_rows_of(part.target, kept))
+    if len(np.unique(smaller.target.values)) < 2:
+        return Association(cluster.name, part.field, made_from=label.field, note="one value only among those compared")
+    return _together(smaller, [cluster], inside, label.field, strata, verdict, note, n_permutations, rng,
+                     codes[kept])[0]
+
+
+def _together(part: _Part, chosen, inside, made, strata: Strata | None, verdict, note, n_permutations, rng,
+              fixed: np.ndarray | None = None) -> list[Association]:
+    """Clusters that the same permutations serve."""
+    target = part.target
+    owners, groups = part.subjects[target.rows], inside[target.rows]
+    out = [_sides(c, part.field, groups[:, k], owners, made) for k, c in enumerate(chosen)]
+    tested = [k for k, r in enumerate(out) if not r.note]
     if not tested:
         return out
     n_classes = len(target.classes)
-    p = {}
-    for half in (True, False):
-        part = _part(target, rows[half])
-        groups, owners = inside[part.rows][:, tested], subjects[part.rows]
-        if len(part.rows) < 2 * FEWEST or len(np.unique(part.values)) < 2:
-            p[half] = np.full(len(tested), _NAN)
-            continue
-        p[half] = permutation_p(groups, part.values, n_classes, owners, n_permutations=n_permutations, rng=rng)
-    within = p[True]
-    if strata is not None and field not in expected:
-        codes = strata.codes[late.rows]
-        usable = np.flatnonzero(codes >= 0)
-        part = _part(late, usable)
-        if len(usable):
-            owners = subjects[part.rows]
-            within = permutation_p(
-                inside[part.rows][:, tested], part.values, n_classes, owners,
-                strata=first_stratum(owners, codes[usable]), n_permutations=n_permutations, rng=rng,
-            )
-        else:
-            within = np.full(len(tested), _NAN)
+    p, moves = np.full(len(tested), _NAN), None
+    if verdict != "not blind":
+        p, moves = association_test(
+            groups[:, tested], target.values, n_classes, owners, strata=fixed, n_permutations=n_permutations, rng=rng
+        )
+    within = alike = None
+    if strata is not None and not verdict:
+        within, alike = _among_alike(part, groups[:, tested], strata, fixed, n_permutations, rng)
     for j, k in enumerate(tested):
-        effect = effect_of(
-            inside[late.rows, k], late.values, target.classes, subjects[late.rows], n_bootstrap=n_bootstrap, rng=rng
-        )
-        verdict = ""
-        if chosen[k].coloured_by.split(".")[0] == field:
-            verdict = "not blind"
-        elif field in expected:
-            verdict = "expected"
-        out[k] = replace(
+        effect = effect_of(groups[:, k], target.values, target.classes, owners)
+        row = replace(
             out[k], verdict=verdict, measure=effect.measure, effect=effect.value, interval=effect.interval,
-            difference=effect.difference, words=effect.words, p=float(p[True][j]), p_within=float(within[j]),
-            p_exploration=float(p[False][j]), note="; ".join(target.notes),
+            difference=effect.difference, words=effect.words, p=float(p[j]), note=note,
+            exchanged=moves.words if moves is not None else "",
         )
+        if not verdict and not p[j] == p[j]:
+            row = replace(row, verdict="not tested", note=moves.impossible or (
+                "every permutation that the design allows leaves the difference as it is: each subject has the same "
+                "values, and none is divided by the cluster"))
+        elif within is not None:
+            kept = kept_share(groups[:, k], target.values, n_classes, owners, *alike)
+            row = replace(row, p_within=float(within[j]), kept=kept.share, kept_interval=kept.interval,
+                          n_alike=kept.n_subjects)
+        out[k] = row
     return out
 
 
-def _part(target: Target, rows: np.ndarray) -> Target:
+def _sides(cluster, field: str, member: np.ndarray, owners: np.ndarray, made: str) -> Association:
+    counts = [len(set(owners[member == side])) for side in (True, False)]
+    note = ""
+    if min(counts) < FEWEST:
+        where = "inside" if counts[0] < FEWEST else "outside"
+        note = f"{min(counts)} subjects with a value are {where}; {FEWEST} are needed"
+    return Association(cluster.name, field, n_inside=counts[0], n_outside=counts[1], made_from=made, note=note)
+
+
+def _among_alike(part: _Part, groups, strata: Strata, fixed, n_permutations, rng):
+    """p-values among samples alike in the expected fields (and in the label); stratum and covariates of each row."""
+    target = part.target
+    codes = strata.codes[target.rows]
+    joint = codes if fixed is None else np.where(codes >= 0, codes * (fixed.max() + 2) + fixed + 1, -1)
+    usable = np.flatnonzero(codes >= 0)
+    numbers = [v[target.rows] for v in strata.numbers.values()]
+    covariates = np.column_stack(numbers) if numbers else None
+    if len(usable) < 2 or len(np.unique(target.values[usable])) < 2:
+        return np.full(groups.shape[1], _NAN), (joint, covariates)
+    p, _ = association_test(
+        groups[usable], target.values[usable], len(target.classes), part.subjects[target.rows][usable],
+        strata=joint[usable], covariates=None if covariates is None else covariates[usable],
+        n_permutations=n_permutations, rng=rng,
+    )
+    return p, (joint, covariates)
+
+
+def _rows_of(target: Target, rows: np.ndarray) -> Target:
     return replace(target, rows=target.rows[rows], values=target.values[rows])
-
-
-def _rank(rows: list[Association]) -> list[Association]:
-    """Adjusts the p-values over everything that could become a finding, gives verdicts, and sorts."""
-    counted = [r.verdict == "" for r in rows]
-    q = benjamini_hochberg(np.array([r.p if c else _NAN for r, c in zip(rows, counted, strict=True)]))
-    within = benjamini_hochberg(np.array([r.p_within if c else _NAN for r, c in zip(rows, counted, strict=True)]))
-    out = []
-    for row, a, b in zip(rows, q, within, strict=True):
-        verdict = row.verdict
-        if not verdict:
-            if b <= LEVEL:
-                verdict = "found"
-            elif a <= LEVEL:
-                verdict = "explained"
-            else:
-                verdict = "unconfirmed" if row.p_exploration <= LEVEL / 5 else "not found"
-        out.append(replace(row, verdict=verdict, q=float(a), q_within=float(b)))
-    return sorted(out, key=lambda r: (_ORDER.index(r.verdict), -abs(np.nan_to_num(r.effect))))
-
-
-def _shown(samples, chosen, ids, confirmation) -> dict[str, float]:
-    """How well the confirmation half alone shows each cluster as an island of its map."""
-    out, maps = {}, {}
-    place = {i: k for k, i in enumerate(ids)}
-    for cluster in chosen:
-        if not cluster.map_key or cluster.map_key not in store.map_runs(samples):
-            continue
-        if cluster.map_key not in maps:
-            m_ids, points = store.load_map(samples, cluster.map_key)
-            rows = [k for k, i in enumerate(m_ids) if i in place and confirmation[place[i]]]
-            maps[cluster.map_key] = [m_ids[k] for k in rows], np.asarray(points)[rows]
-        mine, points = maps[cluster.map_key]
-        member = np.isin(mine, cluster.members)
-        sizes = {max(5, int(member.sum() * f)) for f in (0.25, 0.5, 0.8)}
-        out[cluster.name] = max((best_overlap(member, density_clusters(points, s)) for s in sizes), default=_NAN)
-    return out

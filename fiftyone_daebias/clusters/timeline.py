@@ -11,11 +11,9 @@ import pandas as pd
 from .. import schema, store
 from ..errors import InputError
 from ..probes.confounding import make_strata
-from ..probes.design import make_design
 from ..probes.fields import make_target
-from ..probes.permutation import benjamini_hochberg, permutation_test
 from ..progress import Progress, start
-from .association import effect_of, label_columns, permutation_p
+from ..statistics.association import effect_of, omnibus_test, permutation_p
 from .drift import COMPONENTS, Change, change_points, detectable_change, whiten
 from .sites import site_fields
 
@@ -34,13 +32,14 @@ class DriftRow:
     Attributes:
         group: the group, "" for all
         over: the date field, or the field with versions
-        verdict: "change", "none found" or "not tested"
+        verdict: "not tested"; else "" until it is settled over everything tested on the dataset
         p: permutation p-value, subjects exchanged
-        q: p after Benjamini-Hochberg over all rows
+        q: p after correction over everything tested on the dataset
         changes: what changed when: :class:`~fiftyone_daebias.clusters.drift.Change` as dicts, with ``fields``, what
             else changed then
         size: for versions, the largest distance of two versions' means in standard deviations within
-        detectable: a change in mid-time of so many standard deviations would have been found with probability 0.8
+        detectable: a change in mid-time of so many standard deviations would have been found by this test alone with
+            probability 0.8
         n_subjects: subjects
         note: why there is no number
         by: fields whose values make the group
@@ -72,13 +71,15 @@ class DriftRow:
         if self.verdict == "not tested":
             return [f"{name}, over {self.over}: not tested: {self.note}"]
         numbers = f"p {self.p:.4f}, q {self.q:.4f}, {self.n_subjects:,} subjects"
-        if self.verdict == "none found":
+        head = f"{name}, over {self.over}: {self.verdict or 'tested'}"
+        if self.verdict == "not found":
             would = f"; a change of {self.detectable:.1f} SD would have been" if np.isfinite(self.detectable) else ""
-            return [f"{name}, over {self.over}: none found{would} ({numbers})"]
+            return [f"{head}{would} ({numbers})"]
         if not self.changes:
-            return [f"{name}, over {self.over}: differs, by up to {self.size:.1f} SD ({numbers})"]
+            size = f", by up to {self.size:.1f} SD" if np.isfinite(self.size) else ""
+            return [f"{head}{size} ({numbers})"]
         several = "s" * (len(self.changes) > 1)
-        out = [f"{name}, over {self.over}: {len(self.changes)} change{several} ({numbers})"]
+        out = [f"{head}: {len(self.changes)} change{several} ({numbers})"]
         for c in self.changes:
             also = "; with it: " + "; ".join(c["fields"]) if c["fields"] else ""
             out.append(
@@ -91,16 +92,18 @@ class DriftRow:
 
 @dataclass(frozen=True)
 class DriftTable:
-    """All groups, those with changes first."""
+    """All groups, those with changes first; ``correction`` says what the q-values span."""
 
     rows: tuple[DriftRow, ...]
     notes: tuple[str, ...] = ()
+    correction: str = ""
 
     def to_dict(self) -> dict:
-        return {"rows": [r.to_dict() for r in self.rows], "notes": list(self.notes)}
+        return {"rows": [r.to_dict() for r in self.rows], "notes": list(self.notes), "correction": self.correction}
 
     def __str__(self) -> str:
-        return "\n".join([*(line for r in self.rows for line in r.lines()), *(f"note: {n}" for n in self.notes)])
+        lines = [*(line for r in self.rows for line in r.lines()), *(f"note: {n}" for n in self.notes)]
+        return "\n".join([*lines, self.correction]).rstrip()
 
 
 def drift(
@@ -176,10 +179,7 @@ def drift(
                     row = _over_versions(group, field, units, table[field], strata, n_permutations, rng)
                     rows.append(replace(row, by=tuple(parts)))
                 task.advance(note=group)
-    q = benjamini_hochberg(np.array([r.p for r in rows]))
-    rows = [replace(r, q=float(v), verdict=_verdict(r, v)) for r, v in zip(rows, q, strict=True)]
-    order = {"change": 0, "none found": 1, "not tested": 2}
-    result = DriftTable(tuple(sorted(rows, key=lambda r: (order[r.verdict], r.q if r.q == r.q else 2))))
+    result = DriftTable(tuple(sorted(rows, key=lambda r: r.p if r.p == r.p else 2)))
     store.save_run(
         samples, schema.DRIFT_RUN,
         {"by": by, "date_field": date_field, "version_fields": versions, "vectors": vectors, "seed": seed,
@@ -187,12 +187,6 @@ def drift(
         {"table": result.to_dict(), "sample_ids": ids},
     )
     return result
-
-
-def _verdict(row: DriftRow, q: float) -> str:
-    if row.p != row.p:
-        return "not tested"
-    return "change" if q <= LEVEL and (row.changes or row.size == row.size) else "none found"
 
 
 def iso_date(years: float) -> str:
@@ -282,7 +276,7 @@ def _over_time(group, field, units: _Units, strata, table, by, n_permutations, r
         points, years, strata=None if strata is None else strata[dated], n_permutations=n_permutations, rng=rng
     )
     if p != p:
-        note = "the dates leave no place for a change: too few of them"
+        note = "the dates leave no place for a change, or nobody is alike in the fields adjusted for: too few to tell"
         return DriftRow(group, field, n_subjects=len(dated), note=note)
     changes = tuple(
         {**asdict(c), "fields": _with_it(c, units.first[dated], years, table, {field, *by}, rng)} for c in found
@@ -292,12 +286,10 @@ def _over_time(group, field, units: _Units, strata, table, by, n_permutations, r
 
 
 def _with_it(change: Change, rows, years, table, skip: set[str], rng) -> list[str]:
-    """Metadata that differ most between before and after, in words; p-values over all fields, so a hint, not a test."""
+    """Metadata that differ between before and after, in words, at a familywise level over all fields (Bonferroni)."""
     late = years >= change.when
-    found = []
-    for field in table.columns:
-        if field in skip or field.startswith("acquisition_date"):
-            continue
+    found, asked = [], [f for f in table.columns if f not in skip and not f.startswith("acquisition_date")]
+    for field in asked:
         units = np.arange(len(rows)).astype(str)
         try:
             target = make_target(field, table[field].iloc[rows].tolist(), units)
@@ -306,10 +298,12 @@ def _with_it(change: Change, rows, years, table, skip: set[str], rng) -> list[st
         inside = late[target.rows]
         if len(np.unique(inside)) < 2:
             continue
-        p = permutation_p(inside[:, None], target.values, len(target.classes), units[target.rows], n_permutations=199,
-                          rng=rng)[0]
-        effect = effect_of(inside, target.values, target.classes, units[target.rows], n_bootstrap=50, rng=rng)
-        if p <= 0.005 and abs(effect.value) > 0.2:
+        p = permutation_p(
+            inside[:, None], target.values, len(target.classes), units[target.rows],
+            n_permutations=40 * len(asked) - 1, rng=rng,
+        )[0]
+        effect = effect_of(inside, target.values, target.classes, units[target.rows])
+        if p * len(asked) <= LEVEL and abs(effect.value) > 0.2:
             words = effect.words.replace("inside", "after").replace("outside", "before")
             found.append((abs(effect.value), f"{field} ({words})"))
     return [text for _, text in sorted(found, reverse=True)[:4]]
@@ -324,11 +318,12 @@ def _over_versions(group, field, units: _Units, column, strata, n_permutations, 
     if not target.classes:
         return DriftRow(group, field, n_subjects=len(values), note="its values are no versions")
     points = whiten(units.vectors[target.rows], COMPONENTS)
-    one_hot = label_columns(target.values, len(target.classes))
-    p, _ = permutation_test(
-        make_design(points.astype(np.float32), "linear"), one_hot, np.arange(len(points)),
+    p, moves = omnibus_test(
+        points, target.values, len(target.classes), np.arange(len(points)),
         strata=None if strata is None else strata[target.rows], n_permutations=n_permutations, rng=rng,
     )
+    if p != p:
+        return DriftRow(group, field, n_subjects=len(points), note=moves.impossible or "no permutation changes it")
     means = np.array([points[target.values == c].mean(axis=0) for c in range(len(target.classes))])
     counts = np.bincount(target.values, minlength=len(target.classes))
     best = 0.0

@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 
 from .. import schema, store
-from ..cohort.halves import lock_halves
 from ..dae.checkpoint import read_facts
 from ..dae.samples import open_together, pick_device, trained_checkpoint
 from ..dae.team import team
@@ -154,8 +153,6 @@ def compute_dae_embeddings(
         "model": model, "checkpoint": str(folder), "checkpoint_hash": facts["sha256"], "data_hash": source.data_hash,
         "n_slices": n_slices, "pool": pool, "crop": float(facts.get("crop", 1.0)), "seed": seed,
     }
-    if mates.leads:
-        lock_halves(samples)
     vectors, shares = encode_samples(samples, encoder, source, config, batch_size=batch_size, progress=progress)
     result = None
     if mates.leads:

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..clusters.association import effect_of, permutation_p
 from ..probes.permutation import benjamini_hochberg
+from ..statistics.association import effect_of, permutation_p
 from .grid import Frame
 
 LEVEL = 0.05
@@ -134,7 +134,7 @@ def sharpness_of(image: np.ndarray, noise: float) -> float:
 
 def compare_table(
     columns: dict[str, tuple[str, str, np.ndarray, tuple[str, ...]]], labels: np.ndarray, subjects: np.ndarray, *,
-    n_permutations: int = 1999, n_bootstrap: int = 299, seed: int,
+    n_permutations: int = 1999, seed: int,
 ) -> tuple[Contrast, ...]:
     """Compares many columns between two groups.
 
@@ -144,8 +144,7 @@ def compare_table(
         labels: whether each sample is in the first group, bool (n,)
         subjects: subject of each sample
         n_permutations: permutations of the subjects
-        n_bootstrap: draws of the subjects
-        seed: seed of both
+        seed: their seed
 
     Returns:
         the most telling first
@@ -158,7 +157,7 @@ def compare_table(
         if min(len(set(owners[side])), len(set(owners[~side]))) < 3 or len(np.unique(values[known])) < 2:
             continue
         rng = np.random.default_rng([seed, sum(map(ord, name))])
-        effect = effect_of(side, values[known], classes, owners, n_bootstrap=n_bootstrap, rng=rng)
+        effect = effect_of(side, values[known], classes, owners)
         p = permutation_p(side[:, None], values[known], len(classes), owners, n_permutations=n_permutations, rng=rng)
         means = (_NAN, _NAN) if classes else tuple(
             float(np.mean([values[known][(owners == o) & s].mean() for o in np.unique(owners[s])]))

@@ -25,7 +25,7 @@ from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 
 from ..statistics.covariates import Projection
-from ..statistics.exchangeability import exchange
+from ..statistics.exchange import exchange
 from .cross_fit import FEWEST_NULL_DRAWS, NULL_DRAWS, gain_interval, null_inflation, permutation_p, rank_interval
 from .fields import Target
 from .lssvm import Folds
@@ -166,15 +166,17 @@ def _numbers(machine, target, basis, n_permutations, rng) -> AdjustedFit:
     left = float(np.average(residual**2, weights=weights) / np.average(normal.scores**2, weights=weights))
     if left < LEAST_OVERLAP:
         return AdjustedFit(_NAN, (_NAN, _NAN), _NAN, (_NAN, _NAN), _NAN, False, left, _inseparable(left))
-    exchanged = exchange(subjects, values, n_permutations, rng)
-    if exchanged.reason:
-        return AdjustedFit(_NAN, (_NAN, _NAN), _NAN, (_NAN, _NAN), _NAN, False, left, exchanged.reason)
+    exchanged = exchange(subjects, values)
+    if exchanged.impossible:
+        return AdjustedFit(_NAN, (_NAN, _NAN), _NAN, (_NAN, _NAN), _NAN, False, left, exchanged.impossible)
 
     def losses(z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Errors with expected fields alone, and with the image, (n, k) each."""
         alone, more = machine.regress(z, given), machine.predict(z, given)
         return (np.mean([np.abs(normal.back(a) - y) for a in alone], axis=0),
                 np.mean([np.abs(normal.back(a + m) - y) for a, m in zip(alone, more, strict=True)], axis=0))
+
+    orders = exchanged.draw(n_permutations, rng)
 
     def of(order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         z = fitted[:, None] + residual[order].T
@@ -184,7 +186,7 @@ def _numbers(machine, target, basis, n_permutations, rng) -> AdjustedFit:
     gains = [mean_loss(alone - both, weights)]
     fixed = []
     for first in range(0, n_permutations, 512):
-        a, b = of(exchanged.orders[first : first + 512])
+        a, b = of(orders[first : first + 512])
         gains.append(mean_loss(a - b, weights))
         if not first:
             fixed = [spread(loss_influence(d, index, weights)[1]) ** 2 for d in (a - b).T[:NULL_DRAWS]]
@@ -246,8 +248,8 @@ def draw_labels(subjects, index, codes, chances, n: int, rng) -> tuple[np.ndarra
     axis = np.linalg.svd(logit - logit.mean(axis=0), full_matrices=False)[2][0]
     place = np.bincount(index, (logit - logit.mean(axis=0)) @ axis) / np.bincount(index)
     bins = np.argsort(np.argsort(place, kind="stable"), kind="stable") // BIN
-    exchanged = exchange(subjects, codes, n, rng, strata=bins[index])
-    return codes[exchanged.orders].T, exchanged.reason
+    exchanged = exchange(subjects, codes, bins[index])
+    return codes[exchanged.draw(n, rng)].T, exchanged.impossible
 
 
 def _dummies(fold: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm, t
 
-from ..statistics.exchangeability import exchange
+from ..statistics.exchange import exchange
 from .design import Design
 from .fields import Target
 from .lssvm import Folds, subject_folds
@@ -97,21 +97,22 @@ def cross_fit(
     if machine is None:
         designs = design if isinstance(design, list) else [design]
         machine = Folds(designs, subjects, subject_folds(subjects, n_folds, repeats, rng))
-    exchanged = exchange(subjects, target.values, n_permutations, rng)
+    exchanged = exchange(subjects, target.values)
+    orders = exchanged.draw(n_permutations, rng)
     question = question_of(target, machine)
     gains = [question.gains(np.arange(len(subjects))[None])]
     size = max(1, 512 // question.columns)
-    for first in range(0, len(exchanged.orders), size):
-        gains.append(question.gains(exchanged.orders[first : first + size]))
+    for first in range(0, len(orders), size):
+        gains.append(question.gains(orders[first : first + size]))
     gains = np.concatenate(gains)
     null = gains[1:][np.isfinite(gains[1:])]
     influence = question.influence(question.observed, None)
-    some = exchanged.orders[: max(FEWEST_NULL_DRAWS, NULL_DRAWS // question.columns)]
+    some = orders[: max(FEWEST_NULL_DRAWS, NULL_DRAWS // question.columns)]
     fixed = [spread(question.influence(None, order)) ** 2 for order in some]
     facts = _Facts(
-        permutation_p(gains) if not exchanged.reason else float("nan"),
+        permutation_p(gains) if not exchanged.impossible else float("nan"),
         (float(np.mean(null)), float(np.std(null))) if len(null) else (float("nan"), float("nan")),
-        exchanged.reason, influence, null_inflation(null, fixed),
+        exchanged.impossible, influence, null_inflation(null, fixed),
     )
     return question.finish(facts)
 

@@ -12,7 +12,7 @@ distribution (Westfall & Young 1993, min-p), so the level is exact:
 Only labels move, so one factorisation serves a thousand permutations. The
 subjects are what is exchanged: a label that is constant within subjects is
 permuted among subjects; one that varies within them is exchanged within them
-too (see :mod:`~fiftyone_daebias.statistics.exchangeability`).
+too (see :mod:`~fiftyone_daebias.statistics.exchange`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from ..statistics.exchangeability import exchange
+from ..statistics.exchange import exchange
 from .design import Design
 from .scores import subject_weights
 
@@ -144,7 +144,7 @@ def subject_permutations(
     subjects: np.ndarray, labels: np.ndarray, n: int, rng: np.random.Generator, strata: np.ndarray | None = None
 ) -> np.ndarray:
     """``n`` permutations: the sample whose label each sample gets, int32 (n, samples)."""
-    return exchange(subjects, labels, n, rng, strata).orders
+    return exchange(subjects, labels, strata).draw(n, rng)
 
 
 def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:

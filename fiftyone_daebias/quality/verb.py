@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from .. import schema, store
-from ..clusters.association import Effect, effect_of, label_columns
 from ..errors import InputError
 from ..plain import plain
 from ..probes.confounding import make_strata
-from ..probes.design import make_design
 from ..probes.fields import Target, make_target
-from ..probes.permutation import benjamini_hochberg, permutation_test
 from ..progress import Progress, start
+from ..statistics.association import Effect, effect_of, omnibus_test
+from ..statistics.kept import Kept, kept_share
 from ..text_table import table_lines
 from .measures import MEANINGS, MEASURES, vectors_of
 from .stored import read_measures
@@ -26,7 +25,6 @@ FARTHEST = 5.0
 #: fields by whose values measures are compared, unless told otherwise, and how many values they may have
 _PARTS, MOST_PARTS = ("body_part", "region", "body_region", "view", "view_position"), 20
 _NAN = float("nan")
-_ORDER = ("found", "explained", "expected", "not found", "not tested")
 
 
 @dataclass(frozen=True)
@@ -35,16 +33,20 @@ class QualityRow:
 
     Attributes:
         field: the field
-        verdict: "found", "explained" (only among subjects who differ in what is expected), "expected", "not found" or
-            "not tested"
+        verdict: "not tested"; else "" until it is settled over everything tested on the dataset: "found", "explained"
+            (among subjects alike in the expected fields less than half of it is left), "inseparable" (too few are
+            alike to tell), "expected", "unconfirmed" or "not found"
         measure: the measure that differs most
         group: the value, or the upper half of the numbers, in which it does
         effect: Cliff's delta of that measure, in [−1, 1]; the largest of many, so rather too large
-        interval: its 95 % subject-bootstrap interval
+        interval: covers all measures and groups together with 95 %, so it may be read although one was picked
         words: the difference in words
         p: permutation p-value of all measures together, subjects exchanged
-        q: p after Benjamini-Hochberg
+        q: p after correction over everything tested on the dataset
         p_within, q_within: the same among subjects alike in the expected fields
+        kept: share of the effect that is left among subjects alike in the expected fields
+        kept_interval: its 95 % interval
+        n_alike: subjects who have others alike in the expected fields in the other group
         n_subjects, n_samples: who took part
         note: why there is no number
     """
@@ -60,6 +62,9 @@ class QualityRow:
     q: float = _NAN
     p_within: float = _NAN
     q_within: float = _NAN
+    kept: float = _NAN
+    kept_interval: tuple[float, float] = (_NAN, _NAN)
+    n_alike: int = 0
     n_subjects: int = 0
     n_samples: int = 0
     note: str = ""
@@ -76,14 +81,17 @@ class QualityTable:
         rows: the fields
         by: field within whose values measures were compared, "" for none
         expected: fields whose differences are no news
+        correction: what the q-values span, in words
     """
 
     rows: tuple[QualityRow, ...]
     by: str = ""
     expected: tuple[str, ...] = ()
+    correction: str = ""
 
     def to_dict(self) -> dict:
-        return {"rows": [r.to_dict() for r in self.rows], "by": self.by, "expected": list(self.expected)}
+        return {"rows": [r.to_dict() for r in self.rows], "by": self.by, "expected": list(self.expected),
+                "correction": self.correction}
 
     def __str__(self) -> str:
         cells = [("field", "verdict", "what differs most", "Cliff's delta", "p", "q", "q within", "subjects")]
@@ -98,7 +106,7 @@ class QualityTable:
         within = f" within each {self.by}" if self.by else ""
         lines.append(f"{len(MEASURES)} measures of image quality, tested together{within}; each is stored as a field "
                      f"{schema.QUALITY_PREFIX}… by which the grid and the map can be coloured")
-        return "\n".join(lines)
+        return "\n".join([*lines, self.correction]).rstrip()
 
 
 def image_quality(
@@ -148,11 +156,11 @@ def image_quality(
     parts = store.read_table(samples, [part])[part] if part else None
     if by is None and parts is not None and not 2 <= parts.nunique() <= MOST_PARTS:
         part = parts = None
-    strata = make_strata(store.read_table(samples, expected)).codes if expected else None
     ids, raw = read_measures(samples, subject_field=subject_field, progress=progress)
     owner = dict(zip(store.sample_ids(samples), store.read_subjects(samples, subject_field), strict=True))
     subjects = np.array([owner[i] for i in ids])
     table = table.reindex(ids)
+    strata = make_strata(store.read_table(samples, expected).reindex(ids)) if expected else None
     z = comparable(raw, None if parts is None else parts.reindex(ids))
     rows = []
     with start(progress, "testing quality", len(table.columns), "fields") as task:
@@ -162,7 +170,8 @@ def image_quality(
                 np.random.default_rng(seed),
             ))
             task.advance(note=field)
-    result = QualityTable(tuple(_ranked(rows, expected)), part or "", tuple(expected))
+    rows.sort(key=lambda r: r.p if r.p == r.p else 2)
+    result = QualityTable(tuple(rows), part or "", tuple(expected))
     store.save_run(
         samples, schema.QUALITY_RUN,
         {"fields": list(table.columns), "expected": expected, "by": part or "", "n_permutations": n_permutations,
@@ -194,24 +203,30 @@ def _row(field, values, z, raw, subjects, strata, expected, part, n_permutations
     mine, owners = z[target.rows], subjects[target.rows]
     if not (mine.std(axis=0) > 0).any():
         return QualityRow(field, note="no measure of quality varies")
-    labels = label_columns(target.values, len(target.classes))
-    p, _ = permutation_test(make_design(mine, "linear"), labels, owners, n_permutations=n_permutations, rng=rng)
-    within = p
+    n_classes = len(target.classes)
+    p, moves = omnibus_test(mine, target.values, n_classes, owners, n_permutations=n_permutations, rng=rng)
+    if p != p:
+        return QualityRow(field, note=moves.impossible or "no permutation of it changes anything")
+    k, group, effect = _strongest(target, mine, owners)
+    within, kept = _NAN, Kept()
     if strata is not None and field not in expected:
-        usable = np.flatnonzero(strata[target.rows] >= 0)
-        within = _NAN
+        codes = strata.codes[target.rows]
+        numbers = [v[target.rows] for v in strata.numbers.values()]
+        covariates = np.column_stack(numbers) if numbers else None
+        usable = np.flatnonzero(codes >= 0)
         if len(usable) and (mine[usable].std(axis=0) > 0).any():
-            within, _ = permutation_test(
-                make_design(mine[usable], "linear"), labels[usable], owners[usable],
-                strata=strata[target.rows][usable], n_permutations=n_permutations, rng=rng,
+            within, _ = omnibus_test(
+                mine[usable], target.values[usable], n_classes, owners[usable], strata=codes[usable],
+                covariates=None if covariates is None else covariates[usable], n_permutations=n_permutations, rng=rng,
             )
-    k, group, effect = _strongest(target, mine, owners, rng)
+        kept = kept_share(_inside(target, group), mine[:, k], 0, owners, codes, covariates=covariates)
     side = "higher" if effect.value > 0 else "lower"
     medians = [np.nanmedian(raw[target.rows, k][m]) for m in (_inside(target, group), ~_inside(target, group))]
     name = _group_name(target, group)
     words = f"{MEANINGS[MEASURES[k]]} {side} in {name} (median {medians[0]:.4g} against {medians[1]:.4g})"
     return QualityRow(
         field, "", MEASURES[k], name, effect.value, effect.interval, words, float(p), p_within=float(within),
+        kept=kept.share, kept_interval=kept.interval, n_alike=kept.n_subjects,
         n_subjects=len(np.unique(owners)), n_samples=len(owners), note="; ".join(target.notes),
     )
 
@@ -224,7 +239,7 @@ def _group_name(target: Target, group: int) -> str:
     return target.classes[group] if target.classes else f"values above {np.median(target.values):.6g}"
 
 
-def _strongest(target: Target, z: np.ndarray, owners: np.ndarray, rng) -> tuple[int, int, Effect]:
+def _strongest(target: Target, z: np.ndarray, owners: np.ndarray) -> tuple[int, int, Effect]:
     """The measure and the group that differ most from the rest, by Cliff's delta."""
     from scipy.stats import rankdata
 
@@ -238,17 +253,5 @@ def _strongest(target: Target, z: np.ndarray, owners: np.ndarray, rng) -> tuple[
             k = int(np.argmax(np.abs(delta)))
             best = max(best, (float(abs(delta[k])), k, group))
     _, k, group = best
-    return k, group, effect_of(_inside(target, group), z[:, k], (), owners, n_bootstrap=300, rng=rng)
-
-
-def _ranked(rows: list[QualityRow], expected: list[str]) -> list[QualityRow]:
-    q = benjamini_hochberg(np.array([r.p for r in rows]))
-    within = benjamini_hochberg(np.array([r.p_within for r in rows]))
-    out = []
-    for row, a, b in zip(rows, q, within, strict=True):
-        verdict = row.verdict
-        if row.p == row.p:
-            verdict = "found" if not b > LEVEL else "explained"
-            verdict = "not found" if a > LEVEL else "expected" if row.field in expected else verdict
-        out.append(replace(row, verdict=verdict, q=float(a), q_within=float(b)))
-    return sorted(out, key=lambda r: (_ORDER.index(r.verdict), r.q if r.q == r.q else 2, -abs(np.nan_to_num(r.effect))))
+    level = 1 - LEVEL / (z.shape[1] * (len(target.classes) or 1))
+    return k, group, effect_of(_inside(target, group), z[:, k], (), owners, level=level)

@@ -37,6 +37,7 @@ class Step:
         data: what the step reads from the dataset, as a short text: ``data(samples) -> str``
         optional: whether the audit goes on where the step is not possible
         tracked: whether the step runs again when somebody deleted or replaced the runs it stored
+        version: of the method behind the step; a step of another version runs again
     """
 
     name: str
@@ -48,6 +49,7 @@ class Step:
     data: Callable[[object], str] = lambda samples: ""
     optional: bool = False
     tracked: bool = True
+    version: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ def run_steps(samples, steps: list[Step], progress: Progress | None = None) -> t
     for number, step in enumerate(steps, start=1):
         known = _known(samples)
         built_on = {name: fingerprints.get(name) or known.get(name, {}).get("fingerprint", "") for name in step.after}
-        mark = _hash([step.name, step.parameters, step.data(samples), built_on])
+        facts = [step.name, step.parameters, step.data(samples), built_on]
+        mark = _hash([*facts, step.version] if step.version else facts)
         fingerprints[step.name] = mark
         head = f"[{number}/{len(steps)}] {step.label}"
         before = known.get(step.name, {})

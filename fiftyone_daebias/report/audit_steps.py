@@ -35,6 +35,7 @@ class StepKind:
         left_out: parameters that the audit itself supplies
         extra: parameters of the step beside those of its verb
         tracked: see :class:`~fiftyone_daebias.report.audit.Step`
+        tests: whether it rests on statistics, which have a version
     """
 
     name: str
@@ -46,6 +47,7 @@ class StepKind:
     left_out: tuple[str, ...] = ()
     extra: tuple[verbs.Parameter, ...] = ()
     tracked: bool = True
+    tests: bool = False
 
     @property
     def available(self) -> bool:
@@ -67,18 +69,19 @@ _EXPLAINED = ("cluster", "tag", "field", "value", "against")
 _ALL = (
     StepKind("register", "register images and table", optional=False, default=None, left_out=("name",)),
     StepKind("duplicates", "look for copies and leaks", reads=("content", "table")),
-    StepKind("case-mix", "compare the people of sites", reads=("table",)),
-    StepKind("quality", "measure image quality", reads=("content", "table")),
+    StepKind("case-mix", "compare the people of sites", reads=("table",), tests=True),
+    StepKind("quality", "measure image quality", reads=("content", "table"), tests=True),
     StepKind("train", "train the diffusion autoencoder", reads=("content",), optional=False),
     StepKind("embed", "embed and map", ("train",), ("content", "checkpoint"), optional=False),
-    StepKind("probe-all", "probe every metadata field", ("embed",), ("table", "vectors")),
-    StepKind("disagreements", "tell wrong labels from true variants", ("probe-all",), ("table",),
+    StepKind("probe-all", "probe every metadata field", ("embed",), ("table", "vectors"), tests=True),
+    StepKind("disagreements", "tell wrong labels from true variants", ("probe-all",), ("table",), tests=True,
              left_out=("field",), extra=(_FIELDS,)),
     StepKind("tag", "tag outliers", ("embed",), ("content", "vectors")),
     StepKind("suggest-clusters", "suggest clusters", ("embed", "probe-all", "tag"), ("vectors",), tracked=False),
-    StepKind("test-clusters", "test clusters against metadata", ("embed", "suggest-clusters"), ("table", "clusters")),
-    StepKind("drift", "look for changes over time", ("embed",), ("table", "vectors")),
-    StepKind("reidentify", "ask what neighbours give away", ("embed",), ("table", "vectors")),
+    StepKind("test-clusters", "test clusters against metadata", ("embed", "suggest-clusters"), ("table", "clusters"),
+             tests=True),
+    StepKind("drift", "look for changes over time", ("embed",), ("table", "vectors"), tests=True),
+    StepKind("reidentify", "ask what neighbours give away", ("embed",), ("table", "vectors"), tests=True),
     StepKind("explain", "explain the strongest findings", ("probe-all", "test-clusters"), ("content", "clusters"),
              left_out=_EXPLAINED, extra=(_TOP,)),
     StepKind("sensitivity", "what would have been found", ("embed", "probe-all"), ("content", "table"), default=None),
@@ -115,20 +118,22 @@ def make_step(kind: StepKind, parameters: dict) -> Step:
     return Step(
         kind.name, kind.label, run, parameters, done, kind.after,
         lambda s: " ".join(readers[name](s) for name in kind.reads), kind.optional, kind.tracked,
+        schema.STATISTICS_VERSION if kind.tests else 0,
     )
 
 
 def _verb(name: str) -> Callable:
     def run(samples, *, progress: Progress | None = None, **parameters):
         result = verbs.by_command(name).load()(samples, progress=progress, **parameters)
-        return _IN_A_LINE[name](result) if name in _IN_A_LINE else result
+        return f"{_IN_A_LINE[name](result)} (provisional)" if name in _IN_A_LINE else result
 
     return run
 
 
 def _probes_line(table) -> str:
     probed = [r for r in table.rows if not r.reason]
-    return f"{count(len(probed), 'probe')}; decodable: {listed([r.name for r in probed if r.decodable]) or 'nothing'}"
+    found = [r.name for r in probed if r.verdict == "found"]
+    return f"{count(len(probed), 'probe')}; found: {listed(found) or 'nothing'}"
 
 
 def _case_mix_line(mix) -> str:
@@ -157,7 +162,7 @@ def _drift_line(table) -> str:
 
 
 def _telling_line(told) -> str:
-    yes = [what for what, t in told.rows.items() if t.told]
+    yes = [what for what in told.rows if told.verdicts.get(what) == "found"]
     return f"neighbours tell {listed(yes)}" if yes else "neighbours tell nothing that was asked"
 
 
@@ -189,7 +194,7 @@ def _explain(samples, *, top: int = TOP, progress: Progress | None = None, **par
     """Explains the clusters and the groups on the other side of their label behind the strongest findings."""
     targets: dict[str, dict] = {}
     for finding in collect_findings(samples).rows:
-        if finding.verdict not in ("found", "explained") and finding.kind != "opposite":
+        if finding.verdict not in ("found", "inseparable", "explained") and finding.kind != "opposite":
             continue
         if finding.cluster:
             targets.setdefault(f"cluster {finding.cluster}", {"cluster": finding.cluster})

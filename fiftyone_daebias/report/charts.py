@@ -33,7 +33,7 @@ def probe_chart(rows: list[ProbeResult]) -> Markup | None:
     for k, r in enumerate(rows):
         y = top + ROW * k + ROW / 2
         a, b = _ends(r)
-        cls = "on" if r.decodable else "off"
+        cls = "on" if r.verdict == "found" else "off"
         parts += [
             el("text", _short(r.name, 29), el("title", r.name), x=label - 12, y=_f(y + 4), text_anchor="end"),
             el("line", x1=_f(x(a)), x2=_f(x(b)), y1=_f(y), y2=_f(y), cls=f"interval {cls}"),
@@ -46,7 +46,7 @@ def probe_chart(rows: list[ProbeResult]) -> Markup | None:
 
 def drift_chart(rows: list[dict], years: tuple[float, float]) -> Markup | None:
     """When the images change: a line a group, a mark a change with its interval."""
-    rows = [r for r in rows if r["verdict"] != "not tested" and (r["changes"] or r["verdict"] == "none found")]
+    rows = [r for r in rows if r["verdict"] not in ("not tested", "older version")]
     first, last = years
     if not rows or not last > first:
         return None

@@ -14,6 +14,7 @@ from .cohort_facts import CohortFacts, cohort_facts
 from .finding import Finding, Findings, plain
 from .findings import collect_findings
 from .from_probes import key_of
+from .settled import settle_drift, settle_probe
 from .wording import listed
 
 #: parts of a run's config that are told elsewhere, or that name this machine
@@ -39,9 +40,8 @@ class ReportFacts:
         title: title
         cohort: the cohort
         findings: all findings
-        probes: the stored probes, with q-values over everything tested
-        drift: rows of the drift table as stored
-        shown: overlap of each tested cluster with an island of the confirmation half
+        probes: the stored probes, with q-values and verdicts over everything tested
+        drift: rows of the drift table, with verdicts over everything tested; changes only where one was found
         made: the runs behind it all
         versions: versions of the packages of the newest run
         checkpoint: what is known of the model: hashes, slices, pooling …
@@ -57,7 +57,6 @@ class ReportFacts:
     findings: Findings
     probes: tuple[ProbeResult, ...]
     drift: tuple[dict, ...]
-    shown: dict
     made: tuple[Made, ...]
     versions: dict
     checkpoint: dict
@@ -110,17 +109,16 @@ def gather(samples, *, title: str | None = None, k: int = 5) -> ReportFacts:
     table = stored_probes(samples) if any(f.kind == "probe" for f in findings.rows) else None
     probes = []
     for row in table.rows if table else ():
-        settled = by_key.get(key_of(row))
-        probes.append(replace(row, q=settled.evidence.q) if settled and not row.reason else row)
+        probes.append(settle_probe(row, by_key.get(key_of(row))))
     made, versions, created, expected = _runs(samples)
     checkpoint = _checkpoint(samples)
     audit = _load(samples, schema.AUDIT_RUN)[1]
-    drift = tuple(_load(samples, schema.DRIFT_RUN)[1].get("table", {}).get("rows", ()))
+    drift = settle_drift(_load(samples, schema.DRIFT_RUN)[1].get("table", {}).get("rows", ()), by_key)
     tests = _load(samples, schema.ASSOCIATION_RUN)[1].get("tests", {})
     expected = tuple(dict.fromkeys([*expected, *(tests.get("expected") or ())]))
     steps = tuple({**s, "summary": without_paths(s["summary"])} for s in audit.get("steps", ()))
     facts = ReportFacts(
-        title or f"Audit of {cohort.name}", cohort, findings, tuple(probes), drift, tests.get("shown") or {}, made,
+        title or f"Audit of {cohort.name}", cohort, findings, tuple(probes), drift, made,
         versions, checkpoint, steps, tuple(audit.get("gates", ())), expected, (), created,
     )
     return replace(facts, limits=_limits(facts))

@@ -16,7 +16,10 @@ from .reviews import Review
 #: a finding is one at this false-discovery rate
 LEVEL = 0.05
 #: verdicts, the most telling first
-VERDICTS = ("found", "explained", "unconfirmed", "not blind", "shown", "expected", "not found", "not tested")
+VERDICTS = (
+    "found", "inseparable", "explained", "unconfirmed", "not blind", "shown", "expected", "not found", "not tested",
+    "older version",
+)
 _NAN = float("nan")
 
 
@@ -214,8 +217,9 @@ class Findings:
         return _read(cls, raw)
 
     def __str__(self) -> str:
-        shown = [f for f in self.rows if f.verdict not in ("not found", "not tested")]
-        rest = len(self.rows) - len(shown)
+        shown = [f for f in self.rows if f.verdict not in ("not found", "not tested", "older version")]
+        old = sum(f.verdict == "older version" for f in self.rows)
+        rest = len(self.rows) - len(shown) - old
         lines = []
         if shown:
             head = ("finding", "verdict", "measure", "95 % interval", "q", "subjects", "samples", "review")
@@ -224,6 +228,8 @@ class Findings:
             lines.append("nothing was found")
         if rest:
             lines.append(f"{rest} more were looked at: not found, or not testable")
+        if old:
+            lines.append(f"{old} were made by an older version and are not counted: run 'daebias audit' again")
         return "\n".join([*lines, *(f"note: {n}" for n in self.notes), self.correction]).rstrip()
 
 

@@ -12,7 +12,7 @@ from ..clusters.suggest import MOST_OPPOSITE
 from .finding import LEVEL, VERDICTS, Evidence, Finding, Findings, NextStep, Selector
 from .from_case_mix import case_mix_claims
 from .from_clusters import association_claims, cluster_findings
-from .from_probes import agreement_claims, probe_claims
+from .from_probes import agreement_findings, probe_claims
 from .from_quality import quality_claims
 from .from_runs import run_findings
 from .from_tags import tag_findings
@@ -29,9 +29,9 @@ __all__ = [
 def collect_findings(samples) -> Findings:
     """Collects and ranks the findings of every step that has run.
 
-    P-values of all steps are corrected together; a finding that held in its
-    own table but does not hold among everything tested becomes "unconfirmed".
-    Steps that have not run are absent.
+    P-values of all steps are corrected together; what would hold alone but not
+    among everything tested is "unconfirmed". Steps that have not run are
+    absent; results of older statistics are named and not counted.
 
     Args:
         samples: a dataset or view; findings are those of the whole dataset
@@ -41,15 +41,10 @@ def collect_findings(samples) -> Findings:
     """
     dataset = store.dataset_of(samples)
     owners, tags = store.subjects_and_tags(dataset)
-    claims = [
-        *probe_claims(dataset), *association_claims(dataset), *drift_claims(dataset), *agreement_claims(dataset),
-        *reidentify_claims(dataset), *quality_claims(dataset),
-        *case_mix_claims(dataset),
-    ]
-    settled, n_tests, correction = settle(claims)
+    settled, n_tests, correction = settled_findings(dataset)
     rows = [
         *settled, *_of_probes_that_hold(tag_findings(owners, tags), settled), *cluster_findings(dataset, owners),
-        *run_findings(dataset),
+        *agreement_findings(dataset), *run_findings(dataset),
     ]
     said: dict[str, list] = {}
     for entry in read_reviews(dataset):
@@ -63,10 +58,24 @@ def collect_findings(samples) -> Findings:
     return Findings(tuple(rows), n_tests, correction, LEVEL, tuple(notes), findings_stamp(dataset))
 
 
+def settled_findings(samples) -> tuple[list[Finding], int, str]:
+    """Everything that was tested on the dataset, corrected together: where all q-values and verdicts come from.
+
+    Returns:
+        the findings, the number of tests, and what the correction spans, in words
+    """
+    dataset = store.dataset_of(samples)
+    return settle([
+        *probe_claims(dataset), *association_claims(dataset), *drift_claims(dataset), *reidentify_claims(dataset),
+        *quality_claims(dataset), *case_mix_claims(dataset),
+    ])
+
+
 def _of_probes_that_hold(rows: list[Finding], settled: list[Finding]) -> list[Finding]:
     """Without the samples on the other side of a probe that does not hold, or is so weak that they are a fifth."""
     n = {f.field: f.n_samples for f in settled if f.key == f"probe:{f.field}"}
-    weak = {f.field for f in settled if f.key == f"probe:{f.field}" and f.verdict in ("not found", "unconfirmed")}
+    silent = ("not found", "unconfirmed", "older version")
+    weak = {f.field for f in settled if f.key == f"probe:{f.field}" and f.verdict in silent}
     return [
         r for r in rows
         if r.kind != "opposite" or r.field not in weak and r.n_samples <= MOST_OPPOSITE * n.get(r.field, math.inf)

@@ -17,10 +17,11 @@ def case_mix_claims(samples) -> list[Claim]:
     if schema.CASE_MIX_RUN not in store.list_runs(samples, schema.CASE_MIX_RUN):
         return []
     config, results = store.load_run(samples, schema.CASE_MIX_RUN)
-    return [_claim(row, int(config.get("n_permutations") or 0)) for row in results["table"]["rows"]]
+    redo = "case-mix" if store.is_outdated(config) else ""
+    return [_claim(row, int(config.get("n_permutations") or 0), redo) for row in results["table"]["rows"]]
 
 
-def _claim(row: dict, drawn: int) -> Claim:
+def _claim(row: dict, drawn: int, redo: str) -> Claim:
     tested = row["verdict"] != "not tested"
     low, high = (or_nan(v) for v in row["interval"])
     near = away_from_zero((low, high)) if tested else 0.0
@@ -28,13 +29,16 @@ def _claim(row: dict, drawn: int) -> Claim:
     def judge(raw: bool, within: bool) -> str:
         if not tested:
             return "not tested"
-        return "found" if raw else "unconfirmed" if row["verdict"] == "found" else "not found"
+        if not raw:
+            return "not found"
+        return "found" if near else "unconfirmed"
 
     text = f"The case mix was not tested for {row['field']} over {row['over']}: {row['note']}"
     if tested:
         text = (
             f"People differ in {row['field']} over {row['over']}, most at {row['site']}: {row['words']} "
-            f"({row['measure']} {score(or_nan(row['effect']))}; {count(row['n_subjects'], 'subject')}). What images "
+            f"({row['measure']} {score(or_nan(row['effect']))}, 95 % interval over all sites together {score(low)} to "
+            f"{score(high)}; {count(row['n_subjects'], 'subject')}). What images "
             f"tell of {row['over']} may be told by {row['field']}: adjust for it."
         )
     finding = Finding(
@@ -45,4 +49,4 @@ def _claim(row: dict, drawn: int) -> Claim:
         next_step=existing("probe", "Can images tell it among people alike?", field=row["over"],
                            adjust_for=[row["field"]]) if tested else None,
     )
-    return Claim(finding, _NAN, judge, FAMILY, drawn)
+    return Claim(finding, _NAN, judge, FAMILY, drawn, redo)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .. import schema, store
 from ..clusters.named import Cluster, read_clusters, run_key
+from ..clusters.tested import SMALLEST_KEPT
 from ..plain import or_nan
 from .finding import Evidence, Finding, cluster_selector, existing
 from .pool import Claim, away_from_zero
-from .wording import count, number, score
+from .wording import count, listed, number, score
 
 FAMILY = "pairs of cluster and field"
 _NAN = float("nan")
@@ -43,36 +46,32 @@ def association_claims(samples) -> list[Claim]:
     config, results = store.load_run(samples, schema.ASSOCIATION_RUN)
     tests = results["tests"]
     clusters = read_clusters(samples)
-    expected = tests.get("expected") or []
-    drawn = int(config.get("n_permutations") or 0)
-    return [_claim(row, clusters, expected, tests.get("shown") or {}, drawn) for row in tests["rows"]]
+    return [_claim(row, clusters, tests.get("expected") or [], config) for row in tests["rows"]]
 
 
-def _claim(row: dict, clusters: dict[str, Cluster], expected: list[str], shown: dict, drawn: int) -> Claim:
+def _claim(row: dict, clusters: dict[str, Cluster], expected: list[str], config: dict) -> Claim:
     verdict, name = row["verdict"], row["cluster"]
-    counts = verdict not in ("not tested", "not blind", "expected")
+    tested = verdict not in ("not tested", "not blind", "expected")
     low, high = (or_nan(v) for v in row["interval"])
-    effect = or_nan(row["effect"])
-    near = away_from_zero((low, high))
+    near = float(np.nan_to_num(away_from_zero((low, high)))) if verdict != "not tested" else 0.0
+    unknown = name in (config.get("unknown") or ())
     evidence = Evidence(
-        row["measure"], effect, (low, high), 0.0 if row["measure"] else _NAN, or_nan(row["p"]) if counts else _NAN,
-        strength=float(np.nan_to_num(near)) if verdict != "not tested" else 0.0,
+        row["measure"], or_nan(row["effect"]), (low, high), 0.0 if row["measure"] else _NAN,
+        or_nan(row["p"]) if tested else _NAN, strength=near,
     )
 
     def judge(raw: bool, within: bool) -> str:
-        if not counts:
+        if not tested:
             return verdict
-        if raw and within:
-            return "found"
-        if raw:
-            return "explained" if expected else "unconfirmed"
-        # its own table, with fewer tests, or the exploration half shows it
-        return "unconfirmed" if verdict in ("found", "explained", "unconfirmed") else "not found"
+        if not raw:
+            return "not found"
+        if not near or unknown:
+            return "unconfirmed"
+        return "found" if not expected or within else among_alike(row)
 
     notes = [n for n in (row.get("note"),) if n]
-    overlap = shown.get(name)
-    if overlap is not None and overlap < 0.5:
-        notes.append(f"the confirmation half alone does not show the cluster as an island (overlap {overlap:.2f})")
+    if unknown and tested:
+        notes.append(f"it is not known what the cluster was drawn by; if by {row['field']}, this means nothing")
     if name not in clusters:
         notes.append("the cluster has been renamed or deleted since it was tested")
     finding = Finding(
@@ -82,26 +81,47 @@ def _claim(row: dict, clusters: dict[str, Cluster], expected: list[str], shown: 
         cluster=name, run_key=schema.ASSOCIATION_RUN, notes=tuple(notes),
         next_step=existing("explain", "Where in the image is the difference?", cluster=name),
     )
-    within = or_nan(row["p_within"]) if counts and expected else _NAN
-    return Claim(finding, within, judge, FAMILY, drawn)
+    # a test among subjects alike that was not possible tells nothing: it must not enter with the raw p-value
+    within = or_nan(row["p_within"]) if tested and expected else _NAN
+    if tested and expected and within != within:
+        within = 1.0
+    redo = "test-clusters" if store.is_outdated(config) else ""
+    return Claim(finding, within, judge, FAMILY, int(config.get("n_permutations") or 0), redo)
+
+
+def among_alike(row: dict) -> str:
+    """What a difference is that was found, but not among subjects alike in the expected fields."""
+    high = or_nan((row.get("kept_interval") or (None, None))[1])
+    return "explained" if high < SMALLEST_KEPT else "inseparable"
 
 
 def _sentence(row: dict, expected: list[str]) -> str:
     if row["verdict"] == "not tested":
         return f"{row['cluster']} was not tested for {row['field']}: {row['note']}"
+    made = row.get("made_from")
+    compared = f"Among subjects alike in {made}, " if made and row["verdict"] != "not blind" else ""
     text = (
-        f"On subjects kept apart from drawing it, {row['cluster']} and the rest differ in {row['field']} by "
+        f"{compared}{row['cluster']} and the rest differ in {row['field']} by "
         f"{row['measure']} {score(or_nan(row['effect']))} (95 % interval {score(or_nan(row['interval'][0]))} to "
         f"{score(or_nan(row['interval'][1]))}): {row['words']}; {count(row['n_inside'], 'subject')} inside, "
         f"{row['n_outside']:,} outside."
     )
     if row["verdict"] == "not blind":
-        text += " The cluster was drawn while the map was coloured by this field, so a test means nothing."
-    if row["verdict"] == "explained":
-        text += f" Among subjects alike in {', '.join(expected)} the difference is not seen."
+        return text + " The cluster was made from this field or one that goes with it, so a test means nothing."
     if row["verdict"] == "expected":
-        text += " It was named as an expected difference."
-    return text
+        return text + " It was named as an expected difference."
+    return text + left_among_alike(row, expected)
+
+
+def left_among_alike(row: dict, expected: list[str]) -> str:
+    """What is left of a difference among subjects alike in the expected fields, and on whom that rests."""
+    share, (low, high) = or_nan(row.get("kept")), (or_nan(v) for v in row.get("kept_interval") or (None, None))
+    if not expected:
+        return ""
+    who = f"{count(row.get('n_alike') or 0, 'subject')} who have others alike in {listed(expected)} on the other side"
+    if share == share and math.isfinite(low):
+        return f" Among {who}, {share:.0%} of the difference is left (95 % interval {low:.0%} to {high:.0%})."
+    return f" What is left of it among the {who} cannot be told."
 
 
 def _origin(cluster: Cluster, n: int, n_subjects: int) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .. import schema, store
 from ..probes.result import ProbeResult
-from .finding import Evidence, Finding, NextStep, Selector, existing
+from .finding import LEVEL, Evidence, Finding, NextStep, Selector, existing
 from .pool import Claim
 from .wording import count, listed, number, score
 
@@ -34,32 +36,35 @@ def permutations_behind(p_values: list[float]) -> int:
     return 0
 
 
-def agreement_claims(samples) -> list[Claim]:
-    """One claim a field that was looked at across regions: do the same subjects disagree again and again?"""
-    claims = []
+def agreement_findings(samples) -> list[Finding]:
+    """One finding a field that was looked at across regions: do the same subjects disagree again and again?
+
+    It is shown beside what independent regions would give. Anatomy that a subject's regions share makes them agree,
+    too, so it is no evidence of wrong labels and has no p-value.
+    """
+    out = []
     for key in store.list_runs(samples, schema.DISAGREEMENT_RUN_PREFIX):
         config, results = store.load_run(samples, key)
         together = results["summary"].get("agreement")
         if together and len(together["times"]) > 1:
-            claims.append(_agreement_claim(together, config["field"], key, results["summary"]["verdicts"]))
-    return claims
+            out.append(_agreement(together, config["field"], key, results["summary"].get("verdicts") or []))
+    return out
 
 
-def _agreement_claim(together: dict, field: str, run_key: str, verdicts: list[dict]) -> Claim:
-    seen, expected, p = sum(together["observed"][1:]), sum(together["expected"][1:]), together["p"][1]
+def _agreement(together: dict, field: str, run_key: str, verdicts: list[dict]) -> Finding:
+    seen, expected = sum(together["observed"][1:]), sum(together["expected"][1:])
     people = max(together["n_subjects"])
-    again = tuple(i for v in verdicts if v["n_opposite"] > 1 for i in v["sample_ids"])
+    again = tuple(i for v in verdicts if v.get("n_opposite", 0) > 1 for i in v.get("sample_ids") or ())
     text = (
         f"{count(seen, 'subject')} look like another {field} in two or more of {listed(together['regions'])}; if "
-        f"regions were independent, {number(expected)} would."
+        f"regions were independent, {number(expected)} would. Anatomy that a person's regions share does the same as a "
+        "wrong label, so this is no evidence of either."
     )
-    share = seen / people if people else 0.0
-    finding = Finding(
-        f"agreement:{field}", "disagreements", f"{field}: the same subjects in several regions", text, "",
-        Evidence("subjects", float(seen), chance=float(expected), p=float(p), strength=share), people, len(again),
+    return Finding(
+        f"agreement:{field}", "disagreements", f"{field}: the same subjects in several regions", text, "shown",
+        Evidence("subjects", float(seen), chance=float(expected)), people, len(again),
         Selector("ids", sample_ids=again), field=field, run_key=run_key,
     )
-    return Claim(finding, float("nan"), lambda raw, within: "found" if raw else "not found", "tests across regions")
 
 
 def key_of(row: ProbeResult) -> str:
@@ -82,13 +87,13 @@ def _claim(row: ProbeResult, run_key: str, config: dict, drawn: int) -> Claim:
     def judge(raw: bool, within: bool) -> str:
         if row.reason:
             return "not tested"
-        if not (raw and row.better[0] > 0):
-            return "unconfirmed" if row.q <= 0.05 else "not found"
+        if not raw:
+            return "not found"
+        if not row.better[0] > 0:
+            return "unconfirmed"
         if row.field in adjusted_for:
             return "expected"
-        if adjusted and not (within and adjusted.better[0] > 0):
-            return "explained"
-        return "found"
+        return _given(adjusted, within) if adjusted_for else "found"
 
     group = f", {row.group}" if row.group else ""
     finding = Finding(
@@ -97,8 +102,21 @@ def _claim(row: ProbeResult, run_key: str, config: dict, drawn: int) -> Claim:
         Selector("field", stem + (f"_by_{schema.field_stem(by)}" if by else "")) if not row.group else _group(row, by),
         field=row.field, next_step=_next(row), run_key=run_key, notes=tuple(notes),
     )
-    within = adjusted.p if adjusted else float("nan")
-    return Claim(finding, within, judge, FAMILY, int(config.get("n_permutations") or drawn))
+    within = float("nan")
+    if adjusted_for and row.field not in adjusted_for:
+        # an adjustment that was not possible tells nothing: it must not enter with the raw p-value
+        within = adjusted.p if adjusted and adjusted.p == adjusted.p else 1.0
+    redo = ("probe-all" if by or row.group else "probe") if store.is_outdated(config) else ""
+    return Claim(finding, within, judge, FAMILY, int(config.get("n_permutations") or drawn), redo)
+
+
+def _given(adjusted, within: bool) -> str:
+    """What a field that is found is among subjects alike: found, explained on evidence, or not to be told apart."""
+    said = str(getattr(adjusted, "verdict", "") or "")
+    if said.startswith("explained"):
+        return "explained"
+    alike = adjusted is not None and not said.startswith("too few")
+    return "found" if alike and within and adjusted.better[0] > 0 else "inseparable"
 
 
 def _group(row: ProbeResult, by: str) -> Selector:
@@ -137,7 +155,8 @@ def _sentence(row: ProbeResult, adjusted) -> str:
     if row.metric == "MAE":
         said = (
             f"is off by {number(row.score)} on average (95 % interval {number(row.interval[0])} to "
-            f"{number(row.interval[1])}); always guessing the median is off by {number(row.chance)}"
+            f"{number(row.interval[1])}); always guessing the median is off by {number(row.chance)}, and the images "
+            f"better that by {number(row.chance - row.score)} ({number(row.better[0])} to {number(row.better[1])})"
         )
     else:
         what = "AUC" if row.metric == "AUC" else "a concordance"
@@ -146,7 +165,7 @@ def _sentence(row: ProbeResult, adjusted) -> str:
             f"{number(row.chance, 2)} is guessing)"
         )
     text = f"Guessed from the image alone in {people} that the probe has not seen, {row.field}{who} {said}."
-    if not (row.q <= 0.05 and row.better[0] > 0):
+    if not (row.p <= LEVEL and row.better[0] > 0) and math.isfinite(row.detectable):
         value = number(row.detectable) if row.metric == "MAE" else score(row.detectable)
         worse = "less" if row.metric == "MAE" else "more"
         text += f" A score of {value} or {worse} would have been found with probability 0.8."
@@ -154,6 +173,7 @@ def _sentence(row: ProbeResult, adjusted) -> str:
         form = number if row.metric == "MAE" else score
         text += (
             f" Among subjects alike in {listed(adjusted.fields)} it is {form(adjusted.score)} "
-            f"({form(adjusted.interval[0])} to {form(adjusted.interval[1])}; {form(adjusted.chance)} is guessing)."
+            f"({form(adjusted.interval[0])} to {form(adjusted.interval[1])}; {form(adjusted.chance)} is guessing; "
+            f"{count(adjusted.n_subjects, 'subject')})."
         )
     return text

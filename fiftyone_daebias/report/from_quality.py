@@ -5,8 +5,9 @@ from __future__ import annotations
 from .. import schema, store
 from ..plain import or_nan
 from .finding import Evidence, Finding, Selector, existing
+from .from_clusters import among_alike, left_among_alike
 from .pool import Claim, away_from_zero
-from .wording import count, listed, score
+from .wording import count, score
 
 FAMILY = "tests of image quality"
 _NAN = float("nan")
@@ -30,10 +31,12 @@ def _claim(row: dict, config: dict) -> Claim:
         if not tested:
             return "not tested"
         if not raw:
-            return "unconfirmed" if row["verdict"] in ("found", "explained", "expected") else "not found"
+            return "not found"
+        if not near:
+            return "unconfirmed"
         if row["field"] in expected:
             return "expected"
-        return "found" if within else "explained"
+        return "found" if within or not expected else among_alike(row)
 
     finding = Finding(
         f"quality:{row['field']}", "quality", f"{row['field']}: image quality", _sentence(row, config, expected), "",
@@ -44,8 +47,12 @@ def _claim(row: dict, config: dict) -> Claim:
         run_key=schema.QUALITY_RUN, notes=(row["note"],) if tested and row["note"] else (),
         next_step=existing("probe", "Can the images tell it, too?", field=row["field"]) if tested else None,
     )
-    within = or_nan(row["p_within"]) if tested and expected and row["field"] not in expected else _NAN
-    return Claim(finding, within, judge, FAMILY, int(config.get("n_permutations") or 0))
+    within = _NAN
+    if tested and expected and row["field"] not in expected:
+        within = or_nan(row["p_within"])
+        within = within if within == within else 1.0
+    redo = "quality" if store.is_outdated(config) else ""
+    return Claim(finding, within, judge, FAMILY, int(config.get("n_permutations") or 0), redo)
 
 
 def _sentence(row: dict, config: dict, expected: list[str]) -> str:
@@ -54,8 +61,7 @@ def _sentence(row: dict, config: dict, expected: list[str]) -> str:
     where = f" Images were compared within each {config['by']}." if config.get("by") else ""
     text = (
         f"Of 15 measures of image quality the one that differs most with {row['field']}: {row['words']}; Cliff's delta "
-        f"{score(or_nan(row['effect']))}, {count(row['n_subjects'], 'subject')}.{where}"
+        f"{score(or_nan(row['effect']))} (95 % interval over all measures together {score(or_nan(row['interval'][0]))} "
+        f"to {score(or_nan(row['interval'][1]))}), {count(row['n_subjects'], 'subject')}.{where}"
     )
-    if row["verdict"] == "explained":
-        text += f" Among subjects alike in {listed(expected)} no difference is seen."
-    return text
+    return text if row["field"] in expected else text + left_among_alike(row, expected)

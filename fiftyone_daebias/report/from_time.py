@@ -10,7 +10,7 @@ from .. import schema, store
 from ..clusters.neighbours import PERMUTATIONS
 from ..clusters.timeline import iso_date
 from ..plain import or_nan
-from .finding import Evidence, Finding, NextStep, Selector, existing
+from .finding import LEVEL, Evidence, Finding, NextStep, Selector, existing
 from .pool import Claim
 from .wording import count, number, percent
 
@@ -38,9 +38,7 @@ def _claim(row: dict, config: dict) -> Claim:
     def judge(raw: bool, within: bool) -> str:
         if row["verdict"] == "not tested":
             return "not tested"
-        if raw and seen:
-            return "found"
-        return "unconfirmed" if row["verdict"] == "change" else "not found"
+        return "found" if raw and seen else "not found"
 
     group, over, by = row["group"], row["over"], tuple(row.get("by", config.get("by")) or ())
     finding = Finding(
@@ -49,11 +47,17 @@ def _claim(row: dict, config: dict) -> Claim:
         run_key=schema.DRIFT_RUN,
         next_step=_next(row),
     )
-    return Claim(finding, _NAN, judge, FAMILY, int(config.get("n_permutations") or 0))
+    redo = "drift" if store.is_outdated(config) else ""
+    return Claim(finding, _NAN, judge, FAMILY, int(config.get("n_permutations") or 0), redo)
+
+
+def changed(row: dict) -> bool:
+    """Whether a row's own test shows a change, before any correction."""
+    return bool(row["changes"]) or or_nan(row["p"]) <= LEVEL and or_nan(row["size"]) == or_nan(row["size"])
 
 
 def _next(row: dict) -> NextStep | None:
-    if row["verdict"] != "change":
+    if not changed(row):
         return None
     if row["changes"] and row["over"].endswith("_years"):
         largest = max(row["changes"], key=lambda c: c["size"])
@@ -72,19 +76,20 @@ def _sentence(row: dict) -> str:
     if row["verdict"] == "not tested":
         return f"{name} over {row['over']}: not tested: {row['note']}"
     people = count(row["n_subjects"], "subject")
-    if row["changes"] and row["verdict"] == "change":
+    if row["changes"]:
         parts = []
         for c in row["changes"]:
             first, last = iso_date(or_nan(c["before"])), iso_date(or_nan(c["when"]))
             text = f"between {first} and {last} by {number(c['size'], 2)} SD"
             parts.append(text + (f" (with it: {'; '.join(c['fields'])})" if c.get("fields") else ""))
         return f"{name}: the images change {', and '.join(parts)}; {people}."
-    if row["verdict"] == "change":
+    if changed(row):
         return f"{name}: the images differ with {row['over']} by up to {number(or_nan(row['size']), 2)} SD; {people}."
     would = or_nan(row["detectable"])
     told = ""
     if math.isfinite(would):
-        told = f"; a change of {number(would, 2)} SD would have been found with probability 0.8"
+        told = f"; a change of {number(would, 2)} SD in mid-time would have been found by this test alone with " \
+               "probability 0.8"
     return f"{name}: no change of the images over {row['over']} was found{told}; {people}."
 
 
@@ -94,17 +99,18 @@ def reidentify_claims(samples) -> list[Claim]:
         return []
     config, results = store.load_run(samples, schema.REIDENTIFY_RUN)
     table, vectors = results["table"], config.get("vectors", schema.embedding_field())
-    out = [_telling(what, row, vectors) for what, row in table["rows"].items()]
+    redo = "reidentify" if store.is_outdated(config) else ""
+    out = [_telling(what, row, vectors, redo) for what, row in table["rows"].items()]
     for what, why in table["skipped"].items():
         finding = Finding(
             f"reidentify:{what}", "reidentify", f"re-identification: {what}", f"Not asked: {why}.", "",
             run_key=schema.REIDENTIFY_RUN,
         )
-        out.append(Claim(finding, _NAN, lambda raw, within: "not tested", TOLD))
+        out.append(Claim(finding, _NAN, lambda raw, within: "not tested", TOLD, redo=redo))
     return out
 
 
-def _telling(what: str, row: dict, vectors: str) -> Claim:
+def _telling(what: str, row: dict, vectors: str, redo: str) -> Claim:
     low, high = row["interval1"]
     chance, p = row["chance1"], or_nan(row.get("p"))
     beyond = low > chance
@@ -116,9 +122,9 @@ def _telling(what: str, row: dict, vectors: str) -> Claim:
     text += " Whoever holds the vectors and a few known images can do the same." if beyond else ""
 
     def judge(raw: bool, within: bool) -> str:
-        if not beyond:
+        if not raw:
             return "not found"
-        return "found" if raw else "unconfirmed"
+        return "found" if beyond else "unconfirmed"
 
     finding = Finding(
         f"reidentify:{what}", "reidentify", f"re-identification: {what}", text, "",
@@ -127,4 +133,4 @@ def _telling(what: str, row: dict, vectors: str) -> Claim:
         row["n_subjects"], row["n_samples"], Selector("field", vectors),
         field="" if what in ("subject", "month") else what, run_key=schema.REIDENTIFY_RUN,
     )
-    return Claim(finding, _NAN, judge, TOLD, PERMUTATIONS)
+    return Claim(finding, _NAN, judge, TOLD, PERMUTATIONS, redo)

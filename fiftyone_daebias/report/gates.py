@@ -23,7 +23,7 @@ _FORM = re.compile(
 #: what is counted and absent when there is none of it
 _COUNTED = ("duplicates", "leak", "conflicts", "outliers", "unreadable", "few-slices", "missing-slices", "no-table-row")
 #: what may be asked of all findings together
-_TOTALS = ("found", "explained", "unconfirmed")
+_TOTALS = ("found", "inseparable", "explained", "unconfirmed")
 _NAN = float("nan")
 
 

@@ -57,16 +57,22 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ),
     (
         "explained",
-        "There, but no longer seen among subjects alike in the fields named as expected: it may only follow from "
-        "them.",
+        "There, but among subjects alike in the fields named as expected there is positively less than half of it: "
+        "it follows from them.",
+    ),
+    (
+        "inseparable",
+        "There, but too few subjects are alike in the fields named as expected to tell it from them: it may follow "
+        "from them, or not.",
     ),
     (
         "unconfirmed",
-        "It showed in a part of the analysis but does not hold over everything that was tested.",
+        "Nearly found: p is at most 0.05 and q at most 0.2; or its interval holds chance; or nobody knows what the "
+        "group was drawn by; or there were too few permutations for so many tests.",
     ),
     (
         "not blind",
-        "The group was drawn while looking at this very field, so that a test of it means nothing.",
+        "The group was made from this very field, or from one that goes with it, so that a test of it means nothing.",
     ),
     (
         "expected",
@@ -77,9 +83,8 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
         "A group of images that lie together on the map, or that somebody drew around with a lasso.",
     ),
     (
-        "confirmation half",
-        "Half of the subjects, put aside before the map was drawn. Clusters are tested on them alone, so that "
-        "drawing a group cannot make a finding.",
+        "older version",
+        "Made by an older version of this tool, whose statistics are no longer trusted: not counted, to be run again.",
     ),
     (
         "Cramér's V",
@@ -89,6 +94,11 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
         "Cliff's delta",
         "How far a number is shifted in a group: the chance that someone inside has the higher value, less the "
         "chance that someone outside has. 0 none, +1 or −1 no overlap.",
+    ),
+    (
+        "outliers",
+        "Images far from all others, the farthest first: a list to look at, no test. Some people are always far from "
+        "all others.",
     ),
     (
         "SD",

@@ -13,7 +13,6 @@ from .cohort_facts import FieldFacts
 from .datasheet import Datasheet
 from .facts import Made, ReportFacts
 from .finding import Finding
-from .from_probes import key_of
 from .glossary import GLOSSARY
 from .map_pictures import RAMP, MapPicture
 from .markup import Markup, el, join, table
@@ -85,6 +84,7 @@ def _summary(facts: ReportFacts) -> Markup:
     rows = facts.findings.rows
     found = facts.of_verdict("found")
     numbers = [(len(found), "found"), (len(facts.of_verdict("explained")), "explained by expected fields"),
+               (len(facts.of_verdict("inseparable")), "not to be told apart from expected fields"),
                (len(facts.of_verdict("unconfirmed")), "unconfirmed"), (len(facts.of_verdict("not found")), "not found"),
                (facts.findings.n_tests, "tests corrected together")]
     reviewed = sum(bool(f.status) for f in rows)
@@ -145,8 +145,9 @@ def _values(f: FieldFacts, k: int) -> str:
 
 
 def _findings(facts: ReportFacts, pictures: dict[str, str]) -> Markup:
+    told = ("found", "inseparable", "explained", "unconfirmed")
     cards = [f for f in facts.findings.rows
-             if f.verdict in ("found", "explained", "unconfirmed") or f.kind in ("opposite", "outliers") or f.reviews]
+             if f.verdict in told or f.kind in ("opposite", "outliers") or f.reviews]
     cards = [f for f in cards if f.kind not in _EXPLAINING]
     also: dict[str, list[Finding]] = {}
     first: dict[str, str] = {}
@@ -197,8 +198,7 @@ def _probes(facts: ReportFacts) -> Markup:
     if not done:
         return Markup("")
     form = {r: (number if r.metric == "MAE" else score) for r in done}
-    verdicts = {f.key: f.verdict for f in facts.findings.of("probe")}
-    rows = [(r.name, verdicts.get(key_of(r), r.verdict), f"{r.metric} {form[r](r.score)}",
+    rows = [(r.name, r.verdict, f"{r.metric} {form[r](r.score)}",
              interval_text(r), form[r](r.chance), p_value(r.p), p_value(r.q),
              form[r](r.detectable), f"{r.n_subjects:,}") for r in done]
     adjusted = [r for r in done if r.adjusted and not r.adjusted.reason]
@@ -210,7 +210,7 @@ def _probes(facts: ReportFacts) -> Markup:
     return join([
         el("p", "From the embedding alone, in subjects the probe has not seen. Dots on or left of the dashed line are "
                 "no "
-                "better than guessing; filled dots are better than guessing over everything that was tested."),
+                "better than guessing; filled dots are found over everything that was tested."),
         probe_chart(done),
         table(("field", "verdict", "score", "95 % interval", "guessing", "p", "q", "finds from", "subjects"), rows,
               numeric=(4, 5, 6, 7, 8)),
@@ -226,12 +226,10 @@ def _clusters(facts: ReportFacts) -> Markup:
         lines = [el("li", el("span", t.verdict, cls=f"verdict {t.verdict.replace(' ', '-')}"), f"{t.field}: "
                                                                                                "", effect(t))
                  for t in mine]
-        overlap = facts.shown.get(f.cluster)
         cards.append(el(
             "div", el("h3", f.cluster), el("p", f.sentence), el("ul", *lines) if lines else
             el("p", "No field tested goes with it.", cls="soft"),
-            el("p", f"Overlap with an island of the confirmation half alone: {overlap:.2f}.", cls="small-print")
-            if overlap is not None else None, notes_of(f), cls="card",
+            notes_of(f), cls="card",
         ))
     return el("div", *cards, cls="cards") if cards else Markup("")
 
@@ -272,7 +270,7 @@ def _not_found(facts: ReportFacts, pictures: dict[str, str]) -> Markup:
         value = "" if e.value != e.value else f"{e.measure} {number(e.value)}"
         cells.append((f.title, value, interval, p_value(e.q), would, f"{f.n_subjects:,}"))
     counted = {"duplicates": "copies of images", "leak": "subjects on several sides of a split",
-               "outliers": "images that look like nobody else's"}
+               "outliers": "images far enough from all others to be worth a look"}
     did = {s["name"] for s in facts.steps if s["outcome"] in ("done", "unchanged")}
     have = {f.kind for f in facts.findings.rows}
     absent = [words for kind, words in counted.items()

@@ -1,4 +1,8 @@
-"""False-discovery control over everything that was tested on a dataset, whichever step tested it."""
+"""False-discovery control over everything that was tested on a dataset, whichever step tested it.
+
+This is the one place where q-values and verdicts are made: dialogs, terminal,
+panel, report and JSON read them from here.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..probes.permutation import benjamini_hochberg
-from .finding import LEVEL, Finding
+from .finding import LEVEL, Finding, existing
+
+#: what is found at this false-discovery rate, and not at the level, is unconfirmed: more people may tell
+NEARLY = 0.2
+#: what is said of verdicts that are given right after a step
+PROVISIONAL = "verdicts are provisional: whatever is tested on this dataset later is corrected together with this"
 
 
 @dataclass(frozen=True)
@@ -22,6 +31,8 @@ class Claim:
         judge: ``judge(raw holds, within holds) -> verdict``; called with the corrected p-values compared with the level
         family: what kind of test it is, in words, for the sentence on the correction
         n_permutations: permutations behind the p-values; 0 where that is not stored
+        redo: command that makes its run anew, where that was made with older statistics; such a p-value is not mixed
+            with those of today; "" for a run of today
     """
 
     finding: Finding
@@ -29,6 +40,7 @@ class Claim:
     judge: Callable[[bool, bool], str]
     family: str
     n_permutations: int = 0
+    redo: str = ""
 
 
 def away_from_zero(interval: tuple[float, float]) -> float:
@@ -52,37 +64,59 @@ def settle(claims: list[Claim]) -> tuple[list[Finding], int, str]:
 
     The p-values and those within strata are corrected as two families of the
     same size (Benjamini-Hochberg); a test that has no version within strata
-    enters both with its only p-value. Where no permutation did as well and yet
-    the correction does not let a test pass, there were too few permutations
-    for so many tests: that is said, and the finding is "unconfirmed", neither
-    absent nor explained.
+    enters both with its only p-value. What would be found alone, and at a
+    false-discovery rate of :data:`NEARLY`, is "unconfirmed"; so is what has a p-value as small
+    as its permutations allow and yet too large: they were too few for so many
+    tests.
+    Claims of older statistics take no part.
 
     Returns:
         the findings, the number of tests, and what the correction spans, in words
     """
-    raw = np.array([c.finding.evidence.p for c in claims], dtype=float)
-    own = np.array([c.p_within for c in claims], dtype=float)
+    raw = np.array([np.nan if c.redo else c.finding.evidence.p for c in claims], dtype=float)
+    own = np.array([np.nan if c.redo else c.p_within for c in claims], dtype=float)
     within = np.where(np.isnan(own), raw, own)
     q, q_within = benjamini_hochberg(raw), benjamini_hochberg(within)
     n = int((~np.isnan(raw)).sum())
-    out = []
-    for claim, a, b in zip(claims, q, q_within, strict=True):
-        evidence = replace(claim.finding.evidence, q=float(a), q_within=float(b))
-        verdict, notes = claim.judge(bool(a <= LEVEL), bool(b <= LEVEL)), claim.finding.notes
-        if starved(claim, claim.finding.evidence.p, a) or starved(claim, claim.p_within, b):
-            best = claim.judge(True, True)
-            if best not in ("not found", verdict):
-                verdict = "unconfirmed"
-                notes = (*notes, f"none of the permutations did as well, but {n:,} tests need more of them to say so; "
-                                 f"repeat with n_permutations={permutations_needed(n)} or more")
-        out.append(replace(claim.finding, evidence=evidence, verdict=verdict, notes=notes))
+    out = [
+        _outdated(c) if c.redo else _settled(c, float(a), float(b), n)
+        for c, a, b in zip(claims, q, q_within, strict=True)
+    ]
     counted = Counter(c.family for c, p in zip(claims, raw, strict=True) if p == p)
+    old = sum(bool(c.redo) for c in claims)
+    left_out = f"; {old:,} results of an older version are left out until they are made anew" if old else ""
     if not n:
-        return out, 0, "nothing was tested yet"
+        return out, 0, "nothing was tested yet" + left_out
     parts = ", ".join(f"{k:,} {family}" for family, k in counted.items())
     text = (
         f"q-values are corrected together (Benjamini-Hochberg) over everything that was tested on this dataset: {n:,} "
         f"tests ({parts}); {LEVEL:.0%} of what is called found may be chance. Copies, leaks, conflicts and outliers "
-        "are counted, not tested; explanations look closer at groups that are known already"
+        f"are counted, not tested; explanations look closer at groups that are known already{left_out}"
     )
     return out, n, text
+
+
+def _settled(claim: Claim, q: float, q_within: float, n: int) -> Finding:
+    p = claim.finding.evidence.p
+    evidence = replace(claim.finding.evidence, q=q, q_within=q_within)
+    verdict, notes = claim.judge(q <= LEVEL, q_within <= LEVEL), claim.finding.notes
+    if verdict == "not found" and claim.judge(q <= NEARLY and p <= LEVEL, True) not in ("not found", "unconfirmed"):
+        verdict = "unconfirmed"
+    if starved(claim, p, q) or starved(claim, claim.p_within, q_within):
+        best = claim.judge(True, True)
+        if best not in ("not found", verdict):
+            verdict = "unconfirmed"
+            notes = (*notes, f"none of the permutations did as well, but {n:,} tests need more of them to say so; "
+                             f"repeat with n_permutations={permutations_needed(n)} or more")
+    return replace(claim.finding, evidence=evidence, verdict=verdict, notes=notes)
+
+
+def _outdated(claim: Claim) -> Finding:
+    """What an older version's statistics said: shown, not counted, offered for another run."""
+    note = f"made by an older version, whose statistics are no longer trusted; make it anew with 'daebias {claim.redo}'"
+    params = {"field": claim.finding.field} if claim.redo == "probe" and claim.finding.field else {}
+    return replace(
+        claim.finding, verdict="older version", notes=(note, *claim.finding.notes),
+        evidence=replace(claim.finding.evidence, strength=0.0),
+        next_step=existing(claim.redo, "Made by an older version: run it again", **params),
+    )

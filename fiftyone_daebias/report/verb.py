@@ -157,7 +157,8 @@ def _maps(samples, facts: ReportFacts, color_by: list[str] | None) -> list[MapPi
         return []
     fields = list(color_by or ())
     if not fields:
-        ranked = [f.field for f in facts.findings.rows if f.field and f.verdict in ("found", "explained", "expected")]
+        telling = ("found", "inseparable", "explained", "expected")
+        ranked = [f.field for f in facts.findings.rows if f.field and f.verdict in telling]
         known = [f.name for f in facts.cohort.fields if f.listed and f.n_values > 1]
         fields = [f for f in dict.fromkeys(ranked) if f in known][:MOST_MAPS]
         fields += [f for f in known if f not in fields][: max(0, FEWEST_MAPS - len(fields))]

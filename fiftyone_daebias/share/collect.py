@@ -10,10 +10,11 @@ import numpy as np
 
 from .. import schema, store
 from ..clusters.named import Cluster, read_clusters
-from ..cohort.halves import CONFIRMATION
 from ..errors import BundleError, InputError
+from ..probes.result import ProbeResult
 from ..progress import Progress
-from ..report.findings import collect_findings
+from ..report.findings import Finding, collect_findings
+from ..report.from_probes import key_of
 from ..report.reviews import read_reviews
 from . import checked
 from .content import content_hashes, subject_keys
@@ -95,13 +96,15 @@ class Collector:
     def contents(self) -> Contents:
         """Everything that may leave."""
         clusters = self._clusters()
-        associations, words = self._associations()
-        findings = self._findings(words)
+        settled = collect_findings(self.samples).rows
+        by_key = {f.key: f for f in settled}
+        associations, words = self._associations(by_key)
+        findings = self._findings(settled, words)
         said = {key: f"{f['verdict']}: {f['sentence']}" for key, f in findings.items()}
         return Contents(
-            self.rows, self._maps(), self._vectors() if self.vectors else {}, tuple(findings.values()), self._probes(),
-            associations, clusters, self._views(said), self._workspaces(said), self._provenance(), self._reviews(),
-            self.k, dict(sorted(self.withheld.items())), reading=self._reading(),
+            self.rows, self._maps(), self._vectors() if self.vectors else {}, tuple(findings.values()),
+            self._probes(by_key), associations, clusters, self._views(said), self._workspaces(said),
+            self._provenance(), self._reviews(), self.k, dict(sorted(self.withheld.items())), reading=self._reading(),
         )
 
     def _maps(self) -> dict:
@@ -125,10 +128,10 @@ class Collector:
     def _stem(name: str) -> bool:
         return bool(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,79}", name)) and "__" not in name
 
-    def _findings(self, words: dict[tuple[str, str], tuple[str, str]]) -> dict[str, dict]:
+    def _findings(self, settled: tuple[Finding, ...], words: dict[tuple[str, str], tuple[str, str]]) -> dict[str, dict]:
         """The findings' table, by key."""
         out, clusters = {}, read_clusters(self.samples)
-        for f in collect_findings(self.samples).rows:
+        for f in settled:
             group = f.kind in _GROUPS and f.selector.kind != "all"
             if group and not self.allows(self.members(f.selector.ids(self.samples)), "findings"):
                 continue
@@ -154,7 +157,7 @@ class Collector:
             }
         return out
 
-    def _probes(self) -> tuple[dict, ...]:
+    def _probes(self, settled: dict[str, Finding]) -> tuple[dict, ...]:
         out = []
         for key in store.list_runs(self.samples, schema.PROBE_RUN_PREFIX):
             _, results = store.load_run(self.samples, key)
@@ -165,6 +168,8 @@ class Collector:
                     self.withheld["probes"] += 1
                     continue
                 row = {c: raw.get(c) for c in COLUMNS["probes"]}
+                finding = settled.get(key_of(ProbeResult.from_dict(raw)))
+                row["q"] = _number(finding.evidence.q) if finding is not None else None
                 for name in ("adjusted", "holdout"):
                     part = raw.get(name)
                     usable = part and not part.get("reason") and part["n_subjects"] >= self.k
@@ -186,7 +191,7 @@ class Collector:
             people.setdefault(str(v), set()).add(s)
         return any(0 < len(people.get(v, ())) < self.k for v in raw["classes"])
 
-    def _associations(self) -> tuple[tuple[dict, ...], dict]:
+    def _associations(self, settled: dict[str, Finding]) -> tuple[tuple[dict, ...], dict]:
         """The table, and for every row in it the words that were measured and what may be said instead."""
         if schema.ASSOCIATION_RUN not in store.list_runs(self.samples, schema.ASSOCIATION_RUN):
             return (), {}
@@ -204,6 +209,10 @@ class Collector:
                 self.withheld["words of associations"] += 1
             words[raw["cluster"], raw["field"]] = raw["words"], said
             row = {c: raw.get(c) for c in COLUMNS["associations"]}
+            finding = settled.get(f"association:{raw['cluster']}:{raw['field']}")
+            if finding is not None:
+                row |= {"verdict": finding.verdict, "q": _number(finding.evidence.q)}
+                row["q_within"] = _number(finding.evidence.q_within) if raw.get("p_within") is not None else None
             out.append({**row, "cluster": self.tame(raw["cluster"], 120), "words": self.tame(said)})
         return tuple(out), words
 
@@ -213,15 +222,20 @@ class Collector:
         if not found or not store.has_field(self.samples, field.split(".")[0]):
             return False
         table = store.read_table(self.samples, [field])[field]
-        half = [CONFIRMATION] * len(table)
+        everybody = np.ones(len(table), bool)
+        parts = [everybody]
         if store.has_field(self.samples, schema.LOCKED_FIELD):
-            half = store.read_field(self.samples, schema.LOCKED_FIELD)
-        members = set(cluster.members)
-        people: dict[tuple[bool, bool], set] = {(a, b): set() for a in (True, False) for b in (True, False)}
-        for i, v, s, h in zip(table.index, table, store.read_subjects(self.samples), half, strict=True):
-            if h == CONFIRMATION and v is not None and v == v:
-                people[i in members, str(v) == found.group(1)].add(s)
-        return any(0 < len(p) < self.k for p in people.values())
+            # runs of statistics version 1 speak of a half of the subjects
+            parts.append(np.array([h == "confirmation" for h in store.read_field(self.samples, schema.LOCKED_FIELD)]))
+        members, subjects = set(cluster.members), store.read_subjects(self.samples)
+        for part in parts:
+            people: dict[tuple[bool, bool], set] = {(a, b): set() for a in (True, False) for b in (True, False)}
+            for i, v, s, here in zip(table.index, table, subjects, part, strict=True):
+                if here and v is not None and v == v:
+                    people[i in members, str(v) == found.group(1)].add(s)
+            if any(0 < len(p) < self.k for p in people.values()):
+                return True
+        return False
 
     def _clusters(self) -> tuple[Group, ...]:
         out = []

@@ -14,8 +14,8 @@ from ..report.findings import collect_findings
 MOST = 100
 #: key in the dataset's info: which view and workspace belong to which finding
 KEPT = "finding_views"
-_SHOWN = ("found", "explained", "unconfirmed", "not blind", "shown")
-_COLOR = dict(zip(_SHOWN, (COLORS[1], COLORS[6], COLORS[4], COLORS[3], COLORS[0]), strict=True))
+_SHOWN = ("found", "inseparable", "explained", "unconfirmed", "not blind", "shown")
+_COLOR = dict(zip(_SHOWN, (COLORS[1], COLORS[2], COLORS[6], COLORS[4], COLORS[3], COLORS[0]), strict=True))
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ from .owned import (
     run_facts,
     samples_stamp,
 )
-from .runs import delete_run, list_runs, load_run, run_times, save_run, versions
+from .runs import delete_run, is_outdated, list_runs, load_run, run_times, save_run, versions
 from .samples import (
     count_values,
     dataset_of,
@@ -80,7 +80,8 @@ from .views import (
 
 __all__ = [
     "Lasso", "clear_field", "content_keys", "count_tags", "count_values", "dataset_of", "datasets_with",
-    "delete_run", "delete_view", "ensure_samples", "has_field", "lasso_of", "list_runs", "load_map", "load_run",
+    "delete_run", "delete_view", "ensure_samples", "has_field", "is_outdated",
+    "lasso_of", "list_runs", "load_map", "load_run",
     "load_samples", "map_runs", "metadata_fields", "read_field", "read_info", "read_labels", "read_subjects",
     "read_table", "read_vectors", "real", "run_times", "sample_ids", "samples_since", "save_map", "save_run",
     "save_similarity",

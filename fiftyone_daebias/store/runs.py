@@ -38,12 +38,13 @@ def save_run(samples, key: str, config: dict, results: dict | None = None) -> No
     Args:
         samples: a dataset or view
         key: name of the run; letters, digits and underscores
-        config: JSON-able parameters; schema version, package versions and time are added
+        config: JSON-able parameters; versions of schema, statistics and packages, and the time, are added
         results: values, lists, dicts and numpy arrays
     """
     dataset = dataset_of(samples)
     facts = {
         "schema_version": schema.SCHEMA_VERSION,
+        "statistics_version": schema.STATISTICS_VERSION,
         "versions": versions(),
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
@@ -85,6 +86,11 @@ def load_run(samples, key: str) -> tuple[dict, dict]:
         if noise != "config":
             config.pop(noise, None)
     return config, results
+
+
+def is_outdated(config: dict) -> bool:
+    """Whether a run was made with older statistics than this version's."""
+    return int(config.get("statistics_version") or 1) < schema.STATISTICS_VERSION
 
 
 def list_runs(samples, prefix: str = "") -> list[str]:

@@ -32,7 +32,7 @@ def probe_plot(findings: list[Finding]) -> dict:
     for verdict, color, symbol in (("found", FOUND, "circle"), ("", OTHER, "circle-open")):
         part = [(n, r) for n, r in zip(names, rows, strict=True) if (r[0].verdict == "found") == (verdict == "found")]
         data.append({
-            "type": "scatter", "mode": "markers", "name": "told from the images" if verdict else "not told, or unsure",
+            "type": "scatter", "mode": "markers", "name": "found" if verdict else "not found, or unsure",
             "x": [_plain(r[1]) for _, r in part], "y": [n for n, _ in part], "ids": [r[0].key for _, r in part],
             "text": [f"{effect(r[0])}, q {p_value(r[0].evidence.q)}, {r[0].n_subjects:,} subjects" for _, r in part],
             "hovertemplate": "%{y}<br>%{text}<extra></extra>",

@@ -8,6 +8,8 @@ import fiftyone.operators.types as types
 
 from fiftyone_daebias import runs, schema, store
 from fiftyone_daebias.report.findings import Finding
+from fiftyone_daebias.report.pool import PROVISIONAL
+from fiftyone_daebias.report.settled import settle_drift
 
 from ..bars import NARROW, bar_of, button
 from . import plots, wording
@@ -22,6 +24,8 @@ _COMPACT = {
     "tableHeadCell": {"sx": {"fontSize": "0.8rem", "padding": "4px 8px", "color": "text.secondary"}},
     "tableBodyCell": {"sx": {"fontSize": "0.85rem", "padding": "3px 8px", "cursor": "pointer"}},
 }
+#: verdicts of a difference that is there, whatever it is
+_SEEN = ("found", "inseparable", "explained")
 _EXPLAINED = ("explain", "counterfactual", "dynamics", "mitigation", "local", "compare")
 _KINDS = {
     "probes": ("probe",), "clusters": ("cluster",), "time": ("drift", "reidentify"), "explain": _EXPLAINED,
@@ -104,7 +108,15 @@ def add_findings(section: types.Object, state: AuditState, ctx, panel) -> None:
         _row_actions(rows, panel), on_click_row=panel.choose_row, max_inline_actions=2,
     )
     _more(section, len(rows), len(every), panel)
-    section.md(f"_{state.findings.correction}_", name="correction")
+    section.md(f"_{_correction(state, ctx)}_", name="correction")
+
+
+def _correction(state: AuditState, ctx) -> str:
+    """What the verdicts span, and whether they may still change."""
+    from ..stop import background_runs
+
+    text = state.findings.correction
+    return f"{text}; {PROVISIONAL}: a run is under way" if background_runs(ctx.dataset) else text
 
 
 def _bar_buttons(bar: types.Object, state: AuditState, panel) -> None:
@@ -191,10 +203,15 @@ def _origin(facts: dict) -> str:
     return words + (f", stability {stability:.2f}" if isinstance(stability, (int, float)) else "")
 
 
+def _with_it(finding: Finding) -> str:
+    size = wording.effect(finding).partition(" [")[0]
+    return f"{finding.field} ({size}{'' if finding.verdict == 'found' else ', ' + finding.verdict})"
+
+
 def _in_common(state: AuditState, cluster: str) -> str:
-    found = [f for f in state.of("association") if f.cluster == cluster and f.verdict in ("found", "explained")]
+    found = [f for f in state.of("association") if f.cluster == cluster and f.verdict in _SEEN]
     if found:
-        return "; ".join(f"{f.field} ({wording.effect(f).partition(' [')[0]})" for f in found[:3])
+        return "; ".join(_with_it(f) for f in found[:3])
     asked = any(f.cluster == cluster for f in state.of("association"))
     return "nothing found" if asked else "not tested yet"
 
@@ -203,7 +220,8 @@ def add_time(section: types.Object, state: AuditState, ctx, panel) -> None:
     """Changes over time and versions, and what neighbours tell."""
     if schema.DRIFT_RUN in {r.key for r in state.runs}:
         _, results = store.load_run(ctx.dataset, schema.DRIFT_RUN)
-        spec = plots.drift_plot(results.get("table", {}).get("rows", []))
+        by_key = {f.key: f for f in state.findings.rows}
+        spec = plots.drift_plot(settle_drift(results.get("table", {}).get("rows", []), by_key))
         if spec is not None:
             section.plot(
                 "drift_plot", data=spec["data"], layout=spec["layout"], on_click=panel.choose_point,
@@ -262,7 +280,8 @@ def add_runs(section: types.Object, state: AuditState, ctx, panel) -> None:
         section, "runs_table",
         {"kind": "What", "key": "Run", "created": "Made (UTC)", "size": "Size", "owns": "Goes with it"},
         [{
-            "id": r.key, "kind": r.kind, "key": r.key.removeprefix("daebias_"),
+            "id": r.key, "kind": r.kind + (" (older version)" if r.outdated else ""),
+            "key": r.key.removeprefix("daebias_"),
             "created": wording.when(r.created),
             "size": runs.size_words(r.size).replace(" ", "\u00a0"), "owns": _owned(r),
         } for r in state.runs],

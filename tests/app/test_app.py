@@ -23,7 +23,7 @@ def audited(tmp_path_factory):
     middle = np.median(points[:, 0])
     east = dataset.select([i for i, p in zip(ids, points, strict=True) if p[0] > middle])
     east.name_cluster("east", coloured_by="nothing", progress=None)
-    dataset.test_clusters(n_permutations=99, n_bootstrap=50, progress=None)
+    dataset.test_clusters(n_permutations=99, progress=None)
     yield dataset
     dataset.delete()
 

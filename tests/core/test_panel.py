@@ -31,7 +31,7 @@ def audited(tmp_path_factory):
     dataset.select([i for i, m in zip(ids, male, strict=True) if m]).name_cluster(
         "men", coloured_by="nothing", progress=None
     )
-    dataset.test_clusters(fields=["sex", "age"], n_permutations=99, n_bootstrap=50, progress=None)
+    dataset.test_clusters(fields=["sex", "age"], n_permutations=99, progress=None)
     yield dataset
     dataset.delete()
 

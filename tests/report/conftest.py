@@ -12,7 +12,7 @@ SHORT = {
     "steps": {
         "duplicates": False, "train": False, "embed": False, "explain": False, "sensitivity": False,
         "probe-all": {"n_permutations": 199, "n_bootstrap": 100, "repeats": 1}, "suggest-clusters": {"resamples": 0},
-        "test-clusters": {"n_permutations": 199, "n_bootstrap": 100}, "drift": {"n_permutations": 99},
+        "test-clusters": {"n_permutations": 199}, "drift": {"n_permutations": 99},
         "reidentify": {"n_bootstrap": 100},
     },
 }

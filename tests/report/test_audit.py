@@ -251,7 +251,7 @@ steps:
   train: {{images: 64}}
   probe-all: {{n_permutations: 99, n_bootstrap: 100, repeats: 1}}
   suggest-clusters: {{resamples: 0}}
-  test-clusters: {{n_permutations: 99, n_bootstrap: 50}}
+  test-clusters: {{n_permutations: 99}}
   explain: false
   report: {{out: audit.html}}
 """)

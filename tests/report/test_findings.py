@@ -38,17 +38,19 @@ def test_tests_within_strata_are_a_family_of_the_same_size():
     assert [f.verdict for f in out] == ["TrueFalse", "TrueTrue"]
 
 
-def test_what_passes_alone_but_not_over_everything_is_unconfirmed(cohort_maker):
+def test_what_passes_alone_is_unconfirmed_among_few_tests_and_not_found_among_many(cohort_maker):
     dataset = cohort_maker("test-findings-pool", planted=False)
     summary = {"field": "site", "vectors": "v", "kind": "binary", "metric": "AUC", "score": 0.62, "interval": [0.55, 0.7],
                "chance": 0.5, "better": [0.05, 0.2], "p": 0.04, "q": 0.04, "n_subjects": 100, "n_samples": 200}
     store.save_run(dataset, schema.PROBE_RUN_PREFIX + "site", {"field": "site", "by": ""}, {"summary": summary})
     assert collect_findings(dataset).by_key("probe:site").verdict == "found"
     for k in range(10):
+        if k == 3:
+            assert collect_findings(dataset).by_key("probe:site").verdict == "unconfirmed"  # q = .04 * 4
         none = {**summary, "field": f"f{k}", "p": 0.5, "q": 0.5, "better": [-0.1, 0.1]}
         store.save_run(dataset, schema.PROBE_RUN_PREFIX + f"f{k}", {"field": f"f{k}", "by": ""}, {"summary": none})
     found = collect_findings(dataset)
-    assert found.n_tests == 11 and found.by_key("probe:site").verdict == "unconfirmed"
+    assert found.n_tests == 11 and found.by_key("probe:site").verdict == "not found"
     assert found.by_key("probe:site").evidence.q == pytest.approx(0.44)
 
 

@@ -59,7 +59,7 @@ def audit(dataset, seed=0):
     dataset.select(few).name_cluster("three people", author="ada")
     rest = [i for i in ids if i not in set(few)]
     dataset.select(rest).name_cluster("all but three", author="ada")
-    dataset.test_clusters(names=["women"], fields=["sex", "age", "view"], n_permutations=199, n_bootstrap=50, progress=None)
+    dataset.test_clusters(names=["women"], fields=["sex", "age", "view"], n_permutations=199, progress=None)
     store.save_view(dataset, "older", dataset.match(fo.ViewField("age") > 40), description="above 40", color="#009E73")
     store.save_view(dataset, "two", dataset.limit(2), description="two images")
     dataset.review("probe:sex", status="confirmed", note="seen in <b>every</b> reading", author="grace",

@@ -1,0 +1,69 @@
+"""Kinds of claims on pictures: image quality, displacement, mean images."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from claims import Kind
+from scipy import ndimage
+
+from fiftyone_daebias.explain.displacement import measure_displacement
+from fiftyone_daebias.explain.grid import Grid
+from fiftyone_daebias.explain.mean_images import compare_means
+from fiftyone_daebias.quality.measures import MEASURES
+from fiftyone_daebias.quality.verb import _row, comparable
+
+LEVEL = 0.05
+SIDE = 48
+
+
+def quality(rng, field: str, n: int = 100) -> bool:
+    """Fifteen measures that go together and have heavy tails, and a field that has nothing to do with them."""
+    subjects = np.repeat(np.arange(n), rng.integers(1, 4, n))
+    m = len(MEASURES)
+    mix = rng.normal(size=(m, m))
+    person = rng.standard_t(3, size=(n, m)) @ mix
+    raw = np.exp(0.1 * (person[subjects] + rng.standard_t(3, size=(len(subjects), m)) @ mix))
+    values = {"sex": lambda: rng.choice(["F", "M"], n)[subjects],
+              "site": lambda: rng.choice(list("ABCDE"), n)[subjects],
+              "age": lambda: rng.normal(60, 12, n)[subjects],
+              "side": lambda: np.where(np.arange(len(subjects)) % 2, "L", "R")}[field]()
+    row = _row(field, values.tolist(), comparable(raw, None), raw, subjects.astype(str), None, [], None, 199, rng)
+    return row.p <= LEVEL and (row.interval[0] > 0 or row.interval[1] < 0)
+
+
+def bodies(rng, n: int) -> np.ndarray:
+    """Ellipses with texture, a little elsewhere in each picture, float32 (n, SIDE, SIDE)."""
+    y, x = np.mgrid[:SIDE, :SIDE] - SIDE / 2
+    out = np.empty((n, SIDE, SIDE), np.float32)
+    for k in range(n):
+        dy, dx, a, b = rng.normal(0, 1.2, 2).tolist() + (14 + rng.normal(0, 0.8, 2)).tolist()
+        inside = ((y - dy) / a) ** 2 + ((x - dx) / (0.8 * b)) ** 2 < 1
+        organ = ((y - dy + 4) / 5) ** 2 + ((x - dx - 2) / 3) ** 2 < 1
+        out[k] = ndimage.gaussian_filter(inside * 0.6 + organ * 0.3, 1) + 0.05 * rng.standard_normal((SIDE, SIDE))
+    return out
+
+
+def displacement(rng, n: int = 30) -> bool:
+    labels = rng.permutation(np.arange(n) % 2 == 1)
+    found = measure_displacement(
+        bodies(rng, n), labels, np.ones((SIDE, SIDE), bool), Grid((SIDE, SIDE), 2.0, "mm", ("I", "P")),
+        n_permutations=39, n_bootstrap=30, rng=rng,
+    )
+    return any(found.moved) or found.turned or found.scaled
+
+
+def mean_images(rng, n: int = 40, share: float = 0.5) -> bool:
+    labels = rng.random(n) < share
+    if min(labels.sum(), (~labels).sum()) < 3:
+        return False
+    return compare_means(bodies(rng, n), labels, np.ones((SIDE, SIDE), bool), n_permutations=199, rng=rng).p <= LEVEL
+
+
+KINDS = (
+    *(Kind(f"quality, {field}", partial(quality, field=field)) for field in ("sex", "site", "age", "side")),
+    Kind("mean images, halves", mean_images, replicates=300),
+    Kind("mean images, a fifth", partial(mean_images, share=0.2), replicates=300),
+    Kind("displacement, shift, turn or size", displacement, replicates=100),
+)
