@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import schema, store
+from ..probes.labels import not_a_label, too_weak
 from ..probes.result import ProbeResult
 from .finding import Evidence, Finding, NextStep, Selector, existing
 from .pool import Claim
@@ -32,34 +33,6 @@ def permutations_behind(p_values: list[float]) -> int:
         if np.all(np.abs(p * n - np.round(p * n)) < 1e-9):
             return n - 1
     return 0
-
-
-def agreement_claims(samples) -> list[Claim]:
-    """One claim a field that was looked at across regions: do the same subjects disagree again and again?"""
-    claims = []
-    for key in store.list_runs(samples, schema.DISAGREEMENT_RUN_PREFIX):
-        config, results = store.load_run(samples, key)
-        together = results["summary"].get("agreement")
-        if together and len(together["times"]) > 1:
-            claims.append(_agreement_claim(together, config["field"], key, results["summary"]["verdicts"]))
-    return claims
-
-
-def _agreement_claim(together: dict, field: str, run_key: str, verdicts: list[dict]) -> Claim:
-    seen, expected, p = sum(together["observed"][1:]), sum(together["expected"][1:]), together["p"][1]
-    people = max(together["n_subjects"])
-    again = tuple(i for v in verdicts if v["n_opposite"] > 1 for i in v["sample_ids"])
-    text = (
-        f"{count(seen, 'subject')} look like another {field} in two or more of {listed(together['regions'])}; if "
-        f"regions were independent, {number(expected)} would."
-    )
-    share = seen / people if people else 0.0
-    finding = Finding(
-        f"agreement:{field}", "disagreements", f"{field}: the same subjects in several regions", text, "",
-        Evidence("subjects", float(seen), chance=float(expected), p=float(p), strength=share), people, len(again),
-        Selector("ids", sample_ids=again), field=field, run_key=run_key,
-    )
-    return Claim(finding, float("nan"), lambda raw, within: "found" if raw else "not found", "tests across regions")
 
 
 def key_of(row: ProbeResult) -> str:
@@ -108,8 +81,8 @@ def _group(row: ProbeResult, by: str) -> Selector:
 def _next(row: ProbeResult) -> NextStep | None:
     if row.reason or row.group:
         return None
-    if row.decodable and row.n_opposite and row.kind == "binary":
-        return existing("disagreements", f"Whose {row.field} is wrong, and who only looks so?", field=row.field)
+    if row.n_opposite and not too_weak(row) and not not_a_label(row.field, "string"):
+        return existing("disagreements", f"Whose {row.field} do the images contradict?", field=row.field)
     if row.decodable and row.classes:
         value = row.classes[-1]
         return existing("explain", f"Where in the image is {value}?", field=row.field, value=value)

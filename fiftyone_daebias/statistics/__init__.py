@@ -1,0 +1,1 @@
+"""Statistics as pure functions of arrays: nothing here reads a database or knows how the numbers were made."""
