@@ -2,7 +2,7 @@
 
     python benchmarks/claims_labels.py                      # every shape, AUC .6 to .99, 0 and 3 % wrong
     python benchmarks/claims_labels.py --shapes normal --auc 0.95 --replicates 200
-    python benchmarks/claims_labels.py --source probe       # 48 values a vector, cross-fitted by the package's own probe
+    python benchmarks/claims_labels.py --source probe       # vectors of 48 values through the package's own probe
     python benchmarks/claims_labels.py --margins mine.npz   # subjects, codes, scores (n, classes) and, if known, wrong
 
 A cohort goes through the whole rule: the lower end of the AUC's subject-bootstrap interval must reach the gate, the
@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.stats import beta, norm
+from scipy.stats import beta
 
 from fiftyone_daebias.probes.confidence import probabilities
 from fiftyone_daebias.probes.labels import SPEAKS_FROM
@@ -110,7 +110,8 @@ def probed(shape: str, apart: float, rate: float, n: int, rng: np.random.Generat
     vectors[:, : signal.shape[1]] = signal * (2 if signal.shape[1] == 2 else 1) + 0.1 * rng.normal(size=signal.shape)
     classes = tuple(map(str, np.unique(c.codes)))
     target = Target("label", "binary" if len(classes) == 2 else "multiclass", np.arange(len(c.codes)), c.codes, classes)
-    fit = cross_fit(make_design(vectors.astype(np.float32), "rbf"), target, c.subjects, repeats=2, n_bootstrap=1, rng=rng)
+    design = make_design(vectors.astype(np.float32), "rbf")
+    fit = cross_fit(design, target, c.subjects, repeats=2, n_bootstrap=1, rng=rng)
     return Cohort(c.subjects, c.codes, fit.scores, c.wrong)
 
 

@@ -1,4 +1,4 @@
-"""What is said of each subject that a probe puts elsewhere: label and images contradict each other, or a description."""
+"""What is said of a subject that a probe puts elsewhere: label and images contradict each other, or a description."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def evidence(label: str, seen_as: str, others: Counter, records: Counter) -> str
         records: what other records of the subject say
     """
     if others[seen_as]:
-        return f"other samples of the same subject are recorded as {seen_as}: the label is wrong here, or another person's"
+        return f"other samples of the subject are recorded as {seen_as}: the label is wrong here, or of somebody else"
     if records[seen_as]:
         return f"another record of the subject says {seen_as}: the label is wrong"
     if records[label]:

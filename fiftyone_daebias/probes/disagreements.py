@@ -137,7 +137,7 @@ def disagreements(
     weak = {r.group: too_weak(r) for r in rows}
     reason = "" if not all(weak.values()) else next(iter(weak.values()))
     if "scores" not in summary:
-        reason = f"its probes are of an earlier version or differ in their classes; run 'daebias probe NAME {field}' again"
+        reason = f"its probes are of an earlier version, or differ in their classes; run 'daebias probe NAME {field}'"
     dataset = store.dataset_of(samples)
     _untag(dataset, field)
     if reason:

@@ -181,9 +181,13 @@ def _disagreements(samples, *, fields: list[str] | None = None, progress: Progre
             row = ProbeResult.from_dict(results["summary"])
             if not config.get("by") and not too_weak(row) and not not_a_label(row.field, kinds.get(row.field, "")):
                 fields.append(row.field)
-    if not fields:
-        raise InputError(f"no label has a probe whose AUC is surely {SPEAKS_FROM:g} or more, so no sample is spoken of")
     run = verbs.by_command("disagreements").load()
+    for key in store.list_runs(samples, schema.DISAGREEMENT_RUN_PREFIX):
+        earlier = store.load_run(samples, key)[0]["field"]
+        if earlier not in fields:
+            run(samples, earlier, progress=progress, **parameters)  # takes back what its probe no longer carries
+    if not fields:
+        return f"no label has a probe whose AUC is surely {SPEAKS_FROM:g} or more: no sample is spoken of"
     parameters = {"level": LEVEL / len(fields), **parameters}
     said = [str(run(samples, name, progress=progress, **parameters)).splitlines() for name in fields]
     verdicts = [next((line for line in lines if line.startswith("verdicts:")), lines[0]) for lines in said]

@@ -9,7 +9,6 @@ from .finding import Evidence, Finding, NextStep, existing, tag_selector
 from .wording import count, percent
 
 
-
 def tag_findings(owners: dict[str, str], tags: dict[str, list[str]]) -> list[Finding]:
     """One finding for each of this package's tags that some sample carries.
 

@@ -30,7 +30,8 @@ from scipy.stats import norm
 #: error rates that are tried, beside none
 RATES = np.array([0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.18])
 #: shapes that are tried: skew g (positive toward the other classes), heaviness of the tails h, spread
-SKEWS, TAILS, SPREADS = (-0.4, -0.2, 0.0, 0.2, 0.4, 0.6, 0.8), (0.0, 0.05, 0.1, 0.2, 0.35, 0.5), (0.75, 0.87, 1.0, 1.15, 1.3)
+SKEWS, TAILS = (-0.4, -0.2, 0.0, 0.2, 0.4, 0.6, 0.8), (0.0, 0.05, 0.1, 0.2, 0.35, 0.5)
+SPREADS = (0.75, 0.87, 1.0, 1.15, 1.3)
 #: the prior costs |g| / SKEW_SCALE + h / TAIL_SCALE in log likelihood
 SKEW_SCALE, TAIL_SCALE = 0.05, 0.02
 #: a class is judged if it has so many units
@@ -260,7 +261,9 @@ def _fit(sides: list[_Side], xs: list[np.ndarray]) -> _Fit:
 
 
 def _bootstrap_p(sides: list[_Side], fit: _Fit, n_draws: int, rng: np.random.Generator) -> tuple[float, int]:
-    """P-value of the gain under the best model without wrong records, stopped where it is clear (Besag & Clifford 1991).
+    """P-value of the gain under the best model without wrong records, and the draws it took.
+
+    Drawing stops where the p-value is clearly large (sequential Monte Carlo: Besag & Clifford 1991).
     """
     (g, h, scale), as_much = _shapes()[0][fit.null], 0
     for drawn in range(1, n_draws + 1):

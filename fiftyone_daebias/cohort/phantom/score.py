@@ -101,9 +101,10 @@ def score_audit(
 
     A finding is credited to one plant: among those that go with its field and are not elsewhere than the part it
     speaks of, to the one whose people differ most in that field. So a site that can be told because of one plant is
-    no discovery of another plant at another site. That labels and images contradict each other is credited to planted wrong labels and twins only. A
-    finding of a field from which every picture is drawn is true without a plant where it says that images go with the
-    field, and only there: a change of people's age over time or a wrong sex is false where it was not planted.
+    no discovery of another plant at another site. That labels and images contradict each other is credited to planted
+    wrong labels and twins only. A finding of a field from which every picture is drawn is true without a plant where it
+    says that images go with the field, and only there: a change of people's age over time or a wrong sex is false where
+    it was not planted.
 
     Args:
         truth: the truth file
