@@ -32,6 +32,21 @@ def identifying_column(name: str) -> bool:
     return _IDENTIFYING_COLUMN.search("".join(c for c in name if c.isalnum())) is not None
 
 
+_LOOKS = (
+    ("a name", re.compile(r"[^\W\d_]{2,}\^[^\W\d_]")),
+    ("a name", re.compile(r"\b(dr|mr|mrs|ms|prof|herr|frau|pat|patient)\b\.?[\s_-]+[A-ZÄÖÜ][^\W\d_]{2,}", re.IGNORECASE)),
+    ("a date", re.compile(r"(?<!\d)(19|20)\d\d[-._/]?(0[1-9]|1[0-2])[-._/]?(0[1-9]|[12]\d|3[01])(?!\d)")),
+    ("a date", re.compile(r"(?<!\d)(0?[1-9]|[12]\d|3[01])[./](0?[1-9]|1[0-2])[./](19|20)?\d\d(?!\d)")),
+    ("an id", re.compile(r"(?<![\d.])\d{9,}(?![\d.])")),
+    ("an address", re.compile(r"\S+@\S+\.\w")),
+)
+
+
+def looks_identifying(text: str) -> str | None:
+    """What a free text looks like that may identify a person: "a name", "a date", "an id"; ``None`` if nothing."""
+    return next((what for what, pattern in _LOOKS if pattern.search(text)), None)
+
+
 class Pseudonyms:
     """Keyed pseudonyms of one user.
 
