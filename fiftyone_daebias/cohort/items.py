@@ -220,7 +220,7 @@ def _dicom_items(root: Path, files: list[str], progress) -> tuple[list[Item], di
                 except Exception as error:  # as above, of what only the fields look at
                     text = " ".join(str(error).split())[:120]
                     skipped |= {f: f"header cannot be read ({type(error).__name__}: {text})" for f, *_ in usable}
-    counted = [f"{text} ({n} series)" for text, n in Counter(notes).items()]
+    counted = [f"{text} ({n} of {len(items)} images and volumes)" for text, n in Counter(notes).items()]
     sexes, more = sexes_of([i.header.get("sex") for i in items])
     items = [_with_sex(item, sex) for item, sex in zip(items, sexes, strict=True)]
     return items, skipped, [*counted, *more]

@@ -56,6 +56,7 @@ class Loaded:
         notes: what is odd about it
         error: why it could not be read or is no image to audit, "" when it is there
         is_labels: whether it was left out as a mask or label map
+        is_blank: whether every pixel has the same value, so that a copy of it says nothing of whose it is
         n_bytes: size of the files
     """
 
@@ -68,6 +69,7 @@ class Loaded:
     error: str = ""
     n_bytes: int = 0
     is_labels: bool = False
+    is_blank: bool = False
 
 
 def load_item(
@@ -99,7 +101,8 @@ def load_item(
             raise CohortError(f"{item.name} has no pixels")
         labels = n_labels(slices.array)
         if labels and item.label_word:
-            text = f"a mask or label map by its name ({item.label_word}) and its {labels} values"
+            text = (f"a mask or label map by its name ({item.label_word}) and its {labels} values; "
+                    f"include='*{item.label_word}*' takes it")
             return Loaded(item.name, error=text, n_bytes=size, is_labels=True)
         if labels == 1:
             slices = replace(slices, notes=(*slices.notes, "every pixel has the same value"))
@@ -121,7 +124,7 @@ def load_item(
         return Loaded(item.name, error=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}", n_bytes=size)
     is_picture = item.kind == "raster" and len(slices.array) == 1
     geometry = {} if is_picture else {**slices.geometry, "slices": int(len(slices.array))}
-    return Loaded(item.name, key, preview, montage, geometry, slices.notes, "", size)
+    return Loaded(item.name, key, preview, montage, geometry, slices.notes, "", size, is_blank=labels == 1)
 
 
 def read_item(paths: list[Path], item: Item, settings: Settings) -> Slices:

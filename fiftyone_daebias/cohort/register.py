@@ -91,7 +91,7 @@ class RegistrationReport:
                 more = f" … and {len(items) - 5} more" if len(items) > 5 else ""
                 lines.append(f"{label}: {len(items)}: " + "; ".join(list(items)[:5]) + more)
         if self.skipped:
-            lines += [f"left out: {len(self.skipped):,} files", *told(self.skipped)]
+            lines += [f"left out: {len(self.skipped):,} file{'s' * (len(self.skipped) > 1)}", *told(self.skipped)]
         for name, values in self.unusable.items():
             shown = ", ".join(f"{t!r} ({f})" for f, t in list(values.items())[:3])
             lines.append(f"values of {name!r} that could not be used: {len(values)}: {shown}")
@@ -189,7 +189,7 @@ def register_cohort(
     if not kept:
         raise CohortError(f"none of the {len(items)} images in {root} is registered; "
                           + "; ".join(line.strip() for line in told(skipped, most=3)))
-    owners, copies = _one_person(subjects, [done.key if not done.error else "" for done in loaded])
+    owners, copies = _one_person(subjects, [d.key if not (d.error or d.is_blank) else "" for d in loaded])
     splits = split_subjects(owners, strata, seed=seed)
     settled = _settled(subjects, owners, records.known_splits(name))
     splits = [settled.get(owner, side) for owner, side in zip(owners, splits, strict=True)]
