@@ -170,7 +170,7 @@ def read_sidecar(path: Path | str) -> tuple[dict, dict[str, str]]:
         if factor is None:
             text = "".join(c for c in str(value) if c.isprintable()).strip()[:64]
             if field in _TYPED_IN and (reason := looks_identifying(text)):
-                unusable[field] = f"not stored: looks like {reason}"
+                unusable[field] = f"not stored: {reason}"
             elif text:
                 out[field] = text
         elif isinstance(value, (int, float)) and abs(value) < 1e12:

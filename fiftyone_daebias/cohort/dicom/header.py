@@ -60,7 +60,7 @@ def fields_of(dataset: pydicom.Dataset) -> tuple[dict, dict[str, str], list[str]
         if isinstance(value, str) and any(s in value.casefold() for s in secrets):
             continue  # a protocol or station named after a person
         if name in _TYPED_IN and isinstance(value, str) and (reason := looks_identifying(value)):
-            unusable[name] = f"not stored: looks like {reason}"
+            unusable[name] = f"not stored: {reason}"
             continue
         if name in _POSITIVE and isinstance(value, float) and value <= 0:
             continue  # consoles write 0 for "not asked"
