@@ -265,12 +265,13 @@ def _volumes(members: list[tuple[str, Header, list[Plane]]], modality: str, said
         counts[first] += 1
         several = sum(names[next(iter(dict.fromkeys(p.file for p in s.planes)))] == first for s in found) > 1
         name = f"{first}#{counts[first]}" if several else first
-        yield _item(name, tuple(names[k] for k in used), members[used[0]][1], moved, stack.label, said)
+        yield _item(name, tuple(names[k] for k in used), members[used[0]][1], moved, stack.label, said,
+                    uids=[_text(members[k][1], "SOPInstanceUID") for k in used])
 
 
-def _item(name, files, header: Header, stack, note, said: list[str], mosaic=False) -> Item:
+def _item(name, files, header: Header, stack, note, said: list[str], mosaic=False, uids=()) -> Item:
     d = header.dataset
-    aliases = [_text(header, k) for k in ("SeriesInstanceUID", "SOPInstanceUID", "StudyInstanceUID")]
+    aliases = [*(_text(header, k) for k in ("SeriesInstanceUID", "SOPInstanceUID", "StudyInstanceUID")), *uids]
     fields, unusable, notes = fields_of(d)
     said += notes
     if stack is not None and stack.planes[0].facts.get("EchoTime"):
@@ -281,5 +282,5 @@ def _item(name, files, header: Header, stack, note, said: list[str], mosaic=Fals
     aliases.append(Path(files[0]).parent.as_posix())
     return Item(
         name, "dicom", files, stack, mosaic, fields, patient_of(d), frozenset(identifying_words(d)),
-        tuple(a for a in aliases if a and a != "."), note, _text(header, "StudyInstanceUID"), unusable,
+        tuple(dict.fromkeys(a for a in aliases if a and a != ".")), note, _text(header, "StudyInstanceUID"), unusable,
     )
