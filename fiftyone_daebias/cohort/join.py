@@ -121,7 +121,7 @@ def _one_row_a_volume(
     rows, out, differ = list(table.rows), dict(rows_of), Counter()
     for name in several:
         mine = [table.rows[k] for k in rows_of[name]]
-        odd = {c for c in table.columns if any(r[c] != mine[0][c] for r in mine[1:])}
+        odd = [c for c in table.columns if any(r[c] != mine[0][c] for r in mine[1:])]
         differ.update(odd)
         out[name] = rows_of[name][:1]
         for k in rows_of[name]:

@@ -96,7 +96,7 @@ def default_reason(file: str, is_bids: bool) -> tuple[str, tuple[str, ...]] | No
     suffix = bids_suffix(file)
     if "derivatives" in folders:
         what = f", {suffix}" if suffix else ""
-        return f"BIDS derivatives{what}", ("derivatives", suffix.casefold() or "derivatives")
+        return f"BIDS derivatives{what}", ("derivatives", *([suffix] if suffix in _BIDS_LABELS else []))
     if is_bids and folders and folders[0] in ("sourcedata", "code"):
         return f"{folders[0]}/ of a BIDS folder", (folders[0],)
     if suffix in _BIDS_LABELS:
@@ -126,8 +126,9 @@ def n_labels(array: np.ndarray) -> int:
     if len(np.unique(sample)) > MOST_LABELS:
         low, high = float(sample.min()), float(sample.max())
         edge = 0.04 * (high - low)
-        ends = (sample <= low + edge) | (sample >= high - edge)
-        return 2 if sample.dtype == np.uint8 and ends.mean() > 0.97 else 0
+        dark, bright = (sample <= low + edge).mean(), (sample >= high - edge).mean()
+        # black and white both, and between them hardly more than an edge: a dark picture has no white
+        return 2 if sample.dtype == np.uint8 and 1 - dark - bright < min(0.03, dark, bright) else 0
     values = np.unique(flat)
     return len(values) if len(values) <= MOST_LABELS and np.array_equal(values, np.round(values)) else 0
 

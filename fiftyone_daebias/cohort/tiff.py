@@ -58,7 +58,7 @@ def _page(page) -> np.ndarray:
         pixels = _mirrored(pixels, int(bits[0] if isinstance(bits, tuple) else bits))
     elif photometric == 3 and page.colormap is not None:
         pixels = page.colormap[:, pixels].transpose(1, 2, 0)
-        pixels = (pixels // 257).astype(np.uint8) if not (pixels % 257).any() else pixels
+        pixels = (pixels >> 8).astype(np.uint8)  # colour maps hold 8 bits, in the upper byte or in both
     elif photometric == 5 or photometric == 6 and page.compression != 7:
         raise ValueError("CMYK or YCbCr")  # Pillow turns them into RGB
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and photometric != 2 and not {1, 2} & set(

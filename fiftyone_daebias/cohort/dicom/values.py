@@ -8,7 +8,7 @@ from collections import Counter
 _AGE = re.compile(r"^(\d{1,5}(?:[.,]\d+)?)\s*([DWMY]?)(?:AYS?|EEKS?|ONTHS?|EARS?)?$", re.IGNORECASE)
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0, "": 1.0}
 #: more years than anybody lived whom a scanner has seen
-OLDEST = 120
+OLDEST = 115
 #: a person is not taller, so the value is in centimetres
 TALLEST_M = 3.0
 
