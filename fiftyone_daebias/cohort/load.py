@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -133,15 +134,17 @@ def read_item(paths: list[Path], item: Item, settings: Settings) -> Slices:
     Raises:
         CohortError: it cannot be read
     """
-    if item.kind == "raster":
-        pages, notes = read_pages(paths[0], settings.to_grey)
-        volume = Volume(pages, notes=notes)
-    elif item.kind == "nifti":
-        volume = nifti.read_nifti(paths[0], settings.volume, settings.to_grey)
-    elif item.mosaic:
-        volume = read_mosaic(paths[0])
-    else:
-        volume = read_stack(item.stack, paths, settings.to_grey)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # decoders warn of each odd value; what matters of them is a note
+        if item.kind == "raster":
+            pages, notes = read_pages(paths[0], settings.to_grey)
+            volume = Volume(pages, notes=notes)
+        elif item.kind == "nifti":
+            volume = nifti.read_nifti(paths[0], settings.volume, settings.to_grey)
+        elif item.mosaic:
+            volume = read_mosaic(paths[0])
+        else:
+            volume = read_stack(item.stack, paths, settings.to_grey)
     return to_slices(volume, settings.plane, settings.spacing)
 
 

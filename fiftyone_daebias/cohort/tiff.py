@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,28 @@ from PIL import Image, ImageSequence
 _PHOTOMETRIC, _BITS, _ORIENTATION = 262, 258, 274
 #: pages that are smaller copies of others (NewSubfileType bit 0)
 _REDUCED = 1
+
+
+class _Heard(logging.Handler):
+    """What tifffile says of a damaged file while it reads on; it would go to the terminal otherwise."""
+
+    def __enter__(self) -> _Heard:
+        self.messages: list[str] = []
+        self.logger = logging.getLogger("tifffile")
+        self.before = self.logger.propagate
+        self.logger.propagate = False
+        self.logger.addHandler(self)
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.logger.removeHandler(self)
+        self.logger.propagate = self.before
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+    def about(self, *words: str) -> str:
+        return next((m for m in self.messages if any(w in m for w in words)), "")
 
 
 class ChannelsError(Exception):
@@ -28,15 +51,17 @@ def read_tiff(path: Path) -> tuple[list[np.ndarray], list[str]]:
     import tifffile
 
     try:
-        with tifffile.TiffFile(path) as file:
+        with _Heard() as heard, tifffile.TiffFile(path) as file:
             pages = [p for p in file.pages if not int(getattr(p, "subfiletype", 0) or 0) & _REDUCED]
             arrays = [_page(p) for p in pages]
+        if lost := heard.about("data offset", "ByteCounts", "StripOffsets", "TileOffsets"):
+            raise ValueError(lost)  # pixels that are not there are read as 0
     except (ValueError, ImportError, NotImplementedError, tifffile.TiffFileError, KeyError):
         arrays = _by_pillow(path)  # compressions that tifffile needs a further package for
     if not arrays:
         raise ValueError("it has no pages")
     same = [a for a in arrays if a.shape == arrays[0].shape and a.dtype == arrays[0].dtype]
-    notes = []
+    notes = ["the file is damaged: further pages cannot be found"] if heard.about("page offset", "next page") else []
     if len(same) < len(arrays):
         notes.append(f"{len(arrays) - len(same)} of {len(arrays)} pages have another size and were left out")
     if len(same) > 1:

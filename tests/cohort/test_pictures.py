@@ -117,3 +117,20 @@ def test_cmyk_and_palette_tiff(tmp_path):
     image.convert("CMYK").save(tmp_path / "cmyk.tif")
     assert np.abs(read_pages(tmp_path / "p.tif", to_grey=True)[0][0].astype(int) - GREY).mean() < 4
     np.testing.assert_allclose(read_pages(tmp_path / "cmyk.tif", to_grey=True)[0][0], GREY, atol=1)
+
+
+def test_a_cut_stack_is_refused_or_its_missing_pages_are_said(tmp_path, capfd):
+    pages = np.random.default_rng(1).integers(0, 4000, (8, 20, 16)).astype(np.uint16)
+    with tifffile.TiffWriter(tmp_path / "whole.tif") as file:
+        for page in pages:
+            file.write(page, photometric="minisblack", contiguous=False)
+    whole = (tmp_path / "whole.tif").read_bytes()
+    for cut in range(200, len(whole), 397):
+        (tmp_path / "cut.tif").write_bytes(whole[:cut])
+        try:
+            array, notes = read_pages(tmp_path / "cut.tif")
+        except CohortError:
+            continue
+        np.testing.assert_array_equal(array, pages[: len(array)])
+        assert len(array) < 8 and any("damaged" in n for n in notes)
+    assert "Tiff" not in capfd.readouterr().err
