@@ -20,6 +20,7 @@ from .dicom.mosaic import is_mosaic
 from .dicom.people import by_person, patient_of
 from .dicom.scan import Header, looks_like_dicom, read_header
 from .dicom.values import NO_SEX, sexes_of
+from .identity import looks_identifying
 from .unfetched import not_here
 
 #: files that lie in cohorts and are no images; named in the report only when nothing else is found
@@ -280,7 +281,10 @@ def _item(name, files, header: Header, stack, note, said: list[str], mosaic=Fals
         except ValueError:
             pass
     aliases.append(Path(files[0]).parent.as_posix())
+    secrets = identifying_words(d)
+    if looks_identifying(note) or any(w in note.casefold() for w in secrets):
+        note = "named in words that may name a person"
     return Item(
-        name, "dicom", files, stack, mosaic, fields, patient_of(d), frozenset(identifying_words(d)),
+        name, "dicom", files, stack, mosaic, fields, patient_of(d), frozenset(secrets),
         tuple(dict.fromkeys(a for a in aliases if a and a != ".")), note, _text(header, "StudyInstanceUID"), unusable,
     )

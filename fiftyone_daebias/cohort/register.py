@@ -248,7 +248,7 @@ def _table(root: Path, given: Path | None) -> tuple[Table | None, list[str]]:
 
 def _subject(item: Item, given: str | None, people: Pseudonyms) -> str:
     if given:
-        return given
+        return people.subject(given, "table") if looks_identifying(given) else given
     if item.patient is not None:
         return people.subject(*item.patient)
     if item.study:  # a study is of one person
