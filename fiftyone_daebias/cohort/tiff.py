@@ -10,6 +10,8 @@ from PIL import Image, ImageSequence
 
 #: TIFF tags
 _PHOTOMETRIC, _BITS, _ORIENTATION = 262, 258, 274
+#: so many bytes of pixels come out of a byte of file at most; more are claimed by damaged headers only
+_MOST_PACKED = 2000
 #: pages that are smaller copies of others (NewSubfileType bit 0)
 _REDUCED = 1
 
@@ -36,6 +38,10 @@ class _Heard(logging.Handler):
         return next((m for m in self.messages if any(w in m for w in words)), "")
 
 
+class SizeError(Exception):
+    """More pixels than the file can hold."""
+
+
 class ChannelsError(Exception):
     """Channels that are neither colour nor alpha."""
 
@@ -53,6 +59,7 @@ def read_tiff(path: Path) -> tuple[list[np.ndarray], list[str]]:
     try:
         with _Heard() as heard, tifffile.TiffFile(path) as file:
             pages = [p for p in file.pages if not int(getattr(p, "subfiletype", 0) or 0) & _REDUCED]
+            _check_size(path, sum(int(p.nbytes) for p in pages), pages[0].shape if pages else ())
             arrays = [_page(p) for p in pages]
         if lost := heard.about("data offset", "ByteCounts", "StripOffsets", "TileOffsets"):
             raise ValueError(lost)  # pixels that are not there are read as 0
@@ -67,6 +74,13 @@ def read_tiff(path: Path) -> tuple[list[np.ndarray], list[str]]:
     if len(same) > 1:
         notes.append(f"{len(same)} pages were read as slices")
     return same, notes
+
+
+def _check_size(path: Path, n_bytes: int, shape: tuple[int, ...]) -> None:
+    """Refuses pixels that a file of its size cannot hold, before memory is taken for them."""
+    size = path.stat().st_size
+    if n_bytes > max(_MOST_PACKED * size, 1 << 20):
+        raise SizeError(f"its header claims {' x '.join(map(str, shape))} pixels, its file has {size} bytes")
 
 
 def _page(page) -> np.ndarray:
@@ -125,6 +139,7 @@ def _by_pillow(path: Path) -> list[np.ndarray]:
     out = []
     with Image.open(path) as image:
         for frame in ImageSequence.Iterator(image):
+            _check_size(path, frame.width * frame.height, frame.size)
             frame.load()  # turns it as the orientation says, and 1 and 8 bit with white as 0
             white = frame.mode.startswith("I;16") and frame.tag_v2.get(_PHOTOMETRIC) == 0
             if frame.mode in ("P", "PA", "CMYK", "YCbCr", "HSV", "LAB"):

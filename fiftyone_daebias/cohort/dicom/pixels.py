@@ -76,7 +76,9 @@ def _decode(path: Path, to_grey: bool) -> tuple[pydicom.Dataset, np.ndarray]:
                 else pydicom.uid.ExplicitVRLittleEndian if little else pydicom.uid.ExplicitVRBigEndian
             )
         pixels = dataset.pixel_array
-    except Exception as error:  # each decoder raises its own; the file is named and left out
+    except BaseException as error:  # each decoder raises its own, those in Rust what is no Exception
+        if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit, TimeoutError)):
+            raise
         raise CohortError(
             f"{path.name}: pixels cannot be decoded ({type(error).__name__}: {' '.join(str(error).split())[:160]})"
         ) from error
