@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import CohortError
 from ..progress import Progress, start
-from . import left_out, nifti, raster
+from . import left_out, names, nifti, raster
 from .dicom.frames import planes_of
 from .dicom.group import Plane, Stack, stacks
 from .dicom.header import fields_of, identifying_words
@@ -27,6 +27,8 @@ from .unfetched import not_here
 _BYSTANDERS = (".json", ".csv", ".tsv", ".txt", ".md", ".bval", ".bvec", ".xml", ".pdf", ".html", ".xlsx", ".parquet",
                ".yml", ".yaml", ".log", ".py", ".cff", ".bib", ".json.gz", ".csv.gz", ".tsv.gz", ".txt.gz", ".xls",
                ".ods", ".sav", ".dta", ".sh", ".rst", ".bidsignore", ".svg")
+#: so many single files at different places of one study are a volume whose UIDs were lost
+MANY_ALONE = 5
 _BIDS_TABLES = ("participants.tsv", "dataset_description.json")
 
 
@@ -148,13 +150,17 @@ def look_through(
         notes.append(note)
         items = [replace(i, header={**i.header, "bids_suffix": s}) if (s := left_out.bids_suffix(i.name)) else i
                  for i in items]
+    plain = [i.name for i in items if "laterality" not in i.header]
+    if sides := names.sides_of(plain):
+        notes.append(f"{len(sides)} file names come as left and right: field 'laterality'")
+        items = [replace(i, header={**i.header, "laterality": sides[i.name]}) if i.name in sides else i for i in items]
     return Found(root, sorted(items, key=lambda i: i.name), skipped, notes)
 
 
 def _walk(root: Path) -> tuple[list[str], dict[str, str]]:
     """Relative paths of all files, linked folders too unless they lead back into the cohort; and what is not entered."""
     files, skipped, seen = [], {}, {root}
-    for folder, subfolders, names in os.walk(root, followlinks=True):
+    for folder, subfolders, found in os.walk(root, followlinks=True):
         entered = []
         for name in sorted(subfolders):
             path = Path(folder) / name
@@ -168,7 +174,7 @@ def _walk(root: Path) -> tuple[list[str], dict[str, str]]:
                 seen.add(real)
             entered.append(name)
         subfolders[:] = entered
-        for name in sorted(names):
+        for name in sorted(found):
             if name.startswith("."):
                 continue
             path = (Path(folder) / name).relative_to(root).as_posix()
@@ -221,10 +227,25 @@ def _dicom_items(root: Path, files: list[str], progress) -> tuple[list[Item], di
                 except Exception as error:  # as above, of what only the fields look at
                     text = " ".join(str(error).split())[:120]
                     skipped |= {f: f"header cannot be read ({type(error).__name__}: {text})" for f, *_ in usable}
+    if note := _one_file_series(items):
+        notes.append(note)
     counted = [f"{text} ({n} of {len(items)} images and volumes)" for text, n in Counter(notes).items()]
     sexes, more = sexes_of([i.header.get("sex") for i in items])
     items = [_with_sex(item, sex) for item, sex in zip(items, sexes, strict=True)]
     return items, skipped, [*counted, *more]
+
+
+def _one_file_series(items: list[Item]) -> str:
+    """A note where files of one patient make a stack by their positions, but each has a SeriesInstanceUID of its own."""
+    alone: dict[tuple, set[tuple]] = defaultdict(set)
+    for item in items:
+        plane = item.stack.planes[0] if item.stack is not None and len(item.stack.planes) == 1 else None
+        if plane is not None and plane.has_place and plane.frame is None:
+            axes = tuple(round(v, 2) for v in plane.orientation)
+            alone[(item.patient, item.study, plane.shape, axes)].add(plane.position)
+    stacked = [len(places) for places in alone.values() if len(places) >= MANY_ALONE]
+    return (f"{sum(stacked)} files of {len(stacked)} stacks have a SeriesInstanceUID of their own each, though their "
+            "positions make volumes: kept as single images") if stacked else ""
 
 
 def _with_sex(item: Item, sex: str | None) -> Item:
@@ -250,7 +271,7 @@ def _same_file(a: Path, b: Path) -> bool:
 
 
 def _volumes(members: list[tuple[str, Header, list[Plane]]], modality: str, said: list[str]) -> Iterator[Item]:
-    names = [m[0] for m in members]
+    files = [m[0] for m in members]
     mosaics = [m for m in members if is_mosaic(m[1].dataset)]
     for file, header, _ in mosaics:
         yield _item(file, (file,), header, None, len(mosaics) > 1 and "mosaic" or "", said, mosaic=True)
@@ -262,11 +283,11 @@ def _volumes(members: list[tuple[str, Header, list[Plane]]], modality: str, said
         moved = Stack(
             tuple(replace(p, file=place[p.file]) for p in stack.planes), stack.affine, stack.label, stack.notes
         )
-        first = names[used[0]]
+        first = files[used[0]]
         counts[first] += 1
-        several = sum(names[next(iter(dict.fromkeys(p.file for p in s.planes)))] == first for s in found) > 1
+        several = sum(files[next(iter(dict.fromkeys(p.file for p in s.planes)))] == first for s in found) > 1
         name = f"{first}#{counts[first]}" if several else first
-        yield _item(name, tuple(names[k] for k in used), members[used[0]][1], moved, stack.label, said,
+        yield _item(name, tuple(files[k] for k in used), members[used[0]][1], moved, stack.label, said,
                     uids=[_text(members[k][1], "SOPInstanceUID") for k in used])
 
 

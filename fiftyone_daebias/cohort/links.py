@@ -19,6 +19,41 @@ _SIDE = re.compile(r"^(.*_)?(side|laterality|eye|hand|hemisphere)$", re.IGNORECA
 _LEFT, _RIGHT = {"l", "left", "li", "links", "os", "gauche"}, {"r", "right", "re", "rechts", "od", "droite"}
 
 
+def one_person(subjects: list[str], pixels: list[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """Subjects under whom the same grey values lie are one person.
+
+    Returns:
+        for each item the first of its person's subjects, and ``{that subject: all of them}`` where there are several
+    """
+    first: dict[str, int] = {}
+    names = sorted(set(subjects))
+    place = {s: k for k, s in enumerate(names)}
+    pairs = [
+        (place[subjects[first.setdefault(key, k)]], place[subjects[k]]) for k, key in enumerate(pixels) if key
+    ]
+    groups = [[names[k] for k in g] for g in linked_groups(len(names), pairs) if 1 < len(g) <= MOST_IDS]
+    owner = {s: g[0] for g in groups for s in g}
+    return [owner.get(s, s) for s in subjects], {g[0]: g for g in groups}
+
+
+def settled_splits(subjects: list[str], owners: list[str], known: dict[str, str]) -> dict[str, str]:
+    """Where people are who were registered before; new images of theirs go there too, and to train where in doubt."""
+    out: dict[str, str] = {}
+    for subject, owner in zip(subjects, owners, strict=True):
+        if subject in known:
+            out[owner] = min(known[subject], out.get(owner, known[subject]), key=schema.SPLITS.index)
+    return out
+
+
+def copy_notes(copies: dict[str, list[str]]) -> list[str]:
+    """What to say of subjects that are one person."""
+    if not copies:
+        return []
+    one = ", ".join(next(iter(copies.values()))[:3])
+    return [f"the same image lies under several subjects ({one}): {sum(map(len, copies.values()))} subjects count as "
+            f"{len(copies)} in every split, fold and permutation (field {schema.LINKED_FIELD})"]
+
+
 def stated(samples, field: str | None = None) -> list[str]:
     """Subject of every sample as its field states it, links left aside."""
     name = store.subject_field(samples, field)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -57,7 +58,7 @@ class Loaded:
         notes: what is odd about it
         error: why it could not be read or is no image to audit, "" when it is there
         is_labels: whether it was left out as a mask or label map
-        is_blank: whether every pixel has the same value, so that a copy of it says nothing of whose it is
+        pixels: hash of all grey values, "" where every pixel is the same, so that a copy says nothing of whose it is
         n_bytes: size of the files
     """
 
@@ -70,7 +71,7 @@ class Loaded:
     error: str = ""
     n_bytes: int = 0
     is_labels: bool = False
-    is_blank: bool = False
+    pixels: str = ""
 
 
 def load_item(
@@ -125,7 +126,7 @@ def load_item(
         return Loaded(item.name, error=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}", n_bytes=size)
     is_picture = item.kind == "raster" and len(slices.array) == 1
     geometry = {} if is_picture else {**slices.geometry, "slices": int(len(slices.array))}
-    return Loaded(item.name, key, preview, montage, geometry, slices.notes, "", size, is_blank=labels == 1)
+    return Loaded(item.name, key, preview, montage, geometry, slices.notes, "", size, pixels="" if labels == 1 else hash_of(slices))
 
 
 def read_item(paths: list[Path], item: Item, settings: Settings) -> Slices:
@@ -146,6 +147,12 @@ def read_item(paths: list[Path], item: Item, settings: Settings) -> Slices:
         else:
             volume = read_stack(item.stack, paths, settings.to_grey)
     return to_slices(volume, settings.plane, settings.spacing)
+
+
+def hash_of(slices: Slices) -> str:
+    """Hash of all grey values, by which copies with another header or of another file format are known."""
+    head = repr((slices.array.shape, slices.array.dtype.str)).encode()
+    return hashlib.blake2b(head + np.ascontiguousarray(slices.array).tobytes(), digest_size=16).hexdigest()
 
 
 def shrink(slices: np.ndarray, max_side: int) -> np.ndarray:

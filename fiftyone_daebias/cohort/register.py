@@ -12,7 +12,6 @@ from typing import Literal
 
 from .. import paths, schema
 from ..errors import CohortError, InputError
-from ..linked import MOST_IDS, linked_groups
 from ..progress import Progress, start
 from ..store import register as records
 from .bids import find_participants, with_sessions
@@ -22,7 +21,9 @@ from .identity import Pseudonyms, looks_identifying
 from .items import Item, look_through
 from .join import join
 from .left_out import told
+from .links import copy_notes, one_person, settled_splits
 from .load import Loaded, Settings, load_item
+from .names import repeats_told
 from .split import split_subjects
 from .table import Table, read_table
 from .unfetched import not_here
@@ -189,9 +190,9 @@ def register_cohort(
     if not kept:
         raise CohortError(f"none of the {len(items)} images in {root} is registered; "
                           + "; ".join(line.strip() for line in told(skipped, most=3)))
-    owners, copies = _one_person(subjects, [d.key if not (d.error or d.is_blank) else "" for d in loaded])
+    owners, copies = one_person(subjects, [done.pixels for done in loaded])
     splits = split_subjects(owners, strata, seed=seed)
-    settled = _settled(subjects, owners, records.known_splits(name))
+    settled = settled_splits(subjects, owners, records.known_splits(name))
     splits = [settled.get(owner, side) for owner, side in zip(owners, splits, strict=True)]
     columns = {f: c for f, c in fields.columns.items() if c.kind != "empty"}
     columns |= geometry_columns([done.geometry for done in loaded], columns)
@@ -226,7 +227,7 @@ def register_cohort(
         {s: sum(r.split == s for r in rows) for s in schema.SPLITS}, kinds, joined.how,
         tuple(joined.rows_without_file), tuple(joined.files_without_row), joined.duplicate_rows, skipped, unusable,
         (
-            *found.notes, *_copy_notes(copies), *_study_notes(items, joined.subjects), *bids_notes, *(f"{f}: {n}" for f, c in fields.columns.items() for n in c.notes), *joined.notes,
+            *found.notes, *_repeat_notes(items, joined.subjects), *copy_notes(copies), *_study_notes(items, joined.subjects), *bids_notes, *(f"{f}: {n}" for f, c in fields.columns.items() for n in c.notes), *joined.notes,
             *fields.notes, *_volume_notes([loaded[k] for k in kept]),
         ),
     )
@@ -267,38 +268,11 @@ def _source(root: Path, item: Item, people: Pseudonyms) -> str:
     return f"hidden:{people.name(item.name)}" if _names_a_person(item) else str(root / item.name)
 
 
-def _one_person(subjects: list[str], keys: list[str]) -> tuple[list[str], dict[str, list[str]]]:
-    """Subjects of which a file is there under several ids are one person.
-
-    Returns:
-        for each item the first of its person's subjects, and ``{that subject: all of them}`` where there are several
-    """
-    first: dict[str, int] = {}
-    names = sorted(set(subjects))
-    place = {s: k for k, s in enumerate(names)}
-    pairs = [
-        (place[subjects[first.setdefault(key, k)]], place[subjects[k]]) for k, key in enumerate(keys) if key
-    ]
-    groups = [[names[k] for k in g] for g in linked_groups(len(names), pairs) if 1 < len(g) <= MOST_IDS]
-    owner = {s: g[0] for g in groups for s in g}
-    return [owner.get(s, s) for s in subjects], {g[0]: g for g in groups}
-
-
-def _settled(subjects: list[str], owners: list[str], known: dict[str, str]) -> dict[str, str]:
-    """Where people are who were registered before; new images of theirs go there too, and to train where in doubt."""
-    out: dict[str, str] = {}
-    for subject, owner in zip(subjects, owners, strict=True):
-        if subject in known:
-            out[owner] = min(known[subject], out.get(owner, known[subject]), key=schema.SPLITS.index)
-    return out
-
-
-def _copy_notes(copies: dict[str, list[str]]) -> list[str]:
-    if not copies:
-        return []
-    one = ", ".join(next(iter(copies.values()))[:3])
-    return [f"the same file lies under several subjects ({one}): {sum(map(len, copies.values()))} subjects count as "
-            f"{len(copies)} in every split, fold and permutation (field {schema.LINKED_FIELD})"]
+def _repeat_notes(items: list[Item], given: list[str | None]) -> list[str]:
+    """What file names say of subjects, where nothing else does."""
+    alone = [i.name for i, g in zip(items, given, strict=True) if not g and i.patient is None]
+    note = repeats_told(alone) if len(alone) == len(items) else ""
+    return [note] if note else []
 
 
 def _study_notes(items: list[Item], given: list[str | None]) -> list[str]:

@@ -72,6 +72,8 @@ def fields_of(dataset: pydicom.Dataset) -> tuple[dict, dict[str, str], list[str]
             out[name] = value
         elif kind in ("age", "number") and str(raw if raw is not None else "").strip():
             unusable[name] = str(raw).strip()[:16]
+    if "laterality" not in out and (side := _typed(_find(dataset, "ImageLaterality"), "text")):
+        out["laterality"] = side[:1].upper()
     date = acquisition_date(dataset)
     if date is not None:
         out["acquisition_date"] = date
