@@ -182,6 +182,10 @@ def _odd_value(good: bytes, rng: np.random.Generator) -> bytes:
     return out.getvalue()
 
 
+def _said(reason: str) -> tuple[str, str]:
+    return ("left out", reason) if reason.isprintable() else ("TRACEBACK", f"a reason that is no line: {reason!r}")
+
+
 def outcome(folder: Path, file: str, work: Path, seconds: int = SECONDS) -> tuple[str, str]:
     """What becomes of one file: ("read" | "left out" | "TRACEBACK" | "HANG", reason)."""
     import bson
@@ -197,21 +201,17 @@ def outcome(folder: Path, file: str, work: Path, seconds: int = SECONDS) -> tupl
     signal.alarm(seconds)
     try:
         found = look_through(folder)
-        if file in found.skipped:
-            return "left out", found.skipped[file]
-        reasons = []
+        reasons = [found.skipped[file]] if file in found.skipped else []
         for item in found.items:
             done = load_item(found.root, item, Settings(to_grey=True), work / "cache", work / "previews")
             header = {k: str(v) if hasattr(v, "year") else v for k, v in item.header.items()}
             bson.encode({"header": header, "geometry": done.geometry, "name": item.name, "notes": list(done.notes)})
-            if done.error and not done.error.isprintable():
-                return "TRACEBACK", f"a reason that is no line: {done.error!r}"
             if "TimeoutError" in done.error:
                 return "HANG", item.name
             reasons += [done.error] if done.error else []
-        return ("left out", reasons[0]) if reasons else ("read", "")
+        return _said(reasons[0]) if reasons else ("read", "")
     except DaebiasError as error:
-        return "left out", str(error)
+        return _said(str(error))
     except TimeoutError:
         return "HANG", traceback.format_exc()
     except BaseException:

@@ -91,7 +91,8 @@ def find_items(where: Path, progress: Progress | None = None) -> tuple[Path, lis
 
 
 def look_through(
-    where: Path, include: list[str] | None = None, exclude: list[str] | None = None, progress: Progress | None = None
+    where: Path, include: str | list[str] | None = None, exclude: str | list[str] | None = None,
+    progress: Progress | None = None,
 ) -> Found:
     """Looks through a folder, or at one file.
 
@@ -105,6 +106,7 @@ def look_through(
         CohortError: no such folder, or nothing in it that is an image
         InputError: ``include`` matches nothing
     """
+    include, exclude = ([g] if isinstance(g, str) else list(g or ()) or None for g in (include, exclude))
     skipped: dict[str, str] = {}
     if where.is_dir():
         root = where.resolve()
@@ -137,7 +139,7 @@ def look_through(
     if dicom:
         found, more, notes = _dicom_items(root, dicom, progress)
         items += found
-        skipped |= more
+        skipped |= {file: left_out.one_line(reason) for file, reason in more.items()}
     if not items:
         if skipped:
             raise CohortError(f"no images in {where}: {len(skipped)} files were left out; "

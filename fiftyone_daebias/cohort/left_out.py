@@ -138,6 +138,11 @@ def n_labels(array: np.ndarray) -> int:
     return len(values) if len(values) <= MOST_LABELS and np.array_equal(values, np.round(values)) else 0
 
 
+def one_line(text: str) -> str:
+    """A reason as one line; what a damaged file puts into a decoder's message may be no text."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+
+
 def is_archive(file: str) -> bool:
     """Whether a file's name is that of an archive or of something compressed (NIfTI is read as it is)."""
     return file.casefold().endswith(_ARCHIVES)

@@ -15,7 +15,7 @@ from .cache import SliceCache, file_key
 from .dicom.mosaic import read_mosaic
 from .dicom.pixels import read_stack
 from .items import Item
-from .left_out import n_labels
+from .left_out import n_labels, one_line
 from .previews import write_previews
 from .raster import READING, read_pages
 from .volume import Slices, Volume, to_slices
@@ -119,11 +119,11 @@ def load_item(
         else:
             preview, montage = write_previews(slices, previews, key[:24])
     except CohortError as error:
-        return Loaded(item.name, error=str(error), n_bytes=size)
+        return Loaded(item.name, error=one_line(str(error)), n_bytes=size)
     except (StoreError, KeyboardInterrupt):
         raise
     except Exception as error:  # a damaged file makes decoders raise nearly anything; it is named and left out
-        return Loaded(item.name, error=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}", n_bytes=size)
+        return Loaded(item.name, error=one_line(f"{type(error).__name__}: {error}")[:220], n_bytes=size)
     is_picture = item.kind == "raster" and len(slices.array) == 1
     geometry = {} if is_picture else {**slices.geometry, "slices": int(len(slices.array))}
     return Loaded(item.name, key, preview, montage, geometry, slices.notes, "", size, pixels="" if labels == 1 else hash_of(slices))

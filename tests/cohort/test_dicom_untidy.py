@@ -110,6 +110,29 @@ def test_padding_and_its_range_become_the_lowest_of_the_others(tmp_path):
     assert "2 padding pixels were set to the lowest of the others" in got["one"].notes
 
 
+@pytest.mark.parametrize("stored, allocated, signed", [(1, 8, 0), (8, 8, 0), (10, 16, 0), (16, 16, 0), (16, 16, 1), (12, 16, 1)])
+def test_monochrome1_is_turned_in_any_depth(stored, allocated, signed, tmp_path):
+    low, high = (-(2 ** (stored - 1)), 2 ** (stored - 1) - 1) if signed else (0, 2**stored - 1)
+    pixels = np.random.default_rng(0).integers(low, high, (6, 8), endpoint=True)
+    path = write_slice(tmp_path / "a", pixels, sop=CR, signed=bool(signed))
+    d = pydicom.dcmread(path)
+    d.PhotometricInterpretation, d.BitsStored, d.HighBit, d.BitsAllocated = "MONOCHROME1", stored, stored - 1, allocated
+    d.PixelData = pixels.astype(f"<{'i' if signed else 'u'}{allocated // 8}").tobytes()
+    d.save_as(path)
+    np.testing.assert_array_equal(read(tmp_path)[0]["a"].array[0], low + high - pixels)
+
+
+def test_a_table_of_grey_values_is_looked_up_before_white_as_zero_is_turned(tmp_path):
+    pixels = np.array([[0, 1], [2, 3]], np.uint16)
+    path = write_slice(tmp_path / "a", pixels, sop=CR, PhotometricInterpretation="MONOCHROME1", BitsStored=12, HighBit=11)
+    d, table = pydicom.dcmread(path), pydicom.Dataset()
+    table.LUTDescriptor, table.ModalityLUTType = [4, 0, 16], "US"
+    table.add_new((0x0028, 0x3006), "US", [100, 400, 900, 1600])
+    d.ModalityLUTSequence = [table]
+    d.save_as(path)
+    np.testing.assert_array_equal(read(tmp_path)[0]["a"].array[0], 65535 - np.array([[100, 400], [900, 1600]]))
+
+
 def with_floats(path, values, photometric="MONOCHROME2"):
     write_slice(path, np.zeros(values.shape))
     d = pydicom.dcmread(path)

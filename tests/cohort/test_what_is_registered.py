@@ -15,6 +15,7 @@ from fiftyone_daebias.cli import main
 from fiftyone_daebias.cohort.items import look_through
 from fiftyone_daebias.cohort.left_out import label_word, matches, n_labels, told
 from fiftyone_daebias.cohort.nifti import read_nifti
+from fiftyone_daebias.cohort.privacy import privacy
 from fiftyone_daebias.errors import CohortError, InputError
 
 MM = np.diag([1.0, 1, 2, 1])
@@ -70,7 +71,8 @@ def test_globs_that_match_nothing_say_so_and_the_form_knows_them(bids, dataset_n
     assert main(["register", dataset_name, str(bids), "--include", "*_T9w.nii.gz", "--quiet"]) == 2
     assert "include *_T9w.nii.gz matches none of" in capsys.readouterr().err
     with pytest.raises(InputError, match="matches none"):
-        look_through(bids, ["nothing"])
+        look_through(bids, "nothing")
+    assert len(look_through(bids, "*_bold.nii.gz").items) == 3
     with pytest.raises(CohortError, match="no images in .*21 files were left out; 21: in exclude"):
         look_through(bids, ["sub-*"], ["sub-*"])
     known = {p.name: p for p in verbs.parameters(verbs.by_command("register").load())}
@@ -155,6 +157,7 @@ def test_linked_folders_are_read_once_and_pipes_never(tmp_path, dataset_name, da
     assert [i.name for i in found.items] == ["a.dcm", "linked/b.dcm"]
     assert "back into the cohort" in found.skipped["loop"] and found.skipped["pipe"] == "not a regular file"
     assert "linked/back" in found.skipped
+    assert privacy(root).dicom == 2
 
 
 def test_archives_are_named(tmp_path):
