@@ -55,6 +55,20 @@ def test_two_studies_of_a_patient_are_two_volumes_unless_every_file_has_its_own(
     assert len(found.items) == 1 and "StudyInstanceUID of its own" in found.notes[0]
 
 
+@pytest.mark.parametrize("keyword, values", [
+    ("SeriesNumber", ("2", "3")), ("SeriesDescription", ("soft tissue", "bone")), ("ConvolutionKernel", ("B30f", "B70f")),
+    ("FrameOfReferenceUID", ("1.2.8", "1.2.9")),
+])
+def test_two_series_of_a_study_under_one_uid_are_two_volumes(keyword, values, tmp_path):
+    uid = generate_uid()
+    for s, value in enumerate(values):
+        axial(tmp_path / str(s), scene(6, seed=s) + 3000 * s, series=uid, StudyInstanceUID="1.2.3", PatientID="P", at=s,
+              **{keyword: value})
+    got, _ = read(tmp_path)
+    assert sorted(int(g.array.min()) // 3000 for g in got.values()) == [0, 1] and {len(g.array) for g in got.values()} == {6}
+    assert any("several series of a study" in n for n in look_through(tmp_path).notes)
+
+
 def test_echo_times_and_orientations_within_rounding_are_one_volume_beyond_two(tmp_path):
     def planes(echoes, tilts):
         out = []

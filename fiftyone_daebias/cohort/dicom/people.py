@@ -1,4 +1,4 @@
-"""Whose images they are: files of one SeriesInstanceUID told apart by patient and study before they are stacked.
+"""Whose images they are: files of one SeriesInstanceUID told apart by patient, study and series before they are stacked.
 
 De-identification often writes one constant UID into every file, so a UID alone never says that files belong together.
 """
@@ -27,7 +27,7 @@ def patient_of(dataset: pydicom.Dataset) -> tuple[str, str] | None:
 
 
 def by_person(datasets: list[pydicom.Dataset]) -> tuple[list[list[int]], list[str]]:
-    """Splits the files of one series by patient, and each patient's by study.
+    """Splits the files of one SeriesInstanceUID by patient, each patient's by study, and each study's by series.
 
     Patients differ when id or issuer differ; when name, birth date or sex do, though the id is the same; a value that
     is missing in some files of a patient tells nobody apart, a missing id does. Studies that are as many as the files
@@ -57,8 +57,23 @@ def by_person(datasets: list[pydicom.Dataset]) -> tuple[list[list[int]], list[st
                          "apart")
         if len(studies) > 1:
             notes.append("one SeriesInstanceUID holds images of several studies of a patient: told apart")
-        out += studies
+        for study in studies:
+            series = _series(datasets, study)
+            if len(series) > 1:
+                notes.append("one SeriesInstanceUID holds several series of a study: told apart by number, description, "
+                             "kernel or frame of reference")
+            out += series
     return out, list(dict.fromkeys(notes))
+
+
+def _series(datasets, group: list[int]) -> list[list[int]]:
+    """Files of one study by what is the same in all images of a series; what is another in every file is no such thing."""
+    parts = [group]
+    for keyword in ("SeriesNumber", "SeriesDescription", "ProtocolName", "ConvolutionKernel", "FrameOfReferenceUID"):
+        split = [part for g in parts for part in _split(datasets, g, keyword)]
+        if len(split) < len(group):
+            parts = split
+    return parts
 
 
 def _split(datasets, group: list[int], keyword: str, strict: bool = False) -> list[list[int]]:
