@@ -54,7 +54,9 @@ def cohort(rng, kind: str, effect: float = 0.0, n: int = N):
     else:
         codes = rng.permutation((np.arange(n) < n * (0.1 if kind == "rare" else 0.5)).astype(int))
     classes = int(codes.max()) + 1
-    directions = np.random.default_rng(0).normal(size=(classes, 5)) if classes > 2 else np.array([[-0.5] * 5, [0.5] * 5])
+    directions = np.array([[-0.5] * 5, [0.5] * 5])
+    if classes > 2:
+        directions = np.random.default_rng(0).normal(size=(classes, 5))
     vectors[:, :5] += effect * directions[codes]
     names = tuple(f"c{k:02d}" for k in range(classes))
     return vectors, subjects, Target("y", "binary" if classes == 2 else "multiclass", np.arange(n), codes, names)
@@ -134,7 +136,8 @@ KINDS = (
     Kind("adjusted, own effect: explained", lambda rng: adjusted(rng, "own").explained),
     Kind("adjusted, no effect at all: explained", lambda rng: adjusted(rng, "none").explained),
     Kind("adjusted power: own effect beside three fields", lambda rng: found(adjusted(rng, "own")), 0.8, "power", 200),
-    Kind("adjusted power: own effect beside confounding", lambda rng: found(adjusted(rng, "beside")), 0.8, "power", 200),
+    Kind("adjusted power: own effect beside confounding", lambda rng: found(adjusted(rng, "beside")), 0.8, "power",
+         200),
     Kind("adjusted power: confounded called explained", lambda rng: adjusted(rng, "confounded").explained, 0.5, "power",
          200),
 )
