@@ -60,10 +60,10 @@ def test_concordance_is_the_area_under_the_curve_and_influences_give_its_spread(
     value, influence = concordance_influence(s[None], y, one, np.arange(200), np.ones(200))
     assert value == pytest.approx(area)
     draws = []
-    for _ in range(2000):
+    for _ in range(400):
         k = rng.integers(0, 200, 200)
         draws.append(roc_auc_score(y[k], s[k]))
-    assert spread(influence) == pytest.approx(np.std(draws), rel=0.08)
+    assert spread(influence) == pytest.approx(np.std(draws), rel=0.12)
     # two identical images of every subject are one subject
     twice, its = concordance_influence(np.tile(s, 2)[None], np.tile(y, 2), np.zeros((1, 400), int),
                                        np.tile(np.arange(200), 2), np.full(400, 0.5))

@@ -53,7 +53,7 @@ def test_by_region_adjusted_and_on_the_split(dataset):
     assert set(rows) == {(f, g) for f in ("sex", "site") for g in ("", *(f"region={r}" for r in REGIONS))}
     site = rows["site", ""]
     assert site.decodable and site.score > 0.65
-    assert not site.adjusted.decodable and 0.35 < site.adjusted.score < 0.65 and site.adjusted.kept == 1
+    assert not site.adjusted.decodable and site.adjusted.interval[0] < 0.5 and site.adjusted.kept == 1
     assert rows["sex", ""].adjusted.reason == "the field is among those adjusted for"
     assert rows["sex", ""].holdout.n_subjects == 25 and rows["sex", ""].holdout.accuracy > 0.6
     assert 0.55 < rows["sex", ""].detectable < 0.75
