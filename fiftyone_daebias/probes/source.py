@@ -62,8 +62,13 @@ class ProbeSource:
         self.designs = probe_designs(matrix, kernel, joined_slices(samples, names[0]) if len(names) == 1 else 1)
         self._folds: OrderedDict[tuple, Folds] = OrderedDict()
         self.covariates: Covariates | None = None
+        self.notes: tuple[str, ...] = ()
         if adjust_for:
             self.covariates = make_covariates(store.read_table(samples, list(adjust_for)).reindex(self.ids))
+            if self.covariates.alike:
+                self.notes = (f"all have the same {' and '.join(self.covariates.alike)}: nothing to adjust for there",)
+            if not self.covariates.fields:
+                self.covariates = None
 
     def column(self, field: str) -> list:
         """A field's values for the samples that have a vector; ``None`` where missing."""
@@ -109,9 +114,9 @@ class ProbeSource:
         result = ProbeResult(
             target.name, self.vectors, group, target.kind, metric, fit.score, fit.interval, fit.chance, fit.better,
             fit.accuracy, fit.balanced, float("nan"), fit.p, float("nan"), len(set(subjects)), len(target.rows),
-            target.classes, int((fit.predicted != target.values).sum()) if target.categorical else 0, target.notes,
-            adjusted=adjusted, holdout=self._holdout(target, subjects, n_bootstrap, rng), null=fit.null,
-            untestable=fit.untestable,
+            target.classes, int((fit.predicted != target.values).sum()) if target.categorical else 0,
+            (*target.notes, *self.notes), adjusted=adjusted,
+            holdout=self._holdout(target, subjects, n_bootstrap, rng), null=fit.null, untestable=fit.untestable,
         )
         return result, fit
 

@@ -28,11 +28,13 @@ class Covariates:
         fields: their names
         columns: one table a field, each (n, columns of the field), the most important column first; NaN where missing
         present: whether a sample has all of them, bool (n,)
+        alike: expected fields with one value, which need no adjustment
     """
 
     fields: tuple[str, ...]
     columns: tuple[np.ndarray, ...]
     present: np.ndarray
+    alike: tuple[str, ...] = ()
 
     def missing(self, rows: np.ndarray, subjects: np.ndarray) -> str:
         """Which field is missing for most subjects, in words; "" where none is missing."""
@@ -84,10 +86,12 @@ def make_covariates(table: pd.DataFrame) -> Covariates:
     Args:
         table: one column a field, one row a sample
 
+    A field with one value for everybody is left out: all are alike in it already.
+
     Raises:
-        InputError: a field has no values, one value, or as many categories as an id
+        InputError: a field has no values, or as many categories as an id
     """
-    columns, present = [], np.ones(len(table), bool)
+    columns, present, names, alike = [], np.ones(len(table), bool), [], []
     for name in table.columns:
         column = table[name]
         known = (column.notna() & (column.astype(str) != "")).to_numpy()
@@ -108,15 +112,15 @@ def make_covariates(table: pd.DataFrame) -> Covariates:
                     "several subjects each"
                 )
             if len(levels) < 2:
-                raise InputError(
-                    f"adjust_for: field {name!r} has one value ({levels.index[0]!r}): all are alike in it already"
-                )
+                alike.append(str(name))
+                continue
             # the most common category is the reference
             dummies = np.stack([(texts == level).to_numpy(float) for level in levels.index[1:]], axis=1)
             dummies[~known] = np.nan
             columns.append(dummies)
+        names.append(str(name))
         present &= known
-    return Covariates(tuple(map(str, table.columns)), tuple(columns), present)
+    return Covariates(tuple(names), tuple(columns), present, tuple(alike))
 
 
 def numbers_of(column: pd.Series, known: np.ndarray) -> np.ndarray | None:

@@ -87,8 +87,8 @@ def test_no_verdict_comes_from_an_empty_comparison():
 def test_expected_fields_that_cannot_be_used_are_named():
     with pytest.raises(InputError, match="'id' has 100 categories"):
         make_covariates(pd.DataFrame({"id": [f"x{k}" for k in range(100)]}))
-    with pytest.raises(InputError, match="'scanner' has one value"):
-        make_covariates(pd.DataFrame({"scanner": ["A"] * 10}))
+    alike = make_covariates(pd.DataFrame({"scanner": ["A"] * 10, "sex": ["F", "M"] * 5}))
+    assert alike.fields == ("sex",) and alike.alike == ("scanner",) and alike.present.all()
     with pytest.raises(InputError, match="'age' has no values"):
         make_covariates(pd.DataFrame({"age": [None] * 10}))
     table = pd.DataFrame({"sex": ["F", "M", None, "F"] * 10, "age": np.arange(40.0)})

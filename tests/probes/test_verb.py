@@ -57,7 +57,9 @@ def test_probe_all_ranks_stores_tags_and_explains(dataset):
     assert results.metrics()["accuracy"] == pytest.approx(1 - len(wrong) / 160)
 
     again = {r.field: r for r in stored_probes(dataset).rows}
-    assert again["sex"] == rows["sex"] and again["coin"] == rows["coin"]
+    for field in ("sex", "coin"):
+        assert again[field].score == rows[field].score and again[field].interval == rows[field].interval
+        assert again[field].p == rows[field].p and again[field].null == rows[field].null
     config, results = store.load_run(dataset, schema.PROBE_RUN_PREFIX + "sex")
     assert config["seed"] == 51 and results["scores"].shape == (160, 2)
 
