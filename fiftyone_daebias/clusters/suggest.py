@@ -10,6 +10,7 @@ import numpy as np
 from .. import schema, store
 from ..embeddings.map import fit_map, principal_components
 from ..errors import InputError
+from ..probes.labels import MOST_MISSED
 from ..progress import Progress, listening, start
 from . import named
 from .density import stable_clusters
@@ -19,8 +20,6 @@ from .named import Cluster
 #: a resample is mapped anew on at most this many samples
 MOST_REMAPPED = 3_000
 STABLE = 0.5
-#: a larger share on the other side of their label says that the probe is weak, not that they are a group
-MOST_OPPOSITE = 0.2
 
 
 def suggest_clusters(
@@ -193,7 +192,7 @@ def _opposite_groups(samples, here: set[str], least: int) -> list[Cluster]:
     for field in sorted({store.load_run(dataset, key)[1]["summary"]["field"] for key in runs}):
         tag = schema.TAG_OPPOSITE + field
         members = [i for i in store.sample_ids(store.view_of_tag(dataset, tag)) if i in here]
-        if least <= len(members) <= MOST_OPPOSITE * len(dataset):
+        if least <= len(members) <= MOST_MISSED * len(dataset):
             out.append(Cluster(
                 "", tuple(members), f"opposite {field}", True, created=named.now(), coloured_by=field,
                 note=f"the probe puts them on the other side of their own {field}",

@@ -1,9 +1,11 @@
-"""Subjects on the other side in several regions: chance, wrong label, or true anatomy?
+"""Subjects on the other side in several regions, beside what independence lets expect.
 
 Graf et al. (2024, §3.1) found 141 subjects misclassified in two regions and 34
 in three where independence lets expect 26 and 0.24, and concluded that some
 spines look like the other sex. This module does that arithmetic for any number
-of regions, repeated series or visits.
+of regions, repeated series or visits. It is no evidence of wrong labels: the
+regions of one person share their anatomy, so misclassifications agree where
+every label is right.
 """
 
 from __future__ import annotations
@@ -12,11 +14,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from scipy.stats import binom
-
-#: a sample is an outlier of its own region at this many robust standard deviations
-OUTLIER_Z = 3.5
-#: a mean margin of at least this share of the typical one is large
-LARGE = 0.5
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,8 @@ class Agreement:
         times: 1, 2, 3 …
         observed: subjects on the other side exactly so many times
         expected: the same under independence
-        p: probability of at least so many subjects, on the other side at least so many times, under independence
+        p: probability of at least so many subjects, on the other side at least so many times, under independence: the
+            paper's arithmetic, not a test of labels
     """
 
     regions: tuple[str, ...]
@@ -50,14 +48,14 @@ class Agreement:
             + ", ".join(f"{r} {k:,} of {n:,}" for r, k, n in zip(self.regions, self.n_opposite, self.n_subjects,
                                                                strict=True))
         ]
-        for t, o, e, p in zip(self.times, self.observed, self.expected, self.p, strict=True):
-            text = f"  in exactly {t}: {o:,} subjects, expected under independence {e:.3g}"
-            lines.append(text + (f" (p for {t} or more: {p:.2g})" if t > 1 else ""))
+        for t, o, e in zip(self.times, self.observed, self.expected, strict=True):
+            lines.append(f"  in exactly {t}: {o:,} subjects, expected under independence {e:.3g}")
+        lines.append("  regions of one person share their anatomy: that these numbers differ says nothing of labels")
         return "\n".join(lines)
 
 
 def agreement(opposite: np.ndarray, regions: tuple[str, ...]) -> Agreement:
-    """Compares multiple misclassifications with independence.
+    """Sets multiple misclassifications beside independence.
 
     Under independence each subject's number of misclassifications is a sum of
     independent Bernoulli variables with the regions' own rates; subjects who
@@ -111,79 +109,3 @@ def _tail(parts: list[tuple[int, float]], at_least: int) -> float:
     for n, p in parts:
         below = np.convolve(below, binom.pmf(np.arange(at_least), n, p))[:at_least]
     return float(max(0.0, 1.0 - below.sum()))
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a subject's disagreement looks like.
-
-    Attributes:
-        subject: the subject
-        label: its label in the table
-        seen_as: what most of its disagreeing samples look like
-        kind: "label error", "variant", "bad image" or "undecided"
-        n_opposite: samples on the other side
-        n_samples: samples
-        margin: mean signed margin of the samples in units of the typical margin (negative on the other side)
-        outliers: samples on the other side that are outliers within their region
-        sample_ids: the samples on the other side
-    """
-
-    subject: str
-    label: str
-    seen_as: str
-    kind: str
-    n_opposite: int
-    n_samples: int
-    margin: float
-    outliers: int
-    sample_ids: tuple[str, ...]
-
-
-def judge(subjects, labels, predicted, margins, regions, outlier_z, ids) -> list[Verdict]:
-    """Tells label errors from variants and bad images, one verdict a subject with a disagreement.
-
-    * every sample disagrees, there are at least two, and the mean margin is at
-      least half the typical one of samples that agree: "label error";
-    * all samples that disagree are outliers of their own region: "bad image";
-    * some samples disagree and others agree, or all disagree without large
-      margins: "variant" — the anatomy really lies between;
-    * one sample only: "undecided", there is nothing to compare.
-
-    Args:
-        subjects: (n,)
-        labels: class in the table, (n,)
-        predicted: class by the probe, (n,)
-        margins: signed margin of the own class, negative on the other side, (n,)
-        regions: region (or series, or visit) of each sample, (n,)
-        outlier_z: robust z of the distance to the neighbours in the same region, (n,)
-        ids: sample ids
-    """
-    margins = np.asarray(margins, float)
-    scaled = np.empty(len(margins))
-    for r in np.unique(regions):
-        mine = regions == r
-        agreeing = margins[mine & (margins > 0)]
-        scaled[mine] = margins[mine] / (np.median(agreeing) if len(agreeing) else 1.0)
-    wrong = np.asarray(predicted) != np.asarray(labels)
-    out = []
-    for s in dict.fromkeys(np.asarray(subjects)[wrong]):
-        mine = np.flatnonzero(np.asarray(subjects) == s)
-        bad = mine[wrong[mine]]
-        far = int((outlier_z[bad] > OUTLIER_Z).sum())
-        mean = float(scaled[mine].mean())
-        if far == len(bad):
-            kind = "bad image"
-        elif len(mine) == 1:
-            kind = "undecided"
-        elif len(bad) == len(mine) and mean <= -LARGE:
-            kind = "label error"
-        else:
-            kind = "variant"
-        looks, counts = np.unique(np.asarray(predicted)[bad], return_counts=True)
-        out.append(
-            Verdict(str(s), str(labels[mine[0]]), str(looks[counts.argmax()]), kind, len(bad), len(mine), mean, far,
-                    tuple(ids[k] for k in bad))
-        )
-    order = {"label error": 0, "variant": 1, "bad image": 2, "undecided": 3}
-    return sorted(out, key=lambda v: (order[v.kind], v.margin))

@@ -1,8 +1,8 @@
-"""The verb ``disagreements``: who is on the other side in several regions, and why?"""
+"""The verb ``disagreements``: whose label do the images contradict?"""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -11,36 +11,76 @@ from .. import schema, store
 from ..clusters.outliers import outlier_scores
 from ..errors import InputError
 from ..progress import Progress, start
-from .agreement import Agreement, Verdict, agreement, judge
+from ..statistics.label_errors import LabelErrors, label_errors
+from .agreement import Agreement, agreement
+from .contradictions import Verdict, judge
+from .labels import too_weak
+from .result import ProbeResult
 
-#: tags of the verdicts
-KINDS = {"label error": "label-error", "variant": "variant", "bad image": "bad-image"}
+#: tags of the verdicts; "label-error" marks a contradiction, of which the sentence says what is known
+KINDS = {"contradicted": "label-error", "bad image": "bad-image", "ambiguous": "ambiguous"}
+#: tags that earlier versions set
+_FORMER = ("variant",)
+#: a region is looked for outliers with more than so many subjects
+_FEW = 12
 
 
 @dataclass(frozen=True)
 class Disagreements:
-    """Agreement across regions, and a verdict for each subject with a disagreement."""
+    """Whose label the images contradict, with an expected false share, and what describes the others.
+
+    Attributes:
+        field: the field
+        by: field that names the region, "" for none
+        agreement: misclassified samples across regions beside independence; no evidence
+        verdicts: one a subject that is listed or has misclassified samples
+        p: p-value of "no label contradicts its images"; None where that was not tested
+        n_draws: draws of the bootstrap behind it
+        n_listed: subjects whose label their images contradict
+        false_share: expected share of them whose images are those of their own class; None where nobody is listed
+        rate: estimated share of such labels in the cohort; None where that was not tested
+        n_subjects: subjects that took part
+        reason: why no sample is spoken of; "" where samples are
+    """
 
     field: str
     by: str
     agreement: Agreement | None
     verdicts: tuple[Verdict, ...]
+    p: float | None = None
+    n_draws: int = 0
+    n_listed: int = 0
+    false_share: float | None = None
+    rate: float | None = None
+    n_subjects: int = 0
+    reason: str = ""
 
     def to_dict(self) -> dict:
         return {
-            "field": self.field, "by": self.by, "agreement": self.agreement.to_dict() if self.agreement else None,
+            **{k: v for k, v in self.__dict__.items() if k not in ("agreement", "verdicts")},
+            "agreement": self.agreement.to_dict() if self.agreement else None,
             "verdicts": [{**asdict(v), "sample_ids": list(v.sample_ids)} for v in self.verdicts],
         }
 
     def __str__(self) -> str:
+        if self.reason:
+            return f"verdicts: none: {self.field}: {self.reason}"
         counts = Counter(v.kind for v in self.verdicts)
-        lines = [str(self.agreement)] if self.agreement else ["one region only: nothing to compare across regions"]
-        lines.append("verdicts: " + (", ".join(f"{n:,} {k}" for k, n in counts.items()) or "nobody disagrees"))
-        for v in [v for v in self.verdicts if v.kind != "undecided"][:15]:
+        lines = [str(self.agreement)] if self.agreement else []
+        said = f"{self.n_listed:,} of {self.n_subjects:,} subjects have a label that their images contradict"
+        if self.p is not None:
+            said += f" (p {self.p:.3g} that there is none"
+            said += f"; expected false share {self.false_share:.0%})" if self.false_share is not None else ")"
+        lines.append("verdicts: " + said)
+        for v in [v for v in self.verdicts if v.kind == "contradicted"][:15]:
             lines.append(
-                f"  {v.kind:<11} {v.subject}: {self.field} {v.label}, looks like {v.seen_as} in {v.n_opposite} of "
-                f"{v.n_samples} samples, mean margin {v.margin:+.2f} of the typical one"
+                f"  {v.subject}: {self.field} {v.label}, looks like {v.seen_as} in {v.n_opposite} of {v.n_samples} "
+                f"samples, probability {v.posterior:.2f}; {v.evidence}"
             )
+        rest = [(counts["ambiguous"], "ambiguous to the probe"), (counts["bad image"], "with outlying images")]
+        told = ", ".join(f"{n:,} {text}" for n, text in rest if n)
+        if told:
+            lines.append(f"not claimed, described only: {told}")
         return "\n".join(lines)
 
 
@@ -50,80 +90,151 @@ def disagreements(
     *,
     by: str | None = None,
     vectors: str = "dae_embedding",
+    most_false: float = 0.1,
+    level: float = 0.05,
     subject_field: str | None = None,
+    seed: int = 51,
     progress: Progress | None = None,
 ) -> Disagreements:
-    """Tells wrong labels from anatomical variants and bad images among the samples that a probe puts elsewhere.
+    """Lists subjects whose label their images contradict, with the share of the list that is expected to be false.
 
-    Reads the stored predictions of "probe" or, when there are any, those of
-    "probe-all --by". Counts subjects on the other side in one, two, three
-    regions against independence (Graf et al. 2024, §3.1), and tags the samples
-    "daebias:label-error:FIELD" (every region disagrees, by large margins),
-    "daebias:variant:FIELD" (some do) and "daebias:bad-image:FIELD" (an outlier
-    in its own region).
+    Reads the stored margins of "probe" or, when there are any, those of
+    "probe-all --by". The list, tag "daebias:label-error:FIELD", is empty unless
+    there are more confident contradictions than a cohort with right labels and
+    margins of that shape gives. It says that label and images contradict each
+    other; which is right is told only where another record of the subject
+    speaks (another sample's label, the header's value), else left open. Other
+    subjects with misclassified samples are described, not claimed: tags
+    "daebias:ambiguous:FIELD" and "daebias:bad-image:FIELD" (outliers within
+    their region). A probe whose AUC may be below 0.8 says nothing about single
+    samples. Agreement across regions is shown beside independence (Graf et al.
+    2024, §3.1).
 
     Args:
         samples: a dataset or view whose field was probed
         field: the field that was probed
         by: field that names the region, series or visit; default: each subject's samples in order
         vectors: the vector field in which outliers are looked for
+        most_false: largest expected false share of the list
+        level: level of the test that there is any contradiction
         subject_field: field that names the subject; default: as registered, else guessed by name
+        seed: seed of the bootstrap
 
     Returns:
-        counts against independence, and one verdict a subject
+        the test, the list, and one verdict a subject
 
     Raises:
         InputError: the field was not probed, or is a number
     """
     store.ensure_samples(samples)
-    stem = schema.PROBE_FIELD_PREFIX + schema.field_stem(field)
-    name = stem + f"_by_{schema.field_stem(by)}" if by else stem
-    if not store.has_field(samples, name):
-        name = stem
-    if not store.has_field(samples, name):
-        raise InputError(f"field {field!r} has not been probed here; run 'daebias probe NAME {field}' first")
-    labels = store.read_labels(samples, name, ("label", "margin"))
-    if not labels or any(v[0] is None for v in labels.values()):
+    if not 0 < most_false <= 0.5 or not 0 < level <= 0.5:
+        raise InputError(f"most_false and level must be above 0 and at most 0.5; got {most_false} and {level}")
+    key, summary = _stored(samples, field, by)
+    rows = [ProbeResult.from_dict(r) for r in summary.get("parts") or [summary["summary"]]]
+    if not rows[0].classes:
         raise InputError(f"field {field!r} was probed as a number; disagreements need classes")
+    split = bool(summary.get("parts"))
+    weak = {r.group: too_weak(r) for r in rows}
+    reason = "" if not all(weak.values()) else next(iter(weak.values()))
+    if "scores" not in summary:
+        reason = f"its probes are of an earlier version, or differ in their classes; run 'daebias probe NAME {field}'"
+    dataset = store.dataset_of(samples)
+    _untag(dataset, field)
+    if reason:
+        result = Disagreements(field, by or "", None, (), reason=reason)
+        store.save_run(samples, key, {"field": field, "by": by}, {"summary": result.to_dict()})
+        return result
     with start(progress, "judging disagreements", 3, "steps") as task:
-        columns = [field, by] if by else [field]
-        table = store.read_table(samples, columns)
+        classes = rows[0].classes
+        rival = _rival(samples, field)
+        table = store.read_table(samples, [field, *([by] if by else []), *([rival] if rival else [])])
         owners = dict(zip(store.sample_ids(samples), store.read_subjects(samples, subject_field), strict=True))
-        ids = [i for i in table.index if i in labels]
-        truth = np.array([_text(table.at[i, field]) for i in ids])
-        subjects = np.array([owners[i] for i in ids])
+        place = {str(i): k for k, i in enumerate(summary["sample_ids"])}
+        group = {i: f"{by}={table.at[i, by]}" if split else "" for i in table.index}
+        code = {c: k for k, c in enumerate(classes)}
+        truth = {i: code.get(_text(table.at[i, field])) for i in table.index}
+        ids = [i for i in table.index if i in place and truth[i] is not None and not weak.get(group[i], "")]
+        scores = np.asarray(summary["scores"], float)[[place[i] for i in ids]]
+        codes, subjects = np.array([truth[i] for i in ids]), np.array([owners[i] for i in ids])
         regions = np.array([str(table.at[i, by]) if by else "" for i in ids])
-        predicted = np.array([labels[i][0] for i in ids])
-        margins = np.array([labels[i][1] for i in ids], float)
+        predicted = scores.argmax(axis=1)
+        errors = label_errors(
+            subjects, codes, scores, regions=regions, most_false=most_false, level=level,
+            rng=np.random.default_rng(seed),
+        )
         task.advance()
-        have, matrix = store.read_vectors(samples, vectors)
-        place = {i: k for k, i in enumerate(have)}
-        z = np.zeros(len(ids))
-        for r in np.unique(regions):
-            mine = np.array([k for k in range(len(ids)) if regions[k] == r and ids[k] in place])
-            if len(set(subjects[mine])) > 12:
-                z[mine] = outlier_scores(matrix[[place[ids[k]] for k in mine]], subjects[mine])
+        z = _outliers(samples, vectors, ids, subjects, regions)
         task.advance()
-        verdicts = judge(subjects, truth, predicted, margins, regions, z, ids)
-        names = sorted(set(regions)) if by else []
-        together = None
-        if len(names) > 1:
-            people = {s: k for k, s in enumerate(dict.fromkeys(subjects))}
-            grid = np.full((len(people), len(names)), np.nan)
-            for s, r, a, b in zip(subjects, regions, predicted, truth, strict=True):
-                cell = people[s], names.index(r)
-                grid[cell] = np.nanmax([grid[cell], float(a != b)])
-            together = agreement(grid, tuple(names))
-        dataset = store.dataset_of(samples)
+        records: dict[str, Counter] = defaultdict(Counter)
+        for i in ids if rival else ():
+            records[str(owners[i])][_text(table.at[i, rival])] += 1
+        verdicts = judge(errors, classes, subjects, codes, predicted, z, ids, records)
         for kind, tag in KINDS.items():
-            store.untag(dataset, f"{schema.TAG_PREFIX}{tag}:{field}")
             store.tag(samples, [i for v in verdicts if v.kind == kind for i in v.sample_ids],
                       f"{schema.TAG_PREFIX}{tag}:{field}")
-        result = Disagreements(field, by or "", together, tuple(verdicts))
-        store.save_run(samples, schema.DISAGREEMENT_RUN_PREFIX + schema.field_stem(field), {"field": field, "by": by},
-                       {"summary": result.to_dict()})
+        result = _result(field, by, errors, verdicts, _across(subjects, regions, predicted != codes, by))
+        store.save_run(samples, key, {"field": field, "by": by}, {"summary": result.to_dict()})
         task.advance()
     return result
+
+
+def _stored(samples, field: str, by: str | None) -> tuple[str, dict]:
+    """Key of the run to store, and what the probe stored, that of "probe-all --by" before that of the whole cohort."""
+    stem = schema.field_stem(field)
+    runs = set(store.list_runs(samples, schema.PROBE_RUN_PREFIX))
+    for key in (f"{stem}_by_{schema.field_stem(by)}" if by else stem, stem):
+        if schema.PROBE_RUN_PREFIX + key in runs:
+            _, results = store.load_run(samples, schema.PROBE_RUN_PREFIX + key)
+            if "scores" in results or key == stem:
+                return schema.DISAGREEMENT_RUN_PREFIX + stem, results
+    raise InputError(f"field {field!r} has not been probed here; run 'daebias probe NAME {field}' first")
+
+
+def _rival(samples, field: str) -> str:
+    """Another field that records the same: the header's beside the table's."""
+    name = field.removeprefix("header_") if field.startswith("header_") else f"header_{field}"
+    return name if store.has_field(samples, name) else ""
+
+
+def _untag(dataset, field: str) -> None:
+    for tag in (*KINDS.values(), *_FORMER):
+        store.untag(dataset, f"{schema.TAG_PREFIX}{tag}:{field}")
+
+
+def _outliers(samples, vectors: str, ids: list[str], subjects, regions) -> np.ndarray:
+    """How strange each sample is within its region, in robust standard deviations; 0 where too few are there."""
+    have, matrix = store.read_vectors(samples, vectors)
+    place = {i: k for k, i in enumerate(have)}
+    z = np.zeros(len(ids))
+    for r in np.unique(regions):
+        mine = np.array([k for k in range(len(ids)) if regions[k] == r and ids[k] in place], int)
+        if len(set(subjects[mine])) > _FEW:
+            z[mine] = outlier_scores(matrix[[place[ids[k]] for k in mine]], subjects[mine])
+    return z
+
+
+def _across(subjects, regions, wrong, by: str | None) -> Agreement | None:
+    """Misclassified samples across regions; a subject's worst sample speaks for a region it has twice."""
+    names = sorted(set(regions)) if by else []
+    if len(names) < 2:
+        return None
+    people = {s: k for k, s in enumerate(dict.fromkeys(subjects))}
+    grid = np.full((len(people), len(names)), np.nan)
+    for s, r, w in zip(subjects, regions, wrong, strict=True):
+        cell = people[s], names.index(r)
+        grid[cell] = np.nanmax([grid[cell], float(w)])
+    return agreement(grid, tuple(names))
+
+
+def _result(field: str, by, errors: LabelErrors, verdicts: list[Verdict], together) -> Disagreements:
+    def known(value: float) -> float | None:
+        return None if np.isnan(value) else float(value)
+
+    listed = {errors.subjects[k] for k in errors.listed}
+    return Disagreements(
+        field, by or "", together, tuple(verdicts), known(errors.p), errors.n_draws, len(listed),
+        known(errors.false_share), known(errors.rate), len(set(errors.subjects)), errors.reason,
+    )
 
 
 def _text(value) -> str:

@@ -12,8 +12,11 @@ import pandas as pd
 
 from .. import schema, store, verbs
 from ..errors import CheckpointError, InputError
+from ..probes.labels import SPEAKS_FROM, not_a_label, too_weak
+from ..probes.result import ProbeResult
 from ..progress import Progress
 from .audit import Step
+from .finding import LEVEL
 from .findings import collect_findings
 from .wording import count, listed
 
@@ -61,7 +64,8 @@ class StepKind:
 
 
 _FIELDS = verbs.Parameter(
-    "fields", list, str, None, None, "fields to look at; default: every field with two values that was found decodable"
+    "fields", list, str, None, None,
+    "fields to look at; default: every label whose probe is strong enough to speak of single samples"
 )
 _TOP = verbs.Parameter("top", int, int, None, TOP, "how many findings to explain, the strongest first")
 _EXPLAINED = ("cluster", "tag", "field", "value", "against")
@@ -74,7 +78,7 @@ _ALL = (
     StepKind("train", "train the diffusion autoencoder", reads=("content",), optional=False),
     StepKind("embed", "embed and map", ("train",), ("content", "checkpoint"), optional=False),
     StepKind("probe-all", "probe every metadata field", ("embed",), ("table", "vectors"), tests=True),
-    StepKind("disagreements", "tell wrong labels from true variants", ("probe-all",), ("table",), tests=True,
+    StepKind("disagreements", "list labels that images contradict", ("probe-all",), ("table",), tests=True,
              left_out=("field",), extra=(_FIELDS,)),
     StepKind("tag", "tag outliers", ("embed",), ("content", "vectors")),
     StepKind("suggest-clusters", "suggest clusters", ("embed", "probe-all", "tag"), ("vectors",), tracked=False),
@@ -174,17 +178,22 @@ _IN_A_LINE = {
 
 
 def _disagreements(samples, *, fields: list[str] | None = None, progress: Progress | None = None, **parameters) -> str:
-    """Judges every field named, or every field of two classes that was found decodable."""
+    """Judges every field named, or every label whose probe is strong enough; the level is shared among them."""
     if fields is None:
-        fields = []
+        fields, kinds = [], store.metadata_fields(samples)
         for key in store.list_runs(samples, schema.PROBE_RUN_PREFIX):
             config, results = store.load_run(samples, key)
-            summary = results["summary"]
-            if not config.get("by") and summary.get("kind") == "binary" and summary.get("decodable"):
-                fields.append(summary["field"])
-    if not fields:
-        raise InputError("no field of two classes was found decodable, so no label can disagree with its image")
+            row = ProbeResult.from_dict(results["summary"])
+            if not config.get("by") and not too_weak(row) and not not_a_label(row.field, kinds.get(row.field, "")):
+                fields.append(row.field)
     run = verbs.by_command("disagreements").load()
+    for key in store.list_runs(samples, schema.DISAGREEMENT_RUN_PREFIX):
+        earlier = store.load_run(samples, key)[0]["field"]
+        if earlier not in fields:
+            run(samples, earlier, progress=progress, **parameters)  # takes back what its probe no longer carries
+    if not fields:
+        return f"no label has a probe whose AUC is surely {SPEAKS_FROM:g} or more: no sample is spoken of"
+    parameters = {"level": LEVEL / len(fields), **parameters}
     said = [str(run(samples, name, progress=progress, **parameters)).splitlines() for name in fields]
     verdicts = [next((line for line in lines if line.startswith("verdicts:")), lines[0]) for lines in said]
     return "; ".join(f"{name}: {v.removeprefix('verdicts: ')}" for name, v in zip(fields, verdicts, strict=True))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import replace
 
 from .. import schema, store
-from ..clusters.suggest import MOST_OPPOSITE
+from ..probes.labels import MOST_MISSED, SPEAKS_FROM
 from .finding import LEVEL, VERDICTS, Evidence, Finding, Findings, NextStep, Selector
 from .from_case_mix import case_mix_claims
 from .from_clusters import association_claims, cluster_findings
-from .from_probes import agreement_findings, probe_claims
+from .from_labels import agreement_findings, label_claims
+from .from_probes import probe_claims
 from .from_quality import quality_claims
 from .from_runs import run_findings
 from .from_tags import tag_findings
@@ -67,19 +67,22 @@ def settled_findings(samples) -> tuple[list[Finding], int, str]:
     dataset = store.dataset_of(samples)
     return settle([
         *probe_claims(dataset), *association_claims(dataset), *drift_claims(dataset), *reidentify_claims(dataset),
-        *quality_claims(dataset), *case_mix_claims(dataset),
+        *quality_claims(dataset), *case_mix_claims(dataset), *label_claims(dataset),
     ])
 
 
 def _of_probes_that_hold(rows: list[Finding], settled: list[Finding]) -> list[Finding]:
-    """Without the samples on the other side of a probe that does not hold, or is so weak that they are a fifth."""
-    n = {f.field: f.n_samples for f in settled if f.key == f"probe:{f.field}"}
-    silent = ("not found", "unconfirmed", "older version")
-    weak = {f.field for f in settled if f.key == f"probe:{f.field}" and f.verdict in silent}
-    return [
-        r for r in rows
-        if r.kind != "opposite" or r.field not in weak and r.n_samples <= MOST_OPPOSITE * n.get(r.field, math.inf)
-    ]
+    """Without single samples of which a probe speaks that does not hold, may be weak, or misses more than a fifth."""
+    probes = {f.field: f for f in settled if f.key == f"probe:{f.field}"}
+
+    def strong(row: Finding) -> bool:
+        probe = probes.get(row.field)
+        if probe is None or probe.verdict in ("not found", "unconfirmed", "not tested", "older version"):
+            return False
+        surely = probe.evidence.measure == "AUC" and probe.evidence.interval[0] >= SPEAKS_FROM
+        return surely and row.n_samples <= MOST_MISSED * probe.n_samples
+
+    return [r for r in rows if r.kind not in ("opposite", "disagreements") or strong(r)]
 
 
 def findings_stamp(samples) -> str:

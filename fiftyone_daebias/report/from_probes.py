@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from .. import schema, store
+from ..probes.labels import not_a_label, too_weak
 from ..probes.result import ProbeResult
 from .finding import LEVEL, Evidence, Finding, NextStep, Selector, existing
 from .pool import Claim
@@ -34,37 +35,6 @@ def permutations_behind(p_values: list[float]) -> int:
         if np.all(np.abs(p * n - np.round(p * n)) < 1e-9):
             return n - 1
     return 0
-
-
-def agreement_findings(samples) -> list[Finding]:
-    """One finding a field that was looked at across regions: do the same subjects disagree again and again?
-
-    It is shown beside what independent regions would give. Anatomy that a subject's regions share makes them agree,
-    too, so it is no evidence of wrong labels and has no p-value.
-    """
-    out = []
-    for key in store.list_runs(samples, schema.DISAGREEMENT_RUN_PREFIX):
-        config, results = store.load_run(samples, key)
-        together = results["summary"].get("agreement")
-        if together and len(together["times"]) > 1:
-            out.append(_agreement(together, config["field"], key, results["summary"].get("verdicts") or []))
-    return out
-
-
-def _agreement(together: dict, field: str, run_key: str, verdicts: list[dict]) -> Finding:
-    seen, expected = sum(together["observed"][1:]), sum(together["expected"][1:])
-    people = max(together["n_subjects"])
-    again = tuple(i for v in verdicts if v.get("n_opposite", 0) > 1 for i in v.get("sample_ids") or ())
-    text = (
-        f"{count(seen, 'subject')} look like another {field} in two or more of {listed(together['regions'])}; if "
-        f"regions were independent, {number(expected)} would. Anatomy that a person's regions share does the same as a "
-        "wrong label, so this is no evidence of either."
-    )
-    return Finding(
-        f"agreement:{field}", "disagreements", f"{field}: the same subjects in several regions", text, "shown",
-        Evidence("subjects", float(seen), chance=float(expected)), people, len(again),
-        Selector("ids", sample_ids=again), field=field, run_key=run_key,
-    )
 
 
 def key_of(row: ProbeResult) -> str:
@@ -126,8 +96,8 @@ def _group(row: ProbeResult, by: str) -> Selector:
 def _next(row: ProbeResult) -> NextStep | None:
     if row.reason or row.group:
         return None
-    if row.decodable and row.n_opposite and row.kind == "binary":
-        return existing("disagreements", f"Whose {row.field} is wrong, and who only looks so?", field=row.field)
+    if row.n_opposite and not too_weak(row) and not not_a_label(row.field, "string"):
+        return existing("disagreements", f"Whose {row.field} do the images contradict?", field=row.field)
     if row.decodable and row.classes:
         value = row.classes[-1]
         return existing("explain", f"Where in the image is {value}?", field=row.field, value=value)

@@ -8,11 +8,6 @@ from .. import schema
 from .finding import Evidence, Finding, NextStep, existing, tag_selector
 from .wording import count, percent
 
-_VERDICTS = {
-    "label-error": "look wrongly labelled", "variant": "look like a true variant of anatomy",
-    "bad-image": "look like bad images",
-}
-
 
 def tag_findings(owners: dict[str, str], tags: dict[str, list[str]]) -> list[Finding]:
     """One finding for each of this package's tags that some sample carries.
@@ -38,16 +33,16 @@ def tag_findings(owners: dict[str, str], tags: dict[str, list[str]]) -> list[Fin
         share = len(ids) / total
         whom = f"{count(len(ids), 'sample')} of {count(people, 'subject')} ({percent(share)} of all samples)"
         out.append(Finding(
-            key, kind, title, say(whom), _verdict(kind, key),
+            key, kind, title, say(whom), _verdict(kind),
             Evidence("samples", float(len(ids)), strength=1.0 if certain else share), people, len(ids),
             tag_selector(tag), field=about, next_step=step, run_key=_run(kind, about),
         ))
     return out
 
 
-def _verdict(kind: str, key: str) -> str:
+def _verdict(kind: str) -> str:
     """Errors are found; what may be an error is shown, for somebody to look at."""
-    return "shown" if kind in ("opposite", "outliers") or key.endswith(":variant") else "found"
+    return "shown" if kind in ("opposite", "outliers", "disagreements") else "found"
 
 
 def _run(kind: str, about: str) -> str:
@@ -63,14 +58,15 @@ def _make(tag: str) -> tuple[str, str, str, Callable[[str], str], bool, NextStep
         return (
             f"opposite:{name}", "opposite", f"look like another {name}",
             lambda who: f"{who} look like another {name} to a probe that has not seen their subject.", False,
-            existing("disagreements", "Wrong label or true anatomy?", field=name), name,
+            existing("disagreements", "Whose label do the images contradict?", field=name), name,
         )
     kind, _, name = rest.partition(":")
-    if kind in _VERDICTS and name:
+    if kind == "bad-image" and name:
         return (
-            f"disagreements:{name}:{kind}", "disagreements", f"{name}: {kind.replace('-', ' ')}",
-            lambda who: f"{who} {_VERDICTS[kind]}: the probe of {name} disagrees with their label.", False,
-            existing("explain", "Where in the image do they differ?", tag=tag), name,
+            f"disagreements:{name}:{kind}", "disagreements", f"{name}: unlike all others",
+            lambda who: f"{who} are misclassified by the probe of {name} and lie farthest from all others of their "
+                        "region; that is a rank to look at, not a test.", False,
+            existing("similar", "Look at them beside their nearest"), name,
         )
     if tag.startswith(schema.TAG_ALIKE):
         return (

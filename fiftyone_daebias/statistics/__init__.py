@@ -1,1 +1,1 @@
-"""General statistics in which subjects are the units: intervals, permutations, corrections. Knows no database."""
+"""Statistics as pure functions of arrays: nothing here reads a database or knows how the numbers were made."""

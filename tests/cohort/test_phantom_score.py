@@ -35,8 +35,8 @@ def test_findings_are_told_apart_and_groups_and_rankings_scored(audited):
     ranking = {i: 1.0 * (i in moved[:5]) for i in volumes}
     findings = [(f"probe:{f}", f, ()) for f in ("site", "station", "sex", "arm")] + [("drift:x", "header_age", ())]
     got = score_audit(truth, volumes, table, findings, groups, {"outliers": ranking}, np.random.default_rng(0))
-    assert got.true == ("probe:site", "probe:station") and got.false == ("probe:arm",)
-    assert got.natural == ("probe:sex", "drift:x") and got.false_rate == pytest.approx(1 / 3)
+    assert got.true == ("probe:site", "probe:station", "probe:sex")
+    assert got.false == ("probe:arm", "drift:x") and got.false_rate == pytest.approx(2 / 5)
     (plant,) = got.plants
     assert plant.found and plant.by == ("field site", "field station", "group island")
     assert (plant.precision, plant.recall, plant.share, plant.n) == (0.8, 0.8, 0.25, 10)
@@ -49,6 +49,20 @@ def test_nothing_found_scores_nothing_and_a_null_cohort_has_only_false_findings(
     assert not got.plants[0].found and np.isnan(got.plants[0].ap) and got.false_rate == 0
     got = score_audit({"plants": []}, volumes, table, [("probe:site", "site", ())], {}, {}, np.random.default_rng(0))
     assert got.plants == () and got.false == ("probe:site",) and got.false_rate == 1
+
+
+def test_nothing_is_left_out_of_the_false_findings(audited):
+    truth, volumes, table = audited
+    said = [("disagreements:sex:label-error", "sex", ()), ("disagreements:site:label-error", "site", ()),
+            ("duplicates", "", ()), ("outliers", "", ()), ("reidentify:subject", "", ()), ("probe:age", "age", ())]
+    got = score_audit(truth, volumes, table, said, {}, {}, np.random.default_rng(0))
+    # the site of a shifted scanner is told by the picture, and yet nobody's site is written down wrongly
+    assert got.false == ("disagreements:sex:label-error", "disagreements:site:label-error", "duplicates", "outliers")
+    assert got.true == ("reidentify:subject", "probe:age")
+    wrong = {"text": "label:1::10%", "kind": "label", "strength": 1.0, "regions": ["neck", "lumbar"],
+             "fields": ["sex"], "where": {}, "volumes": [[f"sub-{k:05d}", "neck"] for k in range(4)]}
+    got = score_audit({"plants": [wrong]}, volumes, table, said[:1], {}, {}, np.random.default_rng(0))
+    assert got.true == ("disagreements:sex:label-error",) and got.plants[0].by == ("field sex",)
 
 
 def test_fields_that_go_with_a_plant_are_found_by_subject(audited):

@@ -13,11 +13,13 @@ import numpy as np
 from .frame import REGIONS
 
 _NAN = float("nan")
-#: what images truly tell in every cohort: finding it is neither a discovery nor an error
-NATURAL = {
+#: what the pictures of every cohort tell, since they are drawn from it: that images tell it is true
+DRAWN = {
     "sex", "age", "height", "weight", "body_part", "protocol", "series_description", "region",
     "centre_superior_mm", "centre_anterior_mm", "centre_right_mm",
 }
+#: kinds of findings that say no more than that images, or what is measured on them, go with a field
+_TELL = {"probe", "association", "quality", "reidentify"}
 #: a presented group points at a plant when so much of it is planted, and so much of what is planted is in it
 PRECISION, RECALL = 0.5, 0.3
 #: a field goes with a plant when the affected and the others differ in it this clearly, subjects as units
@@ -66,26 +68,24 @@ class AuditScore:
 
     Attributes:
         plants: one score a plant
-        true: findings that go with a plant
-        false: findings that go with none
-        natural: findings of what images always tell; not counted
+        true: findings that go with a plant, and what pictures tell in every cohort
+        false: all others; nothing is left out
         groups: presented groups
     """
 
     plants: tuple[PlantScore, ...]
     true: tuple[str, ...]
     false: tuple[str, ...]
-    natural: tuple[str, ...]
     groups: int
 
     @property
     def false_rate(self) -> float:
-        """False findings among those counted; 0 where there is none."""
+        """False findings among all; 0 where there is none."""
         return len(self.false) / max(1, len(self.true) + len(self.false))
 
     def to_dict(self) -> dict:
         return {"plants": [p.to_dict() for p in self.plants], "true": list(self.true), "false": list(self.false),
-                "natural": list(self.natural), "groups": self.groups, "false_rate": self.false_rate}
+                "groups": self.groups, "false_rate": self.false_rate}
 
 
 def score_audit(
@@ -101,7 +101,10 @@ def score_audit(
 
     A finding is credited to one plant: among those that go with its field and are not elsewhere than the part it
     speaks of, to the one whose people differ most in that field. So a site that can be told because of one plant is
-    no discovery of another plant at another site.
+    no discovery of another plant at another site. That labels and images contradict each other is credited to planted
+    wrong labels and twins only. A finding of a field from which every picture is drawn is true without a plant where it
+    says that images go with the field, and only there: a change of people's age over time or a wrong sex is false where
+    it was not planted.
 
     Args:
         truth: the truth file
@@ -127,15 +130,18 @@ def score_audit(
         for field in truth["plants"][n]["fields"]:
             related[n].setdefault(field, 0.0)
     by: dict[int, list[str]] = {n: [] for n in members}
-    true, false, natural = [], [], []
+    true, false = [], []
     for key, field, part in findings:
         name = field.removeprefix("header_")
+        kind = key.partition(":")[0]
         fits = [n for n in members if name in related[n] and _reaches(truth["plants"][n], part)]
-        if name in NATURAL or not name:
-            natural.append(key)
-        elif fits:
+        if kind == "disagreements":
+            fits = [n for n in fits if truth["plants"][n]["kind"] in ("label", "twin")]
+        if fits and not (name in DRAWN and kind in _TELL):
             true.append(key)
             by[max(fits, key=lambda n: related[n][name])].append(f"field {name}")
+        elif kind in _TELL and name in DRAWN or key == "reidentify:subject":
+            true.append(key)
         else:
             false.append(key)
     scores = []
@@ -155,7 +161,7 @@ def score_audit(
             plant["text"], plant["kind"], plant["strength"], float(inside[n].sum() / max(1, here.sum())),
             int(inside[n].sum()), bool(by[n]), tuple(dict.fromkeys(by[n])), *best, ap, chance, p10, p25,
         ))
-    return AuditScore(tuple(scores), tuple(true), tuple(false), tuple(natural), len(groups))
+    return AuditScore(tuple(scores), tuple(true), tuple(false), len(groups))
 
 
 def _reaches(plant: dict, part: tuple[str, ...]) -> bool:
