@@ -29,7 +29,7 @@ import numpy as np
 from scipy.stats import beta
 
 #: modules with kinds, in the order in which they are run
-MODULES = ("claims_clusters", "claims_intervals", "claims_adjusted", "claims_time", "claims_images")
+MODULES = ("claims_probes", "claims_clusters", "claims_intervals", "claims_adjusted", "claims_time", "claims_images")
 
 
 @dataclass(frozen=True)

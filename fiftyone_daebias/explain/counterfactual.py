@@ -183,7 +183,7 @@ def counterfactual(
     part = base.vectors[target.rows]
     told = listening(progress)
     told.say(f"{comparison}: probing {len(part):,} samples of {len(set(subjects)):,} subjects")
-    gate = check_gate(part, target, subjects, n_permutations=n_permutations, n_bootstrap=n_bootstrap, seed=seed)
+    gate = check_gate(part, target, subjects, n_permutations=n_permutations, seed=seed)
     config = {
         "comparison": comparison, "cluster": cluster, "tag": tag, "field": field, "value": value, "against": against,
         "along": along, "span": span, "n_samples": n_samples, "vectors": vectors, "seed": seed,

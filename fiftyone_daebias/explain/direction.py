@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
+from ..probes.cross_fit import cross_fit
 from ..probes.design import make_design
 from ..probes.fields import Target
 from ..probes.linear import fit_linear
 from ..probes.machine import Machine
-from ..probes.permutation import permutation_test
 from ..probes.scores import subject_weights, weighted_auc
-from ..probes.svm import choose, cross_fit, subject_folds
+from ..probes.svm import choose, subject_folds
 
 ALONG = ("normal", "pattern")
 
@@ -87,7 +87,7 @@ class Directions:
 
 
 def check_gate(
-    vectors: np.ndarray, target: Target, subjects: np.ndarray, *, n_permutations: int, n_bootstrap: int, seed: int
+    vectors: np.ndarray, target: Target, subjects: np.ndarray, *, n_permutations: int, seed: int
 ) -> Gate:
     """Scores the linear probe on held-out subjects.
 
@@ -96,16 +96,13 @@ def check_gate(
         target: what to predict, its values in the order of the vectors
         subjects: subject of each row
         n_permutations: permutations behind the p-value
-        n_bootstrap: draws behind the interval
-        seed: seed of folds, permutations and draws
+        seed: seed of folds and permutations
     """
     rng = np.random.default_rng([seed, zlib.crc32(target.name.encode())])
     design = make_design(vectors, "linear")
-    fit = cross_fit(design, target, subjects, repeats=3, n_bootstrap=n_bootstrap, rng=rng)
-    labels = (target.values == 1).astype(float) if target.categorical else target.values
-    p, _ = permutation_test(design, labels, subjects, n_permutations=n_permutations, rng=rng)
+    fit = cross_fit(design, target, subjects, repeats=3, n_permutations=n_permutations, rng=rng)
     metric = "AUC" if target.categorical else "C" if target.kind == "ordinal" else "MAE"
-    return Gate(metric, fit.score, fit.interval, fit.chance, p, bool(p <= 0.05 and fit.better[0] > 0))
+    return Gate(metric, fit.score, fit.interval, fit.chance, fit.p, bool(fit.p <= 0.05 and fit.better[0] > 0))
 
 
 def find_directions(

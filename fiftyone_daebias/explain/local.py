@@ -11,11 +11,11 @@ from ..dae.samples import pick_device
 from ..embeddings.encode import encode_volumes
 from ..embeddings.encoders import load_encoder
 from ..errors import InputError
+from ..probes.cross_fit import CrossFit, cross_fit
 from ..probes.design import make_design
 from ..probes.fields import MIN_SUBJECTS, Target, make_target
-from ..probes.permutation import permutation_test
 from ..probes.scores import bootstrap_weights, percentile_interval, subject_weights
-from ..probes.svm import CrossFit, cross_fit, score_draws
+from ..probes.svm import score_draws
 from ..progress import Progress, start
 from .embedded import open_embedding
 from .local_figure import draw_local
@@ -263,26 +263,21 @@ def compare_views(
         subject_weights(subjects)[None], bootstrap_weights(subjects, n_bootstrap, np.random.default_rng([seed, 1]))
     ])
     target = Target(target.name, target.kind, np.arange(len(target.values)), target.values, target.classes)
-    labels = target.values if not target.categorical else (
-        (target.values == 1).astype(float) if len(target.classes) == 2 else np.eye(len(target.classes))[target.values]
-    )
     out, scores, folds = [], {}, None
     fit: CrossFit
     for view, vectors in codes.items():
         rng = np.random.default_rng([seed, 2])  # the same folds for every view
         design = make_design(vectors)
-        fit = cross_fit(design, target, subjects, repeats=repeats, n_bootstrap=100, rng=rng)
+        fit = cross_fit(design, target, subjects, repeats=repeats, n_permutations=n_permutations, rng=rng)
         if folds is not None and not np.array_equal(folds, fit.folds):
             raise RuntimeError("views were cross-fitted on different folds")
         folds = fit.folds
         scores[view] = score_draws(target, fit.repeats, fit.folds, draws)
-        p, _ = permutation_test(
-            design, labels, subjects, n_permutations=n_permutations, rng=np.random.default_rng([seed, 3])
-        )
         sign = 1.0 if target.categorical or target.kind == "ordinal" else -1.0
         paired = sign * (scores["whole"] - scores[view])
-        out.append(ViewScore(view, float(scores[view][0]), percentile_interval(scores[view][1:]), p, float(paired[0]),
-                             percentile_interval(paired[1:])))
+        # an error's interval is that of the gain over guessing, which is what decides
+        interval = (fit.chance - fit.better[1], fit.chance - fit.better[0]) if sign < 0 else fit.interval
+        out.append(ViewScore(view, fit.score, interval, fit.p, float(paired[0]), percentile_interval(paired[1:])))
     metric = "AUC" if target.categorical else "C" if target.kind == "ordinal" else "MAE"
     return metric, fit.chance, out, folds
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import eigh
+
+from ..embeddings.scaling import common, own, scalings
 
 #: above this many samples the RBF kernel is approximated by landmarks, since its matrix is n × n
 MOST_EXACT = 12_000
 LANDMARKS = 1_000
+#: a probe works on the kernel matrix itself up to so many samples, and on so many features of it above
+MOST_DUAL, FEWEST_FEATURES, MOST_FEATURES = 600, 256, 1_000
+#: longer codes are not decorrelated: the covariance has the square of so many entries
+MOST_WHITENED = 1_024
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,51 @@ def make_design(vectors: np.ndarray, kind: str = "rbf") -> Design:
     kept = values > 1e-6 * values[-1]
     root = (axes[:, kept] / np.sqrt(values[kept])).astype(np.float32)
     return Design(kind, rbf(z, landmarks) @ root)
+
+
+def probe_designs(vectors: np.ndarray, kind: str = "rbf", n_slices: int = 1) -> list[Design]:
+    """The same vectors in the scalings among which a probe's inner validation chooses.
+
+    Kernels of more than :data:`MOST_DUAL` samples become features: the leading
+    eigenvectors of the kernel, or of :data:`LANDMARKS` landmarks. No label is
+    looked at.
+
+    Args:
+        vectors: (n, d), finite, not all equal
+        kind: "linear" or "rbf"
+        n_slices: slice codes that each vector joins
+    """
+    if vectors.shape[1] // n_slices > MOST_WHITENED:
+        scaled = [own(vectors), common(vectors)]
+    else:
+        scaled = scalings(vectors, n_slices).values()
+    return [_design(z, kind) for z in scaled]
+
+
+def _design(z: np.ndarray, kind: str) -> Design:
+    """A design of vectors whose mean squared norm is 1."""
+    if kind == "linear":
+        return Design(kind, z)
+    if len(z) <= MOST_DUAL:
+        return Design(kind, z, rbf(z, z))
+    kept = int(np.clip(2 * z.shape[1], FEWEST_FEATURES, MOST_FEATURES))
+    if len(z) <= 4 * MOST_DUAL:
+        values, axes = eigh(rbf(z, z), subset_by_index=[len(z) - kept, len(z) - 1])
+        return Design(kind, (axes * np.sqrt(np.maximum(values, 0))).astype(np.float32))
+    if z.shape[1] >= MOST_FEATURES // 2:
+        # so many values of so small a bandwidth make the kernel all but linear, and landmarks would miss most of it
+        return Design(kind, z if z.shape[1] <= MOST_FEATURES else _leading(z, MOST_FEATURES))
+    landmarks = z[np.random.default_rng(0).choice(len(z), LANDMARKS, replace=False)]
+    values, axes = eigh(rbf(landmarks, landmarks), subset_by_index=[LANDMARKS - kept, LANDMARKS - 1])
+    used = values > 1e-6 * values[-1]
+    return Design(kind, rbf(z, landmarks) @ (axes[:, used] / np.sqrt(values[used])).astype(np.float32))
+
+
+def _leading(z: np.ndarray, n: int) -> np.ndarray:
+    """The first principal components of rows, (n_rows, n)."""
+    inner = (z.T @ z).astype(np.float64)
+    axes = eigh(inner, subset_by_index=[len(inner) - n, len(inner) - 1])[1]
+    return z @ axes.astype(np.float32)
 
 
 def rbf(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -11,19 +11,16 @@ distribution (Westfall & Young 1993, min-p), so the level is exact:
 
 Only labels move, so one factorisation serves a thousand permutations. The
 subjects are what is exchanged: a label that is constant within subjects is
-permuted among subjects; one that varies within them moves as the subject's
-whole sequence, among subjects with about as many images (powers of two), so
-that neither the dependence within a subject nor the number of its images makes
-a finding.
+permuted among subjects; one that varies within them is exchanged within them
+too (see :mod:`~fiftyone_daebias.statistics.exchange`).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from ..statistics.exchange import exchange
 from .design import Design
 from .scores import subject_weights
 
@@ -147,25 +144,7 @@ def subject_permutations(
     subjects: np.ndarray, labels: np.ndarray, n: int, rng: np.random.Generator, strata: np.ndarray | None = None
 ) -> np.ndarray:
     """``n`` permutations: the sample whose label each sample gets, int32 (n, samples)."""
-    _, index, counts = np.unique(subjects, return_inverse=True, return_counts=True)
-    by_subject = np.argsort(index, kind="stable")
-    starts = np.r_[0, np.cumsum(counts)[:-1]]
-    place = np.empty(len(index), int)  # how-manieth sample of its subject
-    place[by_subject] = np.arange(len(index)) - np.repeat(starts, counts)
-    first = labels[by_subject[starts]]
-    constant = bool(np.all(labels == first[index]))
-    size = np.zeros(len(counts), int) if constant else np.log2(counts).astype(int)
-    groups = defaultdict(list)
-    for s in range(len(counts)):
-        groups[(size[s], None if strata is None else strata[by_subject[starts[s]]])].append(s)
-    source = np.tile(np.arange(len(counts)), (n, 1))
-    for members in groups.values():
-        source[:, members] = rng.permuted(np.tile(np.array(members), (n, 1)), axis=1)
-    out = np.empty((n, len(index)), np.int32)
-    for k in range(n):
-        giver = source[k][index]
-        out[k] = by_subject[starts[giver] + place % counts[giver]]
-    return out
+    return exchange(subjects, labels, strata).draw(n, rng)
 
 
 def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:

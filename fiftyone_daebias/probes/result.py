@@ -8,6 +8,7 @@ import numpy as np
 
 from ..text_table import p_text, table_lines
 from .permutation import benjamini_hochberg
+from .power import next_level, smallest_found
 
 #: a field counts as decodable at this false-discovery rate
 LEVEL = 0.05
@@ -16,16 +17,24 @@ LEVEL = 0.05
 _NAN = float("nan")
 
 
+INDEPENDENT, EXPLAINED, CANNOT_TELL = "independent", "explained", "too few alike to tell"
+#: a comparison that lost more than this share of its subjects speaks for too few of them
+LEAST_KEPT = 0.5
+
+
 @dataclass(frozen=True)
 class Adjusted:
-    """The same score among subjects who are alike in other fields.
+    """What is left of the score when other fields are given, see :mod:`~fiftyone_daebias.probes.adjust`.
 
     Attributes:
         fields: what was adjusted for
-        score, interval, chance, better, p, q: as in :class:`ProbeResult`, within strata
-        n_subjects: subjects in strata that compare somebody
-        n_strata: such strata
-        notes: what the strata could not support
+        score, interval, chance, better, p, q: as in :class:`ProbeResult`, given the fields; the chance of a number is
+            the error with these fields alone
+        n_subjects: subjects with a value of every field
+        kept: their share of the subjects probed, in [0, 1]
+        overlap: share of the label's variance that the fields leave, in [0, 1]
+        explained: whether the effect left is shown to be less than half of the raw one
+        notes: on whom the comparison rests
         reason: why there is no number; "" when there is one
     """
 
@@ -37,14 +46,29 @@ class Adjusted:
     p: float = _NAN
     q: float = _NAN
     n_subjects: int = 0
-    n_strata: int = 0
+    kept: float = 1.0
+    overlap: float = 1.0
+    explained: bool = False
     notes: tuple[str, ...] = ()
     reason: str = ""
 
     @property
     def decodable(self) -> bool:
-        """Whether the field is still decodable within strata."""
+        """Whether the field is still decodable given the others."""
         return not self.reason and self.q <= LEVEL and self.better[0] > 0
+
+    @property
+    def verdict(self) -> str:
+        """"independent", "explained" or "too few alike to tell": neither answer comes from an empty comparison."""
+        return self.judge(self.q <= LEVEL)
+
+    def judge(self, holds: bool) -> str:
+        """The verdict if the corrected p-value holds, or not; for those who correct over more tests."""
+        if self.reason or self.kept < LEAST_KEPT:
+            return CANNOT_TELL
+        if holds and self.better[0] > 0:
+            return INDEPENDENT
+        return EXPLAINED if self.explained else CANNOT_TELL
 
 
 @dataclass(frozen=True)
@@ -80,13 +104,13 @@ class ProbeResult:
         metric: "AUC" (macro one-against-rest for several classes), "C" (concordance of levels) or "MAE" (in the
             field's unit; years for dates)
         score: its value on held-out subjects, every subject counting once
-        interval: 95 % subject-bootstrap interval
+        interval: 95 % interval of the score over cohorts of this size, training included
         chance: 0.5, or the error of always guessing the median
         better: 95 % interval of the gain over chance; its low end is above 0 when the probe beats chance
         accuracy: share right, every subject counting once; NaN for numbers
         balanced_accuracy: NaN for numbers
-        detectable: the smallest effect, in the score, that so many subjects show with probability 0.8
-        p: subject-level permutation p-value
+        detectable: the smallest score that the whole rule, with its correction and interval, finds with probability 0.8
+        p: share of permuted labelings that score at least as well
         q: p after Benjamini-Hochberg over everything tested with it
         n_subjects: subjects that took part
         n_samples: samples that took part
@@ -96,6 +120,8 @@ class ProbeResult:
         reason: why there is no number; "" when there is one
         adjusted: the score within strata of other fields, if asked for
         holdout: the score on the stored test split, if there is one
+        null: mean and standard deviation of the gain over chance of permuted labelings
+        untestable: why no permutation can test the field; "" where they can
     """
 
     field: str
@@ -120,6 +146,8 @@ class ProbeResult:
     reason: str = ""
     adjusted: Adjusted | None = None
     holdout: Holdout | None = None
+    null: tuple[float, float] = (float("nan"), float("nan"))
+    untestable: str = ""
 
     @property
     def name(self) -> str:
@@ -143,9 +171,18 @@ class ProbeResult:
         """In words."""
         if self.reason:
             return "not probed"
+        if self.untestable:
+            return "not testable"
         if self.decodable:
             return "decodable"
         return "related, not predictable" if self.q <= LEVEL else "not found"
+
+    def at_level(self, level: float) -> ProbeResult:
+        """The same with the smallest effect that is found when p must be at most ``level``."""
+        if self.reason or self.untestable:
+            return self
+        found = smallest_found(self.metric, self.chance, self.null, self.n_subjects, level)
+        return replace(self, detectable=found)
 
     def to_dict(self) -> dict:
         return {**_plain(asdict(self)), "decodable": self.decodable, "verdict": self.verdict}
@@ -176,10 +213,11 @@ class ProbeTable:
         """Adjusts the p-values over all rows (those within strata among themselves) and sorts them."""
         q = benjamini_hochberg(np.array([r.p for r in rows]))
         within = benjamini_hochberg(np.array([r.adjusted.p if r.adjusted else _NAN for r in rows]))
+        level = next_level(q)
         out = []
         for row, raw, strict in zip(rows, q, within, strict=True):
             adjusted = replace(row.adjusted, q=float(strict)) if row.adjusted else None
-            out.append(replace(row, q=float(raw), adjusted=adjusted))
+            out.append(replace(row, q=float(raw), adjusted=adjusted).at_level(level))
         return cls.sorted(out)
 
     @classmethod
@@ -200,16 +238,18 @@ class ProbeTable:
             lines += table_lines([head, *(_cells(r) for r in probed)])
             adjusted = [r for r in probed if r.adjusted]
             if adjusted:
-                lines += ["", f"given {', '.join(adjusted[0].adjusted.fields)} (compared within strata only)"]
-                head = ("field", "raw", "within strata", "95 % interval", "chance", "p", "q", "subjects", "strata")
+                given = ", ".join(adjusted[0].adjusted.fields)
+                lines += ["", f"given {given}: is the field still in the image when these are known?"]
+                head = ("field", "answer", "raw", "given these", "95 % interval", "chance", "p", "q", "subjects")
                 lines += table_lines([head, *(_adjusted_cells(r) for r in adjusted)])
                 lines += [f"note: {r.name}: {n}" for r in adjusted for n in r.adjusted.notes]
             lines += [f"note: {r.name}: {n}" for r in probed for n in r.notes]
+            lines += [f"not testable: {r.name}: {r.untestable}" for r in probed if r.untestable]
             lines.append(
-                "score: AUC of an SVM on held-out subjects (several classes: mean one against the rest), or mean "
-                "absolute error in the field's unit; every subject counts once. decodable: q at most "
-                f"{LEVEL} and better than chance. finds from: the smallest effect that so many subjects show with "
-                "probability 0.8."
+                "score: AUC of a least-squares SVM on held-out subjects (several classes: mean one against the rest), "
+                "or mean absolute error in the field's unit, with the gain over guessing the median behind it; every "
+                f"subject counts once. decodable: q at most {LEVEL} and the interval better than chance. finds from: "
+                "the smallest effect that this whole rule finds with probability 0.8."
             )
         lines += [f"not probed: {r.reason}" for r in self.rows if r.reason]
         return "\n".join(lines)
@@ -218,7 +258,7 @@ class ProbeTable:
 def _cells(r: ProbeResult) -> tuple[str, ...]:
     d = _digits(r)
     return (
-        r.name, r.verdict, f"{r.metric} {r.score:{d}}", f"{r.interval[0]:{d}} to {r.interval[1]:{d}}",
+        r.name, r.verdict, f"{r.metric} {r.score:{d}}", interval_text(r),
         f"{r.chance:{d}}", p_text(r.p), p_text(r.q), f"{r.detectable:{d}}", f"{r.n_subjects:,}", f"{r.n_samples:,}",
     )
 
@@ -226,11 +266,19 @@ def _cells(r: ProbeResult) -> tuple[str, ...]:
 def _adjusted_cells(r: ProbeResult) -> tuple[str, ...]:
     d, a = _digits(r), r.adjusted
     if a.reason:
-        return (r.name, f"{r.score:{d}}", "none: " + a.reason, "", "", "", "", "", "")
+        return (r.name, a.verdict, f"{r.score:{d}}", "none: " + a.reason, "", "", "", "", "")
     return (
-        r.name, f"{r.score:{d}}", f"{r.metric} {a.score:{d}}", f"{a.interval[0]:{d}} to {a.interval[1]:{d}}",
-        f"{a.chance:{d}}", p_text(a.p), p_text(a.q), f"{a.n_subjects:,}", f"{a.n_strata:,}",
+        r.name, a.verdict, f"{r.score:{d}}", f"{r.metric} {a.score:{d}}", interval_text(r, a), f"{a.chance:{d}}",
+        p_text(a.p), p_text(a.q), f"{a.n_subjects:,}",
     )
+
+
+def interval_text(row: ProbeResult, part: Adjusted | None = None) -> str:
+    """The interval that decides: of the score, or, for an error, of what it is better by than guessing."""
+    d, part = _digits(row), part or row
+    if row.metric == "MAE":
+        return f"better by {part.better[0]:{d}} to {part.better[1]:{d}}"
+    return f"{part.interval[0]:{d}} to {part.interval[1]:{d}}"
 
 
 def _digits(r: ProbeResult) -> str:

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections import OrderedDict
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from .. import schema, store
+from ..embeddings.joined import joined_slices
 from ..errors import InputError
-from .confounding import left_within, make_strata, support
-from .design import Design, make_design
+from ..statistics.covariates import Covariates, make_covariates
+from .adjust import adjusted_fit
+from .cross_fit import N_FOLDS, CrossFit, cross_fit
+from .design import make_design, probe_designs
 from .fields import MIN_SUBJECTS, Target, make_target
+from .lssvm import Folds, subject_folds
 from .machine import Machine
-from .permutation import first_stratum, permutation_test
-from .power import smallest_effect
 from .result import Adjusted, Holdout, ProbeResult
 from .scores import balanced_accuracy, bootstrap_weights, percentile_interval, subject_weights
-from .svm import CrossFit, best_choice, cross_fit, score_draws
+from .svm import best_choice, score_draws
+
+#: decomposed folds kept at a time; fields without missing values share theirs
+KEPT_FOLDS = 2
 
 
 class ProbeSource:
@@ -29,7 +36,7 @@ class ProbeSource:
         vectors: a vector field or a brain run, or several, which are concatenated
         kernel: "rbf" or "linear"
         subject_field: field that names the subject
-        adjust_for: fields to compare within
+        adjust_for: fields that are expected to differ
 
     Raises:
         InputError: vectors or fields that do not exist or cannot be used; the message says which
@@ -52,9 +59,11 @@ class ProbeSource:
         self.subjects = np.array([owners[i] for i in self.ids])
         self.hash = hashlib.sha256(matrix.tobytes()).hexdigest()
         self.design = make_design(matrix, kernel)
-        self.strata = None
+        self.designs = probe_designs(matrix, kernel, joined_slices(samples, names[0]) if len(names) == 1 else 1)
+        self._folds: OrderedDict[tuple, Folds] = OrderedDict()
+        self.covariates: Covariates | None = None
         if adjust_for:
-            self.strata = make_strata(store.read_table(samples, list(adjust_for)).reindex(self.ids))
+            self.covariates = make_covariates(store.read_table(samples, list(adjust_for)).reindex(self.ids))
 
     def column(self, field: str) -> list:
         """A field's values for the samples that have a vector; ``None`` where missing."""
@@ -90,45 +99,67 @@ class ProbeSource:
         """One probe: score, interval, p-value, and the score within strata and on the stored split."""
         # A field's draws depend on its name only, so that probing more fields changes no other result.
         rng = np.random.default_rng([seed, zlib.crc32((target.name + group).encode())])
-        design, subjects = self.design.take(target.rows), self.subjects[target.rows]
-        fit = cross_fit(design, target, subjects, repeats=repeats, n_bootstrap=n_bootstrap, rng=rng)
-        p, _ = permutation_test(design, _labels(target), subjects, n_permutations=n_permutations, rng=rng)
+        subjects = self.subjects[target.rows]
+        machine = self.folds(target.rows, repeats, seed)
+        fit = cross_fit(self.designs, target, subjects, n_permutations=n_permutations, rng=rng, machine=machine)
         adjusted = None
-        if self.strata is not None:
-            adjusted = self._adjusted(target, n_permutations, n_bootstrap, repeats, rng)
+        if self.covariates is not None:
+            adjusted = self._adjusted(target, machine, n_permutations, repeats, seed, rng)
         metric = "AUC" if target.categorical else "C" if target.kind == "ordinal" else "MAE"
         result = ProbeResult(
             target.name, self.vectors, group, target.kind, metric, fit.score, fit.interval, fit.chance, fit.better,
-            fit.accuracy, fit.balanced, smallest_effect(target.kind, target.values, subjects, fit.chance), p,
-            float("nan"), len(set(subjects)), len(target.rows), target.classes,
-            int((fit.predicted != target.values).sum()) if target.categorical else 0, target.notes,
-            adjusted=adjusted, holdout=self._holdout(design, target, subjects, n_bootstrap, rng),
+            fit.accuracy, fit.balanced, float("nan"), fit.p, float("nan"), len(set(subjects)), len(target.rows),
+            target.classes, int((fit.predicted != target.values).sum()) if target.categorical else 0, target.notes,
+            adjusted=adjusted, holdout=self._holdout(target, subjects, n_bootstrap, rng), null=fit.null,
+            untestable=fit.untestable,
         )
         return result, fit
 
-    def _adjusted(self, target: Target, n_permutations, n_bootstrap, repeats, rng) -> Adjusted:
-        fields = self.strata.fields
+    def folds(self, rows: np.ndarray, repeats: int, seed: int) -> Folds:
+        """Decomposed folds of some rows; the folds depend on the rows and the seed, not on a label."""
+        key = rows.tobytes(), repeats, seed
+        if key not in self._folds:
+            while len(self._folds) >= KEPT_FOLDS:
+                self._folds.popitem(last=False)
+            rng = np.random.default_rng([seed, zlib.crc32(rows.tobytes())])
+            subjects = self.subjects[rows]
+            self._folds[key] = Folds(
+                [d.take(rows) for d in self.designs], subjects, subject_folds(subjects, N_FOLDS, repeats, rng)
+            )
+        self._folds.move_to_end(key)
+        return self._folds[key]
+
+    def _adjusted(self, target: Target, machine: Folds, n_permutations, repeats, seed, rng) -> Adjusted:
+        fields, present = self.covariates.fields, self.covariates.present[target.rows]
         if target.name in fields:
             return Adjusted(fields, reason="the field is among those adjusted for")
-        subjects = self.subjects[target.rows]
-        codes = first_stratum(subjects, self.strata.codes[target.rows])
-        held = support(self.strata, codes, subjects, target.values, target.categorical)
-        if held.n_subjects < 2 * MIN_SUBJECTS:
-            return Adjusted(fields, n_subjects=held.n_subjects, notes=held.notes,
-                            reason=f"only {held.n_subjects} subjects are in strata that compare somebody")
-        rows, values = target.rows[held.rows], target.values[held.rows]
-        part = Target(target.name, target.kind, rows, values, target.classes)
-        design, subjects = self.design.take(rows), self.subjects[rows]
-        codes = np.unique(codes[held.rows], return_inverse=True)[1]
-        fit = cross_fit(design, part, subjects, strata=codes, repeats=repeats, n_bootstrap=n_bootstrap, rng=rng)
-        p, _ = permutation_test(
-            design, _labels(part), subjects, strata=codes, n_permutations=n_permutations, rng=rng
-        )
-        left = left_within(self.strata, rows, codes, values, subjects, part.kind == "binary")
-        return Adjusted(fields, fit.score, fit.interval, fit.chance, fit.better, p, float("nan"), held.n_subjects,
-                        held.n_strata, (*held.notes, *left))
+        everybody, people = len(set(self.subjects[target.rows])), self.subjects[target.rows[present]]
+        n_subjects = len(set(people))
+        kept, notes = n_subjects / everybody, ()
+        missing = self.covariates.missing(target.rows, self.subjects[target.rows])
+        if missing:
+            notes = (f"rests on {n_subjects} of {everybody} subjects: {missing}",)
+        few = Adjusted(fields, n_subjects=n_subjects, kept=kept, notes=notes)
+        if n_subjects < 2 * MIN_SUBJECTS:
+            return replace(few, reason=f"only {n_subjects} of {everybody} subjects have {' and '.join(fields)}")
+        rows = target.rows[present]
+        part = Target(target.name, target.kind, rows, target.values[present], target.classes)
+        if target.categorical:
+            counts = [len(set(people[part.values == c])) for c in range(len(target.classes))]
+            if min(counts) < MIN_SUBJECTS // 2:
+                least = target.classes[int(np.argmin(counts))]
+                return replace(few, reason=f"only {min(counts)} subjects of {least!r} have {' and '.join(fields)}")
+        elif np.ptp(part.values) == 0:
+            return replace(few, reason=f"all subjects with {' and '.join(fields)} have one value")
+        if not present.all():
+            machine = self.folds(rows, repeats, seed)
+        fit = adjusted_fit(machine, part, self.covariates.basis(rows, people), n_permutations=n_permutations, rng=rng)
+        if fit.reason:
+            return replace(few, overlap=fit.overlap, reason=fit.reason.format(fields=" and ".join(fields)))
+        return Adjusted(fields, fit.score, fit.interval, fit.chance, fit.better, fit.p, float("nan"), n_subjects, kept,
+                        fit.overlap, fit.explained, notes)
 
-    def _holdout(self, design: Design, target: Target, subjects, n_bootstrap, rng) -> Holdout | None:
+    def _holdout(self, target: Target, subjects, n_bootstrap, rng) -> Holdout | None:
         if not store.has_field(self.samples, schema.SPLIT_FIELD):
             return None
         parts = store.read_field(self.samples, schema.SPLIT_FIELD)
@@ -138,7 +169,7 @@ class ProbeSource:
         few = min(len(set(subjects[part])) for part in (train, val, test))
         if few < 3 or target.categorical and any(len(np.unique(target.values[p])) < 2 for p in (train, test)):
             return None
-        machine = Machine(design, target, subjects)
+        machine = Machine(self.design.take(target.rows), target, subjects)
         scores = machine.fit_predict(train, test, *best_choice(machine, train, val))
         everything = np.zeros((1, len(target.rows), scores.shape[1]))
         everything[0, test] = scores
@@ -184,15 +215,6 @@ def read_joined(samples, names: list[str]) -> tuple[list[str], np.ndarray]:
         raise InputError(f"no sample has a vector in all of {', '.join(names)}")
     ids = [i for i in parts[0].index if i in shared]
     return ids, np.hstack([p.loc[ids].to_numpy(np.float32) for p in parts])
-
-
-def _labels(target: Target) -> np.ndarray:
-    if not target.categorical:
-        return target.values
-    # two classes are one question: the second column would be the first one's mirror image
-    if len(target.classes) == 2:
-        return (target.values == 1).astype(float)
-    return np.eye(len(target.classes))[target.values]
 
 
 def _nothing(value) -> bool:

@@ -13,10 +13,11 @@ from ..errors import InputError
 from ..progress import Progress, start
 from ..text_table import p_text
 from .confounding import make_strata
+from .cross_fit import cross_fit
 from .permutation import benjamini_hochberg
 from .scores import bootstrap_weights, percentile_interval, subject_weights
 from .source import ProbeSource
-from .svm import cross_fit, score_draws
+from .svm import score_draws
 
 #: a group with fewer subjects is not scored
 SMALLEST = 15
@@ -127,7 +128,8 @@ def subgroups(
     table = store.read_table(samples, names).reindex(source.ids).iloc[target.rows]
     subjects = source.subjects[target.rows]
     rng = np.random.default_rng([seed, zlib.crc32(field.encode())])
-    fit = cross_fit(source.design.take(target.rows), target, subjects, repeats=repeats, n_bootstrap=100, rng=rng)
+    machine = source.folds(target.rows, repeats, seed)
+    fit = cross_fit(source.designs, target, subjects, n_permutations=99, rng=rng, machine=machine)
     draws = np.vstack([subject_weights(subjects)[None], bootstrap_weights(subjects, n_bootstrap, rng)])
     worse_is_low = target.categorical or target.kind == "ordinal"
     gaps = []

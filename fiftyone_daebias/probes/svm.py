@@ -1,125 +1,23 @@
-"""Cross-fitting a support vector machine by subjects, and scoring it."""
+"""Support vector machines by subjects: folds, the choice of the penalty, and scores of many weightings."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from .design import Design
 from .fields import Target
 from .machine import Machine
 from .scores import (
     balanced_accuracy,
-    bootstrap_weights,
     concordance,
     macro_auc,
-    percentile_interval,
     subject_weights,
     weighted_mae,
 )
 
 #: penalties, chosen (for numbers, together with whether the value range is balanced) on held-out training subjects
 PENALTIES = (0.1, 1.0, 10.0)
-N_FOLDS = 5
 #: so many training samples are enough to choose the penalty
 MOST_TO_CHOOSE = 2_000
-
-
-@dataclass(frozen=True)
-class CrossFit:
-    """Out-of-fold predictions: no subject's prediction comes from a fold that trained on it.
-
-    Attributes:
-        scores: (n, n_classes) margins averaged over the repeats, or (n, 1) predicted values
-        predicted: class indices (n,), or values (n,)
-        score: AUC (macro for several classes), concordance of levels, or mean absolute error; folds are scored apart
-        interval: 95 % subject-bootstrap interval of ``score``
-        chance: 0.5, or the mean absolute error of always guessing the training subjects' (stratum's) median
-        accuracy: share right, every subject counting once (NaN for numbers)
-        balanced: balanced accuracy (NaN for numbers)
-        better: 95 % interval of chance − error for numbers; of score − 0.5 otherwise
-        repeats: scores of each repeat, (repeats, n, k)
-        folds: fold of each sample in each repeat, (repeats, n)
-        baseline: the dull guess for each sample (numbers), averaged over the repeats, (n,)
-    """
-
-    scores: np.ndarray
-    predicted: np.ndarray
-    score: float
-    interval: tuple[float, float]
-    chance: float
-    accuracy: float
-    balanced: float
-    better: tuple[float, float]
-    repeats: np.ndarray
-    folds: np.ndarray
-    baseline: np.ndarray
-
-
-def cross_fit(
-    design: Design,
-    target: Target,
-    subjects: np.ndarray,
-    *,
-    strata: np.ndarray | None = None,
-    n_folds: int = N_FOLDS,
-    repeats: int = 3,
-    n_bootstrap: int = 1000,
-    rng: np.random.Generator,
-) -> CrossFit:
-    """Cross-fits an SVM by subjects, repeated, and scores it.
-
-    Every subject has the same weight, and so has every class. For numbers,
-    equal weight for every tenth of the value range (Graf et al. 2024) is tried
-    beside the plain weighting, since it cannot do well on a skewed field. This
-    and the penalty are chosen within each training part on a fifth of its
-    subjects.
-
-    Args:
-        design: vectors of the target's rows
-        target: what to predict
-        subjects: subject of the target's rows, (n,)
-        strata: stratum of the rows; then only samples of one stratum are compared, see :class:`Machine`
-        n_folds: folds
-        repeats: how often the folds are drawn anew
-        n_bootstrap: bootstrap draws
-        rng: random generator
-    """
-    n, values = len(design), target.values
-    machine = Machine(design, target, subjects, strata)
-    all_scores = np.zeros((repeats, n, len(target.classes) if target.categorical else 1))
-    folds, baseline = np.zeros((repeats, n), int), np.zeros(n)
-    for r in range(repeats):
-        folds[r] = subject_folds(subjects, values if target.categorical else None, n_folds, rng)
-        for f in range(n_folds):
-            train, test = np.flatnonzero(folds[r] != f), np.flatnonzero(folds[r] == f)
-            if not len(test):
-                continue
-            choice = choose(machine, train, rng)
-            all_scores[r, test] = machine.fit_predict(train, test, *choice)
-            if not target.categorical:
-                baseline[test] += machine.medians(train, test) / repeats
-    scores, weights = all_scores.mean(axis=0), subject_weights(subjects)
-    draws = np.vstack([weights[None].astype(np.float32), bootstrap_weights(subjects, n_bootstrap, rng)])
-    got = score_draws(target, all_scores, folds, draws, strata)
-    interval = percentile_interval(got[1:])
-    if target.categorical:
-        predicted = scores.argmax(axis=1)
-        return CrossFit(
-            scores, predicted, float(got[0]), interval, 0.5, float(np.average(predicted == values, weights=weights)),
-            balanced_accuracy(predicted, values, weights), (interval[0] - 0.5, interval[1] - 0.5), all_scores, folds,
-            baseline,
-        )
-    if target.kind == "ordinal":
-        chance, better = 0.5, (interval[0] - 0.5, interval[1] - 0.5)
-    else:
-        dull = weighted_mae(baseline - values, draws)
-        chance, better = float(dull[0]), percentile_interval(dull[1:] - got[1:])
-    return CrossFit(
-        scores, scores[:, 0], float(got[0]), interval, chance, float("nan"), float("nan"), better, all_scores, folds,
-        baseline,
-    )
 
 
 def score_draws(target: Target, all_scores, folds, draws, strata=None, rows=None) -> np.ndarray:

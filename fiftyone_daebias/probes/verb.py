@@ -10,11 +10,11 @@ from .. import schema, store
 from ..errors import InputError
 from ..progress import Progress, start
 from .confidence import probabilities
+from .cross_fit import CrossFit
 from .fields import Target
 from .labels import not_a_label, too_weak
 from .result import ProbeResult, ProbeTable
 from .source import ProbeSource
-from .svm import CrossFit
 
 
 def probe(
@@ -46,17 +46,17 @@ def probe(
         samples: a dataset or view with embeddings
         field: the metadata field to predict
         vectors: the vector field or brain run to predict from; several are concatenated
-        kernel: kernel of the support vector machine
+        kernel: kernel of the least-squares support vector machine
         scale: how to read numbers; "auto" takes up to ten values as classes
-        adjust_for: fields that are expected to differ; the score is given again among subjects alike in them
+        adjust_for: fields that are expected to differ; the score is given again with these known
         n_permutations: permutations behind the p-value
-        n_bootstrap: bootstrap draws behind the interval
+        n_bootstrap: bootstrap draws behind the interval of the stored test split
         repeats: how often the folds are drawn anew
         subject_field: field that names the subject; default: as registered, else guessed by name
         seed: seed of folds, permutations and draws
 
     Returns:
-        score, chance, interval, p-value and counts; within strata as well when ``adjust_for`` is given
+        score, chance, interval, p-value and counts; given the other fields as well when ``adjust_for`` is given
 
     Raises:
         InputError: the field or the vectors do not exist, or cannot be probed; the message says why
@@ -96,12 +96,12 @@ def probe_all(
         samples: a dataset or view with embeddings
         fields: the fields to probe; default: every metadata field
         vectors: the vector field or brain run to predict from; several are concatenated
-        kernel: kernel of the support vector machine
-        adjust_for: fields that are expected to differ; scores are given again among subjects alike in them
+        kernel: kernel of the least-squares support vector machine
+        adjust_for: fields that are expected to differ; scores are given again with these known
         by: a field, for example the region; every field is probed within each of its values too, and the predictions
             from these probes are kept as "probe_FIELD_by_BY"
         n_permutations: permutations behind each p-value
-        n_bootstrap: bootstrap draws behind each interval
+        n_bootstrap: bootstrap draws behind the interval of the stored test split
         repeats: how often the folds are drawn anew
         subject_field: field that names the subject; default: as registered, else guessed by name
         seed: seed of folds, permutations and draws
@@ -202,7 +202,7 @@ def keep(
     store.save_run(
         samples, schema.PROBE_RUN_PREFIX + stem + (f"_by_{schema.field_stem(by)}" if by else ""),
         {"field": result.field, "vectors": source.vectors, "kernel": source.kernel, "seed": seed, "by": by,
-         "adjust_for": list(source.strata.fields) if source.strata else [], "data_hash": source.hash},
+         "adjust_for": list(source.covariates.fields) if source.covariates else [], "data_hash": source.hash},
         summary,
     )
 

@@ -66,8 +66,8 @@ def settled_findings(samples) -> tuple[list[Finding], int, str]:
     """
     dataset = store.dataset_of(samples)
     return settle([
-        *probe_claims(dataset), *association_claims(dataset), *drift_claims(dataset), *reidentify_claims(dataset),
-        *quality_claims(dataset), *case_mix_claims(dataset), *label_claims(dataset),
+        *probe_claims(dataset), *association_claims(dataset), *drift_claims(dataset), *label_claims(dataset),
+        *reidentify_claims(dataset), *quality_claims(dataset), *case_mix_claims(dataset),
     ])
 
 

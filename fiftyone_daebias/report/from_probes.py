@@ -8,12 +8,14 @@ import numpy as np
 
 from .. import schema, store
 from ..probes.labels import not_a_label, too_weak
-from ..probes.result import ProbeResult
+from ..probes.result import CANNOT_TELL, EXPLAINED, INDEPENDENT, ProbeResult
 from .finding import LEVEL, Evidence, Finding, NextStep, Selector, existing
 from .pool import Claim
 from .wording import count, listed, number, score
 
 FAMILY = "probes"
+#: what a field that is found is called, given the expected fields
+_GIVEN = {INDEPENDENT: "found", EXPLAINED: "explained", CANNOT_TELL: "inseparable"}
 
 
 def probe_claims(samples) -> list[Claim]:
@@ -46,16 +48,12 @@ def _claim(row: ProbeResult, run_key: str, config: dict, drawn: int) -> Claim:
     by, adjusted_for = config.get("by") or "", tuple(config.get("adjust_for") or ())
     adjusted = row.adjusted if row.adjusted and not row.adjusted.reason else None
     stem = schema.PROBE_FIELD_PREFIX + schema.field_stem(row.field)
-    evidence = Evidence(
-        row.metric, row.score, row.interval, row.chance, row.p, unit=_unit(row), detectable=row.detectable,
-        strength=_strength(row),
-    )
-    notes = [*row.notes, *(row.adjusted.notes if row.adjusted else ())]
+    notes = [*row.notes, *([row.untestable] if row.untestable else ()), *(row.adjusted.notes if row.adjusted else ())]
     if row.adjusted and row.adjusted.reason and row.field not in adjusted_for:
         notes.append(f"could not be adjusted for {listed(row.adjusted.fields)}: {row.adjusted.reason}")
 
     def judge(raw: bool, within: bool) -> str:
-        if row.reason:
+        if row.reason or row.untestable:
             return "not tested"
         if not raw:
             return "not found"
@@ -63,30 +61,30 @@ def _claim(row: ProbeResult, run_key: str, config: dict, drawn: int) -> Claim:
             return "unconfirmed"
         if row.field in adjusted_for:
             return "expected"
-        return _given(adjusted, within) if adjusted_for else "found"
+        return _GIVEN[row.adjusted.judge(within) if row.adjusted else CANNOT_TELL] if adjusted_for else "found"
 
     group = f", {row.group}" if row.group else ""
-    finding = Finding(
-        key_of(row), "probe", f"{row.field}{group}: what the image tells", _sentence(row, adjusted), "", evidence,
-        row.n_subjects, row.n_samples,
-        Selector("field", stem + (f"_by_{schema.field_stem(by)}" if by else "")) if not row.group else _group(row, by),
-        field=row.field, next_step=_next(row), run_key=run_key, notes=tuple(notes),
-    )
+    where = Selector("field", stem + (f"_by_{schema.field_stem(by)}" if by else ""))
+
+    def finding(level: float) -> Finding:
+        told = row.at_level(level)
+        evidence = Evidence(
+            row.metric, row.score, row.interval, row.chance, row.p, unit=_unit(row), detectable=told.detectable,
+            strength=_strength(row),
+        )
+        return Finding(
+            key_of(row), "probe", f"{row.field}{group}: what the image tells", _sentence(told, adjusted), "", evidence,
+            row.n_subjects, row.n_samples, where if not row.group else _group(row, by), field=row.field,
+            next_step=_next(row), run_key=run_key, notes=tuple(notes),
+        )
+
     within = float("nan")
     if adjusted_for and row.field not in adjusted_for:
         # an adjustment that was not possible tells nothing: it must not enter with the raw p-value
         within = adjusted.p if adjusted and adjusted.p == adjusted.p else 1.0
     redo = ("probe-all" if by or row.group else "probe") if store.is_outdated(config) else ""
-    return Claim(finding, within, judge, FAMILY, int(config.get("n_permutations") or drawn), redo)
-
-
-def _given(adjusted, within: bool) -> str:
-    """What a field that is found is among subjects alike: found, explained on evidence, or not to be told apart."""
-    said = str(getattr(adjusted, "verdict", "") or "")
-    if said.startswith("explained"):
-        return "explained"
-    alike = adjusted is not None and not said.startswith("too few")
-    return "found" if alike and within and adjusted.better[0] > 0 else "inseparable"
+    drawn = int(config.get("n_permutations") or drawn)
+    return Claim(finding(LEVEL), within, judge, FAMILY, drawn, redo, finding)
 
 
 def _group(row: ProbeResult, by: str) -> Selector:
@@ -142,7 +140,7 @@ def _sentence(row: ProbeResult, adjusted) -> str:
     if adjusted:
         form = number if row.metric == "MAE" else score
         text += (
-            f" Among subjects alike in {listed(adjusted.fields)} it is {form(adjusted.score)} "
+            f" With {listed(adjusted.fields)} known it is {form(adjusted.score)} "
             f"({form(adjusted.interval[0])} to {form(adjusted.interval[1])}; {form(adjusted.chance)} is guessing; "
             f"{count(adjusted.n_subjects, 'subject')})."
         )

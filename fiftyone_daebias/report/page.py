@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..probes.result import interval_text
 from ..schema import field_stem
 from .cards import anchor, card, effect, finding_table, notes_of
 from .charts import bar_chart, drift_chart, probe_chart
@@ -198,14 +199,13 @@ def _probes(facts: ReportFacts) -> Markup:
         return Markup("")
     form = {r: (number if r.metric == "MAE" else score) for r in done}
     rows = [(r.name, r.verdict, f"{r.metric} {form[r](r.score)}",
-             f"{form[r](r.interval[0])} to {form[r](r.interval[1])}", form[r](r.chance), p_value(r.p), p_value(r.q),
+             interval_text(r), form[r](r.chance), p_value(r.p), p_value(r.q),
              form[r](r.detectable), f"{r.n_subjects:,}") for r in done]
     adjusted = [r for r in done if r.adjusted and not r.adjusted.reason]
     strata = table(
-        ("field", "raw", "among alike subjects", "95 % interval", "p", "subjects", "strata"),
-        [(r.name, form[r](r.score), form[r](r.adjusted.score),
-          f"{form[r](r.adjusted.interval[0])} to {form[r](r.adjusted.interval[1])}", p_value(r.adjusted.p),
-          f"{r.adjusted.n_subjects:,}", f"{r.adjusted.n_strata:,}") for r in adjusted], numeric=(1, 2, 4, 5, 6),
+        ("field", "answer", "raw", "given these", "95 % interval", "p", "subjects"),
+        [(r.name, r.adjusted.verdict, form[r](r.score), form[r](r.adjusted.score), interval_text(r, r.adjusted),
+          p_value(r.adjusted.p), f"{r.adjusted.n_subjects:,}") for r in adjusted], numeric=(2, 3, 5, 6),
     ) if adjusted else None
     return join([
         el("p", "From the embedding alone, in subjects the probe has not seen. Dots on or left of the dashed line are "
@@ -214,7 +214,7 @@ def _probes(facts: ReportFacts) -> Markup:
         probe_chart(done),
         table(("field", "verdict", "score", "95 % interval", "guessing", "p", "q", "finds from", "subjects"), rows,
               numeric=(4, 5, 6, 7, 8)),
-        el("h3", f"Among subjects alike in {', '.join(adjusted[0].adjusted.fields)}") if adjusted else None, strata,
+        el("h3", f"Given {', '.join(adjusted[0].adjusted.fields)}") if adjusted else None, strata,
     ])
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..probes.permutation import benjamini_hochberg
+from ..probes.power import next_level
 from .finding import LEVEL, Finding, existing
 
 #: what is found at this false-discovery rate, and not at the level, is unconfirmed: more people may tell
@@ -33,6 +34,7 @@ class Claim:
         n_permutations: permutations behind the p-values; 0 where that is not stored
         redo: command that makes its run anew, where that was made with older statistics; such a p-value is not mixed
             with those of today; "" for a run of today
+        at_level: the finding if a p-value must be at most so small, for those that say what would have been found
     """
 
     finding: Finding
@@ -41,6 +43,7 @@ class Claim:
     family: str
     n_permutations: int = 0
     redo: str = ""
+    at_level: Callable[[float], Finding] | None = None
 
 
 def away_from_zero(interval: tuple[float, float]) -> float:
@@ -78,6 +81,8 @@ def settle(claims: list[Claim]) -> tuple[list[Finding], int, str]:
     within = np.where(np.isnan(own), raw, own)
     q, q_within = benjamini_hochberg(raw), benjamini_hochberg(within)
     n = int((~np.isnan(raw)).sum())
+    level = next_level(q)
+    claims = [replace(c, finding=c.at_level(level)) if c.at_level and not c.redo else c for c in claims]
     out = [
         _outdated(c) if c.redo else _settled(c, float(a), float(b), n)
         for c, a, b in zip(claims, q, q_within, strict=True)

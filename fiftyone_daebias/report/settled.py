@@ -131,7 +131,7 @@ def settle_probe(row: ProbeResult, finding: Finding | None, correction: str = ""
     """A probe with the q-values and the verdict of its finding."""
     values = {name: getattr(row, name) for name in ProbeResult.__dataclass_fields__}
     if finding is not None:
-        values["q"] = finding.evidence.q
+        values["q"], values["detectable"] = finding.evidence.q, finding.evidence.detectable
         if row.adjusted is not None and row.adjusted.p == row.adjusted.p:
             values["adjusted"] = replace(row.adjusted, q=finding.evidence.q_within)
     return SettledProbe(**values, settled=_verdict(finding), correction=correction)

@@ -311,7 +311,7 @@ _ASSOCIATION = {
 }
 _WITHIN = {
     "fields": lambda v, w: c.each(v, w, c.field, 50), "score": c.number, "interval": c.pair, "chance": c.number,
-    "better": c.pair, "p": c.number, "q": c.number, "n_subjects": c.count, "n_strata": c.count,
+    "better": c.pair, "p": c.number, "q": c.number, "n_subjects": c.count,
 }
 _HOLDOUT = {
     "score": c.number, "interval": c.pair, "chance": c.number, "accuracy": c.number, "balanced_accuracy": c.number,
@@ -322,7 +322,7 @@ _PROBE = {
     "interval": c.pair, "chance": c.number, "better": c.pair, "accuracy": c.number, "balanced_accuracy": c.number,
     "detectable": c.number, "p": c.number, "q": c.number, "n_subjects": c.count, "n_samples": c.count,
     "classes": lambda v, w: c.each(v, w, c.text, 200), "n_opposite": c.number,
-    "adjusted": lambda v, w: None if v is None else _table_row(_WITHIN, v, w),
+    "adjusted": lambda v, w: None if v is None else _table_row(_WITHIN, v, w, ("n_strata",)),
     "holdout": lambda v, w: None if v is None else _table_row(_HOLDOUT, v, w),
 }
 #: names of the columns, for those who write them
@@ -332,8 +332,9 @@ COLUMNS = {
 }
 
 
-def _table_row(columns: dict, raw, where) -> dict:
-    c.obj(raw, where, tuple(columns))
+def _table_row(columns: dict, raw, where, older: tuple[str, ...] = ()) -> dict:
+    """A row with exactly these columns; those that only older bundles have are left out."""
+    c.obj(raw, where, tuple(columns), older)
     out = {k: read(raw[k], f"{where}: {k}") for k, read in columns.items()}
     return {k: list(v) if isinstance(v, tuple) else v for k, v in out.items()}
 

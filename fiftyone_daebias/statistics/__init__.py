@@ -1,1 +1,1 @@
-"""Statistics as pure functions of arrays: nothing here reads a database or knows how the numbers were made."""
+"""Statistics that know nothing of images or of FiftyOne: arrays in, frozen dataclasses out."""

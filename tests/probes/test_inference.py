@@ -6,10 +6,11 @@ from scipy.stats import binom
 
 from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.probes.confidence import probabilities
+from fiftyone_daebias.probes.cross_fit import cross_fit
 from fiftyone_daebias.probes.design import make_design
 from fiftyone_daebias.probes.fields import make_target
 from fiftyone_daebias.probes.permutation import permutation_test, subject_permutations
-from fiftyone_daebias.probes.svm import cross_fit, subject_folds
+from fiftyone_daebias.probes.svm import subject_folds
 
 
 def clustered(rng, n_subjects=60, d=16, within=0.3):
@@ -84,19 +85,19 @@ def test_binary_multiclass_and_numbers_are_predicted_for_unseen_subjects():
     sex = np.where(np.array([vectors[subjects == s, 0].mean() for s in range(120)]) > 0, "F", "M")[subjects]
     design = make_design(vectors)
     target = make_target("sex", sex.tolist(), names)
-    fit = cross_fit(design, target, names, repeats=2, n_bootstrap=200, rng=rng)
+    fit = cross_fit(design, target, names, repeats=2, rng=rng)
     assert fit.score > 0.9 and fit.interval[0] < fit.score < fit.interval[1] and fit.better[0] > 0
     chance = probabilities(fit.scores, target.values)
     np.testing.assert_allclose(chance.sum(axis=1), 1)
     site = np.array(["a", "b", "c"])[np.digitize(vectors[:, 1], [-0.5, 0.5])]
     several = make_target("site", site.tolist(), names)
     assert several.kind == "multiclass"
-    assert cross_fit(design, several, names, repeats=1, n_bootstrap=200, rng=rng).score > 0.8
+    assert cross_fit(design, several, names, repeats=1, rng=rng).score > 0.8
     age = 50 + 10 * vectors[:, 2]
-    numbers = cross_fit(design, make_target("age", age.tolist(), names), names, repeats=1, n_bootstrap=200, rng=rng)
+    numbers = cross_fit(design, make_target("age", age.tolist(), names), names, repeats=1, rng=rng)
     assert numbers.score < 0.6 * numbers.chance and numbers.better[0] > 0
     noise = make_target("noise", rng.permutation(age).tolist(), names)
-    nothing = cross_fit(design, noise, names, repeats=1, n_bootstrap=200, rng=rng)
+    nothing = cross_fit(design, noise, names, repeats=1, rng=rng)
     assert nothing.better[0] < 0
 
 
