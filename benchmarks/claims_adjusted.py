@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from claims import Kind
 
-from fiftyone_daebias.clusters.tested import SMALLEST_KEPT
 from fiftyone_daebias.probes.confounding import make_strata
+from fiftyone_daebias.report.from_clusters import among_alike
 from fiftyone_daebias.statistics.association import association_test
 from fiftyone_daebias.statistics.kept import kept_share
 
@@ -29,10 +29,8 @@ def verdict(member, values, n_classes, expected: pd.DataFrame, rng) -> str:
         member[rows, None], values[rows], n_classes, subjects[rows], strata=strata.codes[rows],
         covariates=None if covariates is None else covariates[rows], n_permutations=199, rng=rng,
     )
-    if p[0] <= LEVEL:
-        return "found"
     kept = kept_share(member, values, n_classes, subjects, strata.codes, covariates)
-    return "explained" if kept.interval[1] < SMALLEST_KEPT else "inseparable"
+    return among_alike({"kept_interval": kept.interval}, p[0] <= LEVEL)
 
 
 def people(rng, n: int) -> pd.DataFrame:

@@ -13,7 +13,6 @@ import numpy as np
 
 from .. import schema, store
 from ..linked import MOST_IDS, linked_groups
-from .halves import CONFIRMATION, EXPLORATION
 
 _SIDE = re.compile(r"^(.*_)?(side|laterality|eye|hand|hemisphere)$", re.IGNORECASE)
 _LEFT, _RIGHT = {"l", "left", "li", "links", "os", "gauche"}, {"r", "right", "re", "rechts", "od", "droite"}
@@ -66,8 +65,7 @@ def link(samples, subjects: np.ndarray, groups: list[list[int]]) -> tuple[tuple[
     """Stores which subjects are one person.
 
     All samples of such subjects, in the whole dataset, get the name of the first in :data:`schema.LINKED_FIELD`. Where
-    their stored splits or halves differ, all go to the side that a model or a person has seen already: train before val
-    before test, exploration before confirmation. Links of samples that are not in ``samples`` stay.
+    their stored splits differ, all go to the side that a model has seen already: train before val before test. Links of samples that are not in ``samples`` stay.
 
     Args:
         samples: a dataset or view
@@ -98,8 +96,7 @@ def link(samples, subjects: np.ndarray, groups: list[list[int]]) -> tuple[tuple[
     labels = {i: label_of.get(o) for i, o in zip(ids, owners, strict=True)}
     if people or store.has_field(dataset, schema.LINKED_FIELD):
         store.write_values(dataset, schema.LINKED_FIELD, labels, kind="string")
-    for field, order in ((schema.SPLIT_FIELD, schema.SPLITS), (schema.LOCKED_FIELD, (EXPLORATION, CONFIRMATION))):
-        _one_side(dataset, field, order, ids, labels)
+    _one_side(dataset, schema.SPLIT_FIELD, schema.SPLITS, ids, labels)
     return tuple(people), too_many
 
 

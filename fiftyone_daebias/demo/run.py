@@ -13,6 +13,7 @@ from ..probes.result import ProbeTable
 from ..probes.stored import stored_probes
 from ..progress import Progress, listening
 from ..report.audit_verb import audit
+from ..report.settled import settle_result
 
 COHORT = Path(__file__).parent / "cxr_nih64"
 #: the table has no dates, and one explanation shows what explanations are
@@ -31,12 +32,12 @@ class DemoResult:
 
     def __str__(self) -> str:
         tags = "\n".join(f"  {tag:<44} {n:>5,} images" for tag, n in sorted(self.tags.items()))
-        decodable = [r.field for r in self.probes.rows if r.decodable]
+        decodable = [r.field for r in self.probes.rows if r.verdict == "found"]
         found = ", ".join(decodable) if decodable else "none"
         return (
             f"\nWhat the pixels of {self.registration.images:,} radiographs know "
             f"({self.registration.subjects:,} subjects)\n\n{self.probes}\n\n"
-            f"decodable from the pixels: {found}\n"
+            f"found in the pixels: {found}\n"
             f"tags set:\n{tags}\n\n" + (f"report: {self.report}\n" if self.report else "")
             + f"Open it:  daebias app {self.name}    (in a checkout: .venv/bin/daebias app {self.name})\n"
             f"then the Embeddings panel, map 'dae_map', colour by orig_pixel_spacing_mm."
@@ -66,4 +67,4 @@ def run_demo(name: str = "daebias-demo", preset: str = "cpu-lite", progress: Pro
     link_plugin()
     audited = audit(samples, config=CONFIG, preset=preset, progress=progress)
     tags = {t: n for t, n in store.count_tags(samples).items() if t.startswith(schema.TAG_PREFIX)}
-    return DemoResult(name, registration, stored_probes(samples), tags, audited.report)
+    return DemoResult(name, registration, settle_result(samples, stored_probes(samples)), tags, audited.report)

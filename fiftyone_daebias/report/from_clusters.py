@@ -67,7 +67,7 @@ def _claim(row: dict, clusters: dict[str, Cluster], expected: list[str], config:
             return "not found"
         if not near or unknown:
             return "unconfirmed"
-        return "found" if not expected or within else among_alike(row)
+        return among_alike(row, within) if expected else "found"
 
     notes = [n for n in (row.get("note"),) if n]
     if unknown and tested:
@@ -89,9 +89,16 @@ def _claim(row: dict, clusters: dict[str, Cluster], expected: list[str], config:
     return Claim(finding, within, judge, FAMILY, int(config.get("n_permutations") or 0), redo)
 
 
-def among_alike(row: dict) -> str:
-    """What a difference is that was found, but not among subjects alike in the expected fields."""
-    high = or_nan((row.get("kept_interval") or (None, None))[1])
+def among_alike(row: dict, within: bool) -> str:
+    """What a difference that was found is among subjects alike in the expected fields.
+
+    Args:
+        row: with "kept_interval", the interval of the share of it that is left
+        within: whether the test among them holds
+    """
+    low, high = (or_nan(v) for v in row.get("kept_interval") or (None, None))
+    if within and low > 0:
+        return "found"
     return "explained" if high < SMALLEST_KEPT else "inseparable"
 
 

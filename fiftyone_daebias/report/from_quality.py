@@ -36,7 +36,7 @@ def _claim(row: dict, config: dict) -> Claim:
             return "unconfirmed"
         if row["field"] in expected:
             return "expected"
-        return "found" if within or not expected else among_alike(row)
+        return among_alike(row, within) if expected else "found"
 
     finding = Finding(
         f"quality:{row['field']}", "quality", f"{row['field']}: image quality", _sentence(row, config, expected), "",

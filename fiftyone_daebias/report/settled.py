@@ -15,6 +15,7 @@ from ..clusters.case_mix import CaseMix
 from ..clusters.reidentify import Reidentification
 from ..clusters.tested import ClusterTests
 from ..clusters.timeline import DriftTable
+from ..probes.disagreements import Disagreements
 from ..probes.result import ProbeResult, ProbeTable
 from ..quality.verb import QualityTable
 from .finding import VERDICTS, Finding
@@ -53,6 +54,20 @@ class SettledProbes(ProbeTable):
         return f"{super().__str__()}\n{self.correction}".strip()
 
 
+@dataclass(frozen=True)
+class SettledDisagreements(Disagreements):
+    """Labels that images contradict, with the verdict of the test over everything that was tested on the dataset."""
+
+    settled: str = ""
+    correction: str = ""
+
+    def to_dict(self) -> dict:
+        return {**super().to_dict(), "settled": self.settled, "correction": self.correction}
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}\nthe test of the list over everything tested: {self.settled}\n{self.correction}"
+
+
 def settle_result(samples, result):
     """The result of a step with verdicts over everything that was tested on the dataset.
 
@@ -64,7 +79,7 @@ def settle_result(samples, result):
         the same with verdicts, q-values and what they span; as it is where the step tests nothing
     """
     if not isinstance(result, (ProbeResult, ProbeTable, ClusterTests, DriftTable, QualityTable, CaseMix,
-                               Reidentification)):
+                               Reidentification, Disagreements)):
         return result
     rows, _, correction = settled_findings(samples)
     found, said = {f.key: f for f in rows}, f"{correction}; {PROVISIONAL}"
@@ -73,6 +88,10 @@ def settle_result(samples, result):
     if isinstance(result, ProbeTable):
         probes = [settle_probe(r, found.get(key_of(r)), said) for r in result.rows]
         return SettledProbes(tuple(sorted(probes, key=lambda r: (_place(r.verdict), -np.nan_to_num(r.effect)))), said)
+    if isinstance(result, Disagreements):
+        values = {name: getattr(result, name) for name in Disagreements.__dataclass_fields__}
+        finding = found.get(f"disagreements:{result.field}:label-error")
+        return SettledDisagreements(**values, settled=_verdict(finding), correction=said)
     if isinstance(result, Reidentification):
         return replace(result, correction=said, verdicts={
             what: _verdict(found.get(f"reidentify:{what}")) for what in result.rows

@@ -134,7 +134,8 @@ def association_test(
         n_classes: number of classes
         subjects: (n,)
         strata: (n,) of ints
-        covariates: numbers (n, k) whose linear part is taken out of the groups, for what is left of them in a stratum
+        covariates: numbers (n, k) whose linear and square parts are taken out of groups and values, for what is left
+            of them in a stratum
         n_permutations: permutations
         rng: random generator
 
@@ -194,13 +195,13 @@ def _statistics(columns, values, n_classes, subjects, strata, covariates, n_perm
     if moves.impossible:
         return None, moves
     member = centred(columns.astype(np.float64), weights, index)
+    labels = centred(label_columns(values, n_classes), weights, index)
     if covariates is not None:
-        x, root = centred(np.asarray(covariates, dtype=np.float64), weights, index), np.sqrt(weights)[:, None]
-        x = x / np.maximum(x.std(axis=0), 1e-12)
-        member = member - x @ np.linalg.lstsq(x * root, member * root, rcond=None)[0]
+        # out of both, so that what a bend leaves in one meets nothing in the other
+        x, root = centred(_curved(covariates), weights, index), np.sqrt(weights)[:, None]
+        member, labels = (y - x @ np.linalg.lstsq(x * root, y * root, rcond=None)[0] for y in (member, labels))
     size = np.maximum((weights[:, None] * member**2).sum(axis=0), 1e-12)
     member = (member * weights[:, None]).astype(np.float32)
-    labels = centred(label_columns(values, n_classes), weights, index)
     spread = np.sqrt(np.maximum((weights[:, None] * labels**2).sum(axis=0), 1e-12))
     # the rarest class would dominate a χ² when a single subject has it; every class keeps its own variance
     scaled = (labels / spread).astype(np.float32)
@@ -215,6 +216,13 @@ def _statistics(columns, values, n_classes, subjects, strata, covariates, n_perm
     # products of float32 that should be 0 are not quite; the statistic is at most the group's own size
     statistics[statistics < 1e-9 * size] = 0.0
     return statistics, moves
+
+
+def _curved(covariates: np.ndarray) -> np.ndarray:
+    """Standardised covariates (n, k) and their squares: a share that follows a number bends within wide strata."""
+    x = np.asarray(covariates, dtype=np.float64)
+    x = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-12)
+    return np.column_stack([x, x**2])
 
 
 def label_columns(values: np.ndarray, n_classes: int) -> np.ndarray:

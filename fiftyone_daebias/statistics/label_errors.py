@@ -33,7 +33,7 @@ RATES = np.array([0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.18])
 SKEWS, TAILS = (-0.4, -0.2, 0.0, 0.2, 0.4, 0.6, 0.8), (0.0, 0.05, 0.1, 0.2, 0.35, 0.5)
 SPREADS = (0.75, 0.87, 1.0, 1.15, 1.3)
 #: the prior costs |g| / SKEW_SCALE + h / TAIL_SCALE in log likelihood
-SKEW_SCALE, TAIL_SCALE = 0.05, 0.02
+SKEW_SCALE, TAIL_SCALE = 0.05, 0.04
 #: a class is judged if it has so many units
 FEWEST = 20
 #: margins are kept to so many spreads from the median, in steps of
@@ -183,7 +183,8 @@ class _Fit:
 
 def _side(labels: np.ndarray, means: np.ndarray, c: int) -> _Side | None:
     mine = labels == c
-    place = np.delete(means, c, axis=1).max(axis=1) - means[:, c]
+    # linear in the margins: the largest of the others would skew what is straight
+    place = np.delete(means, c, axis=1).mean(axis=1) - means[:, c]
     if mine.sum() < FEWEST or (~mine).sum() < 2:
         return None
     centre, spread = _centre_and_spread(place[mine])
@@ -205,8 +206,9 @@ def _density(values: np.ndarray) -> np.ndarray:
     width = 0.9 * (min(values.std(), _centre_and_spread(values)[1]) or values.std() or 1.0) * len(values) ** -0.2
     out = np.zeros(len(_GRID))
     for v in values:
-        out += norm.pdf(_GRID, v, width)
-    return out / len(values)
+        near = slice(max(0, int((v - 6 * width + _REACH) / _STEP)), int((v + 6 * width + _REACH) / _STEP) + 2)
+        out[near] += np.exp(-0.5 * ((_GRID[near] - v) / width) ** 2)
+    return out / (len(values) * width * np.sqrt(2 * np.pi))
 
 
 @cache

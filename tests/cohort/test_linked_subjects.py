@@ -7,7 +7,6 @@ from PIL import Image
 
 import fiftyone_daebias  # noqa: F401  puts the verbs on datasets
 from fiftyone_daebias import register_cohort, schema, store
-from fiftyone_daebias.cohort.halves import lock_halves
 from fiftyone_daebias.cohort.slices import open_slices
 
 
@@ -86,7 +85,6 @@ def test_duplicates_links_near_copies_and_moves_them_to_one_side(tmp_path, datas
     (tmp_path / "t.csv").write_text("\n".join(lines))
     register_cohort(dataset_name, tmp_path / "img", tmp_path / "t.csv")
     dataset = fo.load_dataset(dataset_name)
-    lock_halves(dataset)
     before = dict(zip(dataset.values(schema.SUBJECT_FIELD), dataset.values(schema.SPLIT_FIELD)))
     assert any(before[f"p{k:02d}"] != before[f"q{k:02d}"] for k in range(12)), "the test needs torn pairs"
     got = dataset.duplicates(progress=None)
@@ -94,11 +92,9 @@ def test_duplicates_links_near_copies_and_moves_them_to_one_side(tmp_path, datas
     assert "24 subjects count as 12" in str(got)
     assert [len(g) for g in got.both_sides] == [2] and "one of the sides is wrong" in str(got)
     after = dict(zip(dataset.values(schema.SUBJECT_FIELD), dataset.values(schema.SPLIT_FIELD)))
-    halves = dict(zip(dataset.values(schema.SUBJECT_FIELD), dataset.values(schema.LOCKED_FIELD)))
     for k in range(12):
         p, q = f"p{k:02d}", f"q{k:02d}"
         assert after[p] == after[q] == min(before[p], before[q], key=schema.SPLITS.index)
-        assert halves[p] == halves[q]
     assert all(after[f"p{k}"] == before[f"p{k}"] for k in range(12, 30))
     # a view does not undo what lies outside it; the whole dataset does when nothing is near any more
     dataset.match({schema.SUBJECT_FIELD: "p20"}).duplicates(progress=None)
