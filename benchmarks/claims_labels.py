@@ -68,14 +68,14 @@ def deviations(shape: str, classes: np.ndarray, rng: np.random.Generator) -> np.
 
 
 def draw(shape: str, apart: float, rate: float, n: int, rng: np.random.Generator) -> Cohort:
-    """A cohort whose classes are ``apart`` spreads from each other, at a share ``rate`` of wrong labels."""
+    """A cohort whose classes lie ``apart`` spreads on either side of the middle, a share ``rate`` of labels wrong."""
     k = int(shape[0]) if shape.endswith("classes") else 2
     shares = np.array([0.1, 0.9]) if shape == "10/90" else np.full(k, 1 / k)
     true = rng.choice(k, n, p=shares)
     more = deviations(shape, true, rng)
     other = (true + rng.integers(1, k, n)) % k
     if shape in ("between", "full"):  # some people look half, or throughout, like another class
-        more += np.where(rng.random(n) < VARIANTS, apart * (0.5 if shape == "between" else 1.0), 0.0)
+        more += np.where(rng.random(n) < VARIANTS, apart * (1 if shape == "between" else 2), 0.0)
     # one direction a class: the score of the own class is lower by ``more``, that of the look-alike higher
     scores = 0.5 * rng.normal(size=(n, k)) if k > 2 else np.zeros((n, k))
     scores[np.arange(n), true] += apart / 2 - more / 2
