@@ -68,14 +68,14 @@ def deviations(shape: str, classes: np.ndarray, rng: np.random.Generator) -> np.
 
 
 def draw(shape: str, apart: float, rate: float, n: int, rng: np.random.Generator) -> Cohort:
-    """A cohort whose classes are ``apart`` spreads from each other, at a share ``rate`` of wrong labels."""
+    """A cohort whose classes lie ``apart`` spreads on either side of the middle, a share ``rate`` of labels wrong."""
     k = int(shape[0]) if shape.endswith("classes") else 2
     shares = np.array([0.1, 0.9]) if shape == "10/90" else np.full(k, 1 / k)
     true = rng.choice(k, n, p=shares)
     more = deviations(shape, true, rng)
     other = (true + rng.integers(1, k, n)) % k
     if shape in ("between", "full"):  # some people look half, or throughout, like another class
-        more += np.where(rng.random(n) < VARIANTS, apart * (0.5 if shape == "between" else 1.0), 0.0)
+        more += np.where(rng.random(n) < VARIANTS, apart * (1 if shape == "between" else 2), 0.0)
     # one direction a class: the score of the own class is lower by ``more``, that of the look-alike higher
     scores = 0.5 * rng.normal(size=(n, k)) if k > 2 else np.zeros((n, k))
     scores[np.arange(n), true] += apart / 2 - more / 2
@@ -128,7 +128,9 @@ class Cell:
     wrong: int = 0
     expected_false: float = 0.0
     p: list = field(default_factory=list)
+    wrong_here: int = 0  # wrong labels of the cohorts with a list
     theirs: list = field(default_factory=list)  # cleanlab: (score, whether wrong) of every subject
+    theirs_here: list = field(default_factory=list)  # the same of the cohorts with a list
     their_own: list = field(default_factory=list)  # cleanlab: (listed, right) a cohort
 
     def add(self, c: Cohort, rng: np.random.Generator, n_draws: int) -> None:
@@ -136,7 +138,7 @@ class Cell:
         weights = 1.0 / np.bincount(np.unique(c.subjects, return_inverse=True)[1])
         self.auc.append(float(macro_auc(c.scores, c.codes, weights[np.unique(c.subjects, return_inverse=True)[1]])[0]))
         self.cohorts, self.wrong = self.cohorts + 1, self.wrong + len(c.wrong)
-        self._cleanlab(c)
+        ranked = self._cleanlab(c)
         if percentile_interval(draws)[0] < SPEAKS_FROM:
             return
         self.spoke += 1
@@ -146,34 +148,39 @@ class Cell:
         self.accused += bool(names)
         self.listed += len(names)
         self.right += len(names & set(c.wrong.tolist()))
-        self.expected_false += got.false_share * len(names) if names else 0.0
+        if names:
+            self.expected_false += got.false_share * len(names)
+            self.wrong_here += len(c.wrong)
+            self.theirs_here += ranked
 
-    def _cleanlab(self, c: Cohort) -> None:
+    def _cleanlab(self, c: Cohort) -> list[tuple[float, bool]]:
         try:
             from cleanlab.filter import find_label_issues
             from cleanlab.rank import get_label_quality_scores
         except ImportError:
-            return
+            return []
         chances = probabilities(c.scores, c.codes)
         _, index, counts = np.unique(c.subjects, return_inverse=True, return_counts=True)
         names, wrong = np.unique(c.subjects), set(c.wrong.tolist())
         quality = np.bincount(index, get_label_quality_scores(c.codes, chances)) / counts
-        self.theirs += [(q, s in wrong) for q, s in zip(quality, names.tolist(), strict=True)]
+        ranked = [(float(q), s in wrong) for q, s in zip(quality, names.tolist(), strict=True)]
+        self.theirs += ranked
         flagged = set(c.subjects[find_label_issues(c.codes, chances, filter_by="both", n_jobs=1)].tolist())
         self.their_own.append((len(flagged), len(flagged & wrong)))
+        return ranked
 
     @property
     def precision(self) -> float:
         return self.right / self.listed if self.listed else float("nan")
 
-    def recall_of_cleanlab(self) -> float:
+    def recall_of_cleanlab(self, scores: list, n_wrong: int) -> float:
         """Recall of cleanlab's ranking, cut at the last place where its precision is at least that of the list."""
-        if not self.theirs or not self.listed:
+        if not scores or not self.listed:
             return float("nan")
-        ranked = np.array([w for _, w in sorted(self.theirs, key=lambda t: t[0])], float)
+        ranked = np.array([w for _, w in sorted(scores, key=lambda t: t[0])], float)
         hits = np.cumsum(ranked)
         good = np.flatnonzero(hits / np.arange(1, len(hits) + 1) >= self.precision)
-        return float(hits[good[-1]] / max(1, self.wrong)) if len(good) else 0.0
+        return float(hits[good[-1]] / max(1, n_wrong)) if len(good) else 0.0
 
     def row(self) -> str:
         low, high = exact(self.accused, self.cohorts)
@@ -183,7 +190,9 @@ class Cell:
             a, b = exact(self.right, self.listed)
             stated = 1 - self.expected_false / self.listed if self.listed else float("nan")
             text += f"  {self.precision:5.2f} [{a:.2f}, {b:.2f}] {stated:5.2f}  {self.right / self.wrong:5.2f}"
-            text += f"  {self.recall_of_cleanlab():5.2f}"
+            text += f" {self.recall_of_cleanlab(self.theirs, self.wrong):5.2f}"
+            text += f"  {self.right / max(1, self.wrong_here):5.2f}"
+            text += f" {self.recall_of_cleanlab(self.theirs_here, self.wrong_here):5.2f}"
         if self.their_own:
             listed, right = map(sum, zip(*self.their_own, strict=True))
             text += f"  {listed / self.cohorts:6.2f}"
@@ -226,8 +235,8 @@ def of_file(path: str, draws: int) -> None:
 
 
 HEAD = (
-    f"{'shape':16} {'AUC':4} {'wrong':5} found  speak  accused [95 %]         listed  precision        stated  recall  "
-    "cleanlab at that precision; its own list: size, precision, recall"
+    f"{'shape':16} {'AUC':4} {'wrong':5} found  speak  accused [95 %]         listed  precision        stated  recall "
+    "and cleanlab's at that precision: all, cohorts with a list; cleanlab's own list: size, precision, recall"
 )
 
 

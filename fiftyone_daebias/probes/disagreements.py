@@ -106,7 +106,7 @@ def disagreements(
     speaks (another sample's label, the header's value), else left open. Other
     subjects with misclassified samples are described, not claimed: tags
     "daebias:ambiguous:FIELD" and "daebias:bad-image:FIELD" (outliers within
-    their region). A probe whose AUC may be below 0.8 says nothing about single
+    their region). A probe whose AUC may be below 0.85 says nothing about single
     samples. Agreement across regions is shown beside independence (Graf et al.
     2024, §3.1).
 
@@ -138,11 +138,14 @@ def disagreements(
     reason = "" if not all(weak.values()) else next(iter(weak.values()))
     if "scores" not in summary:
         reason = f"its probes are of an earlier version, or differ in their classes; run 'daebias probe NAME {field}'"
-    dataset = store.dataset_of(samples)
-    _untag(dataset, field)
+    tags = {kind: f"{schema.TAG_PREFIX}{tag}:{field}" for kind, tag in KINDS.items()}
+    config = {"field": field, "by": by, "vectors": vectors, "most_false": most_false, "level": level, "seed": seed,
+              "owns": {"tags": list(tags.values())}}
+    for tag in (*tags.values(), *(f"{schema.TAG_PREFIX}{former}:{field}" for former in _FORMER)):
+        store.untag(store.dataset_of(samples), tag)
     if reason:
         result = Disagreements(field, by or "", None, (), reason=reason)
-        store.save_run(samples, key, {"field": field, "by": by}, {"summary": result.to_dict()})
+        store.save_run(samples, key, config, {"summary": result.to_dict()})
         return result
     with start(progress, "judging disagreements", 3, "steps") as task:
         classes = rows[0].classes
@@ -169,11 +172,10 @@ def disagreements(
         for i in ids if rival else ():
             records[str(owners[i])][_text(table.at[i, rival])] += 1
         verdicts = judge(errors, classes, subjects, codes, predicted, z, ids, records)
-        for kind, tag in KINDS.items():
-            store.tag(samples, [i for v in verdicts if v.kind == kind for i in v.sample_ids],
-                      f"{schema.TAG_PREFIX}{tag}:{field}")
+        for kind, tag in tags.items():
+            store.tag(samples, [i for v in verdicts if v.kind == kind for i in v.sample_ids], tag)
         result = _result(field, by, errors, verdicts, _across(subjects, regions, predicted != codes, by))
-        store.save_run(samples, key, {"field": field, "by": by}, {"summary": result.to_dict()})
+        store.save_run(samples, key, config, {"summary": result.to_dict()})
         task.advance()
     return result
 
@@ -194,11 +196,6 @@ def _rival(samples, field: str) -> str:
     """Another field that records the same: the header's beside the table's."""
     name = field.removeprefix("header_") if field.startswith("header_") else f"header_{field}"
     return name if store.has_field(samples, name) else ""
-
-
-def _untag(dataset, field: str) -> None:
-    for tag in (*KINDS.values(), *_FORMER):
-        store.untag(dataset, f"{schema.TAG_PREFIX}{tag}:{field}")
 
 
 def _outliers(samples, vectors: str, ids: list[str], subjects, regions) -> np.ndarray:

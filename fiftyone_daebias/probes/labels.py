@@ -7,7 +7,7 @@ import re
 from .result import ProbeResult
 
 #: a probe whose AUC may be lower than this (lower end of its interval) says nothing about single samples
-SPEAKS_FROM = 0.8
+SPEAKS_FROM = 0.85
 #: nor does one that misses a larger share of them: it is the probe that is weak, not a fifth of the labels
 MOST_MISSED = 0.2
 
@@ -61,7 +61,7 @@ def too_weak(result: ProbeResult) -> str:
 
     The lower end of the AUC's interval counts, not the AUC. Where 3 % of the labels are wrong and the margins are
     Gaussian and known, a list with precision 0.8 finds at most 0.06 % of them at an AUC of 0.8, 1 % at 0.85, 8 % at
-    0.9, 31 % at 0.95 and 78 % at 0.99: below 0.8 there is nothing to say of single samples.
+    0.9, 31 % at 0.95 and 78 % at 0.99: below 0.85 there is nothing to say of single samples.
 
     Args:
         result: the probe

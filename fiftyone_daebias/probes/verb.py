@@ -38,7 +38,7 @@ def probe(
     "probe_FIELD", the field itself as a label in "probe_FIELD_truth", and an
     evaluation of one against the other for FiftyOne's evaluation panel. When
     the field is a label and the probe is strong enough to speak of single
-    samples (AUC surely 0.8 or more, at most a fifth missed), tags samples on
+    samples (AUC surely 0.85 or more, at most a fifth missed), tags samples on
     the other side of their own label "daebias:opposite:FIELD" and saves a view
     of them.
 

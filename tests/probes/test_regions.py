@@ -125,8 +125,11 @@ def test_labels_that_images_contradict_are_listed_with_an_error_rate(told):
     assert set(tagged.values("subject_id")) == set(listed) and len(tagged) == 2 * len(listed)
     text = str(got)
     assert "expected false share" in text and "ambiguous to the probe" in text and "not claimed" in text
-    again = told.disagreements("sex", progress=None)
-    assert again == got
+    assert told.disagreements("sex", progress=None) == got
+    run = next(r for r in told.runs().runs if r.key == schema.DISAGREEMENT_RUN_PREFIX + "sex")
+    assert "daebias:label-error:sex" in run.tags  # they go with the run
+    with pytest.raises(InputError, match="most_false"):
+        told.disagreements("sex", most_false=0.9, progress=None)
 
 
 def test_agreement_across_regions_is_shown_and_is_no_finding(told):
