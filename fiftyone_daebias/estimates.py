@@ -60,7 +60,7 @@ def remember(verb: verbs.Verb, samples, values: dict, seconds: float) -> None:
     if not work or verb.command == "train" or seconds < _SHORTEST:
         return
     rates = _read()
-    rates[verb.command] = {"seconds": round(seconds, 2), "work": work, "samples": len(samples)}
+    rates[verb.command] = {"seconds": round(seconds, 2), "work": work, "samples": store.count(samples)}
     part = _file().with_suffix(f".{os.getpid()}.part")
     try:
         paths.home().mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def _work(verb: verbs.Verb, samples, values: dict) -> float:
     """Amount of work, in units that only mean something beside another amount of the same verb."""
     if samples is None:
         return 0.0
-    work = float(len(samples)) ** _GROWTH.get(verb.command, 1.0)
+    work = float(store.count(samples)) ** _GROWTH.get(verb.command, 1.0)
     defaults = {p.name: p.default for p in verbs.parameters(verb.load())}
     if "fields" in defaults:
         work *= len(values.get("fields") or store.metadata_fields(samples) or [1])

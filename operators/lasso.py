@@ -60,10 +60,10 @@ class TagLasso(foo.Operator):
 
 def _target(ctx) -> tuple[int | None, str]:
     """How many samples are meant and how they were chosen; ``None`` and what to do when none are."""
-    total = len(ctx.dataset)
+    total = store.count(ctx.dataset)
     if ctx.selected:
         return len(ctx.selected), "ticked in the grid"
-    n = len(ctx.view)
+    n = store.count(ctx.view)
     if n == 0:
         return None, "the lasso holds no sample of the current view; draw it around some points"
     if n == total:

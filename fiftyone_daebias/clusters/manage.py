@@ -150,7 +150,7 @@ def _combine(samples, name: str, other: str, new_name: str | None, how: str) -> 
         gone = []
     if not members:
         raise InputError(f"nothing is left of {name!r} without {other!r}; nothing was changed")
-    if len(members) == len(store.dataset_of(samples)):
+    if len(members) == store.count(store.dataset_of(samples)):
         raise InputError(f"{name!r} and {other!r} together are the whole dataset; nothing was changed")
     seen = {first.coloured_by, second.coloured_by} - {named.BLIND}
     coloured = named.BLIND if not seen else seen.pop() if len(seen) == 1 else named.UNKNOWN
@@ -244,7 +244,7 @@ def _import(samples, file: Path) -> str:
     for cluster in incoming:
         members = [ids[m] for m in cluster.members if m in ids]
         lost += len(cluster.members) - len(members)
-        if not members or len(members) == len(dataset):
+        if not members or len(members) == store.count(dataset):
             empty.append(cluster.name)
             continue
         name = cluster.name

@@ -20,7 +20,7 @@ def half_of(subject: str) -> str:
 def lock_halves(samples, subject_field: str | None = None) -> None:
     """Stores the half of every sample of the dataset that has none yet; what is stored is never changed."""
     dataset = store.dataset_of(samples)
-    known = [None] * len(dataset)
+    known = [None] * store.count(dataset)
     if store.has_field(dataset, schema.LOCKED_FIELD):
         known = store.read_field(dataset, schema.LOCKED_FIELD)
     rows = zip(store.sample_ids(dataset), store.read_subjects(dataset, subject_field), known, strict=True)

@@ -15,8 +15,10 @@ from .clusters import (
     write_classifications,
 )
 from .fields import (
+    check_types,
     clear_field,
     count_tags,
+    declare_fields,
     tag,
     untag,
     write_boxes,
@@ -43,6 +45,7 @@ from .owned import (
 )
 from .runs import delete_run, list_runs, load_run, run_times, save_run, versions
 from .samples import (
+    count,
     count_values,
     dataset_of,
     datasets_with,
@@ -79,8 +82,9 @@ from .views import (
 )
 
 __all__ = [
-    "Lasso", "clear_field", "content_keys", "count_tags", "count_values", "dataset_of", "datasets_with",
-    "delete_run", "delete_view", "ensure_samples", "has_field", "lasso_of", "list_runs", "load_map", "load_run",
+    "Lasso", "check_types", "clear_field", "content_keys", "count", "count_tags", "count_values", "dataset_of",
+    "datasets_with", "declare_fields", "delete_run",
+    "delete_view", "ensure_samples", "has_field", "lasso_of", "list_runs", "load_map", "load_run",
     "load_samples", "map_runs", "metadata_fields", "read_field", "read_info", "read_labels", "read_subjects",
     "read_table", "read_vectors", "real", "run_times", "sample_ids", "samples_since", "save_map", "save_run",
     "save_similarity",
