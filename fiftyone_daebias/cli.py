@@ -80,6 +80,11 @@ def _add_verb(sub: argparse.ArgumentParser, verb: verbs.Verb) -> None:
         _add_parameter(sub, parameter)
     sub.add_argument("--json", action="store_true", help="print the result as JSON")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
+    if verb.holds:
+        sub.add_argument(
+            "--wait", type=float, metavar="SECONDS",
+            help="how long to wait while another process writes to the dataset (default: 600, or DAEBIAS_WAIT)",
+        )
     sub.set_defaults(run=lambda args: _run_verb(verb, function, args))
 
 
@@ -108,6 +113,8 @@ def _add_parameter(sub: argparse.ArgumentParser, parameter: verbs.Parameter) -> 
 def _run_verb(verb: verbs.Verb, function, args) -> int:
     values = {p.name: getattr(args, p.name) for p in verbs.parameters(function)}
     values["progress"] = None if args.quiet else TerminalProgress()
+    if getattr(args, "wait", None) is not None:
+        os.environ["DAEBIAS_WAIT"] = str(args.wait)
     if verb.method:
         from . import store
 

@@ -7,6 +7,7 @@ docstrings, so parameter names and defaults cannot drift apart.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import re
@@ -33,6 +34,8 @@ class Verb:
         on_ticked: whether it acts on the samples ticked in the grid, if there are any, and not on the view
         opens: ``"package.module:function"`` that opens what the command line's first word names, where that may be more
             than a dataset
+        holds: what it may write to, alone while it works: "dataset", "training" (the dataset's run folders), or ""
+        looks: value of its parameter "action" with which it writes nothing
     """
 
     command: str
@@ -44,6 +47,8 @@ class Verb:
     in_app: bool = True
     on_ticked: bool = False
     opens: str = ""
+    holds: str = "dataset"
+    looks: str = ""
 
     @property
     def name(self) -> str:
@@ -51,8 +56,8 @@ class Verb:
         return self.function.partition(":")[2]
 
     def load(self) -> Callable:
-        """Imports the function."""
-        return _load(self.function)
+        """Imports the function; what it returns holds the dataset's lease while it works, if the verb writes."""
+        return _load(self.function) if not self.holds else _leased(self)
 
     def load_opener(self) -> Callable | None:
         """Imports the function that opens what the command line's first word names, if the verb has its own."""
@@ -64,16 +69,40 @@ def _load(path: str) -> Callable:
     return getattr(importlib.import_module(f"{__package__}.{module}"), name)
 
 
+@cache
+def _leased(verb: Verb) -> Callable:
+    """The verb's function, alone with what it writes: every way to a verb (command, method, App, API) ends here."""
+    function = _load(verb.function)
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        given = signature.bind(*args, **kwargs)
+        given.apply_defaults()
+        if verb.looks and given.arguments.get("action") == verb.looks:
+            return function(*args, **kwargs)
+        from . import store
+
+        # the first argument is the samples, or the dataset's name where the verb makes one
+        samples, part = next(iter(given.arguments.values())), "" if verb.holds == "dataset" else verb.holds
+        with store.lease(samples, verb.command, given.arguments.get("progress"), part=part):
+            return function(*args, **kwargs)
+
+    return call
+
+
 VERBS: tuple[Verb, ...] = (
     Verb("register", "cohort.register:register_cohort", "Register a cohort", method=False, icon="add_photo_alternate"),
     Verb("duplicates", "cohort.duplicates:duplicates", "Find duplicates and leaks", icon="content_copy"),
-    Verb("privacy", "cohort.privacy:privacy", "List identifying content of files", method=False, icon="privacy_tip"),
-    Verb("cache", "cohort.prune:cache", "Slice cache", method=False, icon="inventory_2"),
+    Verb("privacy", "cohort.privacy:privacy", "List identifying content of files", method=False, icon="privacy_tip",
+         holds=""),
+    Verb("cache", "cohort.prune:cache", "Slice cache", method=False, icon="inventory_2", holds=""),
     Verb("phantom", "cohort.phantom.verb:phantom", "Draw a cohort of known bias", method=False, icon="science",
-         in_app=False),
-    Verb("train", "dae.verb:train_dae", "Train the diffusion autoencoder", icon="model_training", delegate=True),
+         in_app=False, holds=""),
+    Verb("train", "dae.verb:train_dae", "Train the diffusion autoencoder", icon="model_training", delegate=True,
+         holds="training"),
     Verb("import-checkpoint", "dae.published:import_checkpoint", "Take over a published checkpoint", method=False,
-         icon="download"),
+         icon="download", holds=""),
     Verb("reconstruction", "dae.reconstruction:reconstruction", "How well does the model reconstruct?",
          icon="compare", delegate=True),
     Verb("embed", "embeddings.compute:compute_dae_embeddings", "Compute DAE embeddings", delegate=True),
@@ -89,12 +118,13 @@ VERBS: tuple[Verb, ...] = (
          delegate=True),
     Verb("name-cluster", "clusters.naming:name_cluster", "Name the lassoed cluster", icon="highlight_alt",
          on_ticked=True),
-    Verb("clusters", "clusters.manage:clusters", "List and edit clusters", icon="workspaces"),
+    Verb("clusters", "clusters.manage:clusters", "List and edit clusters", icon="workspaces", looks="list"),
     Verb("test-clusters", "clusters.tested:test_clusters", "What is it? Test clusters", icon="biotech"),
     Verb("drift", "clusters.timeline:drift", "Changes over time", icon="timeline", delegate=True),
     Verb("reidentify", "clusters.reidentify:reidentify", "Could someone be re-identified?", icon="fingerprint"),
     Verb("similar", "clusters.similar:similar", "Similar cases", icon="image_search"),
-    Verb("train-baseline", "baselines.verb:train_baseline", "Train a baseline", icon="model_training", delegate=True),
+    Verb("train-baseline", "baselines.verb:train_baseline", "Train a baseline", icon="model_training", delegate=True,
+         holds="training"),
     Verb("compare", "baselines.compare:compare", "Compare embeddings", icon="leaderboard", delegate=True),
     Verb("explain", "explain.verb:explain", "Explain a difference", icon="center_focus_strong", delegate=True),
     Verb("counterfactual", "explain.counterfactual:counterfactual", "Decode counterfactuals", icon="compare",
@@ -104,7 +134,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("local-view", "explain.local:local_view", "Probe inside a mask", icon="center_focus_strong", delegate=True),
     Verb("mitigate", "explain.mitigation:mitigate", "Try to help the worst-served group", icon="balance",
          delegate=True),
-    Verb("runs", "runs:runs", "List or delete runs", icon="delete_sweep"),
+    Verb("runs", "runs:runs", "List or delete runs", icon="delete_sweep", looks="list"),
     Verb("audit", "report.audit_verb:audit", "Audit the cohort", icon="fact_check", delegate=True,
          opens="report.audit_verb:open_audit"),
     Verb("report", "report.verb:write_report", "Write the report", icon="summarize"),

@@ -46,7 +46,8 @@ class TagLasso(foo.Operator):
         if not tag:
             raise ValueError("tag is empty; give the tag a name, for example daebias:cluster:shifted")
         ids = list(ctx.selected) if ctx.selected else store.sample_ids(ctx.view)
-        store.tag(ctx.dataset, ids, tag)
+        with store.lease(ctx.dataset, "tag lasso"):
+            store.tag(ctx.dataset, ids, tag)
         ctx.ops.reload_samples()
         ctx.ops.notify(f"Tagged {len(ids):,} samples as {tag}", variant="success")
         return {"tag": tag, "tagged": len(ids)}

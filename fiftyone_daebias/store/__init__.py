@@ -30,6 +30,7 @@ from .fields import (
     write_values,
     write_vectors,
 )
+from .leases import check_lease, lease
 from .maps import load_map, map_runs, save_map, save_similarity
 from .owned import (
     RunFacts,
@@ -82,9 +83,9 @@ from .views import (
 )
 
 __all__ = [
-    "Lasso", "check_types", "clear_field", "content_keys", "count", "count_tags", "count_values", "dataset_of",
-    "datasets_with", "declare_fields", "delete_run",
-    "delete_view", "ensure_samples", "has_field", "lasso_of", "list_runs", "load_map", "load_run",
+    "Lasso", "check_lease", "check_types", "clear_field", "content_keys", "count", "count_tags", "count_values",
+    "dataset_of", "datasets_with", "declare_fields", "delete_run",
+    "delete_view", "ensure_samples", "has_field", "lasso_of", "lease", "list_runs", "load_map", "load_run",
     "load_samples", "map_runs", "metadata_fields", "read_field", "read_info", "read_labels", "read_subjects",
     "read_table", "read_vectors", "real", "run_times", "sample_ids", "samples_since", "save_map", "save_run",
     "save_similarity",

@@ -9,6 +9,7 @@ import fiftyone.core.odm as odm
 import numpy as np
 
 from ..errors import InputError
+from .leases import check_lease
 from .samples import count, dataset_of
 
 _TYPES = {
@@ -41,6 +42,7 @@ def declare_fields(samples, kinds: Mapping[str, str | type[fo.Label]]) -> None:
     if all(dataset.has_field(field) for field in kinds):
         check_types(dataset, kinds)
         return
+    check_lease()
     dataset.reload()
     check_types(dataset, kinds)
     fresh = {field: _field(field, kind) for field, kind in kinds.items() if not dataset.has_field(field)}
