@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from .signatures import read_signature
+
 
 @dataclass(frozen=True)
 class Verb:
@@ -58,6 +60,18 @@ class Verb:
     def load(self) -> Callable:
         """Imports the function; what it returns holds the dataset's lease while it works, if the verb writes."""
         return _load(self.function) if not self.holds else _leased(self)
+
+    def describe(self) -> tuple[str, tuple[Parameter, ...]]:
+        """Docstring and parameters of the function, without importing it where its source can be read."""
+        try:
+            doc, found = read_signature(self.function)
+        except LookupError:
+            function = _load(self.function)
+            return inspect.getdoc(function) or "", parameters(function)
+        helps = docstring_arguments(doc)
+        return doc, tuple(
+            Parameter(name, *_kind(hint), default, helps.get(name, "")) for name, (hint, default) in found.items()
+        )
 
     def load_opener(self) -> Callable | None:
         """Imports the function that opens what the command line's first word names, if the verb has its own."""

@@ -3,6 +3,7 @@
 ``samples`` always means a ``fo.Dataset`` or a ``fo.DatasetView``.
 """
 
+from . import connection
 from .clusters import (
     Lasso,
     content_keys,
@@ -82,9 +83,11 @@ from .views import (
     write_reviews,
 )
 
+connection.be_impatient()
+
 __all__ = [
-    "Lasso", "check_lease", "check_types", "clear_field", "content_keys", "count", "count_tags", "count_values",
-    "dataset_of", "datasets_with", "declare_fields", "delete_run",
+    "Lasso", "check_lease", "check_types", "clear_field", "connection", "content_keys", "count", "count_tags",
+    "count_values", "dataset_of", "datasets_with", "declare_fields", "delete_run",
     "delete_view", "ensure_samples", "has_field", "lasso_of", "lease", "list_runs", "load_map", "load_run",
     "load_samples", "map_runs", "metadata_fields", "read_field", "read_info", "read_labels", "read_subjects",
     "read_table", "read_vectors", "real", "run_times", "sample_ids", "samples_since", "save_map", "save_run",

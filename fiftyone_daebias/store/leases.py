@@ -27,6 +27,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from ..errors import InputError, StoreError
 from ..progress import Progress, start
+from .connection import is_away
 from .samples import mend_estimate
 from .sweep import sweep
 
@@ -137,6 +138,8 @@ class Lease:
 
     def give_back(self) -> None:
         self._done.set()
+        if self.lost:
+            return
         with contextlib.suppress(PyMongoError):  # it then ends by itself
             _leases().delete_one({"_id": self.name, "owner": self.owner})
 
@@ -172,6 +175,9 @@ def lease(
             _refresh(dataset, name, crashed)
         mine.swept()
         yield
+    except BaseException as error:
+        mine.lost |= is_away(error)  # it then ends by itself
+        raise
     finally:
         _held.reset(token)
         mine.give_back()

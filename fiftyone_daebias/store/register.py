@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 from dataclasses import dataclass
 
@@ -10,11 +9,12 @@ import fiftyone as fo
 from bson import ObjectId
 from fiftyone.core.odm.dataset import ActiveFields
 from pymongo import UpdateOne
-from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from .. import schema
 from ..errors import InputError, StoreError
 from ..progress import Progress, start
+from .connection import is_away
 from .fields import check_types, declare_fields, tag
 from .samples import count, mend_estimate, write_info
 
@@ -94,10 +94,9 @@ def write_records(
             dataset.app_config.media_fallback = True  # single images have no montage
             dataset.save()
         write_info(dataset, subject_field=schema.SUBJECT_FIELD, **facts)
-    except BaseException:
-        if not exists:
-            with contextlib.suppress(PyMongoError):  # a database that is away keeps what it has; the next call goes on
-                dataset.delete()
+    except BaseException as error:
+        if not exists and not is_away(error):  # what a database that is away has got is gone on from by the next call
+            dataset.delete()
         raise
     return len(fresh), updated, count(dataset)
 
