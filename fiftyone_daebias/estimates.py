@@ -6,13 +6,14 @@ amount of work behind it. A verb that never ran here has no estimate.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import paths, store, verbs
+from . import atomic, paths, store, verbs
+from .errors import WriteError
 
 #: how the time of a verb grows with the number of samples, where it is not in proportion
 _GROWTH = {"duplicates": 1.3, "probe": 1.7, "probe-all": 1.7, "subgroups": 1.7, "transfer": 1.7}
@@ -61,13 +62,8 @@ def remember(verb: verbs.Verb, samples, values: dict, seconds: float) -> None:
         return
     rates = _read()
     rates[verb.command] = {"seconds": round(seconds, 2), "work": work, "samples": store.count(samples)}
-    part = _file().with_suffix(f".{os.getpid()}.part")
-    try:
-        paths.home().mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(rates, indent=1))
-        os.replace(part, _file())
-    except OSError:
-        part.unlink(missing_ok=True)
+    with contextlib.suppress(WriteError):
+        atomic.write_text(_file(), json.dumps(rates, indent=1))
 
 
 def duration_words(seconds: float) -> str:

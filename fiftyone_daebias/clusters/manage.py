@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from .. import schema, store
+from .. import atomic, schema, store
 from ..errors import InputError
 from ..progress import Progress
 from . import named
@@ -220,12 +219,8 @@ def _export(samples, file: Path) -> str:
         raw = cluster.to_dict()
         raw["members"] = [keys[i] for i in cluster.members if i in keys]
         rows.append(raw)
-    part = file.with_name(file.name + ".part")
-    try:
-        part.write_text(json.dumps({"version": EXPORT_VERSION, "clusters": rows}, indent=1))
-        os.replace(part, file)
-    except OSError as error:
-        raise InputError(f"file {file} cannot be written ({error.strerror}); choose another path") from error
+    text = json.dumps({"version": EXPORT_VERSION, "clusters": rows}, indent=1)
+    atomic.write_text(file, text, error=InputError, prefix="file ", mode=None, folders=False)
     return f"{len(rows)} clusters written to {file}; samples are named by the hash of their content"
 
 
