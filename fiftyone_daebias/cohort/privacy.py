@@ -14,6 +14,7 @@ from .dicom.header import IDENTIFYING
 from .dicom.scan import read_header
 from .items import Item, find_items
 from .load import Settings, read_item
+from .unfetched import not_here
 
 #: so many images are looked at for text in the corners
 MOST_PICTURES = 400
@@ -94,6 +95,8 @@ def privacy(images: Path, *, progress: Progress | None = None) -> PrivacyReport:
             task.advance()
             if words.get(file) and any(w in file.casefold() for w in words[file]):
                 named += 1
+            if not_here(root / file):
+                continue  # a pipe would wait for ever
             header, reason = read_header(root / file)
             if header is None and not reason.startswith("no image: "):
                 continue

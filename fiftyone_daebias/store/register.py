@@ -38,6 +38,7 @@ class Record:
         filepath: picture the App shows; default: the source itself
         montage: picture of the 12 centre slices, a second media field
         geometry: what was done to the volume
+        linked: the one subject that copies under several ids are of
     """
 
     source: str
@@ -49,6 +50,7 @@ class Record:
     filepath: str | None = None
     montage: str | None = None
     geometry: dict | None = None
+    linked: str | None = None
 
 
 def write_records(
@@ -101,11 +103,26 @@ def write_records(
     return len(fresh), updated, count(dataset)
 
 
+def known_splits(name: str) -> dict[str, str]:
+    """``{subject: split}`` of a dataset that may not exist yet; of a subject in several the one nearest to training."""
+    if not fo.dataset_exists(name):
+        return {}
+    dataset = fo.load_dataset(name)
+    if not {schema.SUBJECT_FIELD, schema.SPLIT_FIELD} <= set(dataset.get_field_schema()):
+        return {}
+    out: dict[str, str] = {}
+    for subject, split in zip(*dataset.values([schema.SUBJECT_FIELD, schema.SPLIT_FIELD]), strict=True):
+        if subject is not None and split in schema.SPLITS:
+            out[subject] = min(split, out.get(subject, split), key=schema.SPLITS.index)
+    return out
+
+
 def _set_up(dataset, kinds: dict[str, str]) -> None:
     """Brings a new dataset, or one whose registration was cut off anywhere, to where samples can be written."""
     ours = {
         schema.SUBJECT_FIELD: "string", schema.SPLIT_FIELD: "string", schema.SOURCE_FIELD: "string",
         schema.CACHE_FIELD: "string", schema.MONTAGE_FIELD: "string", schema.GEOMETRY_FIELD: "dict",
+        schema.LINKED_FIELD: "string",
     }
     years = {f + schema.YEARS_SUFFIX: "float" for f, kind in kinds.items() if kind in ("date", "datetime")}
     declare_fields(dataset, {**ours, **kinds, **years})
@@ -153,6 +170,7 @@ def _values(record: Record) -> dict:
         schema.CACHE_FIELD: record.key,
         schema.MONTAGE_FIELD: record.montage,
         schema.GEOMETRY_FIELD: record.geometry,
+        schema.LINKED_FIELD: record.linked,
     }
     for field, value in record.values.items():
         out[field] = value
@@ -180,6 +198,8 @@ def _update(dataset, pairs: list[tuple[str, Record]]) -> int:
             for field, value in part[old["_id"]].items():
                 key = declared[field].db_field or field
                 plain = declared[field].to_mongo(value)
+                if field == schema.LINKED_FIELD and value is None:
+                    continue  # what the verb duplicates linked stays so
                 if field != schema.SPLIT_FIELD and _differs(plain, old.get(key)):
                     new[key] = plain
             if new:
