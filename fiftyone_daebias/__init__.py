@@ -1,9 +1,9 @@
 """Audit a medical image cohort before training on it.
 
 Importing this package adds its verbs (``compute_dae_embeddings()``, ``probe()``
-…) to every ``fo.Dataset`` and ``fo.DatasetView``; see
-:mod:`fiftyone_daebias.verbs` for all of them. Neither torch nor
-``fiftyone.brain`` is imported until a verb needs it.
+…) to every ``fo.Dataset`` and ``fo.DatasetView``, whichever of the two packages
+is imported first; see :mod:`fiftyone_daebias.verbs` for all of them. Neither
+FiftyOne nor torch is imported until a verb needs it.
 """
 
 import os

@@ -8,6 +8,14 @@ from . import store
 from .errors import InputError
 from .plugin import link_plugin
 
+_OPEN = """\
+WARNING: the App asks nobody for a password. Whoever reaches {address}:{port} sees all images and may change and
+delete every dataset, and can read any file that you can read, by /media?filepath=…
+Serve it to yourself alone and let an SSH tunnel or a proxy with a login in front of it do the rest:
+    here:        daebias app DATASET --remote
+    elsewhere:   ssh -N -L {port}:localhost:{port} you@this-machine     then open http://localhost:{port}
+For several people see "Who can reach the App" in SECURITY.md."""
+
 
 def open_app(name: str, *, port: int = 5151, address: str = "localhost", remote: bool = False) -> None:
     """Serves the App and waits until it is closed.
@@ -28,6 +36,8 @@ def open_app(name: str, *, port: int = 5151, address: str = "localhost", remote:
         if probe.connect_ex(("127.0.0.1" if address == "localhost" else address, port)) == 0:
             raise InputError(f"port {port} is in use; pass another one, for example --port {port + 1}")
     link_plugin()
+    if address not in ("localhost", "127.0.0.1", "::1"):
+        print(_OPEN.format(address=address, port=port), flush=True)
     session = fo.launch_app(dataset, port=port, address=address, remote=remote)
     print(f"App: http://{address}:{port}/datasets/{name}   (Ctrl-C ends it)", flush=True)
     session.wait(-1)

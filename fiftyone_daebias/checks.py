@@ -116,8 +116,8 @@ def _train(samples, values: dict) -> None:
 
 def _embed(samples, values: dict) -> None:
     from .dae.verb import pick_device
-    if len(samples) < _SMALLEST_MAP:
-        raise InputError(f"a map needs at least {_SMALLEST_MAP} samples; got {len(samples)}; use a wider view")
+    if store.count(samples) < _SMALLEST_MAP:
+        raise InputError(f"a map needs at least {_SMALLEST_MAP} samples; got {store.count(samples)}; use a wider view")
     if values.get("perplexity", 50) < 2:
         raise InputError(f"perplexity must be at least 2; got {values['perplexity']}")
     pick_device(values.get("device"))
@@ -138,8 +138,8 @@ def _askable(samples, values: dict) -> None:
 
 
 def _new_cluster(samples, values: dict) -> None:
-    name, total = named.check_name(values["name"]), len(store.dataset_of(samples))
-    if len(samples) == total:
+    name, total = named.check_name(values["name"]), store.count(store.dataset_of(samples))
+    if store.count(samples) == total:
         raise InputError(
             f"all {total:,} samples are selected, so there is no rest to compare with; draw a lasso in the Embeddings "
             "panel, or tick samples in the grid"

@@ -173,6 +173,9 @@ def _linked() -> Check:
     found = plugin.installed_plugin()
     if found is None:
         return Check("plugin", False, "not in FiftyOne's plugins folder", "daebias doctor --fix", needed=False)
+    if plugin.serves_too_much(found):
+        text = f"{found} is a whole repository, and the App serves all of it"
+        return Check("plugin", False, text, f"remove {found}, then daebias doctor --fix", needed=False)
     return Check("plugin", True, str(found))
 
 

@@ -29,6 +29,10 @@ class StoreError(DaebiasError):
     """The database, or something expected in it, is not there."""
 
 
+class WriteError(DaebiasError):
+    """A file that cannot be written: a full or read-only disk, or missing rights."""
+
+
 class BundleError(DaebiasError):
     """A shared bundle that is damaged, hostile or does not match."""
 

@@ -6,13 +6,14 @@ amount of work behind it. A verb that never ran here has no estimate.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import paths, store, verbs
+from . import atomic, paths, store, verbs
+from .errors import WriteError
 
 #: how the time of a verb grows with the number of samples, where it is not in proportion
 _GROWTH = {"duplicates": 1.3, "probe": 1.7, "probe-all": 1.7, "subgroups": 1.7, "transfer": 1.7}
@@ -60,14 +61,9 @@ def remember(verb: verbs.Verb, samples, values: dict, seconds: float) -> None:
     if not work or verb.command == "train" or seconds < _SHORTEST:
         return
     rates = _read()
-    rates[verb.command] = {"seconds": round(seconds, 2), "work": work, "samples": len(samples)}
-    part = _file().with_suffix(f".{os.getpid()}.part")
-    try:
-        paths.home().mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(rates, indent=1))
-        os.replace(part, _file())
-    except OSError:
-        part.unlink(missing_ok=True)
+    rates[verb.command] = {"seconds": round(seconds, 2), "work": work, "samples": store.count(samples)}
+    with contextlib.suppress(WriteError):
+        atomic.write_text(_file(), json.dumps(rates, indent=1))
 
 
 def duration_words(seconds: float) -> str:
@@ -86,7 +82,7 @@ def _work(verb: verbs.Verb, samples, values: dict) -> float:
     """Amount of work, in units that only mean something beside another amount of the same verb."""
     if samples is None:
         return 0.0
-    work = float(len(samples)) ** _GROWTH.get(verb.command, 1.0)
+    work = float(store.count(samples)) ** _GROWTH.get(verb.command, 1.0)
     defaults = {p.name: p.default for p in verbs.parameters(verb.load())}
     if "fields" in defaults:
         work *= len(values.get("fields") or store.metadata_fields(samples) or [1])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from .errors import DaebiasError
 
 PLUGIN_NAME = "@daebias/fiftyone-daebias"
+#: what a plugin's folder needs; setup.py copies the same into the package
+PARTS = ("fiftyone.yml", "operators", "models")
 
 
 def plugin_dir() -> Path:
@@ -35,23 +38,50 @@ def installed_plugin() -> Path | None:
 def link_plugin() -> Path:
     """Links the plugin into FiftyOne's plugins folder, unless FiftyOne finds it already.
 
+    The App serves every file below that folder to whoever can reach it. An installed package has the plugin's files
+    in a folder of their own; of a checkout only those are linked, never its root with ``.git`` and all.
+
     Returns:
         the folder that FiftyOne loads
 
     Raises:
         DaebiasError: something else lies at the link's place
     """
-    link = link_path()
-    if link.is_symlink() and link.resolve() != plugin_dir().resolve():
-        link.unlink()  # a link of ours to an older place
+    link, source = link_path(), plugin_dir()
+    packaged = source.name == "_plugin"
+    if link.is_symlink() and not (packaged and link.resolve() == source.resolve()):
+        link.unlink()  # a link of ours to an older place, or to a whole checkout
+    elif not link.is_symlink() and (link / "fiftyone.yml").is_symlink():
+        shutil.rmtree(link)  # what is made of a checkout below; made anew, as its parts may be others now
     found = installed_plugin()
     if found is not None:
         return found
     if link.exists() or link.is_symlink():
         raise DaebiasError(f"{link} exists but is not this plugin; move it away and run 'daebias doctor --fix' again")
     link.parent.mkdir(parents=True, exist_ok=True)
-    link.symlink_to(plugin_dir(), target_is_directory=True)
+    if packaged:
+        link.symlink_to(source, target_is_directory=True)
+    else:
+        _link_parts(source, link)
     return link
+
+
+def _link_parts(source: Path, folder: Path) -> None:
+    """Makes a plugin's folder of links to a checkout's parts; FiftyOne wants its entry file itself to lie in it."""
+    (folder / "operators").mkdir(parents=True)
+    for part in PARTS:
+        if part != "operators":
+            (folder / part).symlink_to(source / part)
+    for part in (source / "operators").iterdir():
+        if part.name == "__init__.py":
+            shutil.copyfile(part, folder / "operators" / part.name)
+        elif part.suffix == ".py" or (part / "__init__.py").is_file():
+            (folder / "operators" / part.name).symlink_to(part)
+
+
+def serves_too_much(folder: Path) -> bool:
+    """Whether the folder that FiftyOne loads holds more than the plugin: its whole repository."""
+    return (folder / ".git").exists()
 
 
 def registry_errors() -> list[str]:

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from tqdm import tqdm
-
 
 class Task(Protocol):
     """One stretch of work with a known or unknown length."""
@@ -55,6 +53,8 @@ class SilentProgress:
 
 class _TerminalTask:
     def __init__(self, label: str, total: int | None, unit: str):
+        from tqdm import tqdm
+
         self._bar = tqdm(
             total=total, desc=label, unit=f" {unit}", dynamic_ncols=True, mininterval=0.5, smoothing=0.1
         )
@@ -75,6 +75,8 @@ class TerminalProgress:
         return _TerminalTask(label, total, unit)
 
     def say(self, message: str) -> None:
+        from tqdm import tqdm
+
         tqdm.write(message)
 
 

@@ -84,6 +84,7 @@ TAG_FEW_SLICES = "daebias:few-slices"  # fewer slices than are embedded
 TAG_MISSING_SLICES = "daebias:missing-slices"
 TAG_NO_ROW = "daebias:no-table-row"
 TAG_DUPLICATE = "daebias:duplicate"
+TAG_REGISTERED_TWICE = "daebias:registered-twice"  # a second sample of one source
 TAG_LEAK = "daebias:split-leak"
 TAG_SYNTHETIC = "daebias:synthetic"
 

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from .signatures import read_signature
+
 
 @dataclass(frozen=True)
 class Verb:
@@ -35,6 +37,8 @@ class Verb:
         opens: ``"package.module:function"`` that opens what the command line's first word names, where that may be more
             than a dataset
         tests: whether its result holds verdicts, which are then given over everything that was tested on the dataset
+        holds: what it may write to, alone while it works: "dataset", "training" (the dataset's run folders), or ""
+        looks: value of its parameter "action" with which it writes nothing
     """
 
     command: str
@@ -47,6 +51,8 @@ class Verb:
     on_ticked: bool = False
     opens: str = ""
     tests: bool = False
+    holds: str = "dataset"
+    looks: str = ""
 
     @property
     def name(self) -> str:
@@ -54,8 +60,24 @@ class Verb:
         return self.function.partition(":")[2]
 
     def load(self) -> Callable:
-        """Imports the function; of a verb that tests, one whose result has its final verdicts."""
-        return _settling(self.function) if self.tests else _load(self.function)
+        """Imports the function; it holds the dataset's lease while it works, if the verb writes.
+
+        Of a verb that tests, what it returns has verdicts over everything that was tested on the dataset.
+        """
+        function = _leased(self) if self.holds else _load(self.function)
+        return _settling(function) if self.tests else function
+
+    def describe(self) -> tuple[str, tuple[Parameter, ...]]:
+        """Docstring and parameters of the function, without importing it where its source can be read."""
+        try:
+            doc, found = read_signature(self.function)
+        except LookupError:
+            function = _load(self.function)
+            return inspect.getdoc(function) or "", parameters(function)
+        helps = docstring_arguments(doc)
+        return doc, tuple(
+            Parameter(name, *_kind(hint), default, helps.get(name, "")) for name, (hint, default) in found.items()
+        )
 
     def load_opener(self) -> Callable | None:
         """Imports the function that opens what the command line's first word names, if the verb has its own."""
@@ -68,9 +90,7 @@ def _load(path: str) -> Callable:
 
 
 @cache
-def _settling(path: str) -> Callable:
-    function = _load(path)
-
+def _settling(function: Callable) -> Callable:
     @functools.wraps(function)
     def run(samples, *args, **kwargs):
         from .report.settled import settle_result
@@ -80,16 +100,40 @@ def _settling(path: str) -> Callable:
     return run
 
 
+@cache
+def _leased(verb: Verb) -> Callable:
+    """The verb's function, alone with what it writes: every way to a verb (command, method, App, API) ends here."""
+    function = _load(verb.function)
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        given = signature.bind(*args, **kwargs)
+        given.apply_defaults()
+        if verb.looks and given.arguments.get("action") == verb.looks:
+            return function(*args, **kwargs)
+        from . import store
+
+        # the first argument is the samples, or the dataset's name where the verb makes one
+        samples, part = next(iter(given.arguments.values())), "" if verb.holds == "dataset" else verb.holds
+        with store.lease(samples, verb.command, given.arguments.get("progress"), part=part):
+            return function(*args, **kwargs)
+
+    return call
+
+
 VERBS: tuple[Verb, ...] = (
     Verb("register", "cohort.register:register_cohort", "Register a cohort", method=False, icon="add_photo_alternate"),
     Verb("duplicates", "cohort.duplicates:duplicates", "Find duplicates and leaks", icon="content_copy"),
-    Verb("privacy", "cohort.privacy:privacy", "List identifying content of files", method=False, icon="privacy_tip"),
-    Verb("cache", "cohort.prune:cache", "Slice cache", method=False, icon="inventory_2"),
+    Verb("privacy", "cohort.privacy:privacy", "List identifying content of files", method=False, icon="privacy_tip",
+         holds=""),
+    Verb("cache", "cohort.prune:cache", "Slice cache", method=False, icon="inventory_2", holds=""),
     Verb("phantom", "cohort.phantom.verb:phantom", "Draw a cohort of known bias", method=False, icon="science",
-         in_app=False),
-    Verb("train", "dae.verb:train_dae", "Train the diffusion autoencoder", icon="model_training", delegate=True),
+         in_app=False, holds=""),
+    Verb("train", "dae.verb:train_dae", "Train the diffusion autoencoder", icon="model_training", delegate=True,
+         holds="training"),
     Verb("import-checkpoint", "dae.published:import_checkpoint", "Take over a published checkpoint", method=False,
-         icon="download"),
+         icon="download", holds=""),
     Verb("reconstruction", "dae.reconstruction:reconstruction", "How well does the model reconstruct?",
          icon="compare", delegate=True),
     Verb("embed", "embeddings.compute:compute_dae_embeddings", "Compute DAE embeddings", delegate=True),
@@ -107,13 +151,14 @@ VERBS: tuple[Verb, ...] = (
          delegate=True),
     Verb("name-cluster", "clusters.naming:name_cluster", "Name the lassoed cluster", icon="highlight_alt",
          on_ticked=True),
-    Verb("clusters", "clusters.manage:clusters", "List and edit clusters", icon="workspaces"),
+    Verb("clusters", "clusters.manage:clusters", "List and edit clusters", icon="workspaces", looks="list"),
     Verb("test-clusters", "clusters.tested:test_clusters", "What is it? Test clusters", icon="biotech", tests=True),
     Verb("drift", "clusters.timeline:drift", "Changes over time", icon="timeline", delegate=True, tests=True),
     Verb("reidentify", "clusters.reidentify:reidentify", "Could someone be re-identified?", icon="fingerprint",
          tests=True),
     Verb("similar", "clusters.similar:similar", "Similar cases", icon="image_search"),
-    Verb("train-baseline", "baselines.verb:train_baseline", "Train a baseline", icon="model_training", delegate=True),
+    Verb("train-baseline", "baselines.verb:train_baseline", "Train a baseline", icon="model_training", delegate=True,
+         holds="training"),
     Verb("compare", "baselines.compare:compare", "Compare embeddings", icon="leaderboard", delegate=True),
     Verb("explain", "explain.verb:explain", "Explain a difference", icon="center_focus_strong", delegate=True),
     Verb("counterfactual", "explain.counterfactual:counterfactual", "Decode counterfactuals", icon="compare",
@@ -123,7 +168,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("local-view", "explain.local:local_view", "Probe inside a mask", icon="center_focus_strong", delegate=True),
     Verb("mitigate", "explain.mitigation:mitigate", "Try to help the worst-served group", icon="balance",
          delegate=True),
-    Verb("runs", "runs:runs", "List or delete runs", icon="delete_sweep"),
+    Verb("runs", "runs:runs", "List or delete runs", icon="delete_sweep", looks="list"),
     Verb("audit", "report.audit_verb:audit", "Audit the cohort", icon="fact_check", delegate=True,
          opens="report.audit_verb:open_audit"),
     Verb("report", "report.verb:write_report", "Write the report", icon="summarize"),

@@ -46,7 +46,8 @@ class TagLasso(foo.Operator):
         if not tag:
             raise ValueError("tag is empty; give the tag a name, for example daebias:cluster:shifted")
         ids = list(ctx.selected) if ctx.selected else store.sample_ids(ctx.view)
-        store.tag(ctx.dataset, ids, tag)
+        with store.lease(ctx.dataset, "tag lasso"):
+            store.tag(ctx.dataset, ids, tag)
         ctx.ops.reload_samples()
         ctx.ops.notify(f"Tagged {len(ids):,} samples as {tag}", variant="success")
         return {"tag": tag, "tagged": len(ids)}
@@ -60,10 +61,10 @@ class TagLasso(foo.Operator):
 
 def _target(ctx) -> tuple[int | None, str]:
     """How many samples are meant and how they were chosen; ``None`` and what to do when none are."""
-    total = len(ctx.dataset)
+    total = store.count(ctx.dataset)
     if ctx.selected:
         return len(ctx.selected), "ticked in the grid"
-    n = len(ctx.view)
+    n = store.count(ctx.view)
     if n == 0:
         return None, "the lasso holds no sample of the current view; draw it around some points"
     if n == total:

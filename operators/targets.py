@@ -22,7 +22,7 @@ def add_target(inputs: types.Object, verb: Verb, ctx) -> None:
     if verb.command in WHOLE:
         return
     lasso = store.lasso_of(ctx.view)
-    shown, total = (len(ctx.view) if ctx.has_custom_view else 0), len(ctx.dataset)
+    shown, total = (store.count(ctx.view) if ctx.has_custom_view else 0), store.count(ctx.dataset)
     shows_part = ctx.has_custom_view and verb.command not in _DATASET_FIRST
     default = foo.ViewTarget.CURRENT_VIEW if shows_part else foo.ViewTarget.DATASET
     if verb.on_ticked and ctx.selected:
@@ -53,7 +53,7 @@ def target_of(verb: Verb, ctx):
 
 def target_words(target, dataset) -> str:
     """How much the operator will act on, in words."""
-    n, total = len(target), len(dataset)
+    n, total = store.count(target), store.count(dataset)
     if n == total:
         return f"Acts on all {total:,} samples."
     inside = " in the lasso" if store.lasso_of(target) else ""

@@ -9,7 +9,7 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 from fiftyone.operators.message import GeneratedMessage
 
-from fiftyone_daebias import checks, estimates, schema, verbs
+from fiftyone_daebias import checks, estimates, schema, store, verbs
 from fiftyone_daebias.errors import Cancelled, DaebiasError
 from fiftyone_daebias.plugin import PLUGIN_NAME
 
@@ -86,7 +86,7 @@ class VerbOperator(foo.Operator):
         function = self.verb.load()
         parameters = verbs.parameters(function)
         text = verbs.docstring_summary(function.__doc__ or "")
-        if self.verb.method and (ctx.dataset is None or not len(ctx.dataset)):
+        if self.verb.method and (ctx.dataset is None or not store.count(ctx.dataset)):
             inputs.view("empty", types.Error(label="This dataset is empty", description="Register a cohort first"))
             return types.Property(
                 inputs, invalid=True, error_message="this dataset has no samples; register a cohort first"
@@ -97,7 +97,7 @@ class VerbOperator(foo.Operator):
             target = target_of(self.verb, ctx)
             text += f"\n\n{target_words(target, ctx.dataset)}"
         values, wrong = self._read(ctx, parameters)
-        if target is not None and not len(target):
+        if target is not None and not store.count(target):
             wrong = "there are no samples here; widen the view, or draw the lasso around some points"
         wrong = wrong or checks.check(self.verb, target, values)
         if wrong.endswith(checks.NO_VALUE):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from .. import schema, store
+from .. import atomic, schema, store
 from ..errors import InputError
 from ..progress import Progress
 from . import named
@@ -150,7 +149,7 @@ def _combine(samples, name: str, other: str, new_name: str | None, how: str) -> 
         gone = []
     if not members:
         raise InputError(f"nothing is left of {name!r} without {other!r}; nothing was changed")
-    if len(members) == len(store.dataset_of(samples)):
+    if len(members) == store.count(store.dataset_of(samples)):
         raise InputError(f"{name!r} and {other!r} together are the whole dataset; nothing was changed")
     seen = {first.coloured_by, second.coloured_by} - {named.BLIND}
     coloured = named.BLIND if not seen else seen.pop() if len(seen) == 1 else named.UNKNOWN
@@ -220,12 +219,8 @@ def _export(samples, file: Path) -> str:
         raw = cluster.to_dict()
         raw["members"] = [keys[i] for i in cluster.members if i in keys]
         rows.append(raw)
-    part = file.with_name(file.name + ".part")
-    try:
-        part.write_text(json.dumps({"version": EXPORT_VERSION, "clusters": rows}, indent=1))
-        os.replace(part, file)
-    except OSError as error:
-        raise InputError(f"file {file} cannot be written ({error.strerror}); choose another path") from error
+    text = json.dumps({"version": EXPORT_VERSION, "clusters": rows}, indent=1)
+    atomic.write_text(file, text, error=InputError, prefix="file ", mode=None, folders=False)
     return f"{len(rows)} clusters written to {file}; samples are named by the hash of their content"
 
 
@@ -244,7 +239,7 @@ def _import(samples, file: Path) -> str:
     for cluster in incoming:
         members = [ids[m] for m in cluster.members if m in ids]
         lost += len(cluster.members) - len(members)
-        if not members or len(members) == len(dataset):
+        if not members or len(members) == store.count(dataset):
             empty.append(cluster.name)
             continue
         name = cluster.name

@@ -49,12 +49,12 @@ def name_cluster(
     told = listening(progress)
     dataset = store.dataset_of(samples)
     name = named.check_name(name)
-    if not len(samples):
+    if not store.count(samples):
         raise InputError("the lasso or view holds no samples; draw it around some points")
-    if len(samples) == len(dataset):
+    if store.count(samples) == store.count(dataset):
         raise InputError(
-            f"all {len(dataset):,} samples are selected, so there is no rest to compare with; draw a lasso around "
-            "some of them, or pass a view (--view NAME)"
+            f"all {store.count(dataset):,} samples are selected, so there is no rest to compare with; draw a lasso "
+            "around some of them, or pass a view (--view NAME)"
         )
     if name in named.read_clusters(samples) and not replace:
         raise InputError(f"there is a cluster {name!r} already; choose another name, or replace it")
@@ -70,7 +70,7 @@ def name_cluster(
         raise InputError(f"there is no map {drawn_on!r} any more; maps: {known}")
     subjects = set(store.read_subjects(samples))
     if len(subjects) == 1:
-        told.say(f"all members are of one subject ({len(samples)} samples): it cannot be tested")
+        told.say(f"all members are of one subject ({store.count(samples)} samples): it cannot be tested")
     cluster = named.Cluster(
         name, tuple(store.sample_ids(samples)), "lasso" if lasso else "view", False, color or "", note,
         named.author_here() if author is None else author, drawn_on, lasso.polygon if lasso else (), coloured_by,

@@ -72,7 +72,7 @@ def similar(
     if k < 1:
         raise InputError(f"k must be at least 1; got {k}")
     dataset = store.dataset_of(samples)
-    if not len(samples):
+    if not store.count(samples):
         raise InputError("this view has no samples to look among; widen it")
     if index not in store.similarity_runs(dataset):
         known = ", ".join(store.similarity_runs(dataset)) or "none; run 'daebias embed' first"

@@ -192,7 +192,7 @@ def _opposite_groups(samples, here: set[str], least: int) -> list[Cluster]:
     for field in sorted({store.load_run(dataset, key)[1]["summary"]["field"] for key in runs}):
         tag = schema.TAG_OPPOSITE + field
         members = [i for i in store.sample_ids(store.view_of_tag(dataset, tag)) if i in here]
-        if least <= len(members) <= MOST_MISSED * len(dataset):
+        if least <= len(members) <= MOST_MISSED * store.count(dataset):
             out.append(Cluster(
                 "", tuple(members), f"opposite {field}", True, created=named.now(), coloured_by=field,
                 note=f"the probe puts them on the other side of their own {field}",

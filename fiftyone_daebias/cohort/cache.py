@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import paths
+from .. import atomic, paths
 from ..errors import StoreError
 
 VERSION = 1
@@ -109,7 +109,7 @@ class SliceCache:
         """
         array = np.ascontiguousarray(array)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            atomic.make_folder(self.folder)
             with self._lock():
                 self.refresh()
                 if key in self._entries:

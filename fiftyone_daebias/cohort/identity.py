@@ -1,6 +1,6 @@
 """What looks as if it were about one person; and pseudonyms: a keyed hash whose key stays with the user.
 
-The key lies in ``DAEBIAS_HOME/keys``, readable by its owner only. Without it a
+The key lies in ``DAEBIAS_HOME/keys``, readable by its owner only, or is given by ``DAEBIAS_KEY``. Without it a
 pseudonym cannot be computed from a patient id, so lists of ids cannot be tried.
 """
 
@@ -16,6 +16,7 @@ import unicodedata
 from pathlib import Path
 
 from .. import paths
+from ..atomic import make_folder
 from ..errors import StoreError
 from . import person_words as words
 
@@ -174,20 +175,26 @@ class Pseudonyms:
         self._key = self._read()
 
     def _read(self) -> bytes:
+        if given := os.environ.get("DAEBIAS_KEY"):
+            return _key_of(given, "DAEBIAS_KEY")
         try:
+            make_folder(self.path.parent)
+            _close_to_others(self.path.parent)
             if not self.path.exists():
-                self.path.parent.mkdir(parents=True, exist_ok=True)
                 handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
                 with os.fdopen(handle, "w") as stream:
                     stream.write(secrets.token_hex(32))
-            key = bytes.fromhex(self.path.read_text().strip())
+            if os.name != "nt" and self.path.stat().st_mode & 0o077:
+                raise StoreError(
+                    f"the key of the pseudonyms, {self.path}, can be read by others on this machine, so that "
+                    f"pseudonyms made with it may be undone; if nobody has, close it: chmod 600 {self.path}"
+                )
+            text = self.path.read_text()
         except FileExistsError:
             return self._read()  # another process was first
         except (OSError, ValueError) as error:
             raise StoreError(f"the key of the pseudonyms, {self.path}, cannot be read or written ({error})") from error
-        if len(key) < 16:
-            raise StoreError(f"the key of the pseudonyms, {self.path}, is too short; restore it from a backup")
-        return key
+        return _key_of(text, str(self.path))
 
     def subject(self, patient: str, issuer: str = "") -> str:
         """Pseudonym of a patient id: "sub-" and 12 hexadecimal digits."""
@@ -205,3 +212,30 @@ class Pseudonyms:
 
     def _hash(self, text: str) -> str:
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _key_of(text: str, where: str) -> bytes:
+    try:
+        key = bytes.fromhex(text.strip())
+    except ValueError:
+        raise StoreError(f"the key of the pseudonyms, {where}, is not hexadecimal digits; restore it") from None
+    if len(key) < 16:
+        raise StoreError(f"the key of the pseudonyms, {where}, is too short (32 digits at least); restore it")
+    return key
+
+
+def _close_to_others(folder: Path) -> None:
+    """Takes others' rights to the folder of keys away, which earlier versions left open.
+
+    Raises:
+        StoreError: it is somebody else's folder
+    """
+    if os.name == "nt" or not folder.stat().st_mode & 0o077:
+        return
+    try:
+        folder.chmod(0o700)
+    except OSError as error:
+        raise StoreError(
+            f"the folder of keys, {folder}, is open to others and cannot be closed ({error.strerror}); close it: "
+            f"chmod 700 {folder}, or give the key by DAEBIAS_KEY"
+        ) from error

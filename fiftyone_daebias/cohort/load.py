@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import CohortError, StoreError
+from ..errors import CohortError, StoreError, WriteError
 from . import nifti
 from .cache import SliceCache, file_key
 from .dicom.mosaic import read_mosaic
@@ -120,8 +120,8 @@ def load_item(
             preview, montage = write_previews(slices, previews, key[:24])
     except CohortError as error:
         return Loaded(item.name, error=one_line(str(error)), n_bytes=size)
-    except (StoreError, KeyboardInterrupt):
-        raise
+    except (StoreError, WriteError, KeyboardInterrupt):
+        raise  # nothing is wrong with the file
     except Exception as error:  # a damaged file makes decoders raise nearly anything; it is named and left out
         return Loaded(item.name, error=one_line(f"{type(error).__name__}: {error}")[:220], n_bytes=size)
     is_picture = item.kind == "raster" and len(slices.array) == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CohortError
+from .bounds import check_growth
 from .dicom.padding import filled
 from .identity import looks_identifying
 from .volume import Volume
@@ -54,6 +55,9 @@ def read_nifti(path: Path | str, volume: int = 0, to_grey: bool = False) -> Volu
             raise CohortError(f"{path} has {len(image.shape)} dimensions {image.shape}; 3 or 4 are read")
         if len(image.shape) >= 4 and not 0 <= volume < image.shape[3]:
             raise CohortError(f"{path} has {image.shape[3]} volumes, so there is no volume {volume}")
+        one = np.prod([int(n) for n in image.shape[:3]], dtype=float) * image.get_data_dtype().itemsize
+        if str(path).lower().endswith(".gz"):
+            check_growth(path, int(one))
         notes = []
         if image.get_data_dtype().fields:
             array = _grey(np.asanyarray(image.dataobj), path, to_grey)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from .. import atomic
 from .volume import Slices
 
 #: longer side of a preview, pixels
@@ -32,7 +32,6 @@ def write_previews(slices: Slices, folder: Path, name: str) -> tuple[str, str | 
     Returns:
         paths of the preview and of the montage (``None`` for a single image)
     """
-    folder.mkdir(parents=True, exist_ok=True)
     one, many = folder / f"{name}.png", folder / f"{name}_montage.png"
     low, high = limits(slices)
     n = len(slices.array)
@@ -84,7 +83,5 @@ def _picture(image: np.ndarray, spacing, low: float, high: float, side: int) -> 
 
 
 def _save(pixels: np.ndarray, path: Path) -> None:
-    # written beside and moved, so that a killed writer leaves no half picture under the final name
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    Image.fromarray(pixels).save(part, format="PNG", compress_level=1)
-    os.replace(part, path)
+    with atomic.replacing(path) as part:
+        Image.fromarray(pixels).save(part, format="PNG", compress_level=1)

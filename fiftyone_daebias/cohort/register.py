@@ -15,6 +15,7 @@ from ..errors import CohortError, InputError
 from ..progress import Progress, start
 from ..store import register as records
 from .bids import find_participants, with_sessions
+from .bounds import check_workbook
 from .fields import header_columns
 from .geometry_fields import geometry_columns
 from .identity import Pseudonyms, looks_identifying
@@ -243,6 +244,8 @@ def _table(root: Path, given: Path | None) -> tuple[Table | None, list[str]]:
         notes.append(note)
     elif (reason := not_here(Path(given).expanduser())) and "cannot be opened" not in reason:
         raise CohortError(f"table {given}: {reason}")
+    if str(given).lower().endswith((".xlsx", ".xlsm", ".xltx")):
+        check_workbook(given)
     table, note = with_sessions(read_table(given), root)
     return table, [*notes, note] if note else notes
 

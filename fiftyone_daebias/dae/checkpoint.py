@@ -19,6 +19,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from .. import atomic
 from ..errors import CheckpointError, InputError
 from .config import ModelConfig
 from .hardware import memory_format
@@ -49,13 +50,15 @@ def save_model(
     """
     folder = Path(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        atomic.make_folder(folder)
         parts = [folder / (name + ".part") for name in (WEIGHTS, FACTS)]
         try:
             _save(parts[0], state)
             sha = file_hash(parts[0])
             described = {"format": format, "version": version, "config": config.to_dict(), "sha256": sha, **facts}
             parts[1].write_text(json.dumps(described, indent=2, default=str) + "\n")
+            for part in parts:
+                atomic.to_disk(part)
             # a kill between the two is mended on reading: the part that is left belongs to the new weights
             os.replace(parts[0], folder / WEIGHTS)
             os.replace(parts[1], folder / FACTS)
@@ -164,24 +167,16 @@ def checkpoint_hash(folder: Path | str) -> str:
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
     """Writes safetensors under another name and moves it into place."""
-    part = path.with_name(path.name + ".part")
     try:
-        _save(part, tensors)
-        os.replace(part, path)
-    except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
-        raise CheckpointError(f"could not write {path}: {error}; free disk space or set DAEBIAS_HOME") from error
+        with atomic.replacing(path, error=CheckpointError) as part:
+            _save(part, tensors)
+    except SafetensorError as error:  # its way to say that the disk is full
+        raise CheckpointError(f"{path} cannot be written: {error}; free disk space or set DAEBIAS_HOME") from error
 
 
 def write_json(path: Path, value: dict) -> None:
     """Writes JSON under another name and moves it into place."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(json.dumps(value, indent=2, default=str) + "\n")
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise CheckpointError(f"could not write {path}: {error}; free disk space or set DAEBIAS_HOME") from error
+    atomic.write_text(path, json.dumps(value, indent=2, default=str) + "\n", error=CheckpointError)
 
 
 def _save(path: Path, tensors: dict[str, torch.Tensor]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+
+from .. import atomic
 
 #: images in a grid, and the side of one in pixels
 SHOWN, SIDE, GAP = 8, 128, 4
@@ -35,7 +36,5 @@ def save_grid(path: Path, images: Tensor, reconstructions: Tensor, title: str) -
             pixels = (picture.clip(0, 1) * 255).round().astype(np.uint8)
             tile = Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.NEAREST)
             canvas.paste(tile, (left + k * (SIDE + GAP), y))
-    path.parent.mkdir(exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    canvas.save(part, format="PNG")
-    os.replace(part, path)
+    with atomic.replacing(path) as part:
+        canvas.save(part, format="PNG")

@@ -26,6 +26,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from .. import atomic
 from ..errors import CheckpointError
 from .checkpoint import FACTS, write_json, write_tensors
 
@@ -51,7 +52,7 @@ class RunFolder:
             CheckpointError: another process trains here, or the folder cannot be written
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            atomic.make_folder(self.path)
             lock = open(self.path / "run.lock", "w")  # noqa: SIM115  closed below
         except OSError as error:
             raise CheckpointError(
@@ -146,7 +147,7 @@ class RunFolder:
             lines = path.read_text().splitlines()
             kept = [line for line in lines if _images(line) <= images]
             if len(kept) < len(lines):
-                path.write_text("".join(line + "\n" for line in kept))
+                atomic.write_text(path, "".join(line + "\n" for line in kept), error=CheckpointError)
 
     def log(self, metrics: dict) -> None:
         """Appends one line of metrics; what is not finite becomes null.

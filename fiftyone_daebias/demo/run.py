@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import schema, store
-from ..cohort.register import RegistrationReport, register_cohort
+from .. import schema, store, verbs
+from ..cohort.register import RegistrationReport
 from ..dae.verb import settings
 from ..plugin import link_plugin
 from ..probes.result import ProbeTable
 from ..probes.stored import stored_probes
 from ..progress import Progress, listening
-from ..report.audit_verb import audit
 from ..report.settled import settle_result
 
 COHORT = Path(__file__).parent / "cxr_nih64"
@@ -60,11 +59,11 @@ def run_demo(name: str = "daebias-demo", preset: str = "cpu-lite", progress: Pro
     """
     settings(preset)
     listening(progress).say(f"registering {COHORT.name} as dataset {name!r}")
-    registration = register_cohort(
+    registration = verbs.by_command("register").load()(
         name, COHORT / "images", COHORT / "metadata.csv", subject="subject_id", progress=progress
     )
     samples = store.load_samples(name)
     link_plugin()
-    audited = audit(samples, config=CONFIG, preset=preset, progress=progress)
+    audited = verbs.by_command("audit").load()(samples, config=CONFIG, preset=preset, progress=progress)
     tags = {t: n for t, n in store.count_tags(samples).items() if t.startswith(schema.TAG_PREFIX)}
     return DemoResult(name, registration, settle_result(samples, stored_probes(samples)), tags, audited.report)

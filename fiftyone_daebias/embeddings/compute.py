@@ -109,8 +109,8 @@ def compute_dae_embeddings(
     """
     store.ensure_samples(samples)
     kind = embedding_model(model)
-    if len(samples) < 8:
-        raise InputError(f"a map needs at least 8 samples; got {len(samples)}; add samples or use a wider view")
+    if store.count(samples) < 8:
+        raise InputError(f"a map needs at least 8 samples; got {store.count(samples)}; add samples or use a wider view")
     if pool not in ("concat", "mean"):
         raise InputError(f"pool must be 'concat' or 'mean'; got {pool!r}")
     if perplexity < 2 or batch_size < 1:

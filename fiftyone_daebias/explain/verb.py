@@ -238,7 +238,7 @@ def _at_most(groups: Groups, most: int, seed: int) -> tuple[Groups, list[str]]:
 
 def _geometries(view) -> list[dict | None]:
     if not store.has_field(view, schema.GEOMETRY_FIELD):
-        return [None] * len(view)
+        return [None] * store.count(view)
     return store.read_field(view, schema.GEOMETRY_FIELD)
 
 

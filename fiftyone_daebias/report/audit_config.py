@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from .. import verbs
+from .. import atomic, verbs
 from ..errors import InputError
 from .audit_steps import LINE, StepKind, step_kind
 
@@ -167,10 +167,7 @@ class AuditConfig:
             InputError: the file cannot be written
         """
         path = Path(path).expanduser()
-        try:
-            path.write_text(self.to_yaml(), encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"write_config: {path}: {error.strerror or error}") from error
+        atomic.write_text(path, self.to_yaml(), error=InputError, prefix="write_config: ", mode=None, folders=False)
         return path
 
 

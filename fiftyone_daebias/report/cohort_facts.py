@@ -97,8 +97,8 @@ def cohort_facts(samples, k: int = 5) -> CohortFacts:
     fields = tuple(_field(name, kind, table[name], subjects, len(counts), k) for name, kind in kinds.items())
     return CohortFacts(
         store.dataset_of(samples).name, len(ids), len(counts), store.subject_field(samples) is not None,
-        (int(np.median(per)), int(per[-1])), len(samples) - len(ids), splits, fields, _dates(table, kinds, subjects, k),
-        _geometry(samples), k,
+        (int(np.median(per)), int(per[-1])), store.count(samples) - len(ids), splits, fields,
+        _dates(table, kinds, subjects, k), _geometry(samples), k,
     )
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from .. import paths
+from .. import atomic, paths
 
 #: told apart by colour-blind eyes, on white and on dark grounds (Okabe & Ito 2008)
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
@@ -28,12 +27,9 @@ def save_figure(
     Returns:
         ``{"name", "title", "caption", "png", "plotly"}``; "png" is relative to :func:`paths.figures_dir`
     """
-    folder = paths.figures_dir(dataset_name)
-    folder.mkdir(parents=True, exist_ok=True)
     file = f"{paths.safe_name(name)}.png"
-    part = folder / f".{file}.part.png"
-    figure.savefig(part, dpi=DPI, bbox_inches="tight", facecolor="white")
-    os.replace(part, folder / file)
+    with atomic.replacing(paths.figures_dir(dataset_name) / file) as part:
+        figure.savefig(part, format="png", dpi=DPI, bbox_inches="tight", facecolor="white")
     return {"name": name, "title": title, "caption": caption, "png": file, "plotly": plotly}
 
 

@@ -91,5 +91,5 @@ def findings_stamp(samples) -> str:
     ours = {t: n for t, n in store.count_tags(dataset).items() if t.startswith(schema.TAG_PREFIX)}
     # the record of an audit repeats what is found; it adds nothing to it
     times = {k: t for k, t in store.run_times(dataset).items() if k != schema.AUDIT_RUN}
-    facts = [len(dataset), sorted(times.items()), sorted(ours.items())]
+    facts = [store.count(dataset), sorted(times.items()), sorted(ours.items())]
     return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:16]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .. import paths, schema, store
+from .. import atomic, paths, schema, store
 from ..errors import InputError
 from ..progress import Progress, start
 from .croissant import croissant
@@ -124,7 +123,7 @@ def write_report(
         if "croissant" in chosen:
             texts["croissant"] = path.with_suffix(".croissant.json"), _json(croissant(facts, about))
         for target, text in texts.values():
-            _write(target, text)
+            atomic.write_text(target, text, error=InputError, prefix="out: ")
         task.advance(note=path.name)
     size = len(texts["html"][1].encode()) if "html" in texts else 0
     return ReportResult(
@@ -190,15 +189,3 @@ def _pictures(samples, facts: ReportFacts) -> tuple[dict[str, str], int]:
 
 def _json(value: dict) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    try:
-        if path.parent.name and not path.parent.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8", errors="replace")
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise InputError(f"out: {path} cannot be written: {error.strerror or error}") from error

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 
-from .. import paths
-from ..errors import StoreError
+from .. import atomic, paths
 
 
 class Kept:
@@ -67,14 +65,7 @@ class Kept:
         return self.folder / f"{self._stem()}-{_hash(piece)[:24]}.{suffix}"
 
     def _write(self, path: Path, data: bytes) -> None:
-        part = path.with_name(path.name + ".part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(data)
-            os.replace(part, path)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise StoreError(f"could not write {path}: {error}; free disk space or set DAEBIAS_HOME") from error
+        atomic.write_bytes(path, data)
 
 
 def _hash(value: dict) -> str:

@@ -15,13 +15,13 @@ a byte is decompressed, and no more is decompressed than the directory says.
 from __future__ import annotations
 
 import hashlib
-import os
 import stat
 import struct
 import zipfile
 import zlib
 from pathlib import Path
 
+from .. import atomic
 from ..errors import BundleError, InputError
 
 MANIFEST, SAMPLES, MAPS, VECTORS, AUDIT = (
@@ -48,8 +48,8 @@ def write_archive(path: Path, members: dict[str, bytes]) -> int:
         raise InputError(f"out: a bundle is a zip file; got {path.name!r}; give a name that ends in .zip")
     if path.exists() and not is_bundle(path):
         raise InputError(f"out: {path} exists and is not a bundle; choose another name")
-    part = path.with_name(path.name + ".part")
-    try:
+    # a bundle is made to be handed on: its rights are those of the user's other files
+    with atomic.replacing(path, error=InputError, prefix="out: ", mode=None, folders=False) as part:
         with zipfile.ZipFile(part, "w") as archive:
             for name in [n for n in LARGEST if n in members]:
                 info = zipfile.ZipInfo(name, _TIME)
@@ -57,10 +57,6 @@ def write_archive(path: Path, members: dict[str, bytes]) -> int:
                 packed = name.endswith(".json")
                 info.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
                 archive.writestr(info, members[name])
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise InputError(f"out: {path} cannot be written ({error.strerror}); choose another place") from error
     return path.stat().st_size
 
 

@@ -3,6 +3,7 @@
 ``samples`` always means a ``fo.Dataset`` or a ``fo.DatasetView``.
 """
 
+from . import connection
 from .clusters import (
     Lasso,
     content_keys,
@@ -15,8 +16,10 @@ from .clusters import (
     write_classifications,
 )
 from .fields import (
+    check_types,
     clear_field,
     count_tags,
+    declare_fields,
     tag,
     untag,
     write_boxes,
@@ -28,6 +31,7 @@ from .fields import (
     write_values,
     write_vectors,
 )
+from .leases import check_lease, lease
 from .maps import load_map, map_runs, save_map, save_similarity
 from .owned import (
     RunFacts,
@@ -43,6 +47,7 @@ from .owned import (
 )
 from .runs import delete_run, is_outdated, list_runs, load_run, run_times, save_run, versions
 from .samples import (
+    count,
     count_values,
     dataset_of,
     datasets_with,
@@ -78,10 +83,12 @@ from .views import (
     write_reviews,
 )
 
+connection.be_impatient()
+
 __all__ = [
-    "Lasso", "clear_field", "content_keys", "count_tags", "count_values", "dataset_of", "datasets_with",
-    "delete_run", "delete_view", "ensure_samples", "has_field", "is_outdated",
-    "lasso_of", "list_runs", "load_map", "load_run",
+    "Lasso", "check_lease", "check_types", "clear_field", "connection", "content_keys", "count", "count_tags",
+    "count_values", "dataset_of", "datasets_with", "declare_fields", "delete_run", "delete_view", "ensure_samples",
+    "has_field", "is_outdated", "lasso_of", "lease", "list_runs", "load_map", "load_run",
     "load_samples", "map_runs", "metadata_fields", "read_field", "read_info", "read_labels", "read_subjects",
     "read_table", "read_vectors", "real", "run_times", "sample_ids", "samples_since", "save_map", "save_run",
     "save_similarity",

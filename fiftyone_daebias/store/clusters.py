@@ -10,6 +10,7 @@ from pathlib import Path
 import fiftyone as fo
 
 from .. import schema
+from .fields import declare_fields
 from .samples import dataset_of, real
 
 
@@ -60,8 +61,7 @@ def _polygons(value, field: str = ""):
 def write_classifications(samples, field: str, labels: Mapping[str, list[str]]) -> None:
     """Sets ``fo.Classifications`` of these class names on samples; an empty list clears them."""
     dataset = dataset_of(samples)
-    if not dataset.has_field(field):
-        dataset.add_sample_field(field, fo.EmbeddedDocumentField, embedded_doc_type=fo.Classifications)
+    declare_fields(dataset, {field: fo.Classifications})
     here = {str(i) for i in dataset.values("id")}
     values = {
         i: fo.Classifications(classifications=[fo.Classification(label=n) for n in names]) if names else None

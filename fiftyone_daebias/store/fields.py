@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import fiftyone as fo
+import fiftyone.core.odm as odm
 import numpy as np
 
 from ..errors import InputError
-from .samples import dataset_of
+from .leases import check_lease
+from .samples import count, dataset_of
 
 _TYPES = {
     "string": fo.StringField,
@@ -20,6 +22,60 @@ _TYPES = {
     "dict": fo.DictField,
     "vector": fo.VectorField,
 }
+
+
+def declare_fields(samples, kinds: Mapping[str, str | type[fo.Label]]) -> None:
+    """Declares those of the fields that the dataset lacks, all in one write of its schema.
+
+    FiftyOne keeps the schema as one list and writes it whole: a field that another process declared since this one
+    last looked would be lost, so the dataset is read again first. One write a field would take time that grows with
+    the square of their number.
+
+    Args:
+        samples: a dataset or view
+        kinds: ``{field: kind}`` as in :func:`write_values`, or a class of labels
+
+    Raises:
+        InputError: a field exists with another type
+    """
+    dataset = dataset_of(samples)
+    if all(dataset.has_field(field) for field in kinds):
+        check_types(dataset, kinds)
+        return
+    check_lease()
+    dataset.reload()
+    check_types(dataset, kinds)
+    fresh = {field: _field(field, kind) for field, kind in kinds.items() if not dataset.has_field(field)}
+    if fresh:
+        dataset._merge_sample_field_schema(fresh)
+
+
+def check_types(samples, kinds: Mapping[str, str | type[fo.Label]]) -> None:
+    """Refuses kinds that differ from those of fields that exist.
+
+    Raises:
+        InputError: a field exists with another type
+    """
+    for field, kind in kinds.items():
+        existing = dataset_of(samples).get_field(field)
+        if existing is None:
+            continue
+        if isinstance(kind, str):
+            fits, expected = isinstance(existing, _TYPES[kind]), _TYPES[kind].__name__
+        else:
+            held = getattr(existing, "document_type", None)
+            fits, expected = held is not None and issubclass(held, kind), kind.__name__
+        if not fits:
+            raise InputError(
+                f"field {field!r} already exists as {type(existing).__name__}, not {expected}; rename or delete it, or "
+                "choose another field name"
+            )
+
+
+def _field(name: str, kind: str | type[fo.Label]) -> fo.Field:
+    if isinstance(kind, str):
+        return odm.create_field(name, _TYPES[kind])
+    return odm.create_field(name, fo.EmbeddedDocumentField, embedded_doc_type=kind)
 
 
 def write_values(samples, field: str, values: Mapping[str, object], kind: str | None = None) -> None:
@@ -34,18 +90,10 @@ def write_values(samples, field: str, values: Mapping[str, object], kind: str | 
     Raises:
         InputError: the field exists with another type
     """
-    dataset = dataset_of(samples)
     if kind is not None:
-        existing = dataset.get_field(field)
-        if existing is None:
-            dataset.add_sample_field(field, _TYPES[kind])
-        elif not isinstance(existing, _TYPES[kind]):
-            raise InputError(
-                f"field {field!r} already exists as {type(existing).__name__}, not {_TYPES[kind].__name__}; "
-                "rename or delete it, or choose another field name"
-            )
+        declare_fields(samples, {field: kind})
     if values:
-        dataset.set_values(field, dict(values), key_field="id")
+        dataset_of(samples).set_values(field, dict(values), key_field="id")
 
 
 def write_vectors(samples, field: str, ids: list[str], vectors: np.ndarray) -> None:
@@ -80,7 +128,7 @@ def untag(samples, name: str, ids: Iterable[str] | None = None) -> None:
     """Removes a tag from ``ids``, or from all of ``samples``."""
     target = samples if ids is None else dataset_of(samples).select(list(ids))
     target = target.match_tags(name)
-    if len(target):
+    if count(target):
         target.untag_samples(name)
 
 

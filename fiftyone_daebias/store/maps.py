@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError, StoreError
-from .samples import dataset_of
+from .samples import count, dataset_of
 
 
 def save_map(samples, key: str, ids: list[str], points: np.ndarray, points_field: str) -> None:
@@ -72,5 +72,6 @@ def save_similarity(samples, key: str, field: str) -> None:
         dataset.delete_brain_run(key)
     has = dataset.exists(field)
     fob.compute_similarity(
-        dataset if len(has) == len(dataset) else has, embeddings=field, brain_key=key, backend="sklearn", progress=False
+        dataset if count(has) == count(dataset) else has, embeddings=field, brain_key=key, backend="sklearn",
+        progress=False,
     )

@@ -8,7 +8,7 @@ import fiftyone as fo
 
 from .. import schema
 from .runs import list_runs
-from .samples import dataset_of
+from .samples import count, dataset_of
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ def samples_stamp(samples) -> str:
     """Changes whenever a sample or a field of the whole dataset is added, changed or removed; read from an index."""
     dataset = dataset_of(samples)
     newest = dataset._sample_collection.find_one({}, {"last_modified_at": 1}, sort=[("last_modified_at", -1)])
-    count = dataset._sample_collection.estimated_document_count()
+    n = count(dataset)
     fields = ",".join(dataset.get_field_schema())
-    return f"{dataset._doc.id} {count} {newest and newest.get('last_modified_at')} {hash(fields)}"
+    return f"{dataset._doc.id} {n} {newest and newest.get('last_modified_at')} {hash(fields)}"
 
 
 def dataset_origin(name: str) -> str:
@@ -56,7 +56,7 @@ def dataset_origin(name: str) -> str:
     dataset = fo.load_dataset(name)
     if dataset.has_field(schema.SOURCE_FIELD):
         return "registered"
-    return "foreign" if len(dataset) else "empty"
+    return "foreign" if count(dataset) else "empty"
 
 
 def delete_brain_run(samples, key: str) -> None:
@@ -87,7 +87,7 @@ def delete_workspace(samples, name: str) -> None:
 
 def count_tag(samples, name: str) -> int:
     """Samples of the whole dataset with a tag."""
-    return len(dataset_of(samples).match_tags(name))
+    return count(dataset_of(samples).match_tags(name))
 
 
 def all_fields(samples) -> list[str]:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 
 import fiftyone as fo
+from bson import ObjectId
 from fiftyone.core.odm.dataset import ActiveFields
+from pymongo import UpdateOne
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from .. import schema
-from ..errors import InputError
+from ..errors import InputError, StoreError
 from ..progress import Progress, start
-from .fields import _TYPES
-from .samples import write_info
+from .connection import is_away
+from .fields import check_types, declare_fields, tag
+from .samples import count, mend_estimate, write_info
+
+#: samples written at a time
+BATCH = 1000
+#: MongoDB's code for a key that is there already
+_DUPLICATE_KEY = 11000
 
 
 @dataclass(frozen=True)
@@ -61,40 +71,36 @@ def write_records(
         InputError: the dataset exists and was not registered by this package, or a field has another type there
     """
     exists = fo.dataset_exists(name)
-    dataset = fo.load_dataset(name) if exists else None
-    if dataset is not None:
-        if schema.SOURCE_FIELD not in dataset.get_field_schema() and len(dataset):
+    if exists:
+        dataset = fo.load_dataset(name, reload=True)
+        mend_estimate(dataset)
+        if schema.SOURCE_FIELD not in dataset.get_field_schema() and count(dataset):
             raise InputError(f"dataset {name!r} exists and was not registered by this package; choose another name")
-        _check_types(dataset, kinds)
+        check_types(dataset, kinds)
     else:
         dataset = fo.Dataset(name, persistent=True)
-        # The App prints every label on every thumbnail unless told otherwise, and probes add one a field.
-        dataset.app_config.active_fields = ActiveFields(paths=["tags"])
-        dataset.save()
     try:
-        _declare(dataset, kinds)
-        known = {}
-        if len(dataset):
-            ids, sources = dataset.values(["id", schema.SOURCE_FIELD])
-            known = {s: str(i) for i, s in zip(ids, sources, strict=True)}
+        _set_up(dataset, kinds)
+        ids, sources = dataset.values(["id", schema.SOURCE_FIELD])
+        known = {s: str(i) for i, s in zip(ids, sources, strict=True) if s is not None}
         fresh = [r for r in rows if r.source not in known]
         with start(progress, "writing samples", len(rows), "samples") as task:
-            for k in range(0, len(fresh), 1000):
-                part = fresh[k : k + 1000]
+            for k in range(0, len(fresh), BATCH):
+                part = fresh[k : k + BATCH]
                 dataset.add_samples([_sample(r) for r in part], progress=False)
                 task.advance(len(part))
-            updated = _update(dataset, [(known[r.source], r) for r in rows if r.source in known], kinds)
+            updated = _update(dataset, [(known[r.source], r) for r in rows if r.source in known])
             task.advance(len(rows) - len(fresh))
         if any(r.montage for r in rows) and schema.MONTAGE_FIELD not in dataset.app_config.media_fields:
             dataset.app_config.media_fields = ["filepath", schema.MONTAGE_FIELD]
             dataset.app_config.media_fallback = True  # single images have no montage
             dataset.save()
         write_info(dataset, subject_field=schema.SUBJECT_FIELD, **facts)
-    except BaseException:
-        if not exists:
+    except BaseException as error:
+        if not exists and not is_away(error):  # what a database that is away has got is gone on from by the next call
             dataset.delete()
         raise
-    return len(fresh), updated, len(dataset)
+    return len(fresh), updated, count(dataset)
 
 
 def known_splits(name: str) -> dict[str, str]:
@@ -111,27 +117,49 @@ def known_splits(name: str) -> dict[str, str]:
     return out
 
 
-def _declare(dataset, kinds: dict[str, str]) -> None:
+def _set_up(dataset, kinds: dict[str, str]) -> None:
+    """Brings a new dataset, or one whose registration was cut off anywhere, to where samples can be written."""
     ours = {
         schema.SUBJECT_FIELD: "string", schema.SPLIT_FIELD: "string", schema.SOURCE_FIELD: "string",
         schema.CACHE_FIELD: "string", schema.MONTAGE_FIELD: "string", schema.GEOMETRY_FIELD: "dict",
         schema.LINKED_FIELD: "string",
     }
-    for field, kind in {**ours, **kinds}.items():
-        if not dataset.has_field(field):
-            dataset.add_sample_field(field, _TYPES[kind])
-        if kind == "date" and not dataset.has_field(field + "_years"):
-            dataset.add_sample_field(field + "_years", fo.FloatField)
+    years = {f + schema.YEARS_SUFFIX: "float" for f, kind in kinds.items() if kind in ("date", "datetime")}
+    declare_fields(dataset, {**ours, **kinds, **years})
+    if not dataset.persistent:
+        dataset.persistent = True
+    if dataset.app_config.active_fields is None:
+        # The App prints every label on every thumbnail unless told otherwise, and probes add one a field.
+        dataset.app_config.active_fields = ActiveFields(paths=["tags"])
+        dataset.save()
+    _one_sample_a_source(dataset)
 
 
-def _check_types(dataset, kinds: dict[str, str]) -> None:
-    for field, kind in kinds.items():
-        existing = dataset.get_field(field)
-        if existing is not None and not isinstance(existing, _TYPES[kind]):
-            raise InputError(
-                f"field {field!r} is {type(existing).__name__} in dataset {dataset.name!r} but {kind} in the new "
-                "table; register under another name, or rename the column"
-            )
+def _one_sample_a_source(dataset) -> None:
+    """Lets the database itself refuse a second sample of a source; samples without a source are not concerned.
+
+    Raises:
+        StoreError: there are such samples already
+    """
+    try:
+        dataset.create_index(
+            schema.SOURCE_FIELD, unique=True, partialFilterExpression={schema.SOURCE_FIELD: {"$type": "string"}}
+        )
+    except (DuplicateKeyError, OperationFailure) as error:
+        if error.code != _DUPLICATE_KEY:
+            raise
+        seen: set[str] = set()
+        doubles = []
+        for i, source in zip(*dataset.sort_by("id").values(["id", schema.SOURCE_FIELD]), strict=True):
+            if source is not None and source in seen:
+                doubles.append(str(i))
+            seen.add(source)
+        tag(dataset, doubles, schema.TAG_REGISTERED_TWICE)
+        raise StoreError(
+            f"dataset {dataset.name!r} has {len(doubles)} samples of sources that are in it already, from a "
+            f"registration after a crash of the database; they are tagged {schema.TAG_REGISTERED_TWICE!r}: delete them "
+            "in the App, then register again"
+        ) from error
 
 
 def _values(record: Record) -> dict:
@@ -148,7 +176,7 @@ def _values(record: Record) -> dict:
         out[field] = value
         if hasattr(value, "toordinal"):
             # The App cannot colour by dates, so a date is there as a number of years too.
-            out[field + "_years"] = value.year + (value.timetuple().tm_yday - 1) / 365.25
+            out[field + schema.YEARS_SUFFIX] = value.year + (value.timetuple().tm_yday - 1) / 365.25
     return out
 
 
@@ -156,22 +184,41 @@ def _sample(record: Record) -> fo.Sample:
     return fo.Sample(filepath=record.filepath or record.source, tags=list(record.tags), **_values(record))
 
 
-def _update(dataset, pairs: list[tuple[str, Record]], kinds: dict[str, str]) -> int:
+def _update(dataset, pairs: list[tuple[str, Record]]) -> int:
     """Writes only what differs; a sample keeps the split it once got, so that nothing leaks."""
-    if not pairs:
-        return 0
-    fields = ["filepath", *(f for f in _values(pairs[0][1]) if f != schema.SPLIT_FIELD)]
-    now = dataset.select([i for i, _ in pairs], ordered=True).values(fields)
-    changed: set[str] = set()
-    for field, values in zip(fields, now, strict=True):
-        new = {}
-        for (sample_id, record), old in zip(pairs, values, strict=True):
-            value = (record.filepath or record.source) if field == "filepath" else _values(record).get(field)
-            if field == schema.LINKED_FIELD and value is None:
-                continue  # what the verb duplicates linked stays so
-            if value != old and not (isinstance(old, float) and value is not None and abs(value - old) < 1e-9):
-                new[sample_id] = value
-        if new:
-            dataset.set_values(field, new, key_field="id")
-            changed |= set(new)
-    return len(changed)
+    declared = dataset.get_field_schema()
+    changed = 0
+    # whole documents are read and written, not one field after the other: a table may have thousands of columns
+    for k in range(0, len(pairs), 500):
+        part = {ObjectId(i): {"filepath": r.filepath or r.source, **_values(r)} for i, r in pairs[k : k + 500]}
+        stamp = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+        writes, ids = [], []
+        for old in dataset._sample_collection.find({"_id": {"$in": list(part)}}):
+            new = {}
+            for field, value in part[old["_id"]].items():
+                key = declared[field].db_field or field
+                plain = declared[field].to_mongo(value)
+                if field == schema.LINKED_FIELD and value is None:
+                    continue  # what the verb duplicates linked stays so
+                if field != schema.SPLIT_FIELD and _differs(plain, old.get(key)):
+                    new[key] = plain
+            if new:
+                writes.append(UpdateOne({"_id": old["_id"]}, {"$set": {**new, "last_modified_at": stamp}}))
+                ids.append(str(old["_id"]))
+        if writes:
+            dataset._bulk_write(writes, ids=ids)
+            changed += len(writes)
+    return changed
+
+
+def _differs(value, old) -> bool:
+    if isinstance(value, datetime.datetime) and isinstance(old, datetime.datetime):
+        return _utc(value) != _utc(old)
+    return value != old and not (isinstance(old, float) and value is not None and abs(value - old) < 1e-9)
+
+
+def _utc(time: datetime.datetime) -> datetime.datetime:
+    """Without zone and to the millisecond, as the database keeps it."""
+    if time.tzinfo is not None:
+        time = time.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)

@@ -7,14 +7,20 @@ arrays again.
 
 from __future__ import annotations
 
+import copy
 import datetime
 import platform
 from importlib import metadata
 
+import fiftyone as fo
 import numpy as np
+from bson import DBRef, json_util
+from fiftyone.core.odm.runs import RunDocument
+from fiftyone.core.runs import RunResults
 
 from .. import schema
 from ..errors import StoreError
+from .leases import check_lease
 from .samples import dataset_of
 
 _ARRAY = "__array__"
@@ -48,17 +54,40 @@ def save_run(samples, key: str, config: dict, results: dict | None = None) -> No
         "versions": versions(),
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
+    check_lease()
     run_config = dataset.init_run()
     for name, value in {**facts, **_plain(config)}.items():
         setattr(run_config, name, value)
-    if dataset.has_run(key):
-        dataset.delete_run(key)
-    dataset.register_run(key, run_config)
+    run_config.build().validate_run(dataset, key)
+    document = RunDocument(
+        dataset_id=dataset._doc.id, key=key, version=fo.__version__, timestamp=datetime.datetime.utcnow(),
+        config=copy.deepcopy(run_config.serialize()),
+    )
+    packed = None
     if results is not None:
-        run_results = dataset.init_run_results(key)
+        packed = RunResults(dataset, run_config, key)
         for name, value in _pack(results).items():
-            setattr(run_results, name, value)
-        dataset.save_run_results(key, run_results, overwrite=True)
+            setattr(packed, name, value)
+        document.results.put(json_util.dumps(packed.serialize()).encode(), content_type="application/json")
+    document.save(upsert=True)
+    # The new run is whole; one write lets the dataset name it instead of the one before, which goes only then.
+    runs = dataset._doc.runs
+    before = runs[key] if key in runs else None
+    runs[key] = document
+    dataset.save()
+    dataset._run_cache.pop(key, None)
+    if packed is not None:
+        dataset._run_cache[key] = packed
+    _discard(before)
+
+
+def _discard(document) -> None:
+    """Deletes a run that no dataset names any more, with its results."""
+    if document is None or isinstance(document, DBRef):  # already gone
+        return
+    if document.results:
+        document.results.delete()
+    document.delete()
 
 
 def load_run(samples, key: str) -> tuple[dict, dict]:
@@ -68,6 +97,8 @@ def load_run(samples, key: str) -> tuple[dict, dict]:
         StoreError: there is no such run, or a newer version of this package wrote it
     """
     dataset = dataset_of(samples)
+    if not dataset.has_run(key):
+        dataset.reload()
     if not dataset.has_run(key):
         known = ", ".join(dataset.list_runs()) or "none"
         raise StoreError(f"dataset {dataset.name!r} has no run {key!r}; runs: {known}")
@@ -107,8 +138,14 @@ def run_times(samples) -> dict[str, str]:
 def delete_run(samples, key: str) -> None:
     """Deletes a run if it exists."""
     dataset = dataset_of(samples)
-    if dataset.has_run(key):
-        dataset.delete_run(key)
+    check_lease()
+    runs = dataset._doc.runs
+    if key in runs:
+        before = runs[key]
+        del runs[key]
+        dataset.save()
+        dataset._run_cache.pop(key, None)
+        _discard(before)
 
 
 def _plain(value):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import fiftyone as fo
 import fiftyone.core.media as fom
 import numpy as np
 import pandas as pd
+from pymongo.errors import OperationFailure
 
 from .. import schema
 from ..errors import InputError
@@ -59,7 +62,7 @@ def ensure_samples(samples) -> None:
     """
     if not isinstance(samples, fo.core.collections.SampleCollection):
         raise InputError(f"samples must be a FiftyOne dataset or view; got {type(samples).__name__}")
-    if not len(real(samples)):
+    if not count(real(samples)):
         what = "dataset" if isinstance(samples, fo.Dataset) else "this view of dataset"
         what = f"{what} {dataset_of(samples).name!r}"
         raise InputError(f"{what} has no samples; register images first or widen the view")
@@ -68,6 +71,30 @@ def ensure_samples(samples) -> None:
             f"dataset {samples._dataset.name!r} holds {samples.media_type!r} media; this package audits images and "
             "volumes registered with register_cohort (grouped or video datasets: pass a view of one image slice)"
         )
+
+
+def count(samples) -> int:
+    """How many samples there are.
+
+    FiftyOne's ``len()`` and ``count()`` of a whole dataset are MongoDB's estimate, which is 0 or anything after a
+    crash of the server; this one counts the index.
+    """
+    if samples._is_full_collection():
+        return dataset_of(samples)._sample_collection.count_documents({}, hint="_id_")
+    return samples.count()
+
+
+def mend_estimate(dataset: fo.Dataset) -> bool:
+    """Corrects MongoDB's estimate of the number of samples if it is wrong, as it is after a crash of the server.
+
+    The App and FiftyOne itself go by the estimate. Returns whether it was wrong.
+    """
+    collection = dataset._sample_collection
+    if collection.estimated_document_count() == collection.count_documents({}, hint="_id_"):
+        return False
+    with contextlib.suppress(OperationFailure):  # a user of the database who may not
+        collection.database.command("validate", collection.name)
+    return True
 
 
 def real(samples):

@@ -8,7 +8,7 @@ import fiftyone as fo
 import fiftyone.core.utils as fou
 
 from .. import schema
-from .samples import dataset_of, real
+from .samples import count, dataset_of, real
 
 
 def slug_of(name: str) -> str:
@@ -63,7 +63,7 @@ def stored_content(samples) -> list[str | None]:
     """Key of each sample's content as it was registered; ``None`` where it was not registered by this package."""
     samples = real(samples)
     if not dataset_of(samples).has_field(schema.CACHE_FIELD):
-        return [None] * len(samples)
+        return [None] * count(samples)
     return samples.values(schema.CACHE_FIELD)
 
 

@@ -54,12 +54,13 @@ def read_state(dataset) -> AuditState:
     """The audit of a dataset; read again only when its runs, tags or maps changed."""
     maps, vectors = tuple(store.map_runs(dataset)), store.vector_fields(dataset)
     trained = trained_checkpoint(dataset) is not None
-    stamp = f"{dataset.name} {findings_stamp(dataset)} {len(dataset)} {','.join(maps)} {','.join(vectors)} {trained}"
+    n = store.count(dataset)
+    stamp = f"{dataset.name} {findings_stamp(dataset)} {n} {','.join(maps)} {','.join(vectors)} {trained}"
     if stamp not in _read:
         while len(_read) > 4:
             _read.pop(next(iter(_read)))
         _read[stamp] = AuditState(
-            stamp, collect_findings(dataset), tuple(runs.stored_runs(dataset)), len(dataset),
+            stamp, collect_findings(dataset), tuple(runs.stored_runs(dataset)), n,
             trained, bool(vectors), maps,
         )
     return _read[stamp]

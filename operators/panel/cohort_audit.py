@@ -5,7 +5,7 @@ from __future__ import annotations
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from fiftyone_daebias import schema
+from fiftyone_daebias import schema, store
 from fiftyone_daebias.report.findings import Finding
 from fiftyone_daebias.verbs import VERBS
 
@@ -165,12 +165,12 @@ class CohortAudit(foo.Panel):
         if not finding.selector.kind:
             return
         view = finding.selector.view(ctx.dataset)
-        n = len(view)
+        n = store.count(view)
         if not n:
             ctx.ops.notify("none of its samples is in this dataset any more", variant="warning")
             return
         ctx.ops.set_extended_selection(reset=True)
-        ctx.ops.set_view(view if n < len(ctx.dataset) else ctx.dataset.view())
+        ctx.ops.set_view(view if n < store.count(ctx.dataset) else ctx.dataset.view())
 
     def _next(self, ctx, finding: Finding) -> None:
         if finding.next_step is not None:
@@ -189,7 +189,7 @@ class CohortAudit(foo.Panel):
 
     def render(self, ctx):
         panel = types.Object()
-        if ctx.dataset is None or not len(ctx.dataset):
+        if ctx.dataset is None or not store.count(ctx.dataset):
             add_stages(panel, None, False, self.open_verb)
         else:
             state = read_state(ctx.dataset)

@@ -1,5 +1,9 @@
 """The command line: generated arguments, exit codes, one line an error."""
 
+import inspect
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -7,6 +11,7 @@ from typing import Literal
 import pytest
 
 from fiftyone_daebias import cli, verbs
+from fiftyone_daebias.signatures import read_signature
 
 
 def documented(
@@ -48,6 +53,9 @@ def test_every_verb_documents_every_parameter_and_builds_a_parser(verb):
     for parameter in verbs.parameters(function):
         assert parameter.help, f"{verb.name}: parameter {parameter.name!r} is not in the docstring"
     assert cli.build_parser(verb.command) is not None
+    doc, read = verb.describe()
+    assert doc == inspect.getdoc(function) and read == verbs.parameters(function)
+    read_signature(verb.function)  # without importing it
     assert verb.name not in verbs.public_names() or verbs.public(verb.name) is function
 
 
@@ -89,6 +97,7 @@ def test_values_reach_the_function(monkeypatch, capsys, dataset_name):
 
     verb = verbs.by_command("probe")
     monkeypatch.setattr(verbs.Verb, "load", lambda self: function)
+    monkeypatch.setattr(verbs.Verb, "describe", lambda self: (function.__doc__, verbs.parameters(function)))
     assert cli.main([verb.command, dataset_name, "sex", "--alpha", "0.01", "--fields", "a", "b", "--quiet"]) == 0
     assert seen == {"name": dataset_name, "field": "sex", "alpha": 0.01, "fields": ["a", "b"]}
     assert capsys.readouterr().out == "a table\n"
@@ -104,3 +113,47 @@ def test_names_at_the_top_stay_functions_whatever_is_imported():
     assert {"probe", "compute_dae_embeddings", "register_cohort"} <= set(fiftyone_daebias.__all__)
     for name in fiftyone_daebias.__all__:
         assert callable(getattr(fiftyone_daebias, name)), name
+
+
+#: CPU seconds that a command which computes nothing may take on a slow machine; importing FiftyOne takes some three
+QUICK = 1.0
+
+
+def seconds(*arguments: str) -> tuple[float, int, str]:
+    """User and system time of a command, its exit code and all it printed."""
+    code = (
+        "import os, sys, runpy; sys.argv[0] = 'daebias'\n"
+        "try:\n    runpy.run_module('fiftyone_daebias', run_name='__main__')\n"
+        "finally:\n    t = os.times(); print(f'CPU {t.user + t.system:.3f} {\"fiftyone\" in sys.modules}')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    line = next(text for text in done.stdout.splitlines() if text.startswith("CPU"))
+    assert line.split()[2] == "False", "FiftyOne was imported"
+    return float(line.split()[1]), done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("arguments, code, said", [
+    (["--help"], 0, "Audit a medical image cohort"), (["--version"], 0, "daebias"), ([], 2, "Audit a medical"),
+    (["probe", "--help"], 0, "--n-permutations"), (["explain", "cohort", "--nonsense"], 2, "--nonsense"),
+    (["register"], 2, "required: NAME, IMAGES"), (["sensitivity", "cohort", "--effects", "x"], 2, "invalid choice"),
+])
+def test_help_and_wrong_arguments_take_no_time(arguments, code, said):
+    took, got, text = seconds(*arguments)
+    assert got == code and said in text
+    assert took < QUICK
+
+
+@pytest.mark.parametrize("order", [
+    "import fiftyone_daebias, fiftyone as fo", "import fiftyone as fo, fiftyone_daebias",
+    "import fiftyone_daebias.store, fiftyone_daebias, fiftyone as fo",
+])
+def test_the_methods_are_there_whichever_package_comes_first(order):
+    code = (
+        f"{order}\nimport sys, inspect\nfor c in (fo.Dataset, fo.DatasetView):\n"
+        "    assert c.compute_dae_embeddings._daebias and c.probe._daebias\n"
+        "m = sys.modules['fiftyone.core.collections']\n"
+        "assert inspect.getsource(m.SampleCollection.count) and type(m.__loader__).__name__ == 'SourceFileLoader'\n"
+        "assert not [f for f in sys.meta_path if type(f).__module__.startswith('fiftyone_daebias')]\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
+    assert done.returncode == 0, done.stderr

@@ -92,12 +92,52 @@ def test_linking_twice_is_harmless_and_a_stranger_in_the_way_is_named(tmp_path, 
     import fiftyone as fo
 
     from fiftyone_daebias.errors import DaebiasError
-    from fiftyone_daebias.plugin import link_plugin
+    from fiftyone_daebias.plugin import PARTS, link_plugin
 
     monkeypatch.setattr(fo.config, "plugins_dir", str(tmp_path))
+    (tmp_path / "fiftyone-daebias").symlink_to(ROOT, target_is_directory=True)  # as earlier versions did
     first = link_plugin()
-    assert first.resolve() == ROOT and link_plugin().resolve() == ROOT
-    first.unlink()
+    assert not first.is_symlink() and link_plugin() == first
+    assert {p.name for p in first.iterdir()} == set(PARTS)
+    assert (first / "operators" / "panel").resolve() == ROOT / "operators" / "panel"
+    shutil.rmtree(first)
     (tmp_path / "fiftyone-daebias").mkdir()
     with pytest.raises(DaebiasError, match="exists but is not this plugin"):
         link_plugin()
+
+
+SERVED = """
+import json, os, sys
+from pathlib import Path
+from fiftyone_daebias.plugin import link_plugin
+folder = link_plugin()
+from starlette.testclient import TestClient
+from fiftyone.server.app import app
+client = TestClient(app, raise_server_exceptions=False)
+root, got = Path(sys.argv[1]), {}
+inside = [p.relative_to(root).as_posix() for p in root.rglob("*")
+          if p.is_file() and not {".git", ".venv", "__pycache__"} & set(p.parts)]
+inside += [".git/HEAD", ".git/config", ".git", "operators/../pyproject.toml", "operators/%2e%2e/README.md"]
+for path in inside:
+    got[path] = client.get(f"/plugins/fiftyone-daebias/{path}").status_code
+print("REPORT" + json.dumps(got))
+"""
+
+
+def test_the_app_serves_the_plugins_files_and_nothing_else_of_a_checkout(tmp_path):
+    out = subprocess.run(
+        [sys.executable, "-c", SERVED, str(ROOT)], capture_output=True, text=True,
+        env={**os.environ, "FIFTYONE_PLUGINS_DIR": str(tmp_path)},
+    )
+    line = next((t for t in out.stdout.splitlines() if t.startswith("REPORT")), None)
+    assert line, out.stdout + out.stderr
+    got = json.loads(line[len("REPORT"):])
+    served = {path for path, status in got.items() if status == 200}
+    assert "fiftyone.yml" in served and "operators/__init__.py" in served
+    assert {p for p in served if not p.startswith(("operators/", "models/"))} == {"fiftyone.yml"}
+    assert len(got) > 300 and got["pyproject.toml"] == got[".git/HEAD"] == 404
+
+
+def test_a_linked_checkout_of_links_registers_everything(tmp_path):
+    got = report(tmp_path, prelude="from fiftyone_daebias.plugin import link_plugin; link_plugin()\n")
+    assert got["errors"] == [] and got["names"] == listed()

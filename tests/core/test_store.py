@@ -102,3 +102,32 @@ def test_empty_or_foreign_collections_are_refused(dataset, dataset_name):
         store.ensure_samples(fo.Dataset(dataset_name + "-empty"))
     with pytest.raises(InputError, match="there is no dataset 'nope'"):
         store.load_samples("nope")
+
+
+def test_many_columns_are_declared_in_one_write_of_the_schema(dataset, monkeypatch):
+    writes = []
+    save = type(dataset._doc).save
+
+    def counted(self, *args, **kwargs):
+        if any(c.startswith("sample_fields") for c in self._get_changed_fields()):
+            writes.append(1)
+        return save(self, *args, **kwargs)
+
+    monkeypatch.setattr(type(dataset._doc), "save", counted)
+    store.declare_fields(dataset, {f"column_{k}": "float" for k in range(300)} | {"mark": fo.Classification})
+    assert len(writes) == 1
+    assert {"column_0", "column_299", "mark", "age"} <= set(fo.load_dataset(dataset.name, reload=True).get_field_schema())
+    with pytest.raises(InputError, match="'column_7' already exists as FloatField, not StringField"):
+        store.declare_fields(dataset, {"column_7": "string", "fresh": "string"})
+    assert not dataset.has_field("fresh")
+
+
+def test_a_field_that_another_process_declared_is_not_lost(dataset):
+    other = fo.Dataset.__new__(fo.Dataset)  # as another process has it: its own copy of the schema
+    fo.Dataset.__init__(other, name=dataset.name, _create=False)
+    store.declare_fields(other, {"theirs": "string"})
+    store.declare_fields(dataset, {"ours": "string"})
+    schema_now = fo.load_dataset(dataset.name, reload=True).get_field_schema()
+    assert {"theirs", "ours"} <= set(schema_now)
+    names = [f.name for f in dataset._doc.sample_fields]
+    assert len(names) == len(set(names))

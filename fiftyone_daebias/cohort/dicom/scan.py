@@ -9,6 +9,9 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID
 
+from ...errors import CohortError
+from ..bounds import check_deflated
+
 #: never decoded at scan time
 _BULK = ("PixelData", "FloatPixelData", "DoubleFloatPixelData", "WaveformSequence", "EncapsulatedDocument")
 
@@ -51,6 +54,7 @@ def read_header(path: Path) -> tuple[Header | None, str]:
     if path.name.upper() == "DICOMDIR":
         return None, "DICOMDIR: an index, its files are read by themselves"
     try:
+        check_deflated(path)
         dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
         name = dataset.get("SOPClassUID", None)
         meta = getattr(dataset, "file_meta", None)
@@ -69,6 +73,8 @@ def read_header(path: Path) -> tuple[Header | None, str]:
             return None, f"no image: {dataset.Rows} x {dataset.Columns} pixels"
         if "Segmentation" in kind or "Presentation State" in kind or "RT Dose" in kind:
             return None, f"no image: {kind}"
+    except CohortError as error:
+        return None, str(error)
     except InvalidDicomError as error:
         return None, f"not DICOM ({error})"
     except Exception as error:  # a damaged header may raise anything; the file is named in the report
