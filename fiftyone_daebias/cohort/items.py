@@ -193,6 +193,7 @@ def _dicom_items(root: Path, files: list[str], progress) -> tuple[list[Item], di
     series: dict[tuple, list[tuple[str, Header]]] = defaultdict(list)
     skipped: dict[str, str] = {}
     seen: dict[str, str] = {}
+    lost = 0
     # headers are read by a few threads: on network disks waiting, not computing, takes the time
     with start(progress, "reading headers", len(files), "files") as task, ThreadPoolExecutor(4) as pool, (
         warnings.catch_warnings()
@@ -210,8 +211,14 @@ def _dicom_items(root: Path, files: list[str], progress) -> tuple[list[Item], di
             if uid:
                 seen.setdefault(uid, file)
             key = _text(header, "SeriesInstanceUID") or f"file:{file}"
+            if key.startswith("file:") and patient_of(header.dataset) and _text(header, "StudyInstanceUID"):
+                # one patient's, one study's and one folder's: positions and numbers tell the rest; where nobody is
+                # named, files stay alone, as they may be of many people
+                key = f"folder:{Path(file).parent.as_posix()}"
+                lost += 1
             series[(key, _text(header, "Modality"))].append((file, header))
-        items, notes = [], []
+        items = []
+        notes = [f"{lost} files state no SeriesInstanceUID: taken as series by patient, study and folder"] if lost else []
         for (_, modality), members in series.items():
             members = sorted(members, key=lambda m: m[0])
             people, odd = by_person([header.dataset for _, header in members])
@@ -231,7 +238,7 @@ def _dicom_items(root: Path, files: list[str], progress) -> tuple[list[Item], di
                     skipped |= {f: f"header cannot be read ({type(error).__name__}: {text})" for f, *_ in usable}
     if note := _one_file_series(items):
         notes.append(note)
-    counted = [f"{text} ({n} of {len(items)} images and volumes)" for text, n in Counter(notes).items()]
+    counted = [f"{text} ({n} times)" if n > 1 else text for text, n in Counter(notes).items()]
     sexes, more = sexes_of([i.header.get("sex") for i in items])
     items = [_with_sex(item, sex) for item, sex in zip(items, sexes, strict=True)]
     return items, skipped, [*counted, *more]

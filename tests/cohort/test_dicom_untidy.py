@@ -248,3 +248,14 @@ def test_degenerate_geometry_ends_in_a_volume_or_a_line(tmp_path, dataset_name, 
     report = register_cohort(dataset_name, tmp_path)
     text = " ".join(report.notes)
     assert report.images == 2 and "positions do not differ" in text and "state no position" in text
+
+
+@pytest.mark.parametrize("patient, n", [({"PatientID": "P1"}, 1), ({"PatientID": "ANON"}, 14)])
+def test_files_without_a_series_uid_are_one_volume_only_of_a_patient_that_is_named(patient, n, tmp_path):
+    axial(tmp_path / "a", scene(), StudyInstanceUID="1.2.3", **patient)
+    for path in (tmp_path / "a").iterdir():
+        d = pydicom.dcmread(path)
+        del d.SeriesInstanceUID
+        d.save_as(path)
+    found = look_through(tmp_path)
+    assert len(found.items) == n and any("no SeriesInstanceUID" in note for note in found.notes) is (n == 1)
