@@ -17,7 +17,7 @@ from .dicom.frames import planes_of
 from .dicom.group import Plane, Stack, stacks
 from .dicom.header import fields_of, identifying_words
 from .dicom.mosaic import is_mosaic
-from .dicom.people import by_person, patient_of
+from .dicom.people import by_folder, by_person, patient_of
 from .dicom.scan import Header, looks_like_dicom, read_header
 from .dicom.values import NO_SEX, sexes_of
 from .identity import looks_identifying
@@ -221,9 +221,13 @@ def _dicom_items(root: Path, files: list[str], progress) -> tuple[list[Item], di
         notes = [f"{lost} files state no SeriesInstanceUID: taken as series by patient, study and folder"] if lost else []
         for (_, modality), members in series.items():
             members = sorted(members, key=lambda m: m[0])
-            people, odd = by_person([header.dataset for _, header in members])
+            datasets, folders = [h.dataset for _, h in members], [str(Path(file).parent) for file, _ in members]
+            people, odd = by_person(datasets)
             notes += odd
-            for group in people:
+            parts = [(part, len(split) > 1) for g in people for split in [by_folder(datasets, folders, g)] for part in split]
+            if any(torn for _, torn in parts):
+                notes.append("images that name no patient share one SeriesInstanceUID: told apart by folder")
+            for group, torn in parts:
                 usable = []
                 for file, header in (members[k] for k in group):
                     try:
@@ -232,7 +236,9 @@ def _dicom_items(root: Path, files: list[str], progress) -> tuple[list[Item], di
                         text = " ".join(str(error).split())[:120]
                         skipped[file] = f"header cannot be read ({type(error).__name__}: {text})"
                 try:
-                    items += list(_volumes(usable, modality, notes)) if usable else []
+                    made = list(_volumes(usable, modality, notes)) if usable else []
+                    # a UID that stands in several people's files says nothing of who they are
+                    items += [replace(item, study="") for item in made] if torn else made
                 except Exception as error:  # as above, of what only the fields look at
                     text = " ".join(str(error).split())[:120]
                     skipped |= {f: f"header cannot be read ({type(error).__name__}: {text})" for f, *_ in usable}

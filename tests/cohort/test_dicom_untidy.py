@@ -259,3 +259,22 @@ def test_files_without_a_series_uid_are_one_volume_only_of_a_patient_that_is_nam
         d.save_as(path)
     found = look_through(tmp_path)
     assert len(found.items) == n and any("no SeriesInstanceUID" in note for note in found.notes) is (n == 1)
+
+
+@pytest.mark.parametrize("case", ["positions between", "same positions"])
+def test_people_without_a_name_under_constant_uids_are_told_apart_by_folder(case, tmp_path, dataset_name, daebias_home):
+    root = tmp_path / "cohort"
+    for p, base in enumerate((0, 5000)):
+        axial(root / f"case{p}", scene(seed=p) + base, series="1.2.3", StudyInstanceUID="1.2.4", PatientID="ANONYMOUS",
+              PatientName="", at=p if case == "positions between" else 0)
+    got, _ = read(root)
+    assert [len(g.array) for g in got.values()] == [14, 14]
+    assert sorted(int(g.array.min()) // 5000 for g in got.values()) == [0, 1]
+    assert register_cohort(dataset_name, root).subjects == 2
+    # one volume in folders of some files each is one still: their numbers go on
+    for path in sorted((root / "case0").iterdir())[7:]:
+        (root / "more").mkdir(exist_ok=True)
+        path.rename(root / "more" / path.name)
+    for path in (root / "case1").iterdir():
+        path.unlink()
+    assert [len(g.array) for g in read(root)[0].values()] == [14]

@@ -66,6 +66,21 @@ def by_person(datasets: list[pydicom.Dataset]) -> tuple[list[list[int]], list[st
     return out, list(dict.fromkeys(notes))
 
 
+def by_folder(datasets: list[pydicom.Dataset], folders: list[str], group: list[int]) -> list[list[int]]:
+    """Files that name no patient, by folder, where folders count their images from the start again.
+
+    De-identification that removes the patient and writes one UID into all files leaves nothing but the folder.
+    """
+    parts: dict[str, list[int]] = defaultdict(list)
+    for k in group:
+        parts[folders[k]].append(k)
+    if len(parts) < 2 or any(patient_of(datasets[k]) for k in group):
+        return [group]
+    numbers = [{_text(datasets[k], "InstanceNumber") for k in part} for part in parts.values()]
+    disjoint = sum(map(len, numbers)) == len(set().union(*numbers))
+    return [group] if disjoint else list(parts.values())
+
+
 def _series(datasets, group: list[int]) -> list[list[int]]:
     """Files of one study by what is the same in all images of a series; what is another in every file is no such thing."""
     parts = [group]
