@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+#: ids of one person, at most: what is the same under more of them is a blank or a test image, not one person's copy
+MOST_IDS = 10
+
 
 def linked_groups(n: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
     """Connected components of ``n`` things, by their lowest member; each ascending, single things too.

@@ -17,6 +17,7 @@ GEOMETRY_FIELD = "daebias_geometry"  # dict: what was done to the volume
 MONTAGE_FIELD = "montage_path"  # second media field: the 12 centre slices
 CACHE_FIELD = "daebias_cache_key"  # key of the sample's slices in the slice cache
 YEARS_SUFFIX = "_years"  # a date field once more as a number of years, which the App can colour by
+LINKED_FIELD = "daebias_linked_subject"  # the one subject that copies under several ids are of; None for all others
 SPLITS = ("train", "val", "test")
 
 #: names under which a dataset that we did not register may hold its subject, in order of preference

@@ -124,7 +124,8 @@ def case_mix(
         raise InputError(f"n_permutations must be at least 99; got {n_permutations}")
     known = store.metadata_fields(samples)
     people = list(expected) if expected else [f for f in known if f.lower() in _PEOPLE]
-    places = list(over) if over else site_fields(known)
+    texts = [f for f, kind in known.items() if kind in ("string", "classification")]
+    places = list(over) if over else site_fields(known, store.read_table(samples, texts) if texts else None)
     if not people or not places:
         missing = "expected (fields of people: sex, age …)" if not people else "over (a field with sites or scanners)"
         raise InputError(f"no field was found by its name for {missing}; name one; fields: {', '.join(sorted(known))}")

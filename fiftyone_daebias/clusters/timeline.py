@@ -157,8 +157,9 @@ def drift(
         versions = [v for v in _VERSIONS if v in fields and table[v].nunique() > 1]
     years = as_years(store.read_table(samples, [date_field])[date_field].reindex(ids))
     groups = [(g, mine, by) for g, mine in _groups(table, by)]
-    site = next((f for f in site_fields(fields) if f not in by), None)
-    if sites and site and 2 <= table[site].nunique() <= MOST_SITES and not set(site_fields(fields)) & set(by):
+    places = site_fields(fields, table)
+    site = next((f for f in places if f not in by and 2 <= table[f].nunique() <= MOST_SITES), None)
+    if sites and site and not set(places) & set(by):
         groups += [(g, mine, [*by, site]) for g, mine in _groups(table, [*by, site])]
     rows: list[DriftRow] = []
     with start(progress, "drift", len(groups) * (1 + len(versions)), "tests") as task:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from .table import Table, read_table
+from .unfetched import not_here
 
 #: column of BIDS tables that names the subject
 SUBJECT = "participant_id"
 
 
-def find_participants(root: Path) -> Path | None:
-    """The folder's participants.tsv, if there is one."""
+def find_participants(root: Path) -> tuple[Path | None, str]:
+    """The folder's participants.tsv, if there is one and its content is here; and a note on it, "" if there is none."""
     path = root / "participants.tsv"
-    return path if path.is_file() else None
+    if not path.exists() and not path.is_symlink():
+        return None, ""
+    if reason := not_here(path):
+        return None, f"participants.tsv was not read, so there is no table: {reason}"
+    return path, "table: the folder's own participants.tsv"
 
 
 def with_sessions(table: Table, root: Path) -> tuple[Table, str]:
@@ -26,12 +31,15 @@ def with_sessions(table: Table, root: Path) -> tuple[Table, str]:
     """
     if SUBJECT not in table.columns:
         return table, ""
-    columns, rows, n_files = list(table.columns), [], 0
+    columns, rows, n_files, away = list(table.columns), [], 0, []
     for row in table.rows:
         name = str(row[SUBJECT] or "").strip()
         name = name if name.startswith("sub-") else f"sub-{name}"
         path = root / name / f"{name}_sessions.tsv"
-        if not path.is_file():
+        reason = not_here(path) if path.exists() or path.is_symlink() else ""
+        if reason:
+            away.append(reason)
+        if reason or not path.is_file():
             rows.append(row)
             continue
         sessions = read_table(path)
@@ -40,7 +48,8 @@ def with_sessions(table: Table, root: Path) -> tuple[Table, str]:
         for session in sessions.rows:
             known = {c: v for c, v in session.items() if v is not None and str(v).strip().lower() not in ("", "n/a")}
             rows.append({**row, **known})
+    notes = [f"{len(away)} sessions.tsv were not read: {away[0]}"] if away else []
     if not n_files:
-        return table, ""
-    note = f"sessions read from {n_files} sessions.tsv: one row a session"
+        return table, "; ".join(notes)
+    note = "; ".join([f"sessions read from {n_files} sessions.tsv: one row a session", *notes])
     return Table(table.path, columns, [{c: r.get(c) for c in columns} for r in rows]), note

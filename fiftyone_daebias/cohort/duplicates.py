@@ -12,8 +12,9 @@ import numpy as np
 
 from .. import schema, store
 from ..errors import InputError
-from ..linked import linked_groups
+from ..linked import MOST_IDS, linked_groups
 from ..progress import Progress, start
+from . import links
 from .slices import open_slices
 
 #: side of the pictures that are compared
@@ -32,6 +33,9 @@ class Duplicates:
         leaks: ``{split column: subjects in more than one of its values}``
         across: pairs of duplicates on different sides of a split, ``{split column: number of groups}``
         n_samples: samples compared
+        linked: subjects that count as one from now on, as copies lie under all of them: ``[(subject, …)]``
+        not_linked: groups under so many subjects that they are blanks or test images rather than one person's
+        both_sides: groups of copies that are stored as left and as right
     """
 
     exact: tuple[tuple[str, ...], ...]
@@ -40,13 +44,17 @@ class Duplicates:
     leaks: dict[str, tuple[str, ...]]
     across: dict[str, int]
     n_samples: int
+    linked: tuple[tuple[str, ...], ...] = ()
+    not_linked: int = 0
+    both_sides: tuple[tuple[str, ...], ...] = ()
 
     def to_dict(self) -> dict:
         return {
             "exact": [list(g) for g in self.exact], "near": [list(g) for g in self.near],
             "several_subjects": [{"subjects": list(s), "samples": list(g)} for s, g in self.several_subjects],
             "leaks": {k: list(v) for k, v in self.leaks.items()}, "across": dict(self.across),
-            "n_samples": self.n_samples,
+            "n_samples": self.n_samples, "linked": [list(g) for g in self.linked], "not_linked": self.not_linked,
+            "both_sides": [list(g) for g in self.both_sides],
         }
 
     def __str__(self) -> str:
@@ -58,6 +66,15 @@ class Duplicates:
             lines.append(f"  under several subjects: {', '.join(subjects[:6])} ({len(ids)} samples)")
         if len(self.several_subjects) > 10:
             lines.append(f"  and {len(self.several_subjects) - 10} more groups under several subjects")
+        if self.linked:
+            lines.append(f"{sum(map(len, self.linked))} subjects count as {len(self.linked)} in every later split, fold "
+                         "and permutation, as copies lie under several of them")
+        if self.not_linked:
+            lines.append(f"{self.not_linked} groups lie under more than {MOST_IDS} subjects, as blanks and test images "
+                         "do; they link nobody")
+        if self.both_sides:
+            lines.append(f"{len(self.both_sides)} groups of equal images are stored as left and as right: one of the "
+                         "sides is wrong")
         for column, subjects in self.leaks.items():
             lines.append(f"split column {column!r}: {len(subjects)} subjects are on several sides "
                          f"(first: {', '.join(subjects[:5])})")
@@ -82,7 +99,10 @@ def duplicates(
     columns that came with the data are recognised by their name.
 
     Tags "daebias:duplicate" and "daebias:split-leak"; writes the group of each
-    duplicate to "daebias_duplicate_group".
+    duplicate to "daebias_duplicate_group". Subjects that share copies count
+    as one from then on (field "daebias_linked_subject"), in every split, fold
+    and permutation; the two sides of a body and repeats of one subject are no
+    copies unless their pixels are equal.
 
     Args:
         samples: a dataset or view of images
@@ -98,7 +118,7 @@ def duplicates(
     if not 0 < threshold < 1:
         raise InputError(f"threshold is a correlation and must be between 0 and 1; got {threshold}")
     source = open_slices(samples, subject_field=subject_field, progress=progress)
-    n, subjects = len(source), np.array(source.subjects)
+    n, subjects = len(source), np.array(links.stated(samples, subject_field))
     pictures, hashes = np.zeros((n, SIDE * SIDE), np.float32), []
     with start(progress, "comparing images", n, "samples") as task:
         for i in range(n):
@@ -118,6 +138,8 @@ def duplicates(
     several = [
         (tuple(sorted(set(subjects[g]))), tuple(ids[i] for i in g)) for g, _ in every if len(set(subjects[g])) > 1
     ]
+    blank = {i for i in range(n) if not pictures[i].any()}
+    linked, not_linked = links.link(samples, subjects, [g for g, _ in every if not blank & set(g)])
     leaks, across, leaking = _leakage(samples, ids, subjects, [g for g, _ in every])
     dataset = store.dataset_of(samples)
     for tag in (schema.TAG_DUPLICATE, schema.TAG_LEAK):
@@ -135,7 +157,7 @@ def duplicates(
                         description="subjects or duplicates on several sides of a split that came with the data")
     return Duplicates(
         tuple(tuple(ids[i] for i in g) for g in exact), tuple(tuple(ids[i] for i in g) for g in near), tuple(several),
-        leaks, across, n,
+        leaks, across, n, linked, not_linked, tuple(tuple(ids[i] for i in g) for g in links.on_both_sides(samples, exact)),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+import warnings
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -11,16 +12,21 @@ from pathlib import Path
 
 from ..errors import CohortError
 from ..progress import Progress, start
-from . import nifti, raster
+from . import left_out, nifti, raster
 from .dicom.frames import planes_of
 from .dicom.group import Plane, Stack, stacks
 from .dicom.header import fields_of, identifying_words
 from .dicom.mosaic import is_mosaic
+from .dicom.people import by_person, patient_of
 from .dicom.scan import Header, looks_like_dicom, read_header
+from .dicom.values import NO_SEX, sexes_of
+from .unfetched import not_here
 
 #: files that lie in cohorts and are no images; named in the report only when nothing else is found
 _BYSTANDERS = (".json", ".csv", ".tsv", ".txt", ".md", ".bval", ".bvec", ".xml", ".pdf", ".html", ".xlsx", ".parquet",
-               ".yml", ".yaml", ".zip", ".log", ".gz", ".npy", ".npz", ".mat", ".py", ".cff", ".bib")
+               ".yml", ".yaml", ".log", ".py", ".cff", ".bib", ".json.gz", ".csv.gz", ".tsv.gz", ".txt.gz", ".xls",
+               ".ods", ".sav", ".dta", ".sh", ".rst", ".bidsignore", ".svg")
+_BIDS_TABLES = ("participants.tsv", "dataset_description.json")
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,9 @@ class Item:
         secrets: words that identify the person; kept in memory only
         aliases: other texts by which a table may name it: UIDs, the series' folder
         note: what tells it from the other volumes of its series
+        study: StudyInstanceUID, by which images without a patient id are one person's; kept in memory only
+        unusable: ``{field: what stands there}`` of header values that could not be used
+        label_word: a word of its path that speaks of a mask or label map, "" if there is none
     """
 
     name: str
@@ -50,99 +59,201 @@ class Item:
     secrets: frozenset[str] = frozenset()
     aliases: tuple[str, ...] = ()
     note: str = ""
+    study: str = ""
+    unusable: dict[str, str] = field(default_factory=dict)
+    label_word: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies in a folder.
+
+    Attributes:
+        root: the folder
+        items: samples to be, in order of their names
+        skipped: ``{file: reason}`` of files that are left out
+        notes: what was understood or looks wrong, one line each
+    """
+
+    root: Path
+    items: list[Item]
+    skipped: dict[str, str]
+    notes: list[str]
 
 
 def find_items(where: Path, progress: Progress | None = None) -> tuple[Path, list[Item], dict[str, str]]:
+    """As :func:`look_through`, without globs and notes: root, items and what is left out."""
+    found = look_through(where, progress=progress)
+    return found.root, found.items, found.skipped
+
+
+def look_through(
+    where: Path, include: list[str] | None = None, exclude: list[str] | None = None, progress: Progress | None = None
+) -> Found:
     """Looks through a folder, or at one file.
 
-    Returns:
-        the root, the items in order of their names, and ``{file: reason}`` of files that are no images
+    Args:
+        where: folder, or one image
+        include: globs of relative paths; ``None`` takes all
+        exclude: globs of relative paths that are left out
+        progress: where to report
 
     Raises:
         CohortError: no such folder, or nothing in it that is an image
+        InputError: ``include`` matches nothing
     """
-    if where.is_file():
-        root, files = where.parent.resolve(), [where.name]
-    elif where.is_dir():
+    skipped: dict[str, str] = {}
+    if where.is_dir():
         root = where.resolve()
-        files = list(_walk(root))
+        files, skipped = _walk(root)
+    elif where.exists() or where.is_symlink():
+        root, files = where.parent.resolve(), [where.name]
     else:
         raise CohortError(f"image folder {where} does not exist")
-    items, skipped, dicom = [], {}, []
+    is_bids = any((root / t).is_symlink() or (root / t).exists() for t in _BIDS_TABLES)
+    files = [f for f in files if not f.casefold().endswith(_BYSTANDERS)]
+    files, more = left_out.choose(files, include, exclude, is_bids)
+    skipped |= more
+    items, dicom, notes = [], [], []
     for file in files:
         low = file.lower()
+        if reason := not_here(root / file):
+            skipped[file] = reason
+            continue
         if low.endswith(raster.SUFFIXES):
             items.append(Item(file, "raster", (file,)))
         elif low.endswith(nifti.SUFFIXES):
-            items.append(Item(file, "nifti", (file,), header=nifti.read_sidecar(root / file)))
+            header, unusable = nifti.read_sidecar(root / file)
+            items.append(Item(file, "nifti", (file,), header=header, unusable=unusable))
+        elif left_out.is_archive(file):
+            skipped[file] = left_out.archive_reason(root / file)
         elif low.endswith((".dcm", ".ima", ".dicom")) or looks_like_dicom(root / file):
             dicom.append(file)
-        elif not low.endswith(_BYSTANDERS):
+        else:
             skipped[file] = "not an image that is read here (DICOM, NIfTI, PNG, JPEG, TIFF, BMP)"
     if dicom:
-        found, left_out = _dicom_items(root, dicom, progress)
+        found, more, notes = _dicom_items(root, dicom, progress)
         items += found
-        skipped |= left_out
+        skipped |= more
     if not items:
         if skipped:
-            file, reason = next(iter(skipped.items()))
-            raise CohortError(f"no images in {where}: {len(skipped)} files were looked at, {file}: {reason}")
+            raise CohortError(f"no images in {where}: {len(skipped)} files were left out; "
+                              + "; ".join(line.strip() for line in left_out.told(skipped, most=3)))
         raise CohortError(
             f"no images in {where}; expected DICOM, NIfTI or files ending in {', '.join(raster.SUFFIXES)}"
         )
-    return root, sorted(items, key=lambda i: i.name), skipped
+    items = [replace(i, label_word=left_out.label_word(i.name, include)) for i in items]
+    if note := left_out.suffixes_told([i.name for i in items]):
+        notes.append(note)
+        items = [replace(i, header={**i.header, "bids_suffix": s}) if (s := left_out.bids_suffix(i.name)) else i
+                 for i in items]
+    return Found(root, sorted(items, key=lambda i: i.name), skipped, notes)
 
 
-def _walk(root: Path) -> Iterator[str]:
-    for folder, subfolders, names in os.walk(root):
-        subfolders[:] = sorted(s for s in subfolders if not s.startswith((".", "__MACOSX")))
-        for n in sorted(names):
-            if not n.startswith("."):
-                yield (Path(folder) / n).relative_to(root).as_posix()
+def _walk(root: Path) -> tuple[list[str], dict[str, str]]:
+    """Relative paths of all files, linked folders too unless they lead back into the cohort; and what is not entered."""
+    files, skipped, seen = [], {}, {root}
+    for folder, subfolders, names in os.walk(root, followlinks=True):
+        entered = []
+        for name in sorted(subfolders):
+            path = Path(folder) / name
+            if name.startswith((".", "__MACOSX")):
+                continue
+            if path.is_symlink():
+                real = path.resolve()
+                if real in seen or seen & set(real.parents) or real in root.parents:
+                    skipped[path.relative_to(root).as_posix()] = "a linked folder that leads back into the cohort"
+                    continue
+                seen.add(real)
+            entered.append(name)
+        subfolders[:] = entered
+        for name in sorted(names):
+            if name.startswith("."):
+                continue
+            path = (Path(folder) / name).relative_to(root).as_posix()
+            try:
+                path.encode()
+            except UnicodeEncodeError:
+                skipped[path.encode("utf-8", "replace").decode()] = "cannot be opened by a name that is no UTF-8: rename it"
+                continue
+            files.append(path)
+    return files, skipped
 
 
-def _dicom_items(root: Path, files: list[str], progress) -> tuple[list[Item], dict[str, str]]:
+def _dicom_items(root: Path, files: list[str], progress) -> tuple[list[Item], dict[str, str], list[str]]:
     series: dict[tuple, list[tuple[str, Header]]] = defaultdict(list)
     skipped: dict[str, str] = {}
     seen: dict[str, str] = {}
     # headers are read by a few threads: on network disks waiting, not computing, takes the time
-    with start(progress, "reading headers", len(files), "files") as task, ThreadPoolExecutor(4) as pool:
+    with start(progress, "reading headers", len(files), "files") as task, ThreadPoolExecutor(4) as pool, (
+        warnings.catch_warnings()
+    ):
+        warnings.simplefilter("ignore")  # pydicom warns of each odd value; what matters of them is reported
         for file, (header, reason) in zip(files, pool.map(lambda f: read_header(root / f), files), strict=True):
             task.advance()
             if header is None:
                 skipped[file] = reason
                 continue
-            uid = str(header.dataset.get("SOPInstanceUID", "") or "")
+            uid = _text(header, "SOPInstanceUID")
             if uid and uid in seen and _same_file(root / file, root / seen[uid]):
                 skipped[file] = f"copy of {seen[uid]}"
                 continue
             if uid:
                 seen.setdefault(uid, file)
-            key = str(header.dataset.get("SeriesInstanceUID", "") or "") or f"file:{file}"
-            series[(key, str(header.dataset.get("Modality", "")))].append((file, header))
-    items = []
-    for members in series.values():
-        usable = []
-        for file, header in sorted(members, key=lambda m: m[0]):
-            try:
-                usable.append((file, header, planes_of(len(usable), header.dataset)))
-            except Exception as error:  # pydicom raises many kinds for damaged elements, only when they are looked at
-                skipped[file] = f"header cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
-        if usable:
-            items += _volumes(usable)
-    return items, skipped
+            key = _text(header, "SeriesInstanceUID") or f"file:{file}"
+            series[(key, _text(header, "Modality"))].append((file, header))
+        items, notes = [], []
+        for (_, modality), members in series.items():
+            members = sorted(members, key=lambda m: m[0])
+            people, odd = by_person([header.dataset for _, header in members])
+            notes += odd
+            for group in people:
+                usable = []
+                for file, header in (members[k] for k in group):
+                    try:
+                        usable.append((file, header, planes_of(len(usable), header.dataset)))
+                    except Exception as error:  # pydicom raises many kinds for damaged elements, when looked at
+                        text = " ".join(str(error).split())[:120]
+                        skipped[file] = f"header cannot be read ({type(error).__name__}: {text})"
+                try:
+                    items += list(_volumes(usable, modality, notes)) if usable else []
+                except Exception as error:  # as above, of what only the fields look at
+                    text = " ".join(str(error).split())[:120]
+                    skipped |= {f: f"header cannot be read ({type(error).__name__}: {text})" for f, *_ in usable}
+    counted = [f"{text} ({n} of {len(items)} images and volumes)" for text, n in Counter(notes).items()]
+    sexes, more = sexes_of([i.header.get("sex") for i in items])
+    items = [_with_sex(item, sex) for item, sex in zip(items, sexes, strict=True)]
+    return items, skipped, [*counted, *more]
+
+
+def _with_sex(item: Item, sex: str | None) -> Item:
+    stated = item.header.get("sex")
+    if stated == sex:
+        return item
+    header = {k: v for k, v in item.header.items() if k != "sex"}
+    if sex is not None:
+        return replace(item, header={**header, "sex": sex})
+    unusable = {} if stated.upper() in NO_SEX else {"sex": stated}
+    return replace(item, header=header, unusable={**item.unusable, **unusable})
+
+
+def _text(header: Header, keyword: str) -> str:
+    try:
+        return str(header.dataset.get(keyword, "") or "")
+    except Exception:  # a damaged element, which pydicom finds when it is looked at
+        return ""
 
 
 def _same_file(a: Path, b: Path) -> bool:
     return a.stat().st_size == b.stat().st_size and a.read_bytes() == b.read_bytes()
 
 
-def _volumes(members: list[tuple[str, Header, list[Plane]]]) -> Iterator[Item]:
+def _volumes(members: list[tuple[str, Header, list[Plane]]], modality: str, said: list[str]) -> Iterator[Item]:
     names = [m[0] for m in members]
     mosaics = [m for m in members if is_mosaic(m[1].dataset)]
     for file, header, _ in mosaics:
-        yield _item(file, (file,), header, None, len(mosaics) > 1 and "mosaic" or "", mosaic=True)
-    found = stacks([p for m in members if not is_mosaic(m[1].dataset) for p in m[2]])
+        yield _item(file, (file,), header, None, len(mosaics) > 1 and "mosaic" or "", said, mosaic=True)
+    found = stacks([p for m in members if not is_mosaic(m[1].dataset) for p in m[2]], modality)
     counts: dict[str, int] = defaultdict(int)
     for stack in found:
         used = list(dict.fromkeys(p.file for p in stack.planes))
@@ -154,24 +265,22 @@ def _volumes(members: list[tuple[str, Header, list[Plane]]]) -> Iterator[Item]:
         counts[first] += 1
         several = sum(names[next(iter(dict.fromkeys(p.file for p in s.planes)))] == first for s in found) > 1
         name = f"{first}#{counts[first]}" if several else first
-        yield _item(name, tuple(names[k] for k in used), members[used[0]][1], moved, stack.label)
+        yield _item(name, tuple(names[k] for k in used), members[used[0]][1], moved, stack.label, said,
+                    uids=[_text(members[k][1], "SOPInstanceUID") for k in used])
 
 
-def _item(name, files, header: Header, stack, note, mosaic=False) -> Item:
+def _item(name, files, header: Header, stack, note, said: list[str], mosaic=False, uids=()) -> Item:
     d = header.dataset
-    patient = str(d.get("PatientID", "") or "").strip()
-    if not patient:
-        patient = str(d.get("PatientName", "") or "").strip()
-    aliases = [str(d.get(k, "") or "") for k in ("SeriesInstanceUID", "SOPInstanceUID", "StudyInstanceUID")]
-    aliases.append(Path(files[0]).parent.as_posix())
-    fields = fields_of(d)
+    aliases = [*(_text(header, k) for k in ("SeriesInstanceUID", "SOPInstanceUID", "StudyInstanceUID")), *uids]
+    fields, unusable, notes = fields_of(d)
+    said += notes
     if stack is not None and stack.planes[0].facts.get("EchoTime"):
         try:
             fields["echo_time"] = float(stack.planes[0].facts["EchoTime"])
         except ValueError:
             pass
+    aliases.append(Path(files[0]).parent.as_posix())
     return Item(
-        name, "dicom", files, stack, mosaic, fields,
-        (patient, str(d.get("IssuerOfPatientID", "") or "")) if patient else None,
-        frozenset(identifying_words(d)), tuple(a for a in aliases if a and a != "."), note,
+        name, "dicom", files, stack, mosaic, fields, patient_of(d), frozenset(identifying_words(d)),
+        tuple(dict.fromkeys(a for a in aliases if a and a != ".")), note, _text(header, "StudyInstanceUID"), unusable,
     )

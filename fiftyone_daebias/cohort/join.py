@@ -83,6 +83,9 @@ def join(
             )
     subject_column = _subject_column(table, subject)
     rows_of, how = _rows_of(items, table, keys, subject_column, groups)
+    used = {k for ks in rows_of.values() for k in ks}
+    rows_of, table, note = _one_row_a_volume(items, rows_of, table)
+    notes += [note] if note else []
     if not rows_of:
         raise CohortError(
             f"table {table.path.name} joins nothing: no column names any of the {len(items)} images (first image: "
@@ -100,7 +103,6 @@ def join(
                 other = sorted({c for r in rows[1:] for c in r if r[c] != rows[0][c]})
                 duplicates[name] = f"{len(ks)} rows that differ in {', '.join(other[:5])}; the first was used"
                 tags[name].append(schema.TAG_CONFLICT)
-    used = {k for ks in rows_of.values() for k in ks}
     missing = [_row_text(r) for k, r in enumerate(table.rows) if k not in used]
     for item in items:
         if item.name not in row_of:
@@ -108,19 +110,43 @@ def join(
     return _finish(items, row_of, table, groups, subject_column, how, missing, duplicates, tags, notes)
 
 
+def _one_row_a_volume(
+    items: list[Item], rows_of: dict[str, list[int]], table: Table
+) -> tuple[dict[str, list[int]], Table, str]:
+    """A table with a row a file has several rows a volume: they become one, without what differs between its files."""
+    several = {i.name for i in items if len(i.files) > 1 and 1 < len(rows_of.get(i.name, ())) <= len(i.files)}
+    shared = {k for n, ks in rows_of.items() if n not in several for k in ks}
+    if not several or any(shared & set(rows_of[n]) for n in several):
+        return rows_of, table, ""
+    rows, out, differ = list(table.rows), dict(rows_of), Counter()
+    for name in several:
+        mine = [table.rows[k] for k in rows_of[name]]
+        odd = {c for c in table.columns if any(r[c] != mine[0][c] for r in mine[1:])}
+        differ.update(odd)
+        out[name] = rows_of[name][:1]
+        for k in rows_of[name]:
+            rows[k] = {c: None if c in odd else v for c, v in mine[0].items()}
+    left = [c for c in table.columns if c not in differ or any(r[c] is not None for r in rows)]
+    note = f"the table has a row a file: the rows of {len(several)} volumes were taken together"
+    if differ:
+        note += f"; not taken, as they differ within a volume: {', '.join(c for c, _ in differ.most_common(8))}"
+    return out, Table(table.path, left, rows), note
+
+
 def _rows_of(items, table, keys, subject_column, groups) -> tuple[dict[str, list[int]], str]:
     """``{item: its rows}``, by the first way that joins anything."""
     if len(keys) > 1:
         return _by_several(items, table, keys, groups)
-    files = list(dict.fromkeys(i.name.partition("#")[0] for i in items))
     volumes = defaultdict(list)
     for item in items:
-        volumes[item.name.partition("#")[0]].append(item.name)
+        for file in item.files:
+            volumes[file].append(item.name)
+    files = list(volumes)
     column, matches = match_files(table, files, keys[0] if keys else None)
     rows_of: dict[str, list[int]] = defaultdict(list)
     if matches:
         for k, named in matches.items():
-            for name in volumes[named[0]]:
+            for name in dict.fromkeys(n for file in named for n in volumes[file]):
                 rows_of[name].append(k)
         how = f"by file, column {column!r}: {len(matches)} of {len(table.rows)} rows name one of {len(files)} files"
         return rows_of, how

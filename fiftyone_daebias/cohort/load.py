@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import CohortError
+from ..errors import CohortError, StoreError
 from . import nifti
 from .cache import SliceCache, file_key
 from .dicom.mosaic import read_mosaic
 from .dicom.pixels import read_stack
 from .items import Item
+from .left_out import n_labels
 from .previews import write_previews
-from .raster import read_raster
+from .raster import READING, read_pages
 from .volume import Slices, Volume, to_slices
 
+#: part of the cache key of volumes: what is read differently than before has another one
+VOLUMES = "-2"
 #: longer side of cached slices, pixels; larger ones are low-pass filtered and scaled down
 MAX_SIDE = 512
+#: images with so few values are named
+FEW_VALUES = 16
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,9 @@ class Loaded:
         montage: PNG of the 12 centre slices, or ``None``
         geometry: what was done to it
         notes: what is odd about it
-        error: why it could not be read, "" when it could
+        error: why it could not be read or is no image to audit, "" when it is there
+        is_labels: whether it was left out as a mask or label map
+        is_blank: whether every pixel has the same value, so that a copy of it says nothing of whose it is
         n_bytes: size of the files
     """
 
@@ -61,26 +68,49 @@ class Loaded:
     notes: tuple[str, ...] = ()
     error: str = ""
     n_bytes: int = 0
+    is_labels: bool = False
+    is_blank: bool = False
 
 
-def load_item(root: Path, item: Item, settings: Settings, cache_folder: Path, previews: Path) -> Loaded:
-    """Decodes one item, unless the cache has it, and writes slices and previews."""
+def load_item(
+    root: Path, item: Item, settings: Settings, cache_folder: Path, previews: Path, hide: bool = False
+) -> Loaded:
+    """Decodes one item, unless the cache has it, and writes slices and previews.
+
+    Args:
+        root: folder of the cohort
+        item: what to read
+        settings: how
+        cache_folder: where the slice cache lies
+        previews: where previews are written
+        hide: whether the file's own path must not be stored, so that the App needs a picture of another name
+    """
     cache = _cache(cache_folder)
     paths = [root / f for f in item.files]
-    size = sum(p.stat().st_size for p in paths)
+    size = 0
     try:
+        size = sum(p.stat().st_size for p in paths)
         # a raster image has the same key here as in datasets that were not registered by this package
         if item.kind == "raster":
-            key = file_key(paths[0], "raster", settings.to_grey, MAX_SIDE)
+            key = file_key(paths[0], READING, settings.to_grey, MAX_SIDE)
         else:
             which = "" if item.stack is None else [(p.file, p.frame) for p in item.stack.planes]
-            key = file_key(paths, item.kind, settings, MAX_SIDE, str(which))
+            key = file_key(paths, item.kind + VOLUMES, settings, MAX_SIDE, str(which))
         slices = read_item(paths, item, settings)
         if not slices.array.size:
             raise CohortError(f"{item.name} has no pixels")
+        labels = n_labels(slices.array)
+        if labels and item.label_word:
+            text = (f"a mask or label map by its name ({item.label_word}) and its {labels} values; "
+                    f"include='*{item.label_word}*' takes it")
+            return Loaded(item.name, error=text, n_bytes=size, is_labels=True)
+        if labels == 1:
+            slices = replace(slices, notes=(*slices.notes, "every pixel has the same value"))
+        elif 0 < labels <= FEW_VALUES:
+            slices = replace(slices, notes=(*slices.notes, f"it holds {labels} values only: a mask or label map?"))
         if key not in cache:
             cache.add(key, shrink(slices.array, MAX_SIDE))
-        if item.kind == "raster" and slices.array.dtype == np.uint8 and paths[0].suffix.lower() in (
+        if item.kind == "raster" and not hide and slices.array.dtype == np.uint8 and paths[0].suffix.lower() in (
             ".png", ".jpg", ".jpeg"
         ):
             preview = montage = None
@@ -88,10 +118,13 @@ def load_item(root: Path, item: Item, settings: Settings, cache_folder: Path, pr
             preview, montage = write_previews(slices, previews, key[:24])
     except CohortError as error:
         return Loaded(item.name, error=str(error), n_bytes=size)
-    except (OSError, MemoryError, ValueError, ArithmeticError) as error:
+    except (StoreError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # a damaged file makes decoders raise nearly anything; it is named and left out
         return Loaded(item.name, error=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}", n_bytes=size)
-    geometry = {} if item.kind == "raster" else {**slices.geometry, "slices": int(len(slices.array))}
-    return Loaded(item.name, key, preview, montage, geometry, slices.notes, "", size)
+    is_picture = item.kind == "raster" and len(slices.array) == 1
+    geometry = {} if is_picture else {**slices.geometry, "slices": int(len(slices.array))}
+    return Loaded(item.name, key, preview, montage, geometry, slices.notes, "", size, is_blank=labels == 1)
 
 
 def read_item(paths: list[Path], item: Item, settings: Settings) -> Slices:
@@ -101,7 +134,8 @@ def read_item(paths: list[Path], item: Item, settings: Settings) -> Slices:
         CohortError: it cannot be read
     """
     if item.kind == "raster":
-        volume = Volume(read_raster(paths[0], settings.to_grey))
+        pages, notes = read_pages(paths[0], settings.to_grey)
+        volume = Volume(pages, notes=notes)
     elif item.kind == "nifti":
         volume = nifti.read_nifti(paths[0], settings.volume, settings.to_grey)
     elif item.mosaic:

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..progress import Progress, start
 from .cache import SliceCache, file_key
 from .load import MAX_SIDE, shrink
-from .raster import read_raster
+from .raster import READING, read_raster
 from .split import split_subjects
 
 
@@ -117,6 +117,11 @@ def open_slices(samples, *, subject_field: str | None = None, progress: Progress
                         f"the slice cache does not hold the volume of sample {ids[k]} any more; run 'daebias register' "
                         "on its files again"
                     )
+                if str(path).startswith("hidden:"):
+                    raise InputError(
+                        f"the slice cache does not hold sample {ids[k]} any more, and its path is not stored as it may "
+                        "name a person; run 'daebias register' on its files again"
+                    )
                 key = cache_file(cache, path, to_grey)
             keys.append(key)
             task.advance()
@@ -153,7 +158,7 @@ def cache_file(cache: SliceCache, path: Path | str, to_grey: bool) -> str:
         CohortError: the image cannot be read
     """
     try:
-        key = file_key(path, "raster", to_grey, MAX_SIDE)
+        key = file_key(path, READING, to_grey, MAX_SIDE)
     except FileNotFoundError:
         raise InputError(f"image {path} of this dataset does not exist; restore it or delete its sample") from None
     if key not in cache:

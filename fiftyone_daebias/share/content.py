@@ -12,6 +12,7 @@ from .. import store
 from ..cohort.cache import SliceCache, file_key
 from ..cohort.identity import Pseudonyms
 from ..cohort.load import MAX_SIDE
+from ..cohort.raster import READING
 from ..errors import CohortError, InputError
 from ..progress import Progress, start
 
@@ -34,7 +35,7 @@ def content_hashes(samples, progress: Progress | None = None) -> list[tuple[str,
         for key, path in zip(known, store.file_paths(samples), strict=True):
             if not key:
                 try:
-                    key = file_key(path, "raster", to_grey, MAX_SIDE)
+                    key = file_key(path, READING, to_grey, MAX_SIDE)
                 except (OSError, CohortError):
                     key = ""
             out.append((key, pixel_hash(cache, key) if key in cache else ""))

@@ -28,6 +28,7 @@ class Record:
         filepath: picture the App shows; default: the source itself
         montage: picture of the 12 centre slices, a second media field
         geometry: what was done to the volume
+        linked: the one subject that copies under several ids are of
     """
 
     source: str
@@ -39,6 +40,7 @@ class Record:
     filepath: str | None = None
     montage: str | None = None
     geometry: dict | None = None
+    linked: str | None = None
 
 
 def write_records(
@@ -95,10 +97,25 @@ def write_records(
     return len(fresh), updated, len(dataset)
 
 
+def known_splits(name: str) -> dict[str, str]:
+    """``{subject: split}`` of a dataset that may not exist yet; of a subject in several the one nearest to training."""
+    if not fo.dataset_exists(name):
+        return {}
+    dataset = fo.load_dataset(name)
+    if not {schema.SUBJECT_FIELD, schema.SPLIT_FIELD} <= set(dataset.get_field_schema()):
+        return {}
+    out: dict[str, str] = {}
+    for subject, split in zip(*dataset.values([schema.SUBJECT_FIELD, schema.SPLIT_FIELD]), strict=True):
+        if subject is not None and split in schema.SPLITS:
+            out[subject] = min(split, out.get(subject, split), key=schema.SPLITS.index)
+    return out
+
+
 def _declare(dataset, kinds: dict[str, str]) -> None:
     ours = {
         schema.SUBJECT_FIELD: "string", schema.SPLIT_FIELD: "string", schema.SOURCE_FIELD: "string",
         schema.CACHE_FIELD: "string", schema.MONTAGE_FIELD: "string", schema.GEOMETRY_FIELD: "dict",
+        schema.LINKED_FIELD: "string",
     }
     for field, kind in {**ours, **kinds}.items():
         if not dataset.has_field(field):
@@ -125,6 +142,7 @@ def _values(record: Record) -> dict:
         schema.CACHE_FIELD: record.key,
         schema.MONTAGE_FIELD: record.montage,
         schema.GEOMETRY_FIELD: record.geometry,
+        schema.LINKED_FIELD: record.linked,
     }
     for field, value in record.values.items():
         out[field] = value
@@ -149,6 +167,8 @@ def _update(dataset, pairs: list[tuple[str, Record]], kinds: dict[str, str]) -> 
         new = {}
         for (sample_id, record), old in zip(pairs, values, strict=True):
             value = (record.filepath or record.source) if field == "filepath" else _values(record).get(field)
+            if field == schema.LINKED_FIELD and value is None:
+                continue  # what the verb duplicates linked stays so
             if value != old and not (isinstance(old, float) and value is not None and abs(value - old) < 1e-9):
                 new[sample_id] = value
         if new:

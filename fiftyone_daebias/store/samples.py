@@ -9,6 +9,7 @@ import pandas as pd
 
 from .. import schema
 from ..errors import InputError
+from ..linked import linked_groups
 
 _KINDS = {
     fo.StringField: "string",
@@ -120,23 +121,42 @@ def subject_field(samples, field: str | None = None) -> str | None:
 
 
 def read_subjects(samples, field: str | None = None) -> list[str]:
-    """Subject of every sample; a sample without one is a subject of its own (its id)."""
-    name = subject_field(samples, field)
-    ids = sample_ids(samples)
-    if name is None:
-        return ids
-    values = real(samples).values(name)
-    return [str(v) if v is not None and str(v) != "" else i for v, i in zip(values, ids, strict=True)]
+    """Subject of every sample; a sample without one is a subject of its own (its id).
+
+    Subjects that copies of one image link (:data:`schema.LINKED_FIELD`, written by ``register`` and ``duplicates``)
+    are one, so that no copy lies on both sides of a split, fold or permutation.
+    """
+    ids, owners, _ = _owners(samples, field, [])
+    return owners
 
 
 def subjects_and_tags(samples) -> tuple[dict[str, str], dict[str, list[str]]]:
     """``{sample id: subject}`` and ``{sample id: tags}``, read in one pass; as :func:`read_subjects` has them."""
-    name = subject_field(samples)
-    ids, tags, *rest = real(samples).values(["id", "tags", *([name] if name else [])])
-    ids = [str(i) for i in ids]
-    values = rest[0] if rest else ids
-    owners = {i: str(v) if v is not None and str(v) != "" else i for v, i in zip(values, ids, strict=True)}
-    return owners, {i: list(t or ()) for i, t in zip(ids, tags, strict=True)}
+    ids, owners, (tags,) = _owners(samples, None, ["tags"])
+    return dict(zip(ids, owners, strict=True)), {i: list(t or ()) for i, t in zip(ids, tags, strict=True)}
+
+
+def _owners(samples, field: str | None, also: list[str]) -> tuple[list[str], list[str], list[list]]:
+    """Ids, subjects, and the values of further fields."""
+    name = subject_field(samples, field)
+    wanted = [n for n in (name, schema.LINKED_FIELD) if n and dataset_of(samples).has_field(n)]
+    columns = dict(zip(["id", *also, *wanted], real(samples).values(["id", *also, *wanted]), strict=True))
+    ids = [str(i) for i in columns["id"]]
+    values = columns[name] if name else ids
+    owners = [str(v) if v is not None and str(v) != "" else i for v, i in zip(values, ids, strict=True)]
+    linked = columns.get(schema.LINKED_FIELD)
+    if linked is not None and any(linked):
+        # what shares a subject or a link is one person, whichever field names the subject here
+        seen: dict[tuple, int] = {}
+        pairs = [
+            (seen.setdefault((kind, value), k), k) for k, both in enumerate(zip(owners, linked, strict=True))
+            for kind, value in enumerate(both) if value
+        ]
+        for group in linked_groups(len(ids), pairs):
+            label = min((linked[k] for k in group if linked[k]), default=None)
+            for k in group if label is not None else ():
+                owners[k] = label
+    return ids, owners, [columns[n] for n in also]
 
 
 def metadata_fields(samples) -> dict[str, str]:

@@ -83,6 +83,6 @@ def test_sidecar(tmp_path):
         "EchoTime": 0.101, "Manufacturer": "Siemens", "PatientName": "Nobody", "MagneticFieldStrength": 3,
         "SoftwareVersions": ["a", "b"],
     }))
-    got = read_sidecar(tmp_path / "v.nii.gz")
-    assert got == {"echo_time": 101.0, "manufacturer": "Siemens", "field_strength": 3.0, "software": "a"}
-    assert read_sidecar(tmp_path / "w.nii") == {}
+    got, withheld = read_sidecar(tmp_path / "v.nii.gz")
+    assert withheld == {} and got == {"echo_time": 101.0, "manufacturer": "Siemens", "field_strength": 3.0, "software": "a"}
+    assert read_sidecar(tmp_path / "w.nii") == ({}, {})

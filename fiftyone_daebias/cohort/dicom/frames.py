@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pydicom
 
 from .group import Plane
+
+#: more frames than any file holds: a damaged number, for which nothing is laid out
+MOST_FRAMES = 200_000
 
 
 def planes_of(index: int, dataset: pydicom.Dataset) -> list[Plane]:
@@ -15,6 +19,8 @@ def planes_of(index: int, dataset: pydicom.Dataset) -> list[Plane]:
         dataset: its header
     """
     frames = int(dataset.get("NumberOfFrames", 1) or 1)
+    if not 1 <= frames <= MOST_FRAMES:
+        raise ValueError(f"NumberOfFrames is {frames}")
     if frames == 1 and "PerFrameFunctionalGroupsSequence" not in dataset:
         return [_classic(index, dataset)]
     if "PerFrameFunctionalGroupsSequence" in dataset:
@@ -34,7 +40,7 @@ def _classic(index: int, d: pydicom.Dataset) -> Plane:
         "AcquisitionTime": _text(d.get("AcquisitionTime")), "SliceThickness": _number(d.get("SliceThickness")),
     }
     return Plane(
-        index, None, _numbers(d.get("ImagePositionPatient"), 3), _numbers(d.get("ImageOrientationPatient"), 6),
+        index, None, _numbers(d.get("ImagePositionPatient"), 3), _directions(d.get("ImageOrientationPatient")),
         _spacing(d), (int(d.Rows), int(d.Columns)), _whole(d.get("InstanceNumber")), facts,
     )
 
@@ -72,7 +78,7 @@ def _enhanced(index: int, d: pydicom.Dataset, frames: int) -> list[Plane]:
         }
         out.append(Plane(
             index, k, _numbers(_get(position, "ImagePositionPatient"), 3),
-            _numbers(_get(orientation, "ImageOrientationPatient"), 6), _numbers(_get(measures, "PixelSpacing"), 2),
+            _directions(_get(orientation, "ImageOrientationPatient")), _positive(_get(measures, "PixelSpacing")),
             (int(d.Rows), int(d.Columns)), k, facts,
         ))
     return out
@@ -88,10 +94,15 @@ def _position_dimensions(d: pydicom.Dataset) -> set[int]:
 def _spacing(d: pydicom.Dataset) -> tuple[float, float] | None:
     """Pixel spacing, of radiographs at the detector if it is not given in the patient."""
     for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
-        values = _numbers(d.get(keyword), 2)
-        if values is not None and min(values) > 0:
+        values = _positive(d.get(keyword))
+        if values is not None:
             return values
     return None
+
+
+def _positive(value) -> tuple[float, ...] | None:
+    values = _numbers(value, 2)
+    return values if values is not None and min(values) > 0 else None
 
 
 def _first(sequence):
@@ -107,7 +118,19 @@ def _numbers(value, count: int) -> tuple[float, ...] | None:
         out = tuple(float(v) for v in value)
     except (TypeError, ValueError):
         return None
-    return out if len(out) == count and all(abs(v) < 1e7 for v in out) and (count != 6 or any(out)) else None
+    return out if len(out) == count and all(abs(v) < 1e7 for v in out) else None
+
+
+def _directions(value) -> tuple[float, ...] | None:
+    """An orientation; ``None`` unless rows and columns run at right angles, within what rounding does."""
+    out = _numbers(value, 6)
+    if out is None:
+        return None
+    row, column = np.array(out[:3]), np.array(out[3:])
+    lengths = np.linalg.norm(row), np.linalg.norm(column)
+    if not all(0.5 < length < 2 for length in lengths) or abs(row @ column) > 0.1 * lengths[0] * lengths[1]:
+        return None
+    return tuple(float(v) for v in (*(row / lengths[0]), *(column / lengths[1])))
 
 
 def _number(value) -> float | None:
@@ -119,7 +142,7 @@ def _number(value) -> float | None:
 
 def _whole(value) -> int:
     number = _number(value)
-    return 0 if number is None else int(number)
+    return int(number) if number is not None and abs(number) < 2**53 else 0
 
 
 def _text(value) -> str:

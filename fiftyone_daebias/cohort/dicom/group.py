@@ -3,7 +3,8 @@
 A series is split where orientation, matrix, spacing, echo or temporal
 position make it several volumes; what then still shares a position is split
 by the first attribute that tells the images apart, and by repetition at last.
-Slices are ordered by their position along the normal, never by file name.
+Slices are ordered by their position along the normal, never by file name;
+where positions are missing, by InstanceNumber, and that is said.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from . import unplaced
 
 #: attributes that make volumes of one series different whenever they differ
 _ALWAYS = ("EchoTime", "EchoNumbers", "TemporalPositionIdentifier", "StackID")
@@ -46,6 +49,11 @@ class Plane:
     number: int
     facts: dict = field(default_factory=dict)
 
+    @property
+    def has_place(self) -> bool:
+        """Whether the header says where the plane lies."""
+        return self.position is not None and self.orientation is not None
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -64,39 +72,88 @@ class Stack:
     notes: tuple[str, ...] = ()
 
 
-def stacks(planes: list[Plane]) -> list[Stack]:
-    """Splits the planes of one series into volumes."""
-    flat = [p for p in planes if p.position is None or p.orientation is None]
-    placed = [p for p in planes if p.position is not None and p.orientation is not None]
+def stacks(planes: list[Plane], modality: str = "") -> list[Stack]:
+    """Splits the planes of one series into volumes.
+
+    Args:
+        planes: all planes of the series
+        modality: DICOM modality; images without a position are kept together only where a series is a stack of slices
+    """
+    planes, said = unplaced.place(planes)
+    flat = [p for p in planes if not p.has_place]
+    placed = [p for p in planes if p.has_place]
+    echoes = _echoes(planes)
+    keys = _keys(placed, echoes)
     groups: dict[tuple, list[Plane]] = defaultdict(list)
-    for p in placed:
-        groups[(_near(groups, p), *(str(p.facts.get(a, "")) for a in _ALWAYS))].append(p)
+    for p, key in zip(placed, keys, strict=True):
+        groups[key].append(p)
     out: list[Stack] = []
     names = _labels(list(groups))
     for key, members in groups.items():
         for extra, part, notes in _separate(members):
             label = ", ".join(t for t in (names[key], extra) if t)
-            out.append(_stack(part, label, notes))
-    by_shape: dict[tuple, list[Plane]] = defaultdict(list)
-    for p in flat:
-        # without a position nothing says that images belong together, unless they are frames of one file
-        by_shape[(p.shape, p.file)].append(p)
-    for members in by_shape.values():
-        members.sort(key=lambda p: p.number)
-        out.append(Stack(tuple(members), None))
+            out.append(_stack(part, label, (*said, *notes)))
+    for members, notes in unplaced.gather(flat, modality, echoes):
+        out.append(Stack(tuple(members), None, "", notes))
+    return out
+
+
+def _keys(planes: list[Plane], echoes: dict[str, str]) -> list[tuple]:
+    """What makes each plane's volume differ from others: geometry, then echo, time position and stack.
+
+    An attribute that differs from image to image though no position comes twice is a counter and splits nothing.
+    """
+    counted = [
+        len({str(p.facts.get(a, "")) for p in planes}) == len(planes) > 2 and not _repeats(planes) for a in _ALWAYS
+    ]
+    groups: dict[tuple, list[Plane]] = {}
+    out = []
+    for p in planes:
+        facts = (
+            "" if skip else echoes.get(v, v)
+            for skip, v in zip(counted, (str(p.facts.get(a, "")) for a in _ALWAYS), strict=True)
+        )
+        key = (_near(groups, p), *facts)
+        groups.setdefault(key[0], []).append(p)
+        out.append(key)
+    return out
+
+
+def _echoes(planes: list[Plane]) -> dict[str, str]:
+    """``{EchoTime: the one it is read as}``: times within 0.05 ms or 1 % are one, as scanners round and jitter."""
+    values = {}
+    for p in planes:
+        text = str(p.facts.get("EchoTime", ""))
+        try:
+            if np.isfinite(float(text)):
+                values[text] = float(text)
+        except ValueError:
+            continue
+    out, last = {}, None
+    for text, value in sorted(values.items(), key=lambda i: i[1]):
+        near = last is not None and value - last[1] <= max(0.05, 0.01 * abs(value))
+        out[text] = out[last[0]] if near else text
+        last = text, value
     return out
 
 
 def _near(groups, p: Plane) -> tuple:
-    """The geometry key of the plane, that of an earlier plane if it is the same within rounding."""
-    own = (p.shape, tuple(np.round(p.orientation, 2) + 0.0), tuple(np.round(p.spacing or (0, 0), 3)))
+    """The geometry key of the plane, that of an earlier plane if it is the same within a degree and rounding."""
+    own = (p.shape, p.orientation, p.spacing or (0.0, 0.0))
     for key in groups:
-        (shape, orientation, spacing) = key[0]
-        if shape == p.shape and np.allclose(orientation, p.orientation, atol=0.02) and np.allclose(
-            spacing, p.spacing or (0, 0), atol=2e-3
+        shape, orientation, spacing = key
+        if shape == p.shape and same_orientation(orientation, p.orientation) and np.allclose(
+            spacing, own[2], atol=2e-3
         ):
-            return key[0]
+            return key
     return own
+
+
+def same_orientation(a, b) -> bool:
+    """Whether rows and columns of two planes run the same way, within a degree."""
+    a, b = np.reshape(a, (2, 3)), np.reshape(b, (2, 3))
+    cosines = (a * b).sum(1) / np.maximum(np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1), 1e-12)
+    return bool(cosines.min() > np.cos(np.radians(1.0)))
 
 
 def _labels(keys: list[tuple]) -> dict[tuple, str]:
@@ -174,8 +231,12 @@ def _stack(planes: list[Plane], label: str, notes: tuple[str, ...]) -> Stack:
         step = (np.array(planes[-1].position) - np.array(planes[0].position)) / (len(planes) - 1)
         if missing_any(notes):
             step = normal * usual
+        if usual <= 1e-4 or abs(np.dot(step, normal)) < 1e-4:
+            notes.append("positions do not differ across the slices: their distance is unknown, 1 mm was assumed")
+            step = normal
     else:
-        step = normal * float(first.facts.get("SliceThickness") or 1.0)
+        thickness = float(first.facts.get("SliceThickness") or 1.0)
+        step = normal * (thickness if 1e-3 < thickness < 1e4 else 1.0)
     row, column = first.spacing or (1.0, 1.0)
     if first.spacing is None:
         notes.append("no pixel spacing in the header: 1 mm was assumed")

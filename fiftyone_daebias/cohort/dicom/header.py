@@ -6,6 +6,10 @@ import datetime
 
 import pydicom
 
+from ..identity import looks_identifying
+from .people import NOBODY
+from .values import OLDEST, TALLEST_M, metres_of, years_of
+
 #: {field: (keyword, kind)}; kinds: text, number, age, date, time, first (of several), pair
 ALLOWED = {
     "sex": ("PatientSex", "sex"), "age": ("PatientAge", "age"), "weight": ("PatientWeight", "number"),
@@ -25,6 +29,8 @@ KINDS = {
     name: "float" if kind in ("number", "age") else "string" for name, (_, kind) in ALLOWED.items()
 } | {"acquisition_date": "date", "acquisition_hour": "float"}
 _POSITIVE = ("weight", "height", "field_strength", "repetition_time", "thickness")
+#: what a technician types; it may name a person, whatever the other attributes say
+_TYPED_IN = ("protocol", "series_description", "body_part", "station", "coil", "view")
 #: free text, which may name a person; its single words mean nobody
 _FREE_TEXT = ("PatientComments", "ImageComments", "AdditionalPatientHistory", "InstitutionAddress")
 #: attributes whose values identify a person; nothing that holds one of them is kept
@@ -37,32 +43,59 @@ IDENTIFYING = (
 )
 
 
-def fields_of(dataset: pydicom.Dataset) -> dict:
+def fields_of(dataset: pydicom.Dataset) -> tuple[dict, dict[str, str], list[str]]:
     """The allowed fields of a header; values that are missing, empty or not of their kind are left out.
 
-    Enhanced files state several of them in their functional groups, which are looked into too.
+    Enhanced files state several of them in their functional groups, which are looked into too. The sex is given as it
+    stands: what its codes mean is seen over a whole cohort only (:func:`values.sexes_of`).
+
+    Returns:
+        the fields, ``{field: what stands there}`` of values that could not be used, and what was understood, in words
     """
     secrets = identifying_words(dataset)
-    out = {}
+    out, unusable, notes = {}, {}, []
     for name, (keyword, kind) in ALLOWED.items():
-        value = _typed(_find(dataset, keyword), kind)
+        raw = _find(dataset, keyword)
+        value = _typed(raw, kind)
         if isinstance(value, str) and any(s in value.casefold() for s in secrets):
             continue  # a protocol or station named after a person
+        if name in _TYPED_IN and isinstance(value, str) and (reason := looks_identifying(value)):
+            unusable[name] = f"not stored: {reason}"
+            continue
         if name in _POSITIVE and isinstance(value, float) and value <= 0:
             continue  # consoles write 0 for "not asked"
+        if name == "height" and value is not None:
+            if value > TALLEST_M:
+                notes.append("height: PatientSize is over 3 and should be metres (as 1.75): read as centimetres")
+            value = metres_of(value)
         if value is not None:
             out[name] = value
+        elif kind in ("age", "number") and str(raw if raw is not None else "").strip():
+            unusable[name] = str(raw).strip()[:16]
     date = acquisition_date(dataset)
     if date is not None:
         out["acquisition_date"] = date
         if "age" not in out:
-            born = _date(_value(dataset, "PatientBirthDate"))
-            if born is not None and 0 <= (date - born).days <= 125 * 365.25:
-                out["age"] = float(int((date - born).days / 365.25))
+            years, reason = _age_at(date, _value(dataset, "PatientBirthDate"))
+            if years is not None:
+                out["age"] = years
+            elif reason:
+                unusable.setdefault("age", reason)
     hour = _hour(_value(dataset, "AcquisitionTime") or _value(dataset, "SeriesTime") or _value(dataset, "StudyTime"))
     if hour is not None:
         out["acquisition_hour"] = hour
-    return out
+    return out, unusable, notes
+
+
+def _age_at(date: datetime.date, birth) -> tuple[float | None, str]:
+    """Whole years between birth and acquisition, or why there are none; 1 January 1900 stands for "not known"."""
+    born = _date(birth)
+    if born is None:
+        return None, ""
+    if (born.year, born.month, born.day) == (1900, 1, 1):
+        return None, "a birth date of 1900-01-01, which stands for not known"
+    years = date.year - born.year - ((date.month, date.day) < (born.month, born.day))
+    return (float(years), "") if 0 <= years <= OLDEST else (None, f"a birth date {years} years before the scan")
 
 
 def acquisition_date(dataset: pydicom.Dataset) -> datetime.date | None:
@@ -88,7 +121,7 @@ def identifying_words(dataset: pydicom.Dataset) -> set[str]:
             if keyword not in _FREE_TEXT:
                 parts += text.replace("^", " ").replace("=", " ").replace(",", " ").split()
             out |= {p.strip().casefold() for p in parts if len(p.strip()) >= 4}
-    return out - {"anonymous", "anonymized", "anonymised", "anon", "none", "unknown", "patient", "test", "phantom"}
+    return out - NOBODY - {"phantom"}
 
 
 def _find(dataset: pydicom.Dataset, keyword: str):
@@ -123,20 +156,18 @@ def _typed(value, kind: str):
         value = "/".join(str(v) for v in value) if kind == "text" else value[0]
     if value is None or str(value).strip() == "":
         return None
-    text = str(value).strip()
+    text = "".join(c for c in str(value) if c.isprintable()).strip()
     if kind == "text":
-        return text[:64]
+        return text[:64] or None
     if kind == "sex":
-        return {"M": "M", "F": "F", "O": "O", "MALE": "M", "FEMALE": "F"}.get(text.upper())
+        return text[:16]
     if kind == "age":
-        if len(text) == 4 and text[:3].isdigit() and text[3].upper() in "DWMY":
-            return int(text[:3]) * {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}[text[3].upper()]
-        return float(text) if text.isdigit() and int(text) <= 125 else None
+        return years_of(text)
     try:
         number = float(text)
     except ValueError:
         return None
-    return number if abs(number) < 1e12 else None
+    return number if abs(number) < 1e12 else None  # NaN and infinite are no numbers either
 
 
 def _date(value) -> datetime.date | None:

@@ -11,6 +11,8 @@ from pydicom.pixels import apply_modality_lut
 from ...errors import CohortError
 from ..volume import Volume
 from .group import Stack
+from .padding import filled, padding, without_overlays
+from .padding import stored_range as _stored_range
 
 
 def read_stack(stack: Stack, files: list[Path], to_grey: bool = False) -> Volume:
@@ -19,6 +21,8 @@ def read_stack(stack: Stack, files: list[Path], to_grey: bool = False) -> Volume
     Modality LUT or rescale slope and intercept are applied (per frame where the
     file states them per frame); signed pixels keep their sign; MONOCHROME1 is
     inverted within its stored range, so that bright is bright in every image.
+    Padding (PixelPaddingValue and its range) and values that are no numbers
+    become the lowest of the others, and that is said.
 
     Args:
         stack: the planes, in order
@@ -31,26 +35,33 @@ def read_stack(stack: Stack, files: list[Path], to_grey: bool = False) -> Volume
     Raises:
         CohortError: pixels that cannot be decoded, or in colour without ``to_grey``
     """
-    slices, window, inverted = [], None, False
+    slices, outside, window, inverted = [], [], None, False
     decoded: tuple[int, pydicom.Dataset, np.ndarray] | None = None
     for plane in stack.planes:
         if decoded is None or decoded[0] != plane.file:
             decoded = (plane.file, *_decode(files[plane.file], to_grey))
         _, dataset, pixels = decoded
         frame = pixels if plane.frame is None else pixels[plane.frame]
+        if frame.shape != plane.shape:
+            raise CohortError(f"{files[plane.file].name}: pixels of shape {frame.shape}, not {plane.shape} as it says")
+        outside.append(padding(frame, dataset))
         values, inverted = _values(frame, dataset, plane.frame)
         slices.append(values)
         if window is None:
             window = _window(dataset, plane.frame)
     common = np.result_type(*{s.dtype for s in slices})
     array = np.stack([s.astype(common, copy=False) for s in slices])
+    array, notes = filled(array, None if all(o is None for o in outside) else np.stack([
+        np.zeros(s.shape, bool) if o is None else o for o, s in zip(outside, slices, strict=True)
+    ]))
+    notes = (*stack.notes, *notes)
     if inverted and window is not None:
         # the window was meant for the values before the inversion, which mirrors about the middle of their range
         window = None
     if stack.affine is None:
         first = stack.planes[0]
-        return Volume(array, None, first.spacing, window, inverted, stack.notes)
-    return Volume(array.transpose(2, 1, 0), stack.affine, None, window, inverted, stack.notes)
+        return Volume(array, None, first.spacing, window, inverted, notes)
+    return Volume(array.transpose(2, 1, 0), stack.affine, None, window, inverted, notes)
 
 
 def _decode(path: Path, to_grey: bool) -> tuple[pydicom.Dataset, np.ndarray]:
@@ -79,7 +90,7 @@ def _decode(path: Path, to_grey: bool) -> tuple[pydicom.Dataset, np.ndarray]:
         return dataset, _grey(pixels, path, to_grey, top)
     if int(dataset.get("SamplesPerPixel", 1) or 1) > 1:
         return dataset, _grey(pixels, path, to_grey, 255.0)
-    return dataset, pixels
+    return dataset, without_overlays(pixels, dataset)
 
 
 def _grey(pixels: np.ndarray, path: Path, to_grey: bool, top: float) -> np.ndarray:
@@ -93,23 +104,33 @@ def _grey(pixels: np.ndarray, path: Path, to_grey: bool, top: float) -> np.ndarr
 
 
 def _values(frame: np.ndarray, dataset: pydicom.Dataset, number: int | None) -> tuple[np.ndarray, bool]:
-    slope, intercept = _rescale(dataset, number)
     inverted = dataset.get("PhotometricInterpretation") == "MONOCHROME1"
-    if inverted:
-        bits = int(dataset.get("BitsStored", 16) or 16)
-        signed = int(dataset.get("PixelRepresentation", 0) or 0)
-        low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-        # high + low − v stays in the stored range, so the type holds it; bits above those stored are clipped first
-        frame = (low + high - np.clip(frame.astype(np.int64), low, high)).astype(frame.dtype)
     if "ModalityLUTSequence" in dataset and dataset.ModalityLUTSequence:
-        return np.asarray(apply_modality_lut(frame, dataset)), inverted
+        values = np.asarray(apply_modality_lut(frame, dataset))
+        # the table is looked up with what is stored; only what comes out of it is mirrored
+        return (_mirrored(values, 0, 2 ** (8 * values.dtype.itemsize) - 1) if inverted else values), inverted
+    slope, intercept = _rescale(dataset, number)
+    if inverted:
+        frame = _mirrored(frame, *_stored_range(dataset))
     if slope == 1 and intercept == 0:
         return frame, inverted
     values = frame.astype(np.float64) * slope + intercept
-    if float(slope).is_integer() and float(intercept).is_integer() and np.abs(values).max() < 2**24:
+    finite = values if frame.dtype.kind != "f" else values[np.isfinite(values)]
+    if float(slope).is_integer() and float(intercept).is_integer() and frame.dtype.kind != "f" and (
+        np.abs(finite).max(initial=0) < 2**24
+    ):
         small = np.int16 if -32768 <= values.min() and values.max() <= 32767 else np.int32
         return values.astype(small), inverted
-    return values.astype(np.float32), inverted
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32), inverted
+
+
+def _mirrored(values: np.ndarray, low: int, high: int) -> np.ndarray:
+    """Values mirrored within their range, so that bright is dense; float values have no range and change their sign."""
+    if values.dtype.kind == "f":
+        return -values
+    # high + low − v stays in the range, so the type holds it; bits above those stored are clipped first
+    return (low + high - np.clip(values.astype(np.int64), low, high)).astype(values.dtype)
 
 
 def _rescale(dataset: pydicom.Dataset, number: int | None) -> tuple[float, float]:
@@ -118,8 +139,11 @@ def _rescale(dataset: pydicom.Dataset, number: int | None) -> tuple[float, float
         where = _frame_group(dataset, number, "PixelValueTransformationSequence") or dataset
     slope, intercept = where.get("RescaleSlope"), where.get("RescaleIntercept")
     slope = 1.0 if slope in (None, "") else float(slope)
+    intercept = 0.0 if intercept in (None, "") else float(intercept)
+    if not (np.isfinite(slope) and np.isfinite(intercept)):
+        raise CohortError(f"RescaleSlope {slope} and RescaleIntercept {intercept} are no numbers to rescale with")
     # a slope of 0 would make every pixel the same; scanners that write it mean "none"
-    return (slope or 1.0), (0.0 if intercept in (None, "") else float(intercept))
+    return (slope or 1.0), intercept
 
 
 def _window(dataset: pydicom.Dataset, number: int | None) -> tuple[float, float] | None:
