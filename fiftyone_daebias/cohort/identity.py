@@ -204,4 +204,4 @@ class Pseudonyms:
         return date + datetime.timedelta(days=int(self._hash("date\n" + subject)[:8], 16) % (2 * days + 1) - days)
 
     def _hash(self, text: str) -> str:
-        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self._key, text.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
