@@ -20,8 +20,8 @@ _MONTHS = {
         "fevrier fevr febrero febbraio februari fev", "mar march marz maerz mrz mars marzo maart", "apr april avril "
         "avr abril abr aprile", "may mai mayo maggio mag mei maj", "jun june juni juin junio giugno giu", "jul july "
         "juli juillet juil julio luglio lug", "aug august aout agosto ago augustus augusti", "sep sept september "
-        "septembre septiembre settembre set", "oct october okt oktober octobre octubre ottobre ott", "nov november novembre "
-        "noviembre", "dec december dez dezember decembre diciembre dic dicembre",
+        "septembre septiembre settembre set", "oct october okt oktober octobre octubre ottobre ott", "nov november "
+        "novembre noviembre", "dec december dez dezember decembre diciembre dic dicembre",
     ), start=1) for word in names.split()
 }
 #: years that images and people can have; others are not usable

@@ -94,8 +94,11 @@ class RegistrationReport:
         if self.fields:
             lines.append("fields: " + ", ".join(f"{f} ({k})" for f, k in self.fields.items()))
         if self.not_stored:
+            by_reason: dict[str, list[str]] = {}
+            for column, reason in self.not_stored.items():
+                by_reason.setdefault(reason, []).append(column)
             lines.append("columns not stored (name them in keep to store them): "
-                         + "; ".join(f"{c}: {why}" for c, why in self.not_stored.items()))
+                         + "; ".join(f"{', '.join(cs)}: {why}" for why, cs in by_reason.items()))
         for label, items in (
             ("rows without a file", self.rows_without_file), ("files without a row", self.files_without_row),
             ("files named by several rows", [f"{k}: {v}" for k, v in self.duplicate_rows.items()]),
@@ -210,8 +213,8 @@ def register_cohort(
     check_name(name)
     found = look_through(Path(images).expanduser(), include, exclude, progress)
     root, items, skipped = found.root, found.items, dict(found.skipped)
-    rows, bids_notes = _table(root, table, sheet, planned.get("layout"), items)
-    joined = join(items, rows, key, subject, pattern, keep=keep, missing_codes=missing_codes, plan=planned)
+    sheet_read, bids_notes = _table(root, table, sheet, planned.get("layout"), items)
+    joined = join(items, sheet_read, key, subject, pattern, keep=keep, missing_codes=missing_codes, plan=planned)
     people = Pseudonyms()
     subjects = [_subject(item, given, people) for item, given in zip(items, joined.subjects, strict=True)]
     fields = header_columns(items, subjects, joined, people, shift_dates)
@@ -265,7 +268,7 @@ def register_cohort(
         options = {"key": key, "subject": subject, "pattern": pattern, "sheet": sheet, "keep": keep,
                    "missing_codes": missing_codes, "plane": plane, "spacing": spacing, "volume": volume,
                    "stratify_by": stratify_by, "shift_dates": shift_dates, "to_grey": to_grey, "seed": seed}
-        layout = {"layout": rows.layout} if rows is not None and rows.layout else {}
+        layout = {"layout": sheet_read.layout} if sheet_read is not None and sheet_read.layout else {}
         write_plan(plan, options, {**layout, **joined.plan}, joined.decisions)
     for item in items:
         for what, text in item.unusable.items():

@@ -21,7 +21,7 @@ _KINDS = {
     fo.FrameNumberField: "integer",
 }
 _BUILT_IN = {"id", "filepath", "tags", "metadata", "created_at", "last_modified_at"}
-_OURS_PREFIXES = ("daebias_", schema.PROBE_FIELD_PREFIX)
+_OURS_PREFIX = "daebias_"
 
 
 def load_samples(name: str, view: str | None = None):
@@ -108,7 +108,7 @@ def subject_field(samples, field: str | None = None) -> str | None:
     Raises:
         InputError: ``field`` does not exist
     """
-    fields = dataset_of(samples).get_field_schema()
+    fields = _simple_fields(samples)
     if field is not None:
         if field not in fields:
             raise InputError(f"subject field {field!r} does not exist; fields: {', '.join(sorted(fields))}")
@@ -169,13 +169,12 @@ def metadata_fields(samples) -> dict[str, str]:
     subject = subject_field(samples)
     media = {schema.MONTAGE_FIELD, *(dataset_of(samples).app_config.media_fields or [])}
     out = {}
-    for name, field in dataset_of(samples).get_field_schema().items():
-        if name in _BUILT_IN or name in media or name == subject or name.startswith(_OURS_PREFIXES):
+    full = _simple_fields(samples)
+    ours = _probe_fields(full)
+    for name, field in full.items():
+        if name in _BUILT_IN or name in media or name == subject or name.startswith(_OURS_PREFIX) or name in ours:
             continue
-        kind = _KINDS.get(type(field))
-        if kind is None and isinstance(field, fo.EmbeddedDocumentField):
-            if issubclass(field.document_type, fo.Classification):
-                kind = "classification"
+        kind = _kind(field)
         if kind is not None:
             out[name] = kind
     # a date's number of years is the same fact once more
@@ -183,6 +182,52 @@ def metadata_fields(samples) -> dict[str, str]:
     for name in dates:
         out.pop(name + schema.YEARS_SUFFIX, None)
     return out
+
+
+def _simple_fields(samples) -> dict[str, fo.Field]:
+    """Sample fields, and below plain embedded documents their own: "clinical.age"."""
+    out = {}
+    for name, field in dataset_of(samples).get_field_schema().items():
+        out[name] = field
+        if name not in _BUILT_IN and _is_plain_document(field):
+            out |= _below(name, field)
+    return out
+
+
+def _is_plain_document(field) -> bool:
+    """Whether a field holds a document that is no label of FiftyOne's."""
+    return isinstance(field, fo.EmbeddedDocumentField) and not issubclass(
+        field.document_type, (fo.Label, fo.Group, fo.Metadata))
+
+
+def _below(name: str, field: fo.EmbeddedDocumentField) -> dict[str, fo.Field]:
+    out = {}
+    for child, inner in (field.get_field_schema() or {}).items():
+        if child.startswith("_") or child in ("id", "tags"):
+            continue
+        if _is_plain_document(inner):
+            out |= _below(f"{name}.{child}", inner)
+        else:
+            out[f"{name}.{child}"] = inner
+    return out
+
+
+def _kind(field) -> str | None:
+    """Kind of a field that holds a simple fact, ``None`` for others."""
+    kind = _KINDS.get(type(field))
+    if kind is None and isinstance(field, fo.EmbeddedDocumentField) and issubclass(
+        field.document_type, fo.Classification
+    ):
+        return "classification"
+    return kind
+
+
+def _probe_fields(fields: dict[str, fo.Field]) -> set[str]:
+    """What probes wrote: labels, and the truth and evaluation beside them. A column "probe_type" is the user's."""
+    labels = [n for n, f in fields.items() if n.startswith(schema.PROBE_FIELD_PREFIX) and isinstance(
+        f, fo.EmbeddedDocumentField)]
+    beside = {n for n in fields for label in labels if n.startswith((f"{label}_eval", f"{label}_truth"))}
+    return {*labels, *beside}
 
 
 def read_table(samples, fields: list[str] | None = None) -> pd.DataFrame:
@@ -200,17 +245,14 @@ def read_table(samples, fields: list[str] | None = None) -> pd.DataFrame:
         InputError: a field does not exist or holds no simple values
     """
     known = metadata_fields(samples)
-    full = dataset_of(samples).get_field_schema()
+    full = _simple_fields(samples)
     names = list(known) if fields is None else list(fields)
     paths = []
     for name in names:
-        kind = known.get(name) or _KINDS.get(type(full.get(name)))
+        kind = known.get(name) or _kind(full.get(name))
         if name not in full:
             choices = ", ".join(sorted(known)) or "none"
             raise InputError(f"field {name!r} does not exist; fields to choose from: {choices}")
-        if kind is None and isinstance(full[name], fo.EmbeddedDocumentField):
-            if issubclass(full[name].document_type, fo.Classification):
-                kind = "classification"
         if kind is None:
             raise InputError(
                 f"field {name!r} holds {type(full[name]).__name__} values, not numbers, text, booleans, dates or "
