@@ -43,7 +43,9 @@ def load_samples(name: str, view: str | None = None):
     if not dataset.has_saved_view(view):
         known = ", ".join(dataset.list_saved_views()) or "none"
         raise InputError(f"dataset {name!r} has no saved view {view!r}; saved views: {known}")
-    return dataset.load_saved_view(view)
+    loaded = dataset.load_saved_view(view)
+    follow_slice(loaded)
+    return loaded
 
 
 def dataset_of(samples) -> fo.Dataset:
@@ -59,15 +61,69 @@ def ensure_samples(samples) -> None:
     """
     if not isinstance(samples, fo.core.collections.SampleCollection):
         raise InputError(f"samples must be a FiftyOne dataset or view; got {type(samples).__name__}")
+    _refuse_pieces(samples)
+    follow_slice(samples)
     if not len(real(samples)):
         what = "dataset" if isinstance(samples, fo.Dataset) else "this view of dataset"
         what = f"{what} {dataset_of(samples).name!r}"
         raise InputError(f"{what} has no samples; register images first or widen the view")
-    if samples.media_type != fom.IMAGE:
+    if samples.media_type == fom.GROUP and isinstance(samples, fo.Dataset):
+        dataset = dataset_of(samples)
+        raise InputError(
+            f"dataset {dataset.name!r} is grouped: pass a view of one of its slices "
+            f"({', '.join(dataset.group_slices)}), as dataset.save_view('{dataset.default_group_slice}', "
+            f"dataset.select_group_slices('{dataset.default_group_slice}')) makes one"
+        )
+    if samples.media_type not in (fom.IMAGE, fom.GROUP):
         raise InputError(
             f"dataset {samples._dataset.name!r} holds {samples.media_type!r} media; this package audits images and "
-            "volumes registered with register_cohort (grouped or video datasets: pass a view of one image slice)"
+            "volumes registered with register_cohort"
         )
+
+
+def _refuse_pieces(samples) -> None:
+    """Patches, clips and frames are views of a throw-away dataset: nothing stored on them would stay."""
+    if getattr(samples, "_is_generated", False):
+        kind = "patches" if getattr(samples, "_is_patches", False) else "clips or frames"
+        raise InputError(
+            f"this view of dataset {samples._root_dataset.name!r} shows {kind}, which are pieces of its images and not "
+            "images of their own; pass the dataset or another view of it, or save them as images and register these"
+        )
+
+
+def follow_slice(samples) -> None:
+    """In a grouped dataset, makes the slice that the samples are of the one that the dataset is read and written by.
+
+    Raises:
+        InputError: the samples are of several slices
+    """
+    dataset = dataset_of(samples)
+    if getattr(samples, "_is_generated", False) or dataset.media_type != fom.GROUP or isinstance(samples, fo.Dataset):
+        return
+    if samples.media_type == fom.GROUP:
+        return  # such a view is read by the dataset's own slice
+    names = samples.distinct(f"{dataset.group_field}.name")
+    if len(names) > 1:
+        raise InputError(
+            f"this view of the grouped dataset {dataset.name!r} holds several slices ({', '.join(names)}); pass a "
+            "view of one, as dataset.select_group_slices('" + str(names[0]) + "')"
+        )
+    if names and dataset.group_slice != names[0]:
+        dataset.group_slice = names[0]
+
+
+def flat(samples):
+    """The dataset; of a grouped one the slice at hand as plain samples: most of FiftyOne's methods refuse groups."""
+    dataset = dataset_of(samples)
+    return dataset.select_group_slices(dataset.group_slice) if dataset.media_type == fom.GROUP else dataset
+
+
+def everyone(samples):
+    """All samples of the dataset, of whatever slice."""
+    dataset = dataset_of(samples)
+    if dataset.media_type == fom.GROUP:
+        return dataset.select_group_slices(_allow_mixed=True)
+    return dataset
 
 
 def real(samples):
