@@ -30,7 +30,7 @@ _BEFORE_NUMBER = re.compile(
     r"(?<![a-z])(mrn|ssn|nhs|pat(?:ient)?[ _-]?(?:id|nr|no|num)|fall[ _-]?nr|accession|dob|geb(?:oren|\.)?|born|ddn|"
     r"nacimiento|nascita|naissance)[ _.:=-]*\d", re.I)
 _BEFORE_NAME = re.compile(
-    r"(?<![a-z])(first[ _]?name|last[ _]?name|surname|vorname|nachname|patient[ _]?name|prenom|apellidos?|name)[_:= -]+"
+    r"(?<![a-z])(first[ _]?name|last[ _]?name|surname|vorname|nachname|patient[ _]?name|prenom|apellidos?)[_:= -]+"
     r"[^\W\d_]{2,}", re.I)
 _TITLE = re.compile(
     r"(?<![^\W_])(?:(?:Dr|Mr|Mrs|Ms|Sra?)(?:\.[ _]?|[ _]+)|"

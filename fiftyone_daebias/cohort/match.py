@@ -230,7 +230,7 @@ def match_names(wanted: Iterable[str], known: Iterable[str]) -> tuple[dict[str, 
             said.append((what, a, found[a]))
         out |= found
         left -= set(found)
-        free -= set(found.values()) if what else set()
+        free -= set(found.values())
     return out, said
 
 
