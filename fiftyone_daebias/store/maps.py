@@ -40,8 +40,8 @@ def save_map(samples, key: str, ids: list[str], points: np.ndarray, points_field
     order = {i: row for row, i in enumerate(ids)}
     rows = [order[str(i)] for i in target.values("id")]
     fob.compute_visualization(
-        target, points=points[rows], brain_key=key, points_field=points_field, create_index=True, verbose=False,
-        progress=False,
+        target, points=points[rows], brain_key=key, points_field=points_field, verbose=False, progress=False,
+        create_index=bool(np.ptp(points, axis=0).min() > 0),  # MongoDB refuses to index a region without an area
     )
 
 
