@@ -47,6 +47,7 @@ from .samples import (
     dataset_of,
     datasets_with,
     ensure_samples,
+    everyone,
     has_field,
     load_samples,
     metadata_fields,
@@ -80,8 +81,9 @@ from .views import (
 
 __all__ = [
     "Lasso", "clear_field", "content_keys", "count_tags", "count_values", "dataset_of", "datasets_with",
-    "delete_run", "delete_view", "ensure_samples", "has_field", "lasso_of", "list_runs", "load_map", "load_run",
-    "load_samples", "map_runs", "metadata_fields", "read_field", "read_info", "read_labels", "read_subjects",
+    "delete_run", "delete_view", "ensure_samples", "everyone", "has_field", "lasso_of", "list_runs", "load_map",
+    "load_run", "load_samples", "map_runs", "metadata_fields", "read_field", "read_info", "read_labels",
+    "read_subjects",
     "read_table", "read_vectors", "real", "run_times", "sample_ids", "samples_since", "save_map", "save_run",
     "save_similarity",
     "save_view", "save_workspace", "saved_view_ids", "saved_views", "saved_workspaces", "set_label_colors",
