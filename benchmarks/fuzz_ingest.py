@@ -243,7 +243,10 @@ def fuzz(n: int, seed: int = 0, keep: Path | None = None) -> dict:
             (folder / name).write_bytes(damaged(name, good[name], rng))
             started = time.perf_counter()
             what, reason = outcome(folder, name, work)
-            slowest = max(slowest, time.perf_counter() - started)
+            spent = time.perf_counter() - started
+            slowest = max(slowest, spent)
+            if spent > SECONDS:
+                what, reason = "HANG", f"{spent:.1f} s: {reason}"
             counts[what] += 1
             by_file[f"{name}: {what}"] += 1
             if what in ("TRACEBACK", "HANG"):
