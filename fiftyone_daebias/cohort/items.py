@@ -160,7 +160,7 @@ def look_through(
 
 
 def _walk(root: Path) -> tuple[list[str], dict[str, str]]:
-    """Relative paths of all files, linked folders too unless they lead back into the cohort; and what is not entered."""
+    """Relative paths of all files, linked folders too unless they lead back; and what is not entered."""
     files, skipped, seen = [], {}, {root}
     for folder, subfolders, found in os.walk(root, followlinks=True):
         entered = []
@@ -183,7 +183,8 @@ def _walk(root: Path) -> tuple[list[str], dict[str, str]]:
             try:
                 path.encode()
             except UnicodeEncodeError:
-                skipped[path.encode("utf-8", "replace").decode()] = "cannot be opened by a name that is no UTF-8: rename it"
+                shown = path.encode("utf-8", "replace").decode()
+                skipped[shown] = "cannot be opened by a name that is no UTF-8: rename it"
                 continue
             files.append(path)
     return files, skipped
@@ -218,13 +219,16 @@ def _dicom_items(root: Path, files: list[str], progress) -> tuple[list[Item], di
                 lost += 1
             series[(key, _text(header, "Modality"))].append((file, header))
         items = []
-        notes = [f"{lost} files state no SeriesInstanceUID: taken as series by patient, study and folder"] if lost else []
+        notes = []
+        if lost:
+            notes.append(f"{lost} files state no SeriesInstanceUID: taken as series by patient, study and folder")
         for (_, modality), members in series.items():
             members = sorted(members, key=lambda m: m[0])
             datasets, folders = [h.dataset for _, h in members], [str(Path(file).parent) for file, _ in members]
             people, odd = by_person(datasets)
             notes += odd
-            parts = [(part, len(split) > 1) for g in people for split in [by_folder(datasets, folders, g)] for part in split]
+            split = [by_folder(datasets, folders, g) for g in people]
+            parts = [(part, len(g) > 1) for g in split for part in g]
             if any(torn for _, torn in parts):
                 notes.append("images that name no patient share one SeriesInstanceUID: told apart by folder")
             for group, torn in parts:
@@ -251,7 +255,7 @@ def _dicom_items(root: Path, files: list[str], progress) -> tuple[list[Item], di
 
 
 def _one_file_series(items: list[Item]) -> str:
-    """A note where files of one patient make a stack by their positions, but each has a SeriesInstanceUID of its own."""
+    """A note where one patient's files make a stack by position, but each has a SeriesInstanceUID of its own."""
     alone: dict[tuple, set[tuple]] = defaultdict(set)
     for item in items:
         plane = item.stack.planes[0] if item.stack is not None and len(item.stack.planes) == 1 else None

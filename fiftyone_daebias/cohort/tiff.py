@@ -41,7 +41,7 @@ class _Heard(logging.Handler):
 
 
 class RefusedError(Exception):
-    """What no other reader should try either: pixels that are not there, or channels that are neither colour nor alpha."""
+    """What no other reader should try either: pixels that are not there, channels that are no colour."""
 
 
 def read_tiff(path: Path) -> tuple[list[np.ndarray], list[str]]:

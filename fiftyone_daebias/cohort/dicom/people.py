@@ -1,4 +1,4 @@
-"""Whose images they are: files of one SeriesInstanceUID told apart by patient, study and series before they are stacked.
+"""Whose images they are: files of one SeriesInstanceUID told apart by patient, study and series before stacking.
 
 De-identification often writes one constant UID into every file, so a UID alone never says that files belong together.
 """
@@ -60,8 +60,8 @@ def by_person(datasets: list[pydicom.Dataset]) -> tuple[list[list[int]], list[st
         for study in studies:
             series = _series(datasets, study)
             if len(series) > 1:
-                notes.append("one SeriesInstanceUID holds several series of a study: told apart by number, description, "
-                             "kernel or frame of reference")
+                notes.append("one SeriesInstanceUID holds several series of a study: told apart by number, "
+                             "description, kernel or frame of reference")
             out += series
     return out, list(dict.fromkeys(notes))
 
@@ -82,7 +82,7 @@ def by_folder(datasets: list[pydicom.Dataset], folders: list[str], group: list[i
 
 
 def _series(datasets, group: list[int]) -> list[list[int]]:
-    """Files of one study by what is the same in all images of a series; what is another in every file is no such thing."""
+    """Files of one study by what is the same in all images of a series; what differs in every file is no such thing."""
     parts = [group]
     for keyword in ("SeriesNumber", "SeriesDescription", "ProtocolName", "ConvolutionKernel", "FrameOfReferenceUID"):
         split = [part for g in parts for part in _split(datasets, g, keyword)]
