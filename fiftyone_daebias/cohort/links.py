@@ -86,7 +86,8 @@ def link(samples, subjects: np.ndarray, groups: list[list[int]]) -> tuple[tuple[
     """Stores which subjects are one person.
 
     All samples of such subjects, in the whole dataset, get the name of the first in :data:`schema.LINKED_FIELD`. Where
-    their stored splits differ, all go to the side that a model has seen already: train before val before test. Links of samples that are not in ``samples`` stay.
+    their stored splits differ, all go to the side that a model has seen already: train before val before test. Links of
+    samples that are not in ``samples`` stay.
 
     Args:
         samples: a dataset or view

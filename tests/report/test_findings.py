@@ -83,7 +83,8 @@ def test_permutations_are_read_off_the_p_values(p, n):
 def test_findings_of_the_planted_cohort(audited):
     dataset, result = audited
     found = collect_findings(dataset)
-    assert found.by_key("probe:site").verdict == "found" and found.by_key("probe:weight").verdict == "not found"
+    # by chance weight's p-value is small in this cohort; its interval holds guessing
+    assert found.by_key("probe:site").verdict == "found" and found.by_key("probe:weight").verdict == "unconfirmed"
     assert "would have been found with probability 0.8" in found.by_key("probe:weight").sentence
     assert found.of("association") and found.of("drift") and found.of("reidentify")
     assert found.by_key("probe:site").next_step.verb in {v.command for v in verbs.VERBS}
