@@ -99,6 +99,13 @@ def make_target(name: str, values: Sequence[object], subjects: Sequence[str], sc
     return _categories(name, present, [str(v) for v in given], owners, notes)
 
 
+def upper_half(values: np.ndarray) -> np.ndarray:
+    """Which numbers lie above their median; where more than half of them are the largest, which are that, bool (n,)."""
+    middle = np.median(values)
+    above = values > middle
+    return above if above.any() else values >= middle
+
+
 def _categories(name, present, labels, owners, notes) -> Target:
     pairs = set(zip(labels, owners, strict=True))
     per_class = Counter(label for label, _ in pairs)
