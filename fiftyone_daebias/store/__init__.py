@@ -48,6 +48,7 @@ from .samples import (
     datasets_with,
     ensure_samples,
     everyone,
+    flat,
     has_field,
     load_samples,
     metadata_fields,
@@ -81,7 +82,7 @@ from .views import (
 
 __all__ = [
     "Lasso", "clear_field", "content_keys", "count_tags", "count_values", "dataset_of", "datasets_with",
-    "delete_run", "delete_view", "ensure_samples", "everyone", "has_field", "lasso_of", "list_runs", "load_map",
+    "delete_run", "delete_view", "ensure_samples", "everyone", "flat", "has_field", "lasso_of", "list_runs", "load_map",
     "load_run", "load_samples", "map_runs", "metadata_fields", "read_field", "read_info", "read_labels",
     "read_subjects",
     "read_table", "read_vectors", "real", "run_times", "sample_ids", "samples_since", "save_map", "save_run",
