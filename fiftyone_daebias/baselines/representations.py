@@ -96,7 +96,7 @@ def represent(
 
 
 def _trained(samples, model: str, seed: int, settings: Settings, progress) -> Path:
-    whole = store.dataset_of(samples)
+    whole = store.flat(samples)
     common = {"device": settings.device, "seed": seed, "progress": progress}
     preset = settings.preset.get(model)
     listening(progress).say(f"{model}, seed {seed}")

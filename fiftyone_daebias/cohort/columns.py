@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field, fields
 import numpy as np
 import pandas as pd
 
-from .dates_in_text import FIRST_YEAR, LAST_YEAR, looks_like_a_date, named_like_a_date, read_dates
+from .dates_in_text import FIRST_YEAR, LAST_YEAR, all_compact, looks_like_a_date, named_like_a_date, read_dates
 from .decisions import Decision, shorten
 from .missing import code_dates, code_numbers, is_missing, is_word_for_missing
 from .numbers_in_text import Notation, exact, has_unit, mixed_units, notation_of
@@ -269,6 +269,8 @@ def _same_code(text: str, code: str) -> bool:
 
 
 def _booleans(column: _Texts, counts: dict[str, int], _: str):
+    if len(counts) > 50:  # two words, and what stands for missing
+        return None
     low = {t: t.casefold() for t in counts}
     known = {v for v in low.values() if not is_word_for_missing(v) or v in _TRUE | _FALSE}
     # A column of F and M, or of F alone, is a sex and not a boolean.
@@ -306,6 +308,8 @@ def _numbers(column: _Texts, counts: dict[str, int], delimiter: str):
     beyond = share + words / column.number_of(counts)
     if share < 0.3 or beyond < (ENOUGH if len(found) > 10 else 0.9):
         return None
+    if all_compact(t for t in counts if not is_word_for_missing(t)):
+        return None
     if named_like_a_date(name) and column.number_of(
         _in_range(read_dates(counts)[0])) >= ENOUGH * column.number_of(counts):
         return None
@@ -342,7 +346,8 @@ def _in_range(found: dict[str, datetime.date]) -> dict[str, datetime.date]:
 
 def _dates(column: _Texts, counts: dict[str, int], _: str):
     name = column.name
-    if not named_like_a_date(name) and not any(looks_like_a_date(t) for t in list(counts)[:1000]):
+    compact = all_compact(t for t in counts if not is_word_for_missing(t))
+    if not named_like_a_date(name) and not compact and not any(looks_like_a_date(t) for t in list(counts)[:1000]):
         return None
     found, order, said, serial = read_dates(counts, None, None if named_like_a_date(name) else False)
     found = _in_range(found)

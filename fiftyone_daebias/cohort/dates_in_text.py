@@ -10,6 +10,7 @@ _NAME = re.compile(
     r"date|datum|dato|fecha|(^|[^a-z])data($|[^a-z])|(^|_)day($|_)|acquired|birth|дата|日期|日付|날짜|^53[-_.]", re.I)
 _ISO = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ].*)?")
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:\d{4}(?:\d{2})?(?:\.\d+)?)?")
+_RECENT = re.compile(r"(19[89]\d|20[0-3]\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 _PARTS = re.compile(r"(\d{1,2})([./-])\s*(\d{1,2})\2\s*(\d{4}|\d{2})(?:[T ,].*)?")
 _WORD = re.compile(r"(?:[^\W\d_]{2,9}, )?(\d{1,2})[.\s-]*([^\W\d_]{3,10})[.,\s-]*(\d{4}|\d{2})(?:[T ,].*)?")
 _WORD_FIRST = re.compile(r"([^\W\d_]{3,10})[.\s]*(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})(?:[T ,].*)?")
@@ -37,6 +38,22 @@ def looks_like_a_date(text: str) -> bool:
     """Whether a text has the form of a date with signs or words in it."""
     return any(p.fullmatch(text) for p in (_ISO, _PARTS, _WORD_FIRST, _EAST)) or (
         (m := _WORD.fullmatch(text)) is not None and _month(m[2]) is not None)
+
+
+def all_compact(texts: Iterable[str]) -> bool:
+    """Whether all of at least five texts are eight digits that make a day of the last decades: no ids do that."""
+    found = []
+    for text in texts:
+        if not _RECENT.fullmatch(text):
+            return False
+        found.append(text)
+    texts = found
+    if len(texts) < 5:
+        return False
+    days: dict[str, datetime.date] = {}
+    for text in texts:
+        _put(days, {}, text, int(text[:4]), int(text[4:6]), int(text[6:]), "")
+    return len(days) == len(texts)
 
 
 def read_dates(

@@ -21,8 +21,8 @@ from .decisions import Decision, shorten
 from .table import Table
 
 _ENDINGS = re.compile(r"(\.(nii|gz|dcm|png|jpe?g|tiff?|bmp|ima|dicom|mha|nrrd))+$", re.I)
-#: rows looked at to see which columns are worth a full comparison in very long tables
-_SAMPLE = 4_000
+#: cells up to which every column is compared whole, and rows looked at in tables with more
+_SMALL, _SAMPLE = 20_000, 300
 
 
 def composed(text: str) -> str:
@@ -123,18 +123,30 @@ def _n_files(found: Found) -> int:
 
 
 def _worth_it(table: Table, lookups: list[dict]) -> list[str]:
-    """All columns of tables that are not long; of long ones those that name a file in some of their rows, or all."""
+    """All columns of small tables; of others those that name a file exactly, or loosely in a sample of rows."""
     n = len(table.rows)
-    if n * len(table.columns) <= 5_000_000:
+    if n * len(table.columns) <= _SMALL:
         return table.columns
+    exact = set(lookups[0])
+    letters = {name: _n_exact(table, name, exact) for name in table.columns}
     which = sorted({*range(0, n, max(1, n // _SAMPLE)), *range(min(n, _SAMPLE))})
-    hits = {}
+    loose = {}
     for name in table.columns:
         cells = {str(c) for c in table.cells(name, which) if c is not None}
-        first = list(zip(lookups[:3], WAYS[:3], strict=True))
-        hits[name] = sum(any(_hits(lookup, c, change) for lookup, (_, change) in first) for c in cells)
-    some = [name for name in table.columns if hits[name]]
-    return sorted(some, key=lambda name: -hits[name])[:5] or table.columns
+        loose[name] = sum(bool(_hits(lookups[-1], c, WAYS[-1][1])) for c in cells)
+    some = [name for counts in (letters, loose)
+            for name in sorted((c for c in table.columns if counts[c]), key=lambda c: -counts[c])[:5]]
+    return list(dict.fromkeys(some)) or (table.columns if n * len(table.columns) <= 50 * _SMALL else [])
+
+
+def _n_exact(table: Table, name: str, exact: set[str]) -> int:
+    values = table.raw(name)
+    if hasattr(values, "to_pylist"):
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        return pc.sum(pc.is_in(values, value_set=pa.array(sorted(exact), values.type))).as_py() or 0
+    return len(exact.intersection(str(c) for c in values if c is not None))
 
 
 def _lookup(files: Iterable[str], change: Callable[[str], str]) -> dict[str, set[str]]:

@@ -61,6 +61,8 @@ def is_missing(text: str) -> bool:
 
 def is_word_for_missing(text: str) -> bool:
     """Whether a cell says in words that there is no value."""
+    if text[:1].isdigit():
+        return False
     plain = unicodedata.normalize("NFKD", text.casefold())
     plain = "".join(c for c in plain if not unicodedata.combining(c)).replace("ß", "ss")
     plain = unicodedata.normalize("NFC", plain)

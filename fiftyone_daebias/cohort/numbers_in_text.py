@@ -114,6 +114,8 @@ def notation_of(
     elif dots and _dots_group(bodies, dots):
         decimal, thousands = ",", "."
         said.append(("thousands set apart by dots", dots))
+    elif dots and all(_GROUPED["."].fullmatch(bodies[t]) and bodies[t].lstrip("+-")[0] != "0" for t in dots):
+        said.append(("AMBIGUOUS: read as numbers with three decimals; they could also be thousands", dots))
     ages = [t for t, p in texts.items() if _DICOM_AGE.fullmatch(p)]
     # "2D" and "3D" are no ages: the column's name must say so, or all of them the form that DICOM asks for
     by_form = all(re.fullmatch(r"\d{3}[DWMY]", texts[t], re.I) for t in ages)
@@ -132,7 +134,7 @@ def mixed_units(counts: Mapping[str, int]) -> list[str]:
 
 def has_unit(text: str) -> bool:
     """Whether a unit stands behind the number."""
-    return _UNIT.fullmatch(_straight(text)) is not None
+    return not text[-1:].isdigit() and _UNIT.fullmatch(_straight(text)) is not None
 
 
 def exact(number: float) -> bool:

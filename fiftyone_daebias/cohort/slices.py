@@ -106,7 +106,7 @@ def open_slices(samples, *, subject_field: str | None = None, progress: Progress
         geometry = store.read_field(samples, schema.GEOMETRY_FIELD)
     files = store.read_field(samples, schema.SOURCE_FIELD if cached else "filepath")
     cache = SliceCache()
-    _check_files(files, cached, cache)
+    _check_files(files, cached, geometry, cache)
     keys = []
     with start(progress, "reading images", len(ids), "images") as task:
         for k, path in enumerate(files):
@@ -140,9 +140,10 @@ def open_slices(samples, *, subject_field: str | None = None, progress: Progress
     return SliceSource(ids, subjects, list(splits), spacing, keys, cache, digest)
 
 
-def _check_files(files: Sequence, cached: Sequence | None, cache: SliceCache) -> None:
+def _check_files(files: Sequence, cached: Sequence | None, geometry: Sequence | None, cache: SliceCache) -> None:
     """Says at once how many files are not where the dataset says, before hours are spent on the others."""
-    needed = [f for k, f in enumerate(files) if not cached or cached[k] is None or cached[k] not in cache]
+    needed = [f for k, f in enumerate(files) if not (geometry and geometry[k])
+              and (not cached or cached[k] is None or cached[k] not in cache)]
     gone = [f for f in needed if f is None or not (str(f).startswith("hidden:") or Path(f).exists())]
     if gone:
         raise InputError(

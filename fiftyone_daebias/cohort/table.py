@@ -74,6 +74,10 @@ class Table:
             return values.to_pylist() if hasattr(values, "to_pylist") else list(values)
         return [row.get(name) for row in self.rows]
 
+    def raw(self, name: str):
+        """All cells of a column in the form in which they lie: a list or a pyarrow array."""
+        return self.rows.by_column[name] if isinstance(self.rows, Rows) else self.column(name)
+
     def cells(self, name: str, which: Sequence[int]) -> list:
         """Cells of a column in the rows ``which``; ``None`` where that is negative."""
         which = np.asarray(which, dtype=np.int64)

@@ -134,7 +134,7 @@ def compute_dae_embeddings(
     if folder is None:
         notes.append("no checkpoint for this dataset yet: trained one")
         told.say(notes[-1].replace("trained", "training"))
-        whole = store.dataset_of(samples)
+        whole = store.flat(samples)
         trained = kind.train(whole, preset=preset, device=device, seed=seed, progress=progress)
         notes[-1] += f" ({trained.images:,} images)"
         folder = Path(trained.folder)

@@ -11,7 +11,7 @@ from .. import schema, store
 from ..dae.checkpoint import load_model
 from ..dae.samples import pick_device
 from ..errors import InputError
-from ..probes.fields import Target, make_target
+from ..probes.fields import Target, make_target, upper_half
 from ..progress import Progress, listening, start
 from .cam_overlap import CamOverlap, explain_run, overlap_with_cam
 from .counterfactual_figures import draw_figures
@@ -196,7 +196,7 @@ def counterfactual(
         return result
     directions = find_directions(part, target, subjects, along=along, seed=seed)
     readings = half_scores(directions, part)
-    high = target.values > np.median(target.values) if not target.categorical else target.values == 1
+    high = target.values == 1 if target.categorical else upper_half(target.values)
     apart, _ = distance(readings, high, subjects)
     rng = np.random.default_rng([seed, 11])
     observed = _observed(base, target, rng, progress)

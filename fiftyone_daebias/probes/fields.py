@@ -82,6 +82,8 @@ def make_target(name: str, values: Sequence[object], subjects: Sequence[str], sc
         numbers = np.array(given, dtype=np.float64)
         if not np.isfinite(numbers).all():
             raise InputError(f"field {name!r} holds infinite values; correct or remove them")
+        if np.ptp(numbers) == 0:
+            raise InputError(f"field {name!r} holds whole numbers too large to be told apart: an id")
         if np.abs(numbers).max() > 1e30:
             raise InputError(f"field {name!r} holds numbers of {np.abs(numbers).max():.0e}, too large to compute with; "
                              "give them in another unit, or correct them")
@@ -97,6 +99,13 @@ def make_target(name: str, values: Sequence[object], subjects: Sequence[str], sc
         kinds = sorted({type(v).__name__ for v in given})
         raise InputError(f"field {name!r} mixes types ({', '.join(kinds)}); make it one type")
     return _categories(name, present, [str(v) for v in given], owners, notes)
+
+
+def upper_half(values: np.ndarray) -> np.ndarray:
+    """Which numbers lie above their median; where more than half of them are the largest, which are that, bool (n,)."""
+    middle = np.median(values)
+    above = values > middle
+    return above if above.any() else values >= middle
 
 
 def _categories(name, present, labels, owners, notes) -> Target:

@@ -11,7 +11,7 @@ from .. import schema, store
 from ..errors import InputError
 from ..plain import plain
 from ..probes.confounding import make_strata
-from ..probes.fields import Target, make_target
+from ..probes.fields import Target, make_target, upper_half
 from ..progress import Progress, start
 from ..statistics.association import Effect, effect_of, omnibus_test
 from ..statistics.kept import Kept, kept_share
@@ -232,11 +232,14 @@ def _row(field, values, z, raw, subjects, strata, expected, part, n_permutations
 
 
 def _inside(target: Target, group: int) -> np.ndarray:
-    return target.values == group if target.classes else target.values > np.median(target.values)
+    return target.values == group if target.classes else upper_half(target.values)
 
 
 def _group_name(target: Target, group: int) -> str:
-    return target.classes[group] if target.classes else f"values above {np.median(target.values):.6g}"
+    if target.classes:
+        return target.classes[group]
+    middle = np.median(target.values)
+    return f"values {'above' if target.values.max() > middle else 'of'} {middle:.6g}"
 
 
 def _strongest(target: Target, z: np.ndarray, owners: np.ndarray) -> tuple[int, int, Effect]:

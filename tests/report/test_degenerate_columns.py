@@ -13,7 +13,8 @@ from fiftyone_daebias import schema, store
 from fiftyone_daebias.clusters.neighbours import telling
 from fiftyone_daebias.embeddings.map import fit_map
 from fiftyone_daebias.errors import DaebiasError
-from fiftyone_daebias.probes.fields import make_target
+from fiftyone_daebias.probes.fields import make_target, upper_half
+from fiftyone_daebias.quality.verb import _row
 
 N = 60
 QUICK = {"steps": {
@@ -63,8 +64,13 @@ def make(name, subjects, vectors, column):
     return dataset
 
 
-def audit_ends(dataset, **options):
-    result = dataset.audit(config=QUICK, progress=None, **options)
+def audit_ends(dataset, fields=("odd",), **options):
+    steps = dict(QUICK["steps"])
+    if set(fields) <= set(store.metadata_fields(dataset)):
+        steps["probe-all"] = {**steps["probe-all"], "fields": list(fields)}
+    else:
+        steps["probe-all"] = False
+    result = dataset.audit(config={"steps": steps}, progress=None, **options)
     failed = [str(s) for s in result.steps if s.outcome == "failed"]
     assert not failed and result.exit_code == 0
     return {s.name: s for s in result.steps}
@@ -73,7 +79,7 @@ def audit_ends(dataset, **options):
 @pytest.mark.parametrize("what", COLUMNS)
 def test_an_audit_ends_on_every_kind_of_column(what, dataset_name, daebias_home, tmp_path):
     dataset = make(dataset_name, lambda k: f"p{k // 2}", lambda rng: rng.normal(size=(N, 6)), COLUMNS[what])
-    steps = audit_ends(dataset, out=tmp_path / "a.html", skip=["probe-all"] if "once" in what else [])
+    steps = audit_ends(dataset, out=tmp_path / "a.html")
     assert steps["report"].outcome == "done" and (tmp_path / "a.html").exists()
 
 
@@ -101,6 +107,19 @@ def test_every_subject_a_site_of_its_own_can_be_audited_and_tells_nothing(datase
 
     rows = measure(dataset, {schema.embedding_field(): store.read_vectors(dataset, schema.embedding_field())}, 5)
     assert all(r["what"] != "site" for r in rows)
+
+
+@pytest.mark.parametrize("what", [w for w, (kind, _) in COLUMNS.items() if kind not in ("list", "dict")])
+def test_image_quality_of_every_kind_of_column(what):
+    """Its default audit once ended in a traceback on a number whose median is its maximum."""
+    rng = np.random.default_rng(0)
+    z, subjects = rng.normal(size=(N, 15)).astype(np.float32), np.array([f"p{k // 2}" for k in range(N)])
+    values = COLUMNS[what][1]
+    row = _row("odd", values, z, z.astype(float), subjects, None, [], None, 99, rng)
+    assert row.note or 0 < row.p <= 1 and "nan" not in row.words
+    if "median is maximum" in what:
+        assert "in values of 1 (median" in row.words
+    assert upper_half(np.array([1.0, 1, 1, 0])).tolist() == [True, True, True, False]
 
 
 VALUES = st.one_of(
