@@ -33,8 +33,9 @@ def main(argv: list[str] | None = None) -> int:
     """Runs ``daebias``.
 
     Returns:
-        0 on success; 1 when ``doctor`` finds that the main job cannot run; 2 on bad input, a full disk or a database
-        that does not answer; 130 when interrupted, 143 when terminated, 141 when nobody reads on
+        0 on success; 1 when ``doctor`` finds that the main job cannot run or an audit's condition failed; 2 on bad
+        input, a full disk or a database that does not answer; 3 when an audit finished but a step of it failed; 130
+        when interrupted, 143 when terminated, 141 when nobody reads on
     """
     # Threads that spin while they wait make two of them slower than one where others use the cores too. It must be
     # set before torch loads its OpenMP.
@@ -205,7 +206,8 @@ def _run_verb(verb: verbs.Verb, parameters: tuple[verbs.Parameter, ...], args) -
     if result is None:
         return EXIT_OK
     print(json.dumps(result.to_dict(), indent=2, default=str) if args.json else result)
-    return EXIT_OK if getattr(result, "passed", True) else EXIT_CHECK_FAILED
+    code = getattr(result, "exit_code", None)
+    return code if code is not None else EXIT_OK if getattr(result, "passed", True) else EXIT_CHECK_FAILED
 
 
 def _add_demo(commands) -> None:

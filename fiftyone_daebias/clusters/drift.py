@@ -98,6 +98,8 @@ def change_points(
     Returns:
         p-value of "nothing changes at any time" (NaN: too few dates or subjects), and the changes in order of time
     """
+    if not points.size:  # vectors that are all alike have no direction left in which anything could change
+        return float("nan"), []
     order = np.argsort(dates, kind="stable")
     points, dates = points[order], dates[order]
     strata = np.zeros(len(dates), int) if strata is None else np.asarray(strata)[order]
@@ -179,6 +181,8 @@ def detectable_change(
     Returns:
         size in standard deviations; infinite when no date can be tested
     """
+    if not points.size:
+        return float("inf")
     dates = np.sort(dates)
     strata = np.zeros(len(dates), int)
     null = null_scans(points, dates, strata, 400, rng)

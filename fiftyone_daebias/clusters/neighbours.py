@@ -63,6 +63,9 @@ def telling(
     known = values >= 0
     partners = _n_partners(values, subjects, same_subject)
     rows = np.flatnonzero(known & (partners > 0))
+    if not len(rows):  # every subject has a value of its own: there is nobody to be told
+        nan = float("nan")
+        return Telling(nan, nan, (nan, nan), (nan, nan), nan, nan, 0, 0)
     hits, nearest = np.zeros((len(rows), 2)), np.zeros(len(rows), int)
     pool = np.zeros(len(rows))
     for first in range(0, len(rows), 512):

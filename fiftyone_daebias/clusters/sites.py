@@ -27,14 +27,15 @@ _MAKERS = re.compile(
     r"engineering|topcon|leica|hamamatsu|aperio|supersonic|aloka|ultrasonix)\b"
 )
 _INSTITUTIONS = re.compile(
-    r"\b(hospitals?|university|universit\w+|uni|clinics?|klinik\w*|medical cent(er|re)|cent(er|re)s?|institut\w*|charit\w+|"
-    r"h[oô]pital|ospedale|krankenhaus|spital|school of medicine|infirmary|health system)\b"
+    r"\b(hospitals?|university|universit\w+|uni|clinics?|klinik\w*|medical cent(er|re)|cent(er|re)s?|institut\w*|"
+    r"charit\w+|h[oô]pital|ospedale|krankenhaus|spital|school of medicine|infirmary|health system)\b"
 )
 _COUNTRIES = frozenset((
-    "argentina australia austria belgium brazil canada chile china colombia czechia denmark egypt finland france germany "
-    "greece hungary india indonesia iran ireland israel italy japan kenya korea malaysia mexico netherlands nigeria "
-    "norway pakistan peru poland portugal romania russia singapore spain sweden switzerland taiwan thailand turkey uganda "
-    "ukraine usa uk vietnam deutschland österreich schweiz frankreich italien spanien"
+    "argentina australia austria belgium brazil canada chile china colombia czechia denmark egypt finland france "
+    "germany greece hungary india indonesia iran ireland israel italy japan kenya "
+    "korea malaysia mexico netherlands nigeria "
+    "norway pakistan peru poland portugal romania russia singapore spain sweden switzerland taiwan thailand turkey "
+    "uganda ukraine usa uk vietnam deutschland österreich schweiz frankreich italien spanien"
 ).split()) | {"united states", "united kingdom", "great britain", "south korea", "south africa", "new zealand",
               "hong kong", "saudi arabia", "czech republic"}
 #: so many values a field of sites has at most, and so large a share of them must look like places or makers

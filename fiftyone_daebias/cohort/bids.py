@@ -29,7 +29,7 @@ def with_sessions(table: Table, root: Path) -> tuple[Table, str]:
     Returns:
         the table, and a note ("" when there are no such files)
     """
-    if SUBJECT not in table.columns:
+    if SUBJECT not in table.columns or not any(root.glob("sub-*/sub-*_sessions.tsv")):
         return table, ""
     columns, rows, n_files, away = list(table.columns), [], 0, []
     for row in table.rows:
@@ -52,4 +52,5 @@ def with_sessions(table: Table, root: Path) -> tuple[Table, str]:
     if not n_files:
         return table, "; ".join(notes)
     note = "; ".join([f"sessions read from {n_files} sessions.tsv: one row a session", *notes])
-    return Table(table.path, columns, [{c: r.get(c) for c in columns} for r in rows]), note
+    joined = [{c: r.get(c) for c in columns} for r in rows]
+    return Table(table.path, columns, joined, table.decisions, table.layout), note

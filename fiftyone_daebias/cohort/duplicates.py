@@ -67,8 +67,8 @@ class Duplicates:
         if len(self.several_subjects) > 10:
             lines.append(f"  and {len(self.several_subjects) - 10} more groups under several subjects")
         if self.linked:
-            lines.append(f"{sum(map(len, self.linked))} subjects count as {len(self.linked)} in every later split, fold "
-                         "and permutation, as copies lie under several of them")
+            lines.append(f"{sum(map(len, self.linked))} subjects count as {len(self.linked)} in every later split, "
+                         "fold and permutation, as copies lie under several of them")
         if self.not_linked:
             lines.append(f"{self.not_linked} groups lie under more than {MOST_IDS} subjects, as blanks and test images "
                          "do; they link nobody")
@@ -157,7 +157,8 @@ def duplicates(
                         description="subjects or duplicates on several sides of a split that came with the data")
     return Duplicates(
         tuple(tuple(ids[i] for i in g) for g in exact), tuple(tuple(ids[i] for i in g) for g in near), tuple(several),
-        leaks, across, n, linked, not_linked, tuple(tuple(ids[i] for i in g) for g in links.on_both_sides(samples, exact)),
+        leaks, across, n, linked, not_linked,
+        tuple(tuple(ids[i] for i in g) for g in links.on_both_sides(samples, exact)),
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections import defaultdict
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
 
 from .. import schema
 from .columns import Column
@@ -19,6 +19,16 @@ _SAME = {
     "weight": ("weight", "patient_weight", "weight_kg"), "height": ("height", "patient_size", "height_m", "height_cm"),
     "manufacturer": ("manufacturer", "vendor"), "model": ("model", "scanner", "scanner_model"),
     "acquisition_date": ("acquisition_date", "scan_date", "study_date", "date"),
+}
+#: words for the sexes as headers write them, without letter case; "m" beside "h" is Spanish or French and means a woman
+_SEX_WORDS = {
+    **dict.fromkeys(
+        "m male man boy masculine männlich maennlich mann homme h hombre masculino uomo maschio maschile mannelijk "
+        "mand mężczyzna muž erkek м муж мужской 男 男性 남".split(), "m"),
+    **dict.fromkeys(
+        "f female woman girl feminine w weiblich frau femme mujer femenino feminino donna femmina femminile v vrouw "
+        "vrouwelijk kvinde kvinna k kobieta žena kadın ж жен женский 女 女性 여".split(), "f"),
+    **dict.fromkeys("o other d divers x".split(), "o"),
 }
 #: how far numbers may differ before they disagree: (absolute, share)
 _TOLERANCE = {"age": (1.01, 0.0), "weight": (1.0, 0.02), "height": (0.02, 0.02)}
@@ -56,9 +66,18 @@ def header_columns(
         rival = next((taken[n] for n in _SAME.get(field, (field,)) if n in taken), None)
         if rival is not None:
             name = f"header_{field}"
+            codes = code_map(field, values, columns[rival].values)
             against = [
-                k for k, v in enumerate(values) if _disagree(field, v, columns[rival].values[k])
+                k for k, v in enumerate(values) if _disagree(field, v, columns[rival].values[k], codes)
             ]
+            if not against:
+                merged, note = _one_field(field, values, kind, columns[rival], codes)
+                if merged is not None:
+                    columns[rival] = merged
+                    notes.append(f"{rival}: {note}")
+                    continue
+            if codes:
+                notes.append(f"{rival}: the table's codes stand for the header's values: {_told(codes)}")
             for k in against:
                 tags[items[k].name].append(schema.TAG_CONFLICT)
             if against:
@@ -86,9 +105,74 @@ def years(date: datetime.date) -> float:
     return round(date.year + (date.timetuple().tm_yday - 1) / 365.25, 3)
 
 
-def _disagree(field: str, header, table) -> bool:
+def code_map(field: str, header: list, table: list) -> dict[str, str]:
+    """``{table's code: header's value}`` where a table writes the header's values in its own words or numbers.
+
+    Words for the sexes are known; other codes are taken for one where nearly
+    all samples say so, each code stands for one value, and none of the codes
+    is itself a value of the header.
+
+    Args:
+        field: the header's field
+        header: its values, ``None`` where missing
+        table: the table's values
+    """
+    pairs = [(str(h).casefold(), str(t).casefold()) for h, t in zip(header, table, strict=True)
+             if h is not None and t is not None]
+    theirs, ours = {h for h, _ in pairs}, {t for _, t in pairs}
+    if not pairs or len(ours) > 20 or any(isinstance(h, (float, datetime.date)) for h in header):
+        return {}
+    if field == "sex":
+        words = _SEX_WORDS if "h" not in ours else {**_SEX_WORDS, "m": "f"}
+        if not ours <= theirs and ours <= set(words):
+            return {t: words[t] for t in ours}
+    if ours <= theirs or ours & theirs and not {"h", "m"} == ours:
+        return {}
+    counts: dict[str, Counter] = defaultdict(Counter)
+    for h, t in pairs:
+        counts[t][h] += 1
+    found = {t: c.most_common(1)[0] for t, c in counts.items()}
+    if len(found) < 2 or len({h for h, _ in found.values()}) < len(found):
+        return {}
+    if any(n < 3 or n < 0.9 * counts[t].total() for t, (_, n) in found.items()):
+        return {}
+    return {t: h for t, (h, _) in found.items()}
+
+
+def _one_field(field: str, header: list, kind: str, table: Column, codes: dict[str, str]) -> tuple[Column | None, str]:
+    """The table's column, filled from a header that never contradicts it; ``None`` where the two cannot be compared."""
+    both = sum(h is not None and t is not None for h, t in zip(header, table.values, strict=True))
+    if not both:
+        return None, ""
+    back = {h: t for t, h in codes.items()}
+    spelled = {str(v).casefold(): v for v in table.values if v is not None}
+    values, filled = list(table.values), 0
+    for k, h in enumerate(header):
+        if h is None or values[k] is not None or k in table.unusable:
+            continue
+        if codes:
+            value = spelled.get(back.get(str(h).casefold(), ""))
+        elif table.kind == "string" and isinstance(h, str):
+            value = spelled.get(h.casefold(), h)
+        else:
+            value = h if table.kind == kind and field != "height" else None
+        if value is not None:
+            values[k] = value
+            filled += 1
+    said = f"the header says the same in {both} samples" + (f" ({_told(codes)})" if codes else "")
+    said += f" and fills {filled} without a value" if filled else ""
+    return replace(table, values=values), said
+
+
+def _told(codes: dict[str, str]) -> str:
+    return ", ".join(f"{t} = {h.upper() if len(h) == 1 else h}" for t, h in sorted(codes.items()))
+
+
+def _disagree(field: str, header, table, codes: dict[str, str]) -> bool:
     if header is None or table is None:
         return False
+    if codes:
+        return codes.get(str(table).casefold()) != str(header).casefold()
     if field == "sex":
         return str(header)[:1].casefold() != str(table).strip()[:1].casefold()
     if isinstance(header, (int, float)) and isinstance(table, (int, float)):

@@ -31,7 +31,7 @@ _BEFORE_NUMBER = re.compile(
     r"(?<![a-z])(mrn|ssn|nhs|pat(?:ient)?[ _-]?(?:id|nr|no|num)|fall[ _-]?nr|accession|dob|geb(?:oren|\.)?|born|ddn|"
     r"nacimiento|nascita|naissance)[ _.:=-]*\d", re.I)
 _BEFORE_NAME = re.compile(
-    r"(?<![a-z])(first[ _]?name|last[ _]?name|surname|vorname|nachname|patient[ _]?name|prenom|apellidos?|name)[_:= -]+"
+    r"(?<![a-z])(first[ _]?name|last[ _]?name|surname|vorname|nachname|patient[ _]?name|prenom|apellidos?)[_:= -]+"
     r"[^\W\d_]{2,}", re.I)
 _TITLE = re.compile(
     r"(?<![^\W_])(?:(?:Dr|Mr|Mrs|Ms|Sra?)(?:\.[ _]?|[ _]+)|"
@@ -211,7 +211,7 @@ class Pseudonyms:
         return date + datetime.timedelta(days=int(self._hash("date\n" + subject)[:8], 16) % (2 * days + 1) - days)
 
     def _hash(self, text: str) -> str:
-        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self._key, text.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
 
 
 def _key_of(text: str, where: str) -> bytes:

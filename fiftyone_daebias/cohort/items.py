@@ -17,7 +17,7 @@ from .dicom.frames import planes_of
 from .dicom.group import Plane, Stack, stacks
 from .dicom.header import fields_of, identifying_words
 from .dicom.mosaic import is_mosaic
-from .dicom.people import by_person, patient_of
+from .dicom.people import by_folder, by_person, patient_of
 from .dicom.scan import Header, looks_like_dicom, read_header
 from .dicom.values import NO_SEX, sexes_of
 from .identity import looks_identifying
@@ -160,7 +160,7 @@ def look_through(
 
 
 def _walk(root: Path) -> tuple[list[str], dict[str, str]]:
-    """Relative paths of all files, linked folders too unless they lead back into the cohort; and what is not entered."""
+    """Relative paths of all files, linked folders too unless they lead back; and what is not entered."""
     files, skipped, seen = [], {}, {root}
     for folder, subfolders, found in os.walk(root, followlinks=True):
         entered = []
@@ -183,7 +183,8 @@ def _walk(root: Path) -> tuple[list[str], dict[str, str]]:
             try:
                 path.encode()
             except UnicodeEncodeError:
-                skipped[path.encode("utf-8", "replace").decode()] = "cannot be opened by a name that is no UTF-8: rename it"
+                shown = path.encode("utf-8", "replace").decode()
+                skipped[shown] = "cannot be opened by a name that is no UTF-8: rename it"
                 continue
             files.append(path)
     return files, skipped
@@ -193,6 +194,7 @@ def _dicom_items(root: Path, files: list[str], progress) -> tuple[list[Item], di
     series: dict[tuple, list[tuple[str, Header]]] = defaultdict(list)
     skipped: dict[str, str] = {}
     seen: dict[str, str] = {}
+    lost = 0
     # headers are read by a few threads: on network disks waiting, not computing, takes the time
     with start(progress, "reading headers", len(files), "files") as task, ThreadPoolExecutor(4) as pool, (
         warnings.catch_warnings()
@@ -210,13 +212,26 @@ def _dicom_items(root: Path, files: list[str], progress) -> tuple[list[Item], di
             if uid:
                 seen.setdefault(uid, file)
             key = _text(header, "SeriesInstanceUID") or f"file:{file}"
+            if key.startswith("file:") and patient_of(header.dataset) and _text(header, "StudyInstanceUID"):
+                # one patient's, one study's and one folder's: positions and numbers tell the rest; where nobody is
+                # named, files stay alone, as they may be of many people
+                key = f"folder:{Path(file).parent.as_posix()}"
+                lost += 1
             series[(key, _text(header, "Modality"))].append((file, header))
-        items, notes = [], []
+        items = []
+        notes = []
+        if lost:
+            notes.append(f"{lost} files state no SeriesInstanceUID: taken as series by patient, study and folder")
         for (_, modality), members in series.items():
             members = sorted(members, key=lambda m: m[0])
-            people, odd = by_person([header.dataset for _, header in members])
+            datasets, folders = [h.dataset for _, h in members], [str(Path(file).parent) for file, _ in members]
+            people, odd = by_person(datasets)
             notes += odd
-            for group in people:
+            split = [by_folder(datasets, folders, g) for g in people]
+            parts = [(part, len(g) > 1) for g in split for part in g]
+            if any(torn for _, torn in parts):
+                notes.append("images that name no patient share one SeriesInstanceUID: told apart by folder")
+            for group, torn in parts:
                 usable = []
                 for file, header in (members[k] for k in group):
                     try:
@@ -225,20 +240,22 @@ def _dicom_items(root: Path, files: list[str], progress) -> tuple[list[Item], di
                         text = " ".join(str(error).split())[:120]
                         skipped[file] = f"header cannot be read ({type(error).__name__}: {text})"
                 try:
-                    items += list(_volumes(usable, modality, notes)) if usable else []
+                    made = list(_volumes(usable, modality, notes)) if usable else []
+                    # a UID that stands in several people's files says nothing of who they are
+                    items += [replace(item, study="") for item in made] if torn else made
                 except Exception as error:  # as above, of what only the fields look at
                     text = " ".join(str(error).split())[:120]
                     skipped |= {f: f"header cannot be read ({type(error).__name__}: {text})" for f, *_ in usable}
     if note := _one_file_series(items):
         notes.append(note)
-    counted = [f"{text} ({n} of {len(items)} images and volumes)" for text, n in Counter(notes).items()]
+    counted = [f"{text} ({n} times)" if n > 1 else text for text, n in Counter(notes).items()]
     sexes, more = sexes_of([i.header.get("sex") for i in items])
     items = [_with_sex(item, sex) for item, sex in zip(items, sexes, strict=True)]
     return items, skipped, [*counted, *more]
 
 
 def _one_file_series(items: list[Item]) -> str:
-    """A note where files of one patient make a stack by their positions, but each has a SeriesInstanceUID of its own."""
+    """A note where one patient's files make a stack by position, but each has a SeriesInstanceUID of its own."""
     alone: dict[tuple, set[tuple]] = defaultdict(set)
     for item in items:
         plane = item.stack.planes[0] if item.stack is not None and len(item.stack.planes) == 1 else None

@@ -14,6 +14,8 @@ import numpy as np
 from .. import schema, store
 from ..linked import MOST_IDS, linked_groups
 from .halves import CONFIRMATION, EXPLORATION
+from .items import Item
+from .names import repeats_told
 
 _SIDE = re.compile(r"^(.*_)?(side|laterality|eye|hand|hemisphere)$", re.IGNORECASE)
 _LEFT, _RIGHT = {"l", "left", "li", "links", "os", "gauche"}, {"r", "right", "re", "rechts", "od", "droite"}
@@ -52,6 +54,25 @@ def copy_notes(copies: dict[str, list[str]]) -> list[str]:
     one = ", ".join(next(iter(copies.values()))[:3])
     return [f"the same image lies under several subjects ({one}): {sum(map(len, copies.values()))} subjects count as "
             f"{len(copies)} in every split, fold and permutation (field {schema.LINKED_FIELD})"]
+
+
+def people_notes(items: list[Item], given: list[str | None]) -> list[str]:
+    """What stands for subjects where neither table nor header names them, in words.
+
+    Args:
+        items: the images and volumes
+        given: subject of each by table or pattern
+    """
+    notes = []
+    if all(not g and i.patient is None for i, g in zip(items, given, strict=True)) and (
+        note := repeats_told([i.name for i in items])
+    ):
+        notes.append(note)
+    n = sum(i.kind == "dicom" and i.patient is None and bool(i.study) and not g
+            for i, g in zip(items, given, strict=True))
+    if n:
+        notes.append(f"{n} DICOM images name no patient: images of one study count as one subject")
+    return notes
 
 
 def stated(samples, field: str | None = None) -> list[str]:

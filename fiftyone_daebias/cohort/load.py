@@ -126,7 +126,8 @@ def load_item(
         return Loaded(item.name, error=one_line(f"{type(error).__name__}: {error}")[:220], n_bytes=size)
     is_picture = item.kind == "raster" and len(slices.array) == 1
     geometry = {} if is_picture else {**slices.geometry, "slices": int(len(slices.array))}
-    return Loaded(item.name, key, preview, montage, geometry, slices.notes, "", size, pixels="" if labels == 1 else hash_of(slices))
+    pixels = "" if labels == 1 else hash_of(slices)
+    return Loaded(item.name, key, preview, montage, geometry, slices.notes, "", size, pixels=pixels)
 
 
 def read_item(paths: list[Path], item: Item, settings: Settings) -> Slices:

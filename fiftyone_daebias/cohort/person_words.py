@@ -58,8 +58,10 @@ COLUMN_NAMES = frozenset(
     # people around
     + """physician physicians doctor doctorname referringphysician referrer referringdoctor radiologist reader
     readername operator operatorname operatorsname technician radiographer arzt aerztin hausarzt zuweiser ueberweiser
-    uberweiser behandler behandelnderarzt befunder medecin medecintraitant docteur medico medicotratante dottore arts huisarts
-    lakare lekarz lekar orvos doktor laakari врач лечащийврач γιατρος 医生 医師 主治医 担当医 의사 gpname mother father
+    uberweiser behandler behandelnderarzt befunder medecin medecintraitant docteur medico medicotratante
+    dottore arts
+    huisarts lakare lekarz lekar orvos doktor laakari врач лечащийврач γιατρος 医生 医師 主治医 担当医
+    의사 gpname mother father
     spouse guardian employer arbeitgeber
     """.split()
     # free

@@ -32,7 +32,7 @@ def read_pages(path: Path | str, to_grey: bool = False) -> tuple[np.ndarray, tup
         to_grey: reduce colour to grey (ITU-R 601 luma); otherwise colour is refused unless all channels are equal
 
     Returns:
-        array (pages, H, W) with the file's own values: uint8, uint16, int16, int32 or float32; and what is odd, in words
+        array (pages, H, W) with the file's own values: uint8, uint16, int16, int32 or float32; and what is odd
 
     Raises:
         CohortError: not an image, damaged, or in colour without ``to_grey``
@@ -55,7 +55,9 @@ def read_pages(path: Path | str, to_grey: bool = False) -> tuple[np.ndarray, tup
         try:
             array, more = filled(array, None)
         except ValueError as error:
-            raise CohortError(f"image {path}: {error}; remove it, or pass skip_unreadable=True to leave it out") from error
+            raise CohortError(
+                f"image {path}: {error}; remove it, or pass skip_unreadable=True to leave it out"
+            ) from error
         notes = [*notes, *more]
     return array, tuple(notes)
 
@@ -140,7 +142,8 @@ def _grey(pixels: np.ndarray, path, to_grey: bool) -> np.ndarray:
     first = pixels[..., 0]
     if pixels.shape[2] not in (1, 3):
         raise CohortError(f"image {path} has {pixels.shape[2]} channels; 1, 3 or 4 are read")
-    if all(np.array_equal(first, pixels[..., c], equal_nan=pixels.dtype.kind == "f") for c in range(1, pixels.shape[2])):
+    has_nan = pixels.dtype.kind == "f"
+    if all(np.array_equal(first, pixels[..., c], equal_nan=has_nan) for c in range(1, pixels.shape[2])):
         return first
     if not to_grey:
         raise CohortError(

@@ -6,7 +6,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -14,20 +14,24 @@ from .. import paths, schema
 from ..errors import CohortError, InputError
 from ..progress import Progress, start
 from ..store import register as records
+from ..store.owned import check_name
 from .bids import find_participants, with_sessions
 from .bounds import check_workbook
+from .decisions import Decision
 from .fields import header_columns
 from .geometry_fields import geometry_columns
 from .identity import Pseudonyms, looks_identifying
 from .items import Item, look_through
 from .join import join
 from .left_out import told
-from .links import copy_notes, one_person, settled_splits
+from .links import copy_notes, one_person, people_notes, settled_splits
 from .load import Loaded, Settings, load_item
-from .names import repeats_told
+from .plan import read_plan, write_plan
+from .private_paths import hidden_root, is_private, readable
 from .split import split_subjects
 from .table import Table, read_table
 from .unfetched import not_here
+from .workbooks import stem
 
 #: slices a volume is embedded with; volumes with fewer are tagged
 N_SLICES = 12
@@ -55,6 +59,8 @@ class RegistrationReport:
         skipped: ``{file: reason}`` of files left out
         unusable: ``{field: {file: text}}`` of values that could not be used
         notes: what was understood or looks wrong, one line each
+        not_stored: ``{column: why it is not stored}``
+        decisions: every automatic decision about the table, with a count and an example
     """
 
     name: str
@@ -72,9 +78,12 @@ class RegistrationReport:
     skipped: dict[str, str]
     unusable: dict[str, dict[str, str]]
     notes: tuple[str, ...]
+    not_stored: dict[str, str] = field(default_factory=dict)
+    decisions: tuple[Decision, ...] = ()
 
     def to_dict(self) -> dict:
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in self.__dict__.items()}
+        out = {k: list(v) if isinstance(v, tuple) else v for k, v in self.__dict__.items()}
+        return {**out, "decisions": [d.to_dict() for d in self.decisions]}
 
     def __str__(self) -> str:
         splits = ", ".join(f"{k} {n}" for k, n in self.splits.items())
@@ -85,6 +94,12 @@ class RegistrationReport:
         ]
         if self.fields:
             lines.append("fields: " + ", ".join(f"{f} ({k})" for f, k in self.fields.items()))
+        if self.not_stored:
+            by_reason: dict[str, list[str]] = {}
+            for column, reason in self.not_stored.items():
+                by_reason.setdefault(reason, []).append(column)
+            lines.append("columns not stored (name them in keep to store them): "
+                         + "; ".join(f"{', '.join(cs)}: {why}" for why, cs in by_reason.items()))
         for label, items in (
             ("rows without a file", self.rows_without_file), ("files without a row", self.files_without_row),
             ("files named by several rows", [f"{k}: {v}" for k, v in self.duplicate_rows.items()]),
@@ -97,7 +112,7 @@ class RegistrationReport:
         for name, values in self.unusable.items():
             shown = ", ".join(f"{t!r} ({f})" for f, t in list(values.items())[:3])
             lines.append(f"values of {name!r} that could not be used: {len(values)}: {shown}")
-        return "\n".join([*lines, *(f"note: {n}" for n in self.notes)])
+        return readable("\n".join([*lines, *(f"note: {n}" for n in self.notes)]))
 
 
 def register_cohort(
@@ -110,6 +125,11 @@ def register_cohort(
     pattern: str | None = None,
     include: str | list[str] | None = None,
     exclude: str | list[str] | None = None,
+    sheet: str | None = None,
+    keep: list[str] | None = None,
+    missing_codes: list[str] | None = None,
+    plan: Path | None = None,
+    from_plan: Path | None = None,
     plane: Literal["auto", "sagittal", "coronal", "axial"] = "auto",
     spacing: float | None = None,
     volume: int = 0,
@@ -134,8 +154,9 @@ def register_cohort(
     Args:
         name: name of the dataset
         images: folder with the images (searched through all sub-folders), or one image
-        table: CSV, TSV, Excel or Parquet file with one row an image, a series or a subject; default: participants.tsv
-            of a BIDS folder, if there is one; sub-*/sub-*_sessions.tsv are read beside it
+        table: CSV, TSV, Excel, OpenDocument, Parquet, SPSS, Stata or SAS file with one row an image, a series or a
+            subject; default: participants.tsv of a BIDS folder, if there is one; sub-*/sub-*_sessions.tsv are
+            read beside it
         key: column of the table that names the file (path, file name or name without ending), the series (its folder
             or a DICOM UID) or the subject; several columns together, as subject and region; default: found by what
             matches
@@ -145,6 +166,13 @@ def register_cohort(
         include: globs of the files to register, as "*_T1w.nii.gz" or "site-a/*"; default: all images but derivatives,
             masks, label maps and field maps, which come in where a glob names them ("derivatives/*")
         exclude: globs of files and folders to leave out
+        sheet: sheet of a workbook; default: the one that names the images, else the fullest
+        keep: columns to store although they may tell who somebody is: names, births, contacts, free text, texts with
+            many values
+        missing_codes: values that mean "missing": "999" in every column in which it lies apart from all others,
+            "sbp=999,-1" in one column; without them such values are named and kept
+        plan: write every automatic decision about the table to this YAML file
+        from_plan: repeat the decisions of such a file exactly, after it was read or edited
         plane: plane of the slices; "auto" keeps the plane in which each volume was acquired
         spacing: in-plane spacing in mm to resample to; default: as it is
         volume: which volume of a 4-D NIfTI file
@@ -170,16 +198,30 @@ def register_cohort(
         raise InputError(f"spacing is in mm and must be between 0.01 and 100; got {spacing}")
     if workers is not None and workers < 1:
         raise InputError(f"workers must be at least 1; got {workers}")
+    if from_plan is not None:
+        # what is given in this call wins over the plan
+        options, planned = read_plan(from_plan)
+        given = {"key": key, "subject": subject, "pattern": pattern, "sheet": sheet, "keep": keep,
+                 "missing_codes": missing_codes, "stratify_by": stratify_by, "spacing": spacing}
+        key, subject, pattern, sheet, keep, missing_codes, stratify_by, spacing = (
+            options.get(o) if v is None else v for o, v in given.items())
+        given = {"plane": (plane, "auto"), "volume": (volume, 0), "shift_dates": (shift_dates, 0),
+                 "to_grey": (to_grey, False), "seed": (seed, 51)}
+        plane, volume, shift_dates, to_grey, seed = (
+            options.get(o, v) if v == default else v for o, (v, default) in given.items())
+    else:
+        planned = {}
+    check_name(name)
     found = look_through(Path(images).expanduser(), include, exclude, progress)
     root, items, skipped = found.root, found.items, dict(found.skipped)
-    rows, bids_notes = _table(root, table)
-    joined = join(items, rows, key, subject, pattern)
+    sheet_read, bids_notes = _table(root, table, sheet, planned.get("layout"), items)
+    joined = join(items, sheet_read, key, subject, pattern, keep=keep, missing_codes=missing_codes, plan=planned)
     people = Pseudonyms()
     subjects = [_subject(item, given, people) for item, given in zip(items, joined.subjects, strict=True)]
     fields = header_columns(items, subjects, joined, people, shift_dates)
-    for field in stratify_by or []:
-        if field not in fields.columns:
-            raise InputError(f"stratify_by: no field {field!r}; fields: {', '.join(fields.columns) or 'none'}")
+    for wanted in stratify_by or []:
+        if wanted not in fields.columns:
+            raise InputError(f"stratify_by: no field {wanted!r}; fields: {', '.join(fields.columns) or 'none'}")
     strata = None
     if stratify_by:
         strata = [tuple(fields.columns[f].values[k] for f in stratify_by) for k in range(len(items))]
@@ -212,29 +254,42 @@ def register_cohort(
     if any(i.patient for i in items) and any(s is None for s in joined.subjects):
         source = "keyed pseudonyms of the headers' patient ids"
     facts = {
-        "root": str(root), "to_grey": to_grey, "split_seed": seed, "subject_source": source, "plane": plane,
+        "root": f"hidden:{people.name(str(root))}" if hidden_root(root) else str(root), "to_grey": to_grey,
+        "split_seed": seed, "subject_source": source, "plane": plane,
         "spacing": spacing, "shift_dates": shift_dates,
     }
     added, updated, total = records.write_records(name, rows, kinds, facts, progress=progress)
     files = [i.name for i in items]
     unusable = {
-        f: {files[k]: t for k, t in c.unusable.items()} for f, c in fields.columns.items() if c.unusable
+        f: {files[k]: "(a value that looks like a person's)" if looks_identifying(t) else t
+            for k, t in c.unusable.items()}
+        for f, c in fields.columns.items() if c.unusable
     }
+    if plan is not None:
+        options = {"key": key, "subject": subject, "pattern": pattern, "sheet": sheet, "keep": keep,
+                   "missing_codes": missing_codes, "plane": plane, "spacing": spacing, "volume": volume,
+                   "stratify_by": stratify_by, "shift_dates": shift_dates, "to_grey": to_grey, "seed": seed}
+        layout = {"layout": sheet_read.layout} if sheet_read is not None and sheet_read.layout else {}
+        write_plan(plan, options, {**layout, **joined.plan}, joined.decisions)
     for item in items:
-        for field, text in item.unusable.items():
-            unusable.setdefault(f"header {field}", {})[item.name] = text
+        for what, text in item.unusable.items():
+            unusable.setdefault(f"header {what}", {})[item.name] = text
     return RegistrationReport(
         name, total, added, updated, len({r.subject for r in rows}), source,
         {s: sum(r.split == s for r in rows) for s in schema.SPLITS}, kinds, joined.how,
         tuple(joined.rows_without_file), tuple(joined.files_without_row), joined.duplicate_rows, skipped, unusable,
         (
-            *found.notes, *_repeat_notes(items, joined.subjects), *copy_notes(copies), *_study_notes(items, joined.subjects), *bids_notes, *(f"{f}: {n}" for f, c in fields.columns.items() for n in c.notes), *joined.notes,
-            *fields.notes, *_volume_notes([loaded[k] for k in kept]),
+            *found.notes, *people_notes(items, joined.subjects), *copy_notes(copies), *bids_notes,
+            *(f"{f}: {n}" for f, c in fields.columns.items() for n in c.notes), *joined.notes,
+            *fields.notes, *_hidden_notes(sources), *_volume_notes([loaded[k] for k in kept]),
         ),
+        joined.not_stored, tuple(joined.decisions),
     )
 
 
-def _table(root: Path, given: Path | None) -> tuple[Table | None, list[str]]:
+def _table(
+    root: Path, given: Path | None, sheet: str | None, layout: dict | None, items: list[Item]
+) -> tuple[Table | None, list[str]]:
     """The table to join, with a BIDS folder's own tables where it has them."""
     notes = []
     if given is None:
@@ -246,42 +301,31 @@ def _table(root: Path, given: Path | None) -> tuple[Table | None, list[str]]:
         raise CohortError(f"table {given}: {reason}")
     if str(given).lower().endswith((".xlsx", ".xlsm", ".xltx")):
         check_workbook(given)
-    table, note = with_sessions(read_table(given), root)
+    table, note = with_sessions(
+        read_table(given, sheet=sheet, layout=layout, wanted={stem(f) for i in items for f in i.files}), root)
     return table, [*notes, note] if note else notes
 
 
 def _subject(item: Item, given: str | None, people: Pseudonyms) -> str:
     if given:
-        return people.subject(given, "table") if looks_identifying(given) else given
+        # a table or a pattern may hand over a name where a pseudonym is meant
+        return people.subject(given) if looks_identifying(given) or readable(given) != given else given
     if item.patient is not None:
         return people.subject(*item.patient)
     if item.study:  # a study is of one person
         return people.subject(item.study, "study")
-    return f"image:{people.name(item.name) if _names_a_person(item) else item.name}"
-
-
-def _names_a_person(item: Item) -> bool:
-    """Whether an item's path holds a part of its patient's name or id, or looks as if it named somebody."""
-    words = item.secrets | ({item.patient[0].casefold()} if item.patient and len(item.patient[0]) >= 4 else set())
-    return any(w in item.name.casefold() for w in words) or any(map(looks_identifying, Path(item.name).parts))
+    return f"image:{people.name(item.name) if is_private(Path(), item) else item.name}"
 
 
 def _source(root: Path, item: Item, people: Pseudonyms) -> str:
-    """The item's path; a stand-in when the path itself names the person."""
-    return f"hidden:{people.name(item.name)}" if _names_a_person(item) else str(root / item.name)
+    """The item's path; a stand-in when the path itself names the person, or cannot be stored."""
+    return f"hidden:{people.name(item.name)}" if is_private(root, item) else str(root / item.name)
 
 
-def _repeat_notes(items: list[Item], given: list[str | None]) -> list[str]:
-    """What file names say of subjects, where nothing else does."""
-    alone = [i.name for i, g in zip(items, given, strict=True) if not g and i.patient is None]
-    note = repeats_told(alone) if len(alone) == len(items) else ""
-    return [note] if note else []
-
-
-def _study_notes(items: list[Item], given: list[str | None]) -> list[str]:
-    n = sum(i.kind == "dicom" and i.patient is None and bool(i.study) and not g
-            for i, g in zip(items, given, strict=True))
-    return [f"{n} DICOM images name no patient: images of one study count as one subject"] if n else []
+def _hidden_notes(sources: list[str]) -> list[str]:
+    n = sum(s.startswith("hidden:") for s in sources)
+    return [f"{n} of {len(sources)} paths hold something like a name, a birth date or a number of a person, or letters "
+            "that cannot be stored; they are stored as keyed stand-ins"] if n else []
 
 
 def _load_all(root, items, sources, settings, previews, workers, skip_unreadable, progress) -> list[Loaded]:

@@ -106,6 +106,7 @@ def open_slices(samples, *, subject_field: str | None = None, progress: Progress
         geometry = store.read_field(samples, schema.GEOMETRY_FIELD)
     files = store.read_field(samples, schema.SOURCE_FIELD if cached else "filepath")
     cache = SliceCache()
+    _check_files(files, cached, cache)
     keys = []
     with start(progress, "reading images", len(ids), "images") as task:
         for k, path in enumerate(files):
@@ -128,7 +129,7 @@ def open_slices(samples, *, subject_field: str | None = None, progress: Progress
     splits = store.read_field(samples, schema.SPLIT_FIELD) if store.has_field(samples, schema.SPLIT_FIELD) else None
     if splits is None or any(s not in schema.SPLITS for s in splits):
         # Split the whole dataset, so that a subject is on the same side in every view of it.
-        whole = store.dataset_of(samples)
+        whole = store.everyone(samples)
         sides = split_subjects(store.read_subjects(whole, subject_field))
         every = dict(zip(store.sample_ids(whole), sides, strict=True))
         splits = [every[i] for i in ids]
@@ -137,6 +138,17 @@ def open_slices(samples, *, subject_field: str | None = None, progress: Progress
     if geometry:
         spacing = [_in_plane(g, cache.shape(k)) for g, k in zip(geometry, keys, strict=True)]
     return SliceSource(ids, subjects, list(splits), spacing, keys, cache, digest)
+
+
+def _check_files(files: Sequence, cached: Sequence | None, cache: SliceCache) -> None:
+    """Says at once how many files are not where the dataset says, before hours are spent on the others."""
+    needed = [f for k, f in enumerate(files) if not cached or cached[k] is None or cached[k] not in cache]
+    gone = [f for f in needed if f is None or not (str(f).startswith("hidden:") or Path(f).exists())]
+    if gone:
+        raise InputError(
+            f"{len(gone)} of {len(files)} image files are not where this dataset says, and the slice cache has no copy "
+            f"(first: image {gone[0]} of this dataset does not exist); move them back, or register the folder again"
+        )
 
 
 def _in_plane(geometry: dict | None, shape: tuple[int, ...]) -> tuple[float, float] | None:

@@ -1,21 +1,52 @@
-"""Reading a metadata table and joining it to files."""
+"""Reading a metadata table, and finding the files that its rows name."""
 
 from __future__ import annotations
 
 import csv
-import io
 import re
 import unicodedata
-from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ..errors import CohortError
+from .decisions import Decision
+from .delimited import LARGE, cut_lines, decode, read_large
+from .grid import clean_name, cut
+from .workbooks import EXCEL, STATISTICS, read_sheet, read_statistics
 
-#: field names that FiftyOne keeps for itself
-RESERVED = {"id", "_id", "filepath", "tags", "metadata", "created_at", "last_modified_at", "_media_type", "_rand"}
+#: field names that FiftyOne or this package keep for themselves, or that hide a method of FiftyOne's samples
+RESERVED = frozenset(
+    "id _id pk filepath tags metadata created_at last_modified_at media_type media_reference _media_type _rand "
+    "dataset_id _dataset_id _cls field_names frames from_dict get_field set_field to_dict montage_path "
+    "subject_id".split()
+)
+#: beginnings and endings of the names of fields that this package writes
+_OURS = ("daebias_", "header_", "dae_map", "dae_embedding")
+_OUR_ENDINGS = ("_embedding", "_map_points")
+
+
+class Rows(Sequence):
+    """The rows of a table that lies in columns, each made when it is asked for."""
+
+    def __init__(self, columns: Mapping[str, Sequence], n: int):
+        self.by_column, self._n = columns, n
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, k):
+        if isinstance(k, slice):
+            return [self[i] for i in range(*k.indices(self._n))]
+        if not -self._n <= k < self._n:
+            raise IndexError(k)
+        return {name: _one(values, k % self._n) for name, values in self.by_column.items()}
+
+    def __iter__(self) -> Iterator[dict]:
+        return (self[k] for k in range(self._n))
 
 
 @dataclass(frozen=True)
@@ -25,16 +56,49 @@ class Table:
     Attributes:
         path: where it was read
         columns: names as they stand in the file
-        rows: one dict of texts a row
+        rows: one dict of cells a row
+        decisions: what was decided when it was read
+        layout: how it was read, to read it so again: sheet, header, delimiter
     """
 
     path: Path
     columns: list[str]
-    rows: list[dict]
+    rows: Sequence[dict]
+    decisions: tuple[Decision, ...] = ()
+    layout: dict = field(default_factory=dict)
+
+    def column(self, name: str) -> list:
+        """All cells of a column."""
+        if isinstance(self.rows, Rows):
+            values = self.rows.by_column[name]
+            return values.to_pylist() if hasattr(values, "to_pylist") else list(values)
+        return [row.get(name) for row in self.rows]
+
+    def cells(self, name: str, which: Sequence[int]) -> list:
+        """Cells of a column in the rows ``which``; ``None`` where that is negative."""
+        which = np.asarray(which, dtype=np.int64)
+        if not len(which):
+            return []
+        if not isinstance(self.rows, Rows):
+            return [self.rows[k].get(name) if k >= 0 else None for k in which.tolist()]
+        values = self.rows.by_column[name]
+        if hasattr(values, "take") and hasattr(values, "to_pylist"):
+            import pyarrow as pa
+
+            return values.take(pa.array(which, mask=which < 0)).to_pylist()
+        return [values[k] if k >= 0 else None for k in which.tolist()]
 
 
-def read_table(path: Path | str) -> Table:
-    """Reads CSV, TSV, Excel or Parquet; every value as it stands, nothing interpreted.
+def read_table(
+    path: Path | str, *, sheet: str | None = None, layout: dict | None = None, wanted: Collection[str] = ()
+) -> Table:
+    """Reads CSV, TSV, Excel, Parquet, OpenDocument, SPSS, Stata or SAS; every value as it stands, none interpreted.
+
+    Args:
+        path: the file
+        sheet: sheet of a workbook; default: the one that names the images, else the fullest
+        layout: as an earlier reading found it
+        wanted: names of images in small letters, without endings, by which a sheet is chosen
 
     Raises:
         CohortError: missing, empty, not a table, or with two columns of one name
@@ -43,125 +107,98 @@ def read_table(path: Path | str) -> Table:
     if not path.is_file():
         raise CohortError(f"table {path} does not exist; pass the path of a CSV, TSV, Excel or Parquet file")
     suffix = path.suffix.lower()
+    layout = dict(layout or {})
+    if sheet is not None:
+        layout["sheet"] = sheet
     try:
-        if suffix in (".xlsx", ".xls", ".xlsm"):
-            frame = pd.read_excel(path, dtype=object)
-        elif suffix in (".parquet", ".pq"):
-            frame = pd.read_parquet(path)
+        if suffix in EXCEL:
+            table = _from_sheet(path, layout, wanted)
+        elif suffix in (".parquet", ".pq", ".feather"):
+            frame = pd.read_feather(path) if suffix == ".feather" else pd.read_parquet(path)
+            table = _from_frame(path, frame, [])
+        elif suffix in STATISTICS:
+            table = _from_frame(path, *read_statistics(path))
+        elif suffix in (".rds", ".rdata", ".rda", ".mdb", ".accdb", ".numbers", ".json", ".jsonl", ".xml", ".pdf",
+                        ".docx", ".zip", ".gz", ".html", ".pkl", ".pickle", ".npy", ".npz", ".mat"):
+            raise ValueError(f"{suffix} files are not read here; save the table as .csv, .xlsx or .parquet")
+        elif path.stat().st_size > LARGE:
+            names, columns, found, said = read_large(path, layout)
+            table = Table(path, names, Rows(columns, len(columns[names[0]]) if names else 0), tuple(said), found)
         else:
-            frame = _read_text(path)
-    except (ValueError, OSError, csv.Error, pd.errors.ParserError, ImportError) as error:
+            table = _from_text(path, layout)
+    except (ValueError, OSError, csv.Error, ImportError, KeyError, TypeError, AttributeError, EOFError) as error:
         raise CohortError(f"table {path} cannot be read ({' '.join(str(error).split())[:200]})") from error
-    frame.columns = [str(c).replace("\ufeff", "").strip() for c in frame.columns]
-    frame = frame.loc[:, [not re.match(r"^(Unnamed: \d+)?$", c) for c in frame.columns]]
-    if frame.empty:
+    except Exception as error:  # readers of workbooks raise kinds of their own for damaged files
+        raise CohortError(f"table {path} cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+                          ) from error
+    if not len(table.rows) or not table.columns:
         raise CohortError(f"table {path} has no rows; pass a table with a header line and one line an image or subject")
-    twice = sorted({c for c in frame.columns if list(frame.columns).count(c) > 1})
+    return table
+
+
+def _from_text(path: Path, layout: dict) -> Table:
+    text, _ = decode(path.read_bytes())
+    lines = cut_lines(text, layout.get("delimiter"))
+    header = layout.get("header")
+    grid = cut(lines.rows, tuple(header) if header else None, lines.numbers)
+    return _from_grid(path, grid, lines.decisions, {"delimiter": lines.delimiter, "header": list(grid.header)})
+
+
+def _from_sheet(path: Path, layout: dict, wanted: Collection[str]) -> Table:
+    rows, name, said = read_sheet(path, layout.get("sheet"), wanted)
+    header = layout.get("header")
+    grid = cut(rows, tuple(header) if header else None)
+    return _from_grid(path, grid, said, {"sheet": name, "header": list(grid.header)})
+
+
+def _from_grid(path: Path, grid, said: list[Decision], layout: dict) -> Table:
+    columns = {n: [row[c] for row in grid.rows] for c, n in enumerate(grid.columns)}
+    return Table(path, grid.columns, Rows(columns, len(grid.rows)), (*said, *grid.decisions), layout)
+
+
+def _from_frame(path: Path, frame: pd.DataFrame, said: list[Decision]) -> Table:
+    frame = frame.reset_index() if frame.index.names != [None] else frame
+    names = [clean_name(c) for c in frame.columns]
+    kept = [k for k, n in enumerate(names) if n and not re.fullmatch(r"Unnamed: \d+|__index_level_\d+__", n)]
+    twice = sorted({names[k] for k in kept if names.count(names[k]) > 1})
     if twice:
-        raise CohortError(f"table {path} has two columns named {twice[0]!r}; rename one of them")
-    return Table(path, list(frame.columns), frame.astype(object).where(frame.notna(), None).to_dict("records"))
+        raise ValueError(f"two columns named {twice[0]!r}; rename one of them")
+    columns = {}
+    for k in kept:
+        values = frame.iloc[:, k]
+        columns[names[k]] = values.astype(object).where(values.notna(), None).tolist()
+    return Table(path, list(columns), Rows(columns, len(frame)), tuple(said), {})
 
 
-def _read_text(path: Path) -> pd.DataFrame:
-    raw = path.read_bytes()
-    wide = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
-    for encoding in ("utf-16",) if wide else ("utf-8-sig", "cp1252", "latin-1"):
-        try:
-            text = raw.decode(encoding)
-            break
-        except UnicodeDecodeError:
-            continue
-    head = [line for line in text.splitlines() if line.strip()][:20]
-    if not head:
-        raise ValueError("it is empty")
-    # The delimiter that cuts the first lines into the same number of parts, the larger the better.
-    def parts(delimiter: str) -> int:
-        counts = [len(row) for row in csv.reader(head, delimiter=delimiter)]
-        return min(counts) if min(counts) > 1 and max(counts) - min(counts) <= 1 else 1
-
-    delimiter = max((",", "\t", ";", "|"), key=parts)
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    rows = [row for row in lines if any(c.strip() for c in row)]
-    width = len(rows[0])
-    for number, row in enumerate(rows[1:], start=2):
-        if len(row) > width and any(c.strip() for c in row[width:]):
-            raise ValueError(f"line {number} has {len(row)} values under {width} columns")
-    return pd.DataFrame([(row + [""] * width)[:width] for row in rows[1:]], columns=rows[0], dtype=object)
+def _one(values, k: int):
+    value = values[k]
+    return value.as_py() if hasattr(value, "as_py") else value
 
 
-def field_names(columns: list[str]) -> dict[str, str]:
-    """``{column: FiftyOne field}``: letters, digits and underscores, unique, clear of FiftyOne's own names."""
+def field_names(columns: Sequence[str]) -> dict[str, str]:
+    """``{column: FiftyOne field}``: letters, digits and underscores, unique, clear of FiftyOne's and our own names."""
     out: dict[str, str] = {}
+    used: set[str] = set()
+    known = {c.strip().casefold() for c in columns}
     for column in columns:
         plain = unicodedata.normalize("NFKD", column.strip().replace("ß", "ss"))
         plain = "".join(c for c in plain if not unicodedata.combining(c))
-        name = re.sub(r"\W+", "_", plain, flags=re.ASCII).strip("_") or "column"
-        if name[0].isdigit() or name in RESERVED or name.startswith("daebias_"):
+        name = re.sub(r"\W+", "_", plain, flags=re.ASCII).strip("_") or _spelled(column)
+        low = name.casefold()
+        # a probe of the field "type" is stored as "probe_type"
+        probe = low.startswith("probe_") and low.removeprefix("probe_") in known
+        if name[0].isdigit() or low in RESERVED or low.startswith(_OURS) or low.endswith(_OUR_ENDINGS) or probe:
             name = f"table_{name}"
+        name = name[:100]
         base, k = name, 2
-        while name.lower() in {v.lower() for v in out.values()}:
+        while name.casefold() in used:
             name, k = f"{base}_{k}", k + 1
+        used.add(name.casefold())
         out[column] = name
     return out
 
 
-#: forms in which a table may name a file, strictest first
-def _forms(relative: str) -> list[str]:
-    path = Path(relative)
-    stem = path.name
-    while Path(stem).suffix.lower() in (".gz", ".nii", ".dcm", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"):
-        stem = Path(stem).stem
-    return [path.as_posix(), path.name, stem]
-
-
-def match_files(table: Table, files: list[str], column: str | None = None) -> tuple[str, dict[int, list[str]]]:
-    """Finds the column that names files, and each row's file.
-
-    A value may be a path relative to the image folder, a path that ends in
-    one, a file name, or a name without its ending; letter case is ignored
-    when nothing matches otherwise. A form that would fit two files fits none.
-
-    Args:
-        table: the table
-        files: paths relative to the image folder, with forward slashes
-        column: the column to use; ``None`` takes the one that matches most rows
-
-    Returns:
-        the column, and ``{row: [file]}`` of the rows that match
-
-    Raises:
-        CohortError: the column does not exist
-    """
-    if column is not None and column not in table.columns:
-        raise CohortError(f"table {table.path.name} has no column {column!r}; columns: {', '.join(table.columns)}")
-    best: tuple[str, dict[int, list[str]]] = (column or table.columns[0], {})
-    for fold in (False, True):
-        lookup: dict[str, set[str]] = defaultdict(set)
-        for file in files:
-            for form in _forms(file):
-                lookup[form.casefold() if fold else form].add(file)
-        for name in [column] if column else table.columns:
-            found = {}
-            for k, row in enumerate(table.rows):
-                if row[name] is None:
-                    continue
-                text = str(row[name]).strip().replace("\\", "/").lstrip("./")
-                hits = _lookup(lookup, text.casefold() if fold else text)
-                if len(hits) == 1:
-                    found[k] = sorted(hits)
-            if len(found) > len(best[1]):
-                best = (name, found)
-        if best[1]:
-            break
-    return best
-
-
-def _lookup(lookup: dict[str, set[str]], text: str) -> set[str]:
-    """Files named by a text: whole, or by its ever shorter tails; a tail of several parts before a bare name."""
-    parts = [p for p in text.split("/") if p]
-    for k in range(len(parts)):
-        if hits := lookup.get("/".join(parts[k:])):
-            return hits
-    if parts:
-        return lookup.get(_forms(parts[-1])[2], set())
-    return set()
+def _spelled(column: str) -> str:
+    """A name in letters that ASCII lacks, by the names of its signs: nothing of it would be left otherwise."""
+    signs = [c for c in column if c.isalnum()]
+    return "column_" + "_".join(f"{ord(c):x}" for c in signs[:8]) if signs else "column"

@@ -10,6 +10,8 @@ from PIL import Image, ImageSequence
 
 #: TIFF tags
 _PHOTOMETRIC, _BITS, _ORIENTATION = 262, 258, 274
+#: what tifffile says of a page whose pixels it cannot find
+_LOST = ("data offset", "ByteCounts", "StripOffsets", "TileOffsets")
 #: so many bytes of pixels come out of a byte of file at most; more are claimed by damaged headers only
 _MOST_PACKED = 2000
 #: pages that are smaller copies of others (NewSubfileType bit 0)
@@ -38,12 +40,8 @@ class _Heard(logging.Handler):
         return next((m for m in self.messages if any(w in m for w in words)), "")
 
 
-class SizeError(Exception):
-    """More pixels than the file can hold."""
-
-
-class ChannelsError(Exception):
-    """Channels that are neither colour nor alpha."""
+class RefusedError(Exception):
+    """What no other reader should try either: pixels that are not there, channels that are no colour."""
 
 
 def read_tiff(path: Path) -> tuple[list[np.ndarray], list[str]]:
@@ -58,11 +56,16 @@ def read_tiff(path: Path) -> tuple[list[np.ndarray], list[str]]:
 
     try:
         with _Heard() as heard, tifffile.TiffFile(path) as file:
-            pages = [p for p in file.pages if not int(getattr(p, "subfiletype", 0) or 0) & _REDUCED]
+            pages = []
+            for page in file.pages:  # one by one: behind a damaged page may come any number of what are none
+                if lost := heard.about(*_LOST):
+                    raise RefusedError(lost)
+                if not int(getattr(page, "subfiletype", 0) or 0) & _REDUCED:
+                    pages.append(page)
             _check_size(path, sum(int(p.nbytes) for p in pages), pages[0].shape if pages else ())
             arrays = [_page(p) for p in pages]
-        if lost := heard.about("data offset", "ByteCounts", "StripOffsets", "TileOffsets"):
-            raise ValueError(lost)  # pixels that are not there are read as 0
+        if lost := heard.about(*_LOST):
+            raise RefusedError(lost)  # pixels that are not there are read as 0
     except (ValueError, ImportError, NotImplementedError, tifffile.TiffFileError, KeyError):
         arrays = _by_pillow(path)  # compressions that tifffile needs a further package for
     if not arrays:
@@ -80,7 +83,7 @@ def _check_size(path: Path, n_bytes: int, shape: tuple[int, ...]) -> None:
     """Refuses pixels that a file of its size cannot hold, before memory is taken for them."""
     size = path.stat().st_size
     if n_bytes > max(_MOST_PACKED * size, 1 << 20):
-        raise SizeError(f"its header claims {' x '.join(map(str, shape))} pixels, its file has {size} bytes")
+        raise RefusedError(f"its header claims {' x '.join(map(str, shape))} pixels, its file has {size} bytes")
 
 
 def _page(page) -> np.ndarray:
@@ -103,7 +106,7 @@ def _page(page) -> np.ndarray:
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and photometric != 2 and not {1, 2} & set(
         map(int, page.extrasamples or ())
     ):
-        raise ChannelsError(f"it has {pixels.shape[2]} channels, none of them alpha; 1, 3 or 4 with alpha are read")
+        raise RefusedError(f"it has {pixels.shape[2]} channels, none of them alpha; 1, 3 or 4 with alpha are read")
     return _turned(pixels, int(tags[_ORIENTATION].value) if _ORIENTATION in tags else 1)
 
 

@@ -143,7 +143,8 @@ def _run(reduced: np.ndarray, perplexity: float, seed: int, progress: Progress |
     affinities = affinity.PerplexityBasedNN(
         reduced, perplexity=perplexity, method=_neighbours(len(reduced)), n_jobs=jobs, random_state=seed
     )
-    first = initialization.pca(reduced, random_state=seed)
+    wide = reduced if reduced.shape[1] > 1 else np.column_stack([reduced, np.zeros(len(reduced), reduced.dtype)])
+    first = _apart(initialization.pca(wide, random_state=seed), reduced, seed)
     embedding = TSNEEmbedding(
         first, affinities, negative_gradient_method="fft" if len(reduced) > 10_000 else "bh", n_jobs=jobs,
         random_state=seed,
@@ -156,6 +157,20 @@ def _run(reduced: np.ndarray, perplexity: float, seed: int, progress: Progress |
                 )
                 task.advance(50, note=f"KL {embedding.kl_divergence:.2f}")
     return embedding
+
+
+def _apart(first: np.ndarray, reduced: np.ndarray, seed: int) -> np.ndarray:
+    """A start in which copies do not lie on one another.
+
+    Points in one place repel each other without end and the descent never
+    leaves the start; openTSNE's own start is as small as 1e-4, so copies are
+    moved by a tenth of that. So are points on one line, which would stay there.
+    """
+    distinct = len(np.unique(np.asarray(reduced, np.float32), axis=0))
+    if distinct == len(reduced) and np.ptp(first, axis=0).min() > 0:
+        return first
+    scale = 0.1 * max(float(np.std(first[:, 0])), 1e-12)
+    return first + np.random.default_rng(seed).normal(0, scale, first.shape)
 
 
 def _neighbours(n: int) -> str:

@@ -82,6 +82,9 @@ def make_target(name: str, values: Sequence[object], subjects: Sequence[str], sc
         numbers = np.array(given, dtype=np.float64)
         if not np.isfinite(numbers).all():
             raise InputError(f"field {name!r} holds infinite values; correct or remove them")
+        if np.abs(numbers).max() > 1e30:
+            raise InputError(f"field {name!r} holds numbers of {np.abs(numbers).max():.0e}, too large to compute with; "
+                             "give them in another unit, or correct them")
         if scale == "ordinal":
             levels = np.unique(numbers, return_inverse=True)[1].astype(float)
             return Target(name, "ordinal", present, levels, (), tuple(notes))

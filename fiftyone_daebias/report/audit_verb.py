@@ -9,7 +9,7 @@ from pathlib import Path
 from .. import schema, store, verbs
 from ..errors import InputError
 from ..progress import Progress, listening
-from .audit import Outcome, run_steps
+from .audit import Outcome, run_steps, write_log
 from .audit_config import AuditConfig
 from .audit_steps import LINE, make_step, step_kind
 from .findings import Findings, collect_findings
@@ -50,6 +50,13 @@ class AuditResult:
         """Whether no condition failed the audit."""
         return not any(g.failed for g in self.gates)
 
+    @property
+    def exit_code(self) -> int:
+        """0; 1 when a condition failed the audit; 3 when it finished but a step of it failed."""
+        if not self.passed:
+            return 1
+        return 3 if any(s.outcome == "failed" for s in self.steps) else 0
+
     def to_dict(self) -> dict:
         return {
             "dataset": self.dataset, "passed": self.passed, "gates": [g.to_dict() for g in self.gates],
@@ -87,9 +94,10 @@ def audit(
     """Runs the whole audit, from copies and leaks to the report; run again, it only does what has changed.
 
     A step that is not possible on this cohort (no dates, no field with two
-    values) is recorded with its reason, and the audit goes on. On the command
-    line a YAML file may stand in place of the dataset, and may register the
-    cohort first.
+    values) is recorded with its reason, and the audit goes on; so it does
+    when a step fails, with the traceback in a log below DAEBIAS_HOME/logs
+    and exit code 3. On the command line a YAML file may stand in place of
+    the dataset, and may register the cohort first.
 
     Args:
         samples: a dataset or view
@@ -140,7 +148,13 @@ def audit(
     off = tuple(Outcome(k.name, k.label, "off") for k, p in chosen if p is None)
     order = [k.name for k in LINE]
     steps = tuple(sorted((*steps, *off), key=lambda s: order.index(s.name)))
-    findings = collect_findings(samples)
+    try:
+        findings = collect_findings(samples)
+    except Exception as error:  # what the steps stored is there; only the list of findings is not
+        findings = Findings(())
+        where = write_log(settings.dataset, "findings", error)
+        steps = (*steps, Outcome("findings", "collect the findings", "failed",
+                                 f"{type(error).__name__} (traceback: {where})"))
     judged, problem = (), None
     try:
         judged = judge_gates(gates, findings)
@@ -234,7 +248,8 @@ def _report(samples, settings, findings, steps, judged, progress) -> tuple[str, 
     if parameters is None:
         return "", (Outcome(kind.name, kind.label, "off"),)
     out = report_path(samples, parameters.get("out"))
-    said = [[s.name, s.outcome == "not possible", s.summary] for s in steps] + [g.to_dict() for g in judged]
+    said = [[s.name, s.outcome if s.outcome in ("not possible", "failed") else "", s.summary] for s in steps]
+    said += [g.to_dict() for g in judged]
     step = replace(
         make_step(kind, parameters), done=lambda s: out.exists(),
         data=lambda s: f"{findings.stamp} {said}", tracked=False,

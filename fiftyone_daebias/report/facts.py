@@ -70,9 +70,9 @@ class ReportFacts:
     @property
     def not_done(self) -> tuple[tuple[str, str], ...]:
         """Steps of the last audit that were not done, and why; a reason may speak of few subjects."""
-        reasons = {"off": "left out by the configuration"}
-        return tuple((s["label"], reasons.get(s["outcome"]) or s["summary"]) for s in self.steps
-                     if s["outcome"] in ("not possible", "off"))
+        reasons = {"off": "left out by the configuration", "failed": "the step FAILED: {}"}
+        return tuple((s["label"], reasons.get(s["outcome"], "{}").format(s["summary"])) for s in self.steps
+                     if s["outcome"] in ("not possible", "failed", "off"))
 
     def of_verdict(self, *verdicts: str) -> tuple[Finding, ...]:
         """Findings with one of these verdicts."""

@@ -52,6 +52,7 @@ from .samples import (
     dataset_of,
     datasets_with,
     ensure_samples,
+    everyone,
     has_field,
     load_samples,
     metadata_fields,
@@ -88,7 +89,7 @@ connection.be_impatient()
 __all__ = [
     "Lasso", "check_lease", "check_types", "clear_field", "connection", "content_keys", "count", "count_tags",
     "count_values", "dataset_of", "datasets_with", "declare_fields", "delete_run",
-    "delete_view", "ensure_samples", "has_field", "lasso_of", "lease", "list_runs", "load_map", "load_run",
+    "delete_view", "ensure_samples", "everyone", "has_field", "lasso_of", "lease", "list_runs", "load_map", "load_run",
     "load_samples", "map_runs", "metadata_fields", "read_field", "read_info", "read_labels", "read_subjects",
     "read_table", "read_vectors", "real", "run_times", "sample_ids", "samples_since", "save_map", "save_run",
     "save_similarity",

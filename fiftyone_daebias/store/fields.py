@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from .leases import check_lease
-from .samples import count, dataset_of
+from .samples import count, dataset_of, flat
 
 _TYPES = {
     "string": fo.StringField,
@@ -175,12 +175,14 @@ def write_evaluation(samples, field: str, ids: list[str], truth, categorical: bo
     clear_field(samples, goal)
     if categorical:
         write_labels(samples, goal, {i: fo.Classification(label=str(t)) for i, t in zip(ids, truth, strict=True)})
-        dataset.select(ids).evaluate_classifications(
+        flat(dataset).select(ids).evaluate_classifications(
             field, gt_field=goal, eval_key=key, method="simple", progress=False
         )
     else:
         write_regressions(samples, goal, ids, truth)
-        dataset.select(ids).evaluate_regressions(field, gt_field=goal, eval_key=key, method="simple", progress=False)
+        flat(dataset).select(ids).evaluate_regressions(
+            field, gt_field=goal, eval_key=key, method="simple", progress=False
+        )
 
 
 def write_heatmaps(samples, field: str, maps: Mapping[str, np.ndarray]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError, StoreError
-from .samples import count, dataset_of
+from .samples import count, dataset_of, flat
 
 
 def save_map(samples, key: str, ids: list[str], points: np.ndarray, points_field: str) -> None:
@@ -33,14 +33,15 @@ def save_map(samples, key: str, ids: list[str], points: np.ndarray, points_field
         dataset.delete_brain_run(key)
     if dataset.has_field(points_field):
         dataset.delete_sample_field(points_field)
-    view = dataset.select(ids, ordered=True)
+    whole = flat(dataset)
+    view = whole.select(ids, ordered=True)
     # With every sample mapped, the run belongs to the dataset, and the panel offers it without a view.
-    target = dataset if sorted(ids) == sorted(str(i) for i in dataset.values("id")) else view
+    target = whole if sorted(ids) == sorted(str(i) for i in whole.values("id")) else view
     order = {i: row for row, i in enumerate(ids)}
     rows = [order[str(i)] for i in target.values("id")]
     fob.compute_visualization(
-        target, points=points[rows], brain_key=key, points_field=points_field, create_index=True, verbose=False,
-        progress=False,
+        target, points=points[rows], brain_key=key, points_field=points_field, verbose=False, progress=False,
+        create_index=bool(np.ptp(points, axis=0).min() > 0),  # MongoDB refuses to index a region without an area
     )
 
 
@@ -70,8 +71,8 @@ def save_similarity(samples, key: str, field: str) -> None:
     dataset = dataset_of(samples)
     if dataset.has_brain_run(key):
         dataset.delete_brain_run(key)
-    has = dataset.exists(field)
+    whole = flat(dataset)
+    has = whole.exists(field)
     fob.compute_similarity(
-        dataset if count(has) == count(dataset) else has, embeddings=field, brain_key=key, backend="sklearn",
-        progress=False,
+        whole if count(has) == count(whole) else has, embeddings=field, brain_key=key, backend="sklearn", progress=False
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import fiftyone as fo
+from fiftyone.core.utils import to_slug
 
 from .. import schema
+from ..errors import InputError
 from .runs import list_runs
 from .samples import count, dataset_of
 
@@ -57,6 +59,28 @@ def dataset_origin(name: str) -> str:
     if dataset.has_field(schema.SOURCE_FIELD):
         return "registered"
     return "foreign" if count(dataset) else "empty"
+
+
+def check_name(name: str) -> None:
+    """Checks that a dataset can be called so: FiftyOne also gives each an address, in which signs are alike.
+
+    Raises:
+        InputError: no letter or number in it, too long, or its address is that of another dataset
+    """
+    try:
+        slug = to_slug(str(name))
+    except ValueError as error:
+        raise InputError(f"a dataset cannot be called {name!r}: {' '.join(str(error).split())}") from None
+    if fo.dataset_exists(name):
+        return
+    for other in fo.list_datasets():
+        try:
+            same = to_slug(other) == slug
+        except ValueError:
+            continue
+        if same:
+            raise InputError(f"name {name!r} and the dataset {other!r}, which exists, have the same address in the App "
+                             f"({slug}); choose another name")
 
 
 def delete_brain_run(samples, key: str) -> None:

@@ -24,7 +24,7 @@ _KINDS = {
     fo.FrameNumberField: "integer",
 }
 _BUILT_IN = {"id", "filepath", "tags", "metadata", "created_at", "last_modified_at"}
-_OURS_PREFIXES = ("daebias_", schema.PROBE_FIELD_PREFIX)
+_OURS_PREFIX = "daebias_"
 
 
 def load_samples(name: str, view: str | None = None):
@@ -46,7 +46,9 @@ def load_samples(name: str, view: str | None = None):
     if not dataset.has_saved_view(view):
         known = ", ".join(dataset.list_saved_views()) or "none"
         raise InputError(f"dataset {name!r} has no saved view {view!r}; saved views: {known}")
-    return dataset.load_saved_view(view)
+    loaded = dataset.load_saved_view(view)
+    follow_slice(loaded)
+    return loaded
 
 
 def dataset_of(samples) -> fo.Dataset:
@@ -62,14 +64,23 @@ def ensure_samples(samples) -> None:
     """
     if not isinstance(samples, fo.core.collections.SampleCollection):
         raise InputError(f"samples must be a FiftyOne dataset or view; got {type(samples).__name__}")
+    _refuse_pieces(samples)
+    follow_slice(samples)
     if not count(real(samples)):
         what = "dataset" if isinstance(samples, fo.Dataset) else "this view of dataset"
         what = f"{what} {dataset_of(samples).name!r}"
         raise InputError(f"{what} has no samples; register images first or widen the view")
-    if samples.media_type != fom.IMAGE:
+    if samples.media_type == fom.GROUP and isinstance(samples, fo.Dataset):
+        dataset = dataset_of(samples)
+        raise InputError(
+            f"dataset {dataset.name!r} is grouped: pass a view of one of its slices "
+            f"({', '.join(dataset.group_slices)}), as dataset.save_view('{dataset.default_group_slice}', "
+            f"dataset.select_group_slices('{dataset.default_group_slice}')) makes one"
+        )
+    if samples.media_type not in (fom.IMAGE, fom.GROUP):
         raise InputError(
             f"dataset {samples._dataset.name!r} holds {samples.media_type!r} media; this package audits images and "
-            "volumes registered with register_cohort (grouped or video datasets: pass a view of one image slice)"
+            "volumes registered with register_cohort"
         )
 
 
@@ -95,6 +106,51 @@ def mend_estimate(dataset: fo.Dataset) -> bool:
     with contextlib.suppress(OperationFailure):  # a user of the database who may not
         collection.database.command("validate", collection.name)
     return True
+
+
+def _refuse_pieces(samples) -> None:
+    """Patches, clips and frames are views of a throw-away dataset: nothing stored on them would stay."""
+    if getattr(samples, "_is_generated", False):
+        kind = "patches" if getattr(samples, "_is_patches", False) else "clips or frames"
+        raise InputError(
+            f"this view of dataset {samples._root_dataset.name!r} shows {kind}, which are pieces of its images and not "
+            "images of their own; pass the dataset or another view of it, or save them as images and register these"
+        )
+
+
+def follow_slice(samples) -> None:
+    """In a grouped dataset, makes the slice that the samples are of the one that the dataset is read and written by.
+
+    Raises:
+        InputError: the samples are of several slices
+    """
+    dataset = dataset_of(samples)
+    if getattr(samples, "_is_generated", False) or dataset.media_type != fom.GROUP or isinstance(samples, fo.Dataset):
+        return
+    if samples.media_type == fom.GROUP:
+        return  # such a view is read by the dataset's own slice
+    names = samples.distinct(f"{dataset.group_field}.name")
+    if len(names) > 1:
+        raise InputError(
+            f"this view of the grouped dataset {dataset.name!r} holds several slices ({', '.join(names)}); pass a "
+            "view of one, as dataset.select_group_slices('" + str(names[0]) + "')"
+        )
+    if names and dataset.group_slice != names[0]:
+        dataset.group_slice = names[0]
+
+
+def flat(samples):
+    """The dataset; of a grouped one the slice at hand as plain samples: most of FiftyOne's methods refuse groups."""
+    dataset = dataset_of(samples)
+    return dataset.select_group_slices(dataset.group_slice) if dataset.media_type == fom.GROUP else dataset
+
+
+def everyone(samples):
+    """All samples of the dataset, of whatever slice."""
+    dataset = dataset_of(samples)
+    if dataset.media_type == fom.GROUP:
+        return dataset.select_group_slices(_allow_mixed=True)
+    return dataset
 
 
 def real(samples):
@@ -135,7 +191,7 @@ def subject_field(samples, field: str | None = None) -> str | None:
     Raises:
         InputError: ``field`` does not exist
     """
-    fields = dataset_of(samples).get_field_schema()
+    fields = _simple_fields(samples)
     if field is not None:
         if field not in fields:
             raise InputError(f"subject field {field!r} does not exist; fields: {', '.join(sorted(fields))}")
@@ -196,13 +252,12 @@ def metadata_fields(samples) -> dict[str, str]:
     subject = subject_field(samples)
     media = {schema.MONTAGE_FIELD, *(dataset_of(samples).app_config.media_fields or [])}
     out = {}
-    for name, field in dataset_of(samples).get_field_schema().items():
-        if name in _BUILT_IN or name in media or name == subject or name.startswith(_OURS_PREFIXES):
+    full = _simple_fields(samples)
+    ours = _probe_fields(full)
+    for name, field in full.items():
+        if name in _BUILT_IN or name in media or name == subject or name.startswith(_OURS_PREFIX) or name in ours:
             continue
-        kind = _KINDS.get(type(field))
-        if kind is None and isinstance(field, fo.EmbeddedDocumentField):
-            if issubclass(field.document_type, fo.Classification):
-                kind = "classification"
+        kind = _kind(field)
         if kind is not None:
             out[name] = kind
     # a date's number of years is the same fact once more
@@ -210,6 +265,52 @@ def metadata_fields(samples) -> dict[str, str]:
     for name in dates:
         out.pop(name + schema.YEARS_SUFFIX, None)
     return out
+
+
+def _simple_fields(samples) -> dict[str, fo.Field]:
+    """Sample fields, and below plain embedded documents their own: "clinical.age"."""
+    out = {}
+    for name, field in dataset_of(samples).get_field_schema().items():
+        out[name] = field
+        if name not in _BUILT_IN and _is_plain_document(field):
+            out |= _below(name, field)
+    return out
+
+
+def _is_plain_document(field) -> bool:
+    """Whether a field holds a document that is no label of FiftyOne's."""
+    return isinstance(field, fo.EmbeddedDocumentField) and not issubclass(
+        field.document_type, (fo.Label, fo.Group, fo.Metadata))
+
+
+def _below(name: str, field: fo.EmbeddedDocumentField) -> dict[str, fo.Field]:
+    out = {}
+    for child, inner in (field.get_field_schema() or {}).items():
+        if child.startswith("_") or child in ("id", "tags"):
+            continue
+        if _is_plain_document(inner):
+            out |= _below(f"{name}.{child}", inner)
+        else:
+            out[f"{name}.{child}"] = inner
+    return out
+
+
+def _kind(field) -> str | None:
+    """Kind of a field that holds a simple fact, ``None`` for others."""
+    kind = _KINDS.get(type(field))
+    if kind is None and isinstance(field, fo.EmbeddedDocumentField) and issubclass(
+        field.document_type, fo.Classification
+    ):
+        return "classification"
+    return kind
+
+
+def _probe_fields(fields: dict[str, fo.Field]) -> set[str]:
+    """What probes wrote: labels, and the truth and evaluation beside them. A column "probe_type" is the user's."""
+    labels = [n for n, f in fields.items() if n.startswith(schema.PROBE_FIELD_PREFIX) and isinstance(
+        f, fo.EmbeddedDocumentField)]
+    beside = {n for n in fields for label in labels if n.startswith((f"{label}_eval", f"{label}_truth"))}
+    return {*labels, *beside}
 
 
 def read_table(samples, fields: list[str] | None = None) -> pd.DataFrame:
@@ -227,17 +328,14 @@ def read_table(samples, fields: list[str] | None = None) -> pd.DataFrame:
         InputError: a field does not exist or holds no simple values
     """
     known = metadata_fields(samples)
-    full = dataset_of(samples).get_field_schema()
+    full = _simple_fields(samples)
     names = list(known) if fields is None else list(fields)
     paths = []
     for name in names:
-        kind = known.get(name) or _KINDS.get(type(full.get(name)))
+        kind = known.get(name) or _kind(full.get(name))
         if name not in full:
             choices = ", ".join(sorted(known)) or "none"
             raise InputError(f"field {name!r} does not exist; fields to choose from: {choices}")
-        if kind is None and isinstance(full[name], fo.EmbeddedDocumentField):
-            if issubclass(full[name].document_type, fo.Classification):
-                kind = "classification"
         if kind is None:
             raise InputError(
                 f"field {name!r} holds {type(full[name]).__name__} values, not numbers, text, booleans, dates or "

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import fiftyone as fo
 
-from .samples import dataset_of
+from .samples import dataset_of, flat
 
 
 def save_view(samples, name: str, view, description: str = "", color: str | None = None) -> None:
@@ -24,12 +24,12 @@ def save_view(samples, name: str, view, description: str = "", color: str | None
 
 def view_of_tag(samples, tag: str):
     """The samples of the whole dataset that carry a tag, including those tagged later."""
-    return dataset_of(samples).match_tags(tag)
+    return flat(samples).match_tags(tag)
 
 
 def view_of_ids(samples, ids: Iterable[str], ordered: bool = False):
     """Exactly these samples of the whole dataset, in this order if asked for."""
-    return dataset_of(samples).select(list(ids), ordered=ordered)
+    return flat(samples).select(list(ids), ordered=ordered)
 
 
 def view_without(samples, ids: Iterable[str]):
@@ -39,7 +39,7 @@ def view_without(samples, ids: Iterable[str]):
 
 def view_of_field(samples, field: str):
     """The samples of the whole dataset that have a value in ``field``."""
-    return dataset_of(samples).exists(field)
+    return flat(samples).exists(field)
 
 
 def saved_views(samples) -> dict[str, dict]:

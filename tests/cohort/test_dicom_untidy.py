@@ -248,3 +248,33 @@ def test_degenerate_geometry_ends_in_a_volume_or_a_line(tmp_path, dataset_name, 
     report = register_cohort(dataset_name, tmp_path)
     text = " ".join(report.notes)
     assert report.images == 2 and "positions do not differ" in text and "state no position" in text
+
+
+@pytest.mark.parametrize("patient, n", [({"PatientID": "P1"}, 1), ({"PatientID": "ANON"}, 14)])
+def test_files_without_a_series_uid_are_one_volume_only_of_a_patient_that_is_named(patient, n, tmp_path):
+    axial(tmp_path / "a", scene(), StudyInstanceUID="1.2.3", **patient)
+    for path in (tmp_path / "a").iterdir():
+        d = pydicom.dcmread(path)
+        del d.SeriesInstanceUID
+        d.save_as(path)
+    found = look_through(tmp_path)
+    assert len(found.items) == n and any("no SeriesInstanceUID" in note for note in found.notes) is (n == 1)
+
+
+@pytest.mark.parametrize("case", ["positions between", "same positions"])
+def test_people_without_a_name_under_constant_uids_are_told_apart_by_folder(case, tmp_path, dataset_name, daebias_home):
+    root = tmp_path / "cohort"
+    for p, base in enumerate((0, 5000)):
+        axial(root / f"case{p}", scene(seed=p) + base, series="1.2.3", StudyInstanceUID="1.2.4", PatientID="ANONYMOUS",
+              PatientName="", at=p if case == "positions between" else 0)
+    got, _ = read(root)
+    assert [len(g.array) for g in got.values()] == [14, 14]
+    assert sorted(int(g.array.min()) // 5000 for g in got.values()) == [0, 1]
+    assert register_cohort(dataset_name, root).subjects == 2
+    # one volume in folders of some files each is one still: their numbers go on
+    for path in sorted((root / "case0").iterdir())[7:]:
+        (root / "more").mkdir(exist_ok=True)
+        path.rename(root / "more" / path.name)
+    for path in (root / "case1").iterdir():
+        path.unlink()
+    assert [len(g.array) for g in read(root)[0].values()] == [14]

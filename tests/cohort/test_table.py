@@ -7,7 +7,8 @@ import pytest
 
 from fiftyone_daebias.cohort.columns import type_column
 from fiftyone_daebias.cohort.join import _subject_column
-from fiftyone_daebias.cohort.table import field_names, match_files, read_table
+from fiftyone_daebias.cohort.match import match_files
+from fiftyone_daebias.cohort.table import field_names, read_table
 from fiftyone_daebias.errors import CohortError
 
 

@@ -111,7 +111,7 @@ def test_table_by_series_and_by_patient_and_conflicts_are_kept(cohort, dataset_n
     dataset = fo.load_dataset(dataset_name)
     assert "by series" in report.join and len(report.files_without_row) == 1
     assert {"P0", "P1", "P2", "P3", "P4"} <= set(dataset.values("subject_id"))
-    assert "Name" not in dataset.get_field_schema() and "columns that may identify" in " ".join(report.notes)
+    assert "Name" not in dataset.get_field_schema() and "about a person" in report.not_stored["Name"]
     wrong = dataset.match_tags(schema.TAG_CONFLICT)
     assert set(wrong.values("subject_id")) == {"P0", "P1"}
     assert dataset.match({"subject_id": "P0"}).first()["header_sex"] == "F"

@@ -67,3 +67,15 @@ def test_centre_slices():
     assert centre_indices(1, 1) == [0]
     with pytest.raises(InputError, match="of 9 slices has no 12 centre slices; pass n_slices=9"):
         centre_indices(9, 12)
+
+
+@pytest.mark.parametrize("copies", [2, 3])
+def test_copies_do_not_make_the_map_collapse(copies):
+    vectors = np.repeat(np.random.default_rng(3).normal(size=(30, 64)).astype(np.float32), copies, axis=0)
+    fitted = fit_map(vectors)
+    assert 0 <= fitted.kl_divergence < 1, "a divergence is not negative, and a map of pairs is an easy one"
+    assert np.ptp(fitted.points) > 5
+    apart = np.linalg.norm(fitted.points[:, None] - fitted.points[None], axis=2)
+    same = np.arange(len(vectors)) // copies
+    nearest = np.where(np.eye(len(vectors), dtype=bool), np.inf, apart).argmin(axis=1)
+    assert (same[nearest] == same).mean() > 0.9, "copies lie beside one another"

@@ -288,3 +288,43 @@ def test_by_operators_on_a_real_database(cohort, short, tmp_path):
     assert done.result["result"]["reviews"][0]["author"] == "Ana"
     done = run("report", out=str(tmp_path / "b.html"), title="Mine")
     assert "confirmed" in (tmp_path / "b.html").read_text() and done.result["result"]["size"] > 10_000
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("Erika Muster"), MemoryError(), RecursionError("deep"), KeyError("x")])
+def test_a_step_that_fails_is_recorded_with_its_reason_and_the_audit_goes_on(
+    cohort, short, tmp_path, monkeypatch, daebias_home, capsys, error
+):
+    import fiftyone_daebias.clusters.timeline as timeline
+
+    def broken(*args, **kwargs):
+        raise error
+
+    config = tmp_path / "c.yaml"
+    config.write_text(yaml.safe_dump({"dataset": cohort.name, **short}))
+    words = ["audit", str(config), "--quiet", "--out", str(tmp_path / "a.html"), "--json"]
+    with monkeypatch.context() as patch:
+        patch.setattr(timeline, "change_points", broken)
+        assert main(words) == 3
+        got = json.loads(capsys.readouterr().out)
+        assert main([*words, "--fail-on", "site.auc>0.6"]) == 1, "a condition that failed says more"
+        capsys.readouterr()
+    steps = {s["name"]: s for s in got["steps"]}
+    assert steps["drift"]["outcome"] == "failed"
+    assert steps["drift"]["summary"].startswith(f"{type(error).__name__} in clusters/timeline.py, line ")
+    assert steps["reidentify"]["outcome"] == steps["report"]["outcome"] == DONE
+    log = daebias_home / "logs" / f"audit-{cohort.name}.log"
+    assert str(log) in steps["drift"]["summary"] and "Traceback" in log.read_text() and "broken" in log.read_text()
+    page = (tmp_path / "a.html").read_text()
+    assert "Not done: look for changes over time: the step FAILED" in page and "Erika" not in page
+    assert main(words) == 0, "the next run does what failed"
+    assert {s["name"]: s["outcome"] for s in json.loads(capsys.readouterr().out)["steps"]}["drift"] == DONE
+
+
+def test_what_builds_on_a_step_that_failed_is_left_out_and_the_rest_goes_on(dataset_name, tmp_path, daebias_home):
+    dataset = fo.Dataset(dataset_name)
+    dataset.add_samples([fo.Sample(filepath=f"/nowhere/{k}.png", site="AB"[k % 2]) for k in range(30)])
+    result = dataset.audit(skip=["report"], progress=None)
+    steps = {s.name: s for s in result.steps}
+    assert steps["train"].outcome == "failed" and "/nowhere/0.png of this dataset does not exist" in steps["train"].summary
+    assert steps["embed"].outcome == NOT and "builds on 'train', which failed" in steps["embed"].summary
+    assert steps["probe-all"].outcome == steps["reidentify"].outcome == NOT and result.exit_code == 3

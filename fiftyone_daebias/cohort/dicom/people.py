@@ -1,4 +1,4 @@
-"""Whose images they are: files of one SeriesInstanceUID told apart by patient, study and series before they are stacked.
+"""Whose images they are: files of one SeriesInstanceUID told apart by patient, study and series before stacking.
 
 De-identification often writes one constant UID into every file, so a UID alone never says that files belong together.
 """
@@ -60,14 +60,29 @@ def by_person(datasets: list[pydicom.Dataset]) -> tuple[list[list[int]], list[st
         for study in studies:
             series = _series(datasets, study)
             if len(series) > 1:
-                notes.append("one SeriesInstanceUID holds several series of a study: told apart by number, description, "
-                             "kernel or frame of reference")
+                notes.append("one SeriesInstanceUID holds several series of a study: told apart by number, "
+                             "description, kernel or frame of reference")
             out += series
     return out, list(dict.fromkeys(notes))
 
 
+def by_folder(datasets: list[pydicom.Dataset], folders: list[str], group: list[int]) -> list[list[int]]:
+    """Files that name no patient, by folder, where folders count their images from the start again.
+
+    De-identification that removes the patient and writes one UID into all files leaves nothing but the folder.
+    """
+    parts: dict[str, list[int]] = defaultdict(list)
+    for k in group:
+        parts[folders[k]].append(k)
+    if len(parts) < 2 or any(patient_of(datasets[k]) for k in group):
+        return [group]
+    numbers = [{_text(datasets[k], "InstanceNumber") for k in part} for part in parts.values()]
+    disjoint = sum(map(len, numbers)) == len(set().union(*numbers))
+    return [group] if disjoint else list(parts.values())
+
+
 def _series(datasets, group: list[int]) -> list[list[int]]:
-    """Files of one study by what is the same in all images of a series; what is another in every file is no such thing."""
+    """Files of one study by what is the same in all images of a series; what differs in every file is no such thing."""
     parts = [group]
     for keyword in ("SeriesNumber", "SeriesDescription", "ProtocolName", "ConvolutionKernel", "FrameOfReferenceUID"):
         split = [part for g in parts for part in _split(datasets, g, keyword)]

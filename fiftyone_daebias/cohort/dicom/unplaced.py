@@ -79,11 +79,11 @@ def gather(
         n, numbers = len(members), {p.number for p in members}
         if modality not in STACKED or n == 1:
             out += [([p], ()) for p in members]
-        elif len(numbers) == n:
+        elif len(numbers) == n and max(numbers) - min(numbers) < 2 * n:
             out.append((sorted(members, key=lambda p: p.number), (
                 f"{n} files of one series state no position: kept together in the order of their InstanceNumber; "
                 "distances and sides are unknown",)))
         else:
-            out += [([p], (f"{n} files of one series state neither position nor number: kept as single images",))
-                    for p in members]
+            out += [([p], (f"{n} files of one series state no position, and their InstanceNumber does not order them: "
+                           "kept as single images",)) for p in members]
     return out

@@ -16,7 +16,8 @@ _SEXES = {
     **dict.fromkeys(("M", "MALE", "MAN", "MANN", "MÄNNLICH", "MAENNLICH", "MASCULINO", "MASCULIN", "MASCHIO", "HOMME",
                      "HOMBRE"), "M"),
     **dict.fromkeys(("F", "FEMALE", "W", "WOMAN", "FRAU", "WEIBLICH", "FEMENINO", "FEMININO", "FEMININ", "FÉMININ",
-                     "FEMMINA", "FEMME", "MUJER", "K", "KVINNA", "KVINDE", "KOBIETA", "KADIN", "V", "VROUW", "VROUWELIJK"),
+                     "FEMMINA", "FEMME", "MUJER", "K", "KVINNA", "KVINDE", "KOBIETA", "KADIN", "V", "VROUW",
+                     "VROUWELIJK"),
                     "F"),
     **dict.fromkeys(("O", "OTHER", "D", "DIVERS", "X"), "O"),
 }
@@ -62,7 +63,7 @@ def sexes_of(texts: list[str | None]) -> tuple[list[str | None], list[str]]:
     if "H" in found:
         if "M" in found and not {"F", "W"} & set(found):
             codes = {t: s for t, s in codes.items() if t not in ("H", "M")}
-            notes.append("sex: headers say H and M, which is man and woman in Spanish and man twice elsewhere: not used")
+            notes.append("sex: headers say H and M, which is man and woman in Spanish, man twice elsewhere: not used")
         else:
             codes["H"] = "M"
     out = [codes.get(t) if t is not None else None for t in plain]
