@@ -33,7 +33,7 @@ import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:1] = [str(ROOT), str(ROOT / "tests")]  # not this folder: tests have a "faults" too
 
 from faults.servers import Server, environment, python, run, start  # noqa: E402
 
