@@ -39,13 +39,15 @@ def declare_fields(samples, kinds: Mapping[str, str | type[fo.Label]]) -> None:
         InputError: a field exists with another type
     """
     dataset = dataset_of(samples)
-    if all(dataset.has_field(field) for field in kinds):
+    # looked up in one copy of the schema: FiftyOne goes through all of it for each name that it is asked for
+    if set(kinds) <= set(dataset.get_field_schema()):
         check_types(dataset, kinds)
         return
     check_lease()
     dataset.reload()
     check_types(dataset, kinds)
-    fresh = {field: _field(field, kind) for field, kind in kinds.items() if not dataset.has_field(field)}
+    known = dataset.get_field_schema()
+    fresh = {field: _field(field, kind) for field, kind in kinds.items() if field not in known}
     if fresh:
         dataset._merge_sample_field_schema(fresh)
 
@@ -56,8 +58,9 @@ def check_types(samples, kinds: Mapping[str, str | type[fo.Label]]) -> None:
     Raises:
         InputError: a field exists with another type
     """
+    known = dataset_of(samples).get_field_schema()
     for field, kind in kinds.items():
-        existing = dataset_of(samples).get_field(field)
+        existing = known.get(field)
         if existing is None:
             continue
         if isinstance(kind, str):
