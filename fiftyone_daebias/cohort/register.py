@@ -202,8 +202,9 @@ def register_cohort(
         # what is given in this call wins over the plan
         options, planned = read_plan(from_plan)
         given = {"key": key, "subject": subject, "pattern": pattern, "sheet": sheet, "keep": keep,
-                 "missing_codes": missing_codes, "stratify_by": stratify_by, "spacing": spacing}
-        key, subject, pattern, sheet, keep, missing_codes, stratify_by, spacing = (
+                 "missing_codes": missing_codes, "stratify_by": stratify_by, "spacing": spacing, "include": include,
+                 "exclude": exclude}
+        key, subject, pattern, sheet, keep, missing_codes, stratify_by, spacing, include, exclude = (
             options.get(o) if v is None else v for o, v in given.items())
         given = {"plane": (plane, "auto"), "volume": (volume, 0), "shift_dates": (shift_dates, 0),
                  "to_grey": (to_grey, False), "seed": (seed, 51)}
@@ -267,6 +268,7 @@ def register_cohort(
     }
     if plan is not None:
         options = {"key": key, "subject": subject, "pattern": pattern, "sheet": sheet, "keep": keep,
+                   "include": include, "exclude": exclude,
                    "missing_codes": missing_codes, "plane": plane, "spacing": spacing, "volume": volume,
                    "stratify_by": stratify_by, "shift_dates": shift_dates, "to_grey": to_grey, "seed": seed}
         layout = {"layout": sheet_read.layout} if sheet_read is not None and sheet_read.layout else {}
