@@ -11,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from . import hardware
+from .components import principal_components
 from .config import ModelConfig, TrainConfig
 from .learner import OneOptimizer, step_generator, step_random
 from .model import build
@@ -57,6 +58,27 @@ class DaeLearner(OneOptimizer):
         if self.team.size > 1:
             places = [self.device.index] if self.device.type == "cuda" and self.device.index is not None else None
             self.run = DistributedDataParallel(self.run, device_ids=places)
+
+    @property
+    def begins_with_images(self) -> bool:
+        return self.config.components > 0
+
+    @property
+    def ends_with_images(self) -> bool:
+        return self.config.evened
+
+    @torch.no_grad()
+    def begin(self, images: Tensor) -> None:
+        """Gives the encoder principal components of training images."""
+        parts = principal_components(images.flatten(1).numpy(), self.config.components, self.seed)
+        for model in (self.model, self.averaged):
+            model.encoder.set_components(*(torch.from_numpy(p).to(self.device) for p in parts))
+
+    @torch.no_grad()
+    def end(self, images: Tensor) -> None:
+        """Evens the codes of the averaged weights."""
+        codes = torch.cat([self.averaged.raw_codes(part.to(self.device)).cpu() for part in images.split(256)])
+        self.averaged.evening.fit(codes)
 
     def step(self, batch: Tensor, step: int) -> dict[str, Tensor]:
         train, config = self.train, self.config

@@ -13,6 +13,7 @@ from ..cohort.halves import lock_halves
 from ..dae.checkpoint import read_facts
 from ..dae.samples import open_together, pick_device, trained_checkpoint
 from ..dae.team import team
+from ..dae.view import square_side
 from ..errors import InputError
 from ..progress import Progress, listening
 from .encoders import embedding_model, model_of
@@ -195,7 +196,7 @@ def _stored(
 def _enlarged(source, facts: dict, size: int) -> str:
     """What to say of images with fewer pixels under the crop than the model takes; "" when there are none."""
     crop = float(facts.get("crop", 1.0))
-    sides = [round(min(source.cache.shape(k)[1:]) * crop) for k in source.keys]
+    sides = [square_side(source.cache.shape(k)[1:], crop) for k in source.keys]
     small = [i for i, side in enumerate(sides) if 2 * side < size]
     if not small:
         return ""
