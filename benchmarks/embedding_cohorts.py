@@ -31,14 +31,14 @@ class Slices:
         volumes: (S, H, W) each, the values of the files
         subjects: subject of each
         table: fields, one row a volume
-        n_slices: centre slices that are embedded
+        n_embedded: centre slices that are embedded
     """
 
     name: str
     volumes: list[np.ndarray]
     subjects: list[str]
     table: pd.DataFrame
-    n_slices: int
+    n_embedded: int
 
     def __post_init__(self):
         digest = hashlib.sha256()
@@ -53,6 +53,9 @@ class Slices:
     def __len__(self) -> int:
         return len(self.volumes)
 
+    def n_slices(self, i: int) -> int:
+        return len(self.volumes[i])
+
     def read(self, i: int, which=None) -> np.ndarray:
         values = self.volumes[i] if which is None else self.volumes[i][list(which)]
         return to_unit(values, *self.ranges[i])
@@ -61,7 +64,7 @@ class Slices:
         flat = np.concatenate([v.ravel() for v in self.volumes])
         np.savez(
             path, flat=flat, shapes=np.array([v.shape for v in self.volumes]), subjects=np.array(self.subjects),
-            table=json.dumps(self.table.to_dict("list")), n_slices=self.n_slices,
+            table=json.dumps(self.table.to_dict("list")), n_embedded=self.n_embedded,
         )
 
     @classmethod
@@ -71,7 +74,7 @@ class Slices:
             cuts = np.cumsum(shapes.prod(axis=1))[:-1]
             volumes = [part.reshape(s) for part, s in zip(np.split(flat, cuts), shapes, strict=True)]
             table = pd.DataFrame(json.loads(str(f["table"])))
-            return cls(name, volumes, [str(s) for s in f["subjects"]], table, int(f["n_slices"]))
+            return cls(name, volumes, [str(s) for s in f["subjects"]], table, int(f["n_embedded"]))
 
 
 def open_cohort(name: str, data: Path | None, cache: Path, subjects: int = 1000) -> Slices:

@@ -78,7 +78,8 @@ class DaeLearner(OneOptimizer):
     def end(self, images: Tensor) -> None:
         """Evens the codes of the averaged weights."""
         codes = torch.cat([self.averaged.raw_codes(part.to(self.device)).cpu() for part in images.split(256)])
-        self.averaged.evening.fit(codes)
+        components = self.config.components
+        self.averaged.evening.fit(codes, self.averaged.encoder.spread if components else None)
 
     def step(self, batch: Tensor, step: int) -> dict[str, Tensor]:
         train, config = self.train, self.config

@@ -53,6 +53,23 @@ def test_turns_are_orthogonal(n):
     torch.testing.assert_close(turn @ turn.T, torch.eye(n, dtype=torch.float64))
 
 
+def test_learnt_values_get_a_tenth_beside_principal_components():
+    rng = torch.Generator().manual_seed(0)
+    spread = torch.logspace(1, -1, 8)
+    codes = torch.randn(4000, 16, generator=rng) @ torch.diag(torch.cat([torch.ones(8), torch.logspace(2, 0, 8)]))
+    evening = Evening(16)
+    evening.fit(codes, spread)
+    out = evening(codes)
+    torch.testing.assert_close(evening.inverse(out), codes, atol=2e-3, rtol=1e-4)
+    assert (out.std(0).max() / out.std(0).min()).item() < 1.05
+    turned = out.double() @ even_turn(16).T
+    shares = turned.square().mean(0)
+    assert (shares[8:].sum() / shares.sum()).item() == pytest.approx(0.1, abs=1e-3)
+    # components are weighted by the square root of their spread in pixels, as they would be alone
+    ratio = torch.sort(turned[:, :8].std(0), descending=True).values
+    assert (ratio / ratio[0]).log().numpy() == pytest.approx(((spread / spread[0]).log() / 2).numpy(), abs=0.1)
+
+
 def test_equal_codes_do_no_harm():
     evening = Evening(4)
     evening.fit(torch.ones(10, 4))
@@ -109,7 +126,7 @@ def test_fewer_images_than_components():
     )
     model, x = build(config), images_of(MemorySource(n=10))
     model.encoder.set_components(*map(torch.from_numpy, principal_components(x.flatten(1).numpy(), 64, 0)))
-    model.evening.fit(model.raw_codes(x))
+    model.evening.fit(model.raw_codes(x), model.encoder.spread)
     assert torch.isfinite(model.encode(x)).all() and not model.raw_codes(x)[:, 9:64].any()
 
 
