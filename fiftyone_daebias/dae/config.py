@@ -69,6 +69,11 @@ class ModelConfig:
     beta_start: float = 1e-4
     beta_end: float = 0.02
 
+    @property
+    def version(self) -> int:
+        """Version of the checkpoints' layout that this architecture needs."""
+        return 2 if self.components or self.sketch or self.evened else 1
+
     def to_dict(self) -> dict:
         """All settings; those that came later are left out at their defaults, so that older runs stay the same."""
         values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}

@@ -17,6 +17,7 @@ from ..dae.view import square_side
 from ..errors import InputError
 from ..progress import Progress, listening
 from .encoders import embedding_model, model_of
+from .guard import guarded
 from .map import TsneMap, fit_map, place, rebuild_map
 from .samples import encode_samples, stored_content
 
@@ -87,7 +88,9 @@ def compute_dae_embeddings(
     Uses the checkpoint trained on this dataset; when there is none, trains one
     with the preset that fits the device, and says so. Run again, only samples
     that are new or changed are encoded. Volumes with too few slices are left
-    out and named. Under ``torchrun`` every process encodes a part.
+    out and named. The autoencoder is compared with principal components on
+    fields of this cohort; where it loses, their vectors are stored as well.
+    Under ``torchrun`` every process encodes a part.
 
     Args:
         samples: a dataset or view of images or volumes
@@ -167,7 +170,14 @@ def compute_dae_embeddings(
         notes += fitted.notes
         for note in fitted.notes:
             told.say(note)
-        result = _stored(samples, source, vectors, fitted, {**config, "encoded": shares}, notes, told)
+        facts = {**config, "encoded": shares}
+        if model == "dae" and mates.size == 1:
+            told.say("comparing with principal components")
+            guard = guarded(samples, source, vectors, config, progress)
+            facts["guard"] = guard.to_dict()
+            notes.append(str(guard))
+            told.say(notes[-1])
+        result = _stored(samples, source, vectors, fitted, facts, notes, told)
     return mates.tell(result)
 
 
