@@ -13,6 +13,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from . import hardware
 from .components import principal_components
 from .config import ModelConfig, TrainConfig
+from .init import Start
 from .learner import OneOptimizer, step_generator, step_random
 from .model import build
 from .quality import mse, ssim
@@ -35,6 +36,7 @@ class DaeLearner(OneOptimizer):
         seed: seed of weights, noise, times and dropout
         device: where to compute
         compiled: whether to use ``torch.compile``; default: when it pays
+        start: weights to start from, principal components among them; default: random ones
     """
 
     format = "daebias-dae"
@@ -42,11 +44,15 @@ class DaeLearner(OneOptimizer):
 
     def __init__(
         self, config: ModelConfig, train: TrainConfig, *, seed: int = 51, device: str | torch.device = "cpu",
-        compiled: bool | None = None,
+        compiled: bool | None = None, start: Start | None = None,
     ):
         self.config, self.train, self.seed, self.device = config, train, seed, torch.device(device)
         layout = hardware.memory_format(self.device)
-        self.model = build(config, seed).to(self.device, memory_format=layout)
+        self.start = start
+        network = build(config, seed)
+        if start is not None:
+            network.load_state_dict(start.weights)
+        self.model = network.to(self.device, memory_format=layout)
         self.averaged = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=train.lr, weight_decay=train.weight_decay, betas=(0.9, 0.999)
@@ -61,7 +67,7 @@ class DaeLearner(OneOptimizer):
 
     @property
     def begins_with_images(self) -> bool:
-        return self.config.components > 0
+        return self.config.components > 0 and self.start is None
 
     @property
     def ends_with_images(self) -> bool:
