@@ -45,8 +45,8 @@ def train_dae(
         lr: learning rate, instead of the preset's
         patience: evaluations without a better reconstruction of held-out images after which training stops; 0
             never stops; default: the preset's
-        init: folder of a checkpoint, or name of one that comes with the package (dae-cxr-64), whose weights training
-            starts from; of the preset's architecture
+        init: folder of a checkpoint, or name of one that comes with the package, whose weights training starts from;
+            it must be of the preset's architecture
         device: "cpu", "cuda", "cuda:1" or "mps"; default: the best there is
         seed: seed of weights, order, crops and noise
 
