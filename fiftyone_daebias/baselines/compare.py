@@ -13,6 +13,7 @@ from ..cohort.slices import SliceSource, open_slices
 from ..dae.samples import pick_device
 from ..embeddings.compute import _slice_count
 from ..embeddings.encoders import embedding_model
+from ..embeddings.joined import joined_slices
 from ..errors import InputError
 from ..probes.fields import Target, make_target
 from ..probes.permutation import benjamini_hochberg
@@ -102,7 +103,9 @@ def compare(
     contest.add_dull()
     for name, vector in there.items():
         told.say(f"comparing {name}")
-        contest.add_vectors(name, np.stack([vector[i] for i in source.sample_ids]), seed, 0, 0.0)
+        contest.add_vectors(
+            name, np.stack([vector[i] for i in source.sample_ids]), seed, 0, 0.0, joined_slices(samples, name)
+        )
     for name in models:
         for k in range(seeds):
             if name == "pixels" and k:
@@ -115,7 +118,7 @@ def compare(
             else:
                 got = represent(samples, source, name, seed + k, k == 0, settings, progress)
                 told.say(f"comparing {name}")
-                contest.add_vectors(name, got.vectors, seed + k, got.images, got.train_seconds)
+                contest.add_vectors(name, got.vectors, seed + k, got.images, got.train_seconds, n_slices)
     reference = reference if reference in contest.names else contest.names[1]
     rows = contest.rows(reference, n_bootstrap, n_permutations)
     columns = contest.counted(columns)
@@ -259,12 +262,14 @@ class _Contest:
         answers = [dull_answers(t, self.subjects[t.rows], self.parts) for t in self.targets]
         self.add_answers(NO_IMAGE, "without images", answers, self.seed, 0, 0.0, 0)
 
-    def add_vectors(self, name: str, matrix: np.ndarray, seed: int, images: int, seconds: float) -> None:
+    def add_vectors(
+        self, name: str, matrix: np.ndarray, seed: int, images: int, seconds: float, n_slices: int
+    ) -> None:
         if not np.isfinite(matrix).all():
             raise InputError(f"{name}: some vectors hold NaN or infinite values; embed again")
         if np.ptp(matrix, axis=0).max() == 0:
             raise InputError(f"{name}: all vectors are equal, so they know nothing; embed again")
-        ways = designs(matrix)
+        ways = designs(matrix, n_slices)
         answers = [
             svm_answers([w.take(t.rows) for w in ways], t, self.subjects[t.rows], self.parts, self.seed)
             for t in self.targets

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..embeddings.scaling import scalings
 from ..probes.design import Design, make_design, rbf
 from ..probes.fields import Target
 from ..probes.machine import Machine
@@ -14,21 +15,19 @@ from ..probes.scores import subject_weights, weighted_median
 from ..probes.svm import best_choice, subject_folds
 
 
-def designs(vectors: np.ndarray) -> list[Design]:
-    """Two ways to scale vectors for a kernel: every value by its own spread, or all by one.
+def designs(vectors: np.ndarray, n_slices: int = 1) -> list[Design]:
+    """The ways to scale vectors for a kernel (:mod:`..embeddings.scaling`).
 
-    The first is right for codes whose values mean something each; it blows up the noise in principal components, whose
-    later ones hardly vary. So that no embedding loses by its scaling, :func:`svm_answers` chooses between the two.
+    So that no embedding loses by its scaling, :func:`svm_answers` chooses among them.
 
     Args:
         vectors: (n, d), finite, not all equal
+        n_slices: slice codes that each vector joins
     """
     own = make_design(vectors)
     if own.gram is None:
         return [own]
-    z = (vectors - vectors.mean(axis=0)).astype(np.float32)
-    z /= np.float32(np.sqrt((z.astype(np.float64) ** 2).sum(axis=1).mean()))
-    return [own, Design("rbf", z, rbf(z, z))]
+    return [Design("rbf", z, rbf(z, z)) for z in scalings(vectors, n_slices).values()]
 
 
 def svm_answers(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..dae.config import RunConfig
 from ..dae.encoder import seeded
-from ..dae.learner import load_optimizer, optimizer_state, step_generator, step_random, with_prefix
+from ..dae.learner import LearnsByStepsOnly, load_optimizer, optimizer_state, step_generator, step_random, with_prefix
 from ..dae.quality import mse, ssim
 from ..dae.team import team
 from .augment import adapted, augment
@@ -49,7 +49,7 @@ _OPTIMIZERS = {
 }
 
 
-class StyleGanLearner:
+class StyleGanLearner(LearnsByStepsOnly):
     """First the GAN, then, with the GAN frozen, the encoder. A :class:`~fiftyone_daebias.dae.learner.Learner`.
 
     Adam's second-moment decays follow the lazy regularisation (Karras et al. 2020, appendix B).

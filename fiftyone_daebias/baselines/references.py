@@ -17,17 +17,19 @@ from .. import paths, store
 from ..cohort.slices import SliceSource
 from ..dae.batches import fixed_crop
 from ..dae.checkpoint import fill, load_checkpoint, read_facts, save_model
+from ..dae.components import principal_components
 from ..dae.encoder import seeded
 from ..dae.samples import open_together
 from ..dae.trainer import TrainResult
+from ..dae.view import WHOLE
 from ..errors import CheckpointError, InputError
 from ..progress import Progress, start
 from .encoder import Encoder, from_dict
 
 REFERENCES = ("pixels", "pca", "random")
 VERSION = 1
-#: centre crop, as the presets' training crops
-CROP = 0.9
+#: the whole slice, as the presets' models see it
+CROP = WHOLE
 #: slices that principal components are fitted on
 MOST_FITTED = 4_000
 
@@ -147,8 +149,6 @@ def fit_components(
     source: SliceSource, config: ReferenceConfig, seed: int, progress: Progress | None
 ) -> tuple[dict[str, Tensor], int, ReferenceConfig]:
     """Principal components of slices of the training subjects: the state, slices used, and the config that fits."""
-    from sklearn.decomposition import PCA
-
     rng = np.random.default_rng(seed)
     rows = [i for i, s in enumerate(source.splits) if s == "train"] or list(range(len(source)))
     places = [(i, k) for i in rows for k in range(source.n_slices(i))]
@@ -159,11 +159,9 @@ def fit_components(
         for j, (i, k) in enumerate(places):
             pixels[j] = fixed_crop(source.read(i, [k]), config.image_size, CROP).flatten().numpy()
             task.advance()
-    most = min(config.dimensions, len(places) - 1, pixels.shape[1])
-    fitted = PCA(most, svd_solver="randomized", random_state=seed).fit(pixels)
-    state = {"mean": torch.from_numpy(fitted.mean_), "axes": torch.from_numpy(fitted.components_)}
-    config = ReferenceConfig(config.image_size, config.in_channels, most, config.channels)
-    return {k: v.float() for k, v in state.items()}, len(places), config
+    mean, axes, _ = principal_components(pixels, config.dimensions, seed)
+    config = ReferenceConfig(config.image_size, config.in_channels, len(axes), config.channels)
+    return {"mean": torch.from_numpy(mean), "axes": torch.from_numpy(axes)}, len(places), config
 
 
 def load_reference(folder: Path | str, device: str | torch.device = "cpu") -> Encoder:

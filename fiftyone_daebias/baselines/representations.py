@@ -161,7 +161,7 @@ def supervised_answers(
         seconds += train_seconds(folder)
         folders.append(folder)
         network = load_baseline(folder, where)
-        size, crop = network.image_size, preset.train.crop
+        size, crop = network.image_size, preset.train.view
         with torch.no_grad():
             for i in test:
                 x = _centre(source, int(i), settings.n_slices, size, crop).to(where)

@@ -1,9 +1,9 @@
 """Checkpoints: a folder of safetensors and JSON, written whole or not at all.
 
-Layout, version 1::
+Layout, version 2 (1 where the architecture has no principal components, sketch or evening)::
 
     model.safetensors   averaged weights, the ones that embed
-    model.json          {"format": "daebias-dae", "version": 1, "config": {…}, "images": …, "sha256": …}
+    model.json          {"format": "daebias-dae", "version": 2, "config": {…}, "images": …, "sha256": …}
 
 Other models have the same layout with another "format".
 """
@@ -25,12 +25,12 @@ from .config import ModelConfig
 from .hardware import memory_format
 from .model import DiffusionAutoencoder, build
 
-FORMAT, VERSION = "daebias-dae", 1
+FORMAT, VERSION = "daebias-dae", 2
 WEIGHTS, FACTS = "model.safetensors", "model.json"
 
 
 def save_model(
-    folder: Path, state: dict[str, torch.Tensor], config, *, format: str = FORMAT, version: int = VERSION, **facts
+    folder: Path, state: dict[str, torch.Tensor], config, *, format: str = FORMAT, version: int | None = None, **facts
 ) -> str:
     """Writes a checkpoint; until both files are complete under other names, the one before stays as it is.
 
@@ -39,7 +39,7 @@ def save_model(
         state: weights
         config: the architecture, with ``to_dict()``
         format: which model it is
-        version: version of the layout of that format
+        version: version of the layout of that format; default: the config's, or 1
         **facts: what else to note
 
     Returns:
@@ -49,6 +49,7 @@ def save_model(
         CheckpointError: the disk is full or not writable
     """
     folder = Path(folder)
+    version = version or getattr(config, "version", 1)
     try:
         atomic.make_folder(folder)
         parts = [folder / (name + ".part") for name in (WEIGHTS, FACTS)]

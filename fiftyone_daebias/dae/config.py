@@ -7,6 +7,12 @@ from dataclasses import asdict, dataclass, field, fields
 
 from ..errors import InputError
 from ..plugin import plugin_dir
+from .view import WHOLE
+
+
+def without_defaults(values: dict, kind: type, names: tuple[str, ...]) -> dict:
+    """The values without those of ``names`` that are the dataclass's default."""
+    return {k: v for k, v in values.items() if k not in names or v != kind.__dataclass_fields__[k].default}
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,11 @@ class ModelConfig:
         encoder_multipliers: levels of the half U-Net
         encoder_attention: sides at which the half U-Net has self-attention
         lite_encoder_channels: widths of the lite encoder
+        components: values of z_sem that are principal components of the pixels, each of unit spread; the lite encoder's
+            convolutions give the others. 0 for none
+        sketch: whether the U-Net starts from the picture that the principal components draw
+        evened: whether codes are turned and stretched so that no few directions outweigh all others
+            (:class:`~.evening.Evening`)
         prediction: what the network predicts: "epsilon", "v" or "x0"
         steps: length of the noise schedule
         beta_start: first variance
@@ -50,13 +61,23 @@ class ModelConfig:
     encoder_multipliers: tuple[int, ...] = (1, 2, 4, 8, 8)
     encoder_attention: tuple[int, ...] = ()
     lite_encoder_channels: tuple[int, ...] = (64, 128, 128)
+    components: int = 0
+    sketch: bool = False
+    evened: bool = False
     prediction: str = "epsilon"
     steps: int = 1000
     beta_start: float = 1e-4
     beta_end: float = 0.02
 
+    @property
+    def version(self) -> int:
+        """Version of the checkpoints' layout that this architecture needs."""
+        return 2 if self.components or self.sketch or self.evened else 1
+
     def to_dict(self) -> dict:
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        """All settings; those that came later are left out at their defaults, so that older runs stay the same."""
+        values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return without_defaults(values, ModelConfig, ("components", "sketch", "evened"))
 
     @classmethod
     def from_dict(cls, values: dict) -> ModelConfig:
@@ -75,6 +96,8 @@ class RunConfig:
         images: images to see in all
         batch_size: images a step (over all devices)
         crop: side of a random training crop as a share of the slice's shorter side, in (0, 1]
+        whole: whether the whole slice, made square with background, is embedded; training then sees squares whose
+            sides are drawn between ``crop`` and 1 of it
         save_every: images between two evaluations and states
         patience: evaluations without a better held-out criterion after which training stops; the best weights are
             kept. 0 never stops
@@ -85,14 +108,16 @@ class RunConfig:
     crop: float = 0.9
     save_every: int = 50_000
     patience: int = 0
+    whole: bool = False
+
+    @property
+    def view(self) -> float:
+        """What :func:`~.batches.fixed_crop` takes as ``crop`` to embed with this model."""
+        return WHOLE if self.whole else self.crop
 
     def to_dict(self) -> dict:
         """All settings; one that came later is left out at its default, so that older runs have the same settings."""
-        values = asdict(self)
-        for name in ("patience",):
-            if values[name] == RunConfig.__dataclass_fields__[name].default:
-                del values[name]
-        return values
+        return without_defaults(asdict(self), RunConfig, ("patience", "whole"))
 
 
 @dataclass(frozen=True)

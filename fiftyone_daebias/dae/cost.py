@@ -54,7 +54,7 @@ def cost_of(config: ModelConfig, train: TrainConfig) -> Cost:
         with torch.no_grad(), FlopCounterMode(display=False) as encoding:
             z = model.encoder(x)
         with torch.no_grad(), FlopCounterMode(display=False) as predicting:
-            model.unet(x, t, z)
+            model.predict(x, t, z)
         kept: dict[int, int] = {}
         parameters = {id(p) for p in model.parameters()}
 
@@ -67,7 +67,7 @@ def cost_of(config: ModelConfig, train: TrainConfig) -> Cost:
         alive: list[torch.Tensor] = []
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             z = model.train().encoder(x)
-            loss = model.unet(x, t, z).sum()
+            loss = model.predict(x, t, z).sum()
         del loss
     encoder, unet = encoding.get_total_flops() / 1e9, predicting.get_total_flops() / 1e9
     activations = sum(kept.values()) * -(-train.batch_size // train.accumulate)

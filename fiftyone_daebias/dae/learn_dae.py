@@ -11,7 +11,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from . import hardware
+from .components import principal_components
 from .config import ModelConfig, TrainConfig
+from .init import Start
 from .learner import OneOptimizer, step_generator, step_random
 from .model import build
 from .quality import mse, ssim
@@ -34,6 +36,7 @@ class DaeLearner(OneOptimizer):
         seed: seed of weights, noise, times and dropout
         device: where to compute
         compiled: whether to use ``torch.compile``; default: when it pays
+        start: weights to start from, principal components among them; default: random ones
     """
 
     format = "daebias-dae"
@@ -41,11 +44,15 @@ class DaeLearner(OneOptimizer):
 
     def __init__(
         self, config: ModelConfig, train: TrainConfig, *, seed: int = 51, device: str | torch.device = "cpu",
-        compiled: bool | None = None,
+        compiled: bool | None = None, start: Start | None = None,
     ):
         self.config, self.train, self.seed, self.device = config, train, seed, torch.device(device)
         layout = hardware.memory_format(self.device)
-        self.model = build(config, seed).to(self.device, memory_format=layout)
+        self.start = start
+        network = build(config, seed)
+        if start is not None:
+            network.load_state_dict(start.weights)
+        self.model = network.to(self.device, memory_format=layout)
         self.averaged = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=train.lr, weight_decay=train.weight_decay, betas=(0.9, 0.999)
@@ -57,6 +64,28 @@ class DaeLearner(OneOptimizer):
         if self.team.size > 1:
             places = [self.device.index] if self.device.type == "cuda" and self.device.index is not None else None
             self.run = DistributedDataParallel(self.run, device_ids=places)
+
+    @property
+    def begins_with_images(self) -> bool:
+        return self.config.components > 0 and self.start is None
+
+    @property
+    def ends_with_images(self) -> bool:
+        return self.config.evened
+
+    @torch.no_grad()
+    def begin(self, images: Tensor) -> None:
+        """Gives the encoder principal components of training images."""
+        parts = principal_components(images.flatten(1).numpy(), self.config.components, self.seed)
+        for model in (self.model, self.averaged):
+            model.encoder.set_components(*(torch.from_numpy(p).to(self.device) for p in parts))
+
+    @torch.no_grad()
+    def end(self, images: Tensor) -> None:
+        """Evens the codes of the averaged weights."""
+        codes = torch.cat([self.averaged.raw_codes(part.to(self.device)).cpu() for part in images.split(256)])
+        components = self.config.components
+        self.averaged.evening.fit(codes, self.averaged.encoder.spread if components else None)
 
     def step(self, batch: Tensor, step: int) -> dict[str, Tensor]:
         train, config = self.train, self.config

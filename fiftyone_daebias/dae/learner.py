@@ -23,12 +23,22 @@ class Learner(Protocol):
         config: the architecture: a dataclass with ``image_size``, ``in_channels`` and ``to_dict()``
         device: where it computes
         criterion: the metric of :meth:`evaluate` that early stopping watches; lower is better
+        begins_with_images: whether :meth:`begin` is to be called before the first step
+        ends_with_images: whether :meth:`end` is to be called before weights are judged and saved
     """
 
     format: str
     config: object
     device: torch.device
     criterion: str
+    begins_with_images: bool
+    ends_with_images: bool
+
+    def begin(self, images: Tensor) -> None:
+        """Takes from training images (n, C, H, W) what the model starts from; not when a run goes on."""
+
+    def end(self, images: Tensor) -> None:
+        """Takes from training images (n, C, H, W) what the checkpoint needs beside the weights that were learnt."""
 
     def step(self, batch: Tensor, step: int) -> dict[str, float | Tensor]:
         """One full optimiser step, with as many optimisers as there are.
@@ -80,7 +90,19 @@ def with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k[len(prefix):]: v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-class OneOptimizer:
+class LearnsByStepsOnly:
+    """A learner that takes nothing from images but by its steps."""
+
+    begins_with_images = ends_with_images = False
+
+    def begin(self, images: Tensor) -> None:
+        """Nothing."""
+
+    def end(self, images: Tensor) -> None:
+        """Nothing."""
+
+
+class OneOptimizer(LearnsByStepsOnly):
     """State of a learner with a ``model``, its ``averaged`` copy and one ``optimizer``."""
 
     model: nn.Module

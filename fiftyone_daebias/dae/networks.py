@@ -51,7 +51,10 @@ class LiteEncoder(nn.Module):
     """Strided convolutions and a linear map of the *flattened* last layer to z_sem.
 
     On small budgets this learns far more than average pooling, which throws
-    away where things are.
+    away where things are. With ``config.components`` the first values of z_sem
+    are principal components of the pixels (:meth:`set_components`), so that
+    z_sem knows what they know from the start and the convolutions are asked
+    for what is missing.
     """
 
     def __init__(self, config: ModelConfig):
@@ -62,18 +65,43 @@ class LiteEncoder(nn.Module):
             layers += [nn.Conv2d(width, channels, 3, stride=2, padding=1), group_norm(channels), nn.SiLU()]
             width, size = channels, size // 2
         self.convs = nn.Sequential(*layers)
-        self.out = nn.Linear(width * size * size, config.z_dim)
+        self.components = config.components
+        if self.components:
+            pixels = config.in_channels * config.image_size**2
+            self.register_buffer("mean", torch.zeros(pixels))
+            self.register_buffer("axes", torch.zeros(self.components, pixels))
+            self.register_buffer("spread", torch.ones(self.components))
+        self.out = nn.Linear(width * size * size, config.z_dim - self.components)
+
+    @torch.no_grad()
+    def set_components(self, mean: Tensor, axes: Tensor, spread: Tensor) -> None:
+        """Takes principal components: mean (pixels,), orthonormal axes (k, pixels), standard deviations (k,).
+
+        Where there are fewer than ``config.components``, the others stay 0.
+        """
+        k = len(axes)
+        self.mean.copy_(mean)
+        self.axes.zero_()[:k] = axes
+        self.spread.fill_(1.0)[:k] = spread.clamp_min(1e-6)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.features(x))
 
     def features(self, x: Tensor) -> Tensor:
-        """What is computed image by image: the flattened last layer."""
-        return self.convs(x).flatten(1)
+        """What is computed image by image: principal components, and the flattened last layer."""
+        flat = self.convs(x).flatten(1)
+        if not self.components:
+            return flat
+        return torch.cat([F.linear(x.flatten(1) - self.mean, self.axes) / self.spread, flat], dim=1)
 
     def head(self, features: Tensor) -> Tensor:
         """What is quicker over all images at once: its many weights are read once."""
-        return self.out(features)
+        k = self.components
+        return torch.cat([features[:, :k], self.out(features[:, k:])], dim=1) if k else self.out(features)
+
+    def sketch(self, z: Tensor) -> Tensor:
+        """The picture that the principal components in z_sem draw, flat (B, pixels)."""
+        return self.mean + (z[:, : self.components] * self.spread) @ self.axes
 
 
 class ConditionalUNet(nn.Module):
@@ -81,6 +109,8 @@ class ConditionalUNet(nn.Module):
 
     ``forward(x_t, t, z)`` takes x_t of shape (B, C, H, W), time steps (B,) in
     [0, 1000) and z_sem (B, z_dim), and returns the prediction, shaped as x_t.
+    With ``config.sketch`` it also takes a first picture of what is looked for,
+    shaped as x_t.
     """
 
     def __init__(self, config: ModelConfig):
@@ -89,13 +119,14 @@ class ConditionalUNet(nn.Module):
         channels, dim = config.channels, config.embed_dim
         inner = config.in_channels * config.patch**2
         size = config.image_size // config.patch
+        seen = 2 * inner if config.sketch else inner
 
         def res(width: int, out: int, resample: str | None = None) -> ResBlock:
             return ResBlock(width, out, config.dropout, dim, config.z_dim, resample)
 
         self.time_embed = nn.Sequential(nn.Linear(channels, dim), nn.SiLU(), nn.Linear(dim, dim))
         width = channels * config.multipliers[0]
-        self.input_blocks = nn.ModuleList([Block(nn.Conv2d(inner, width, 3, padding=1))])
+        self.input_blocks = nn.ModuleList([Block(nn.Conv2d(seen, width, 3, padding=1))])
         skips = [width]
         for level, multiplier in enumerate(config.multipliers):
             for _ in range(config.blocks):
@@ -123,8 +154,10 @@ class ConditionalUNet(nn.Module):
                 self.output_blocks.append(Block(*layers))
         self.out = nn.Sequential(group_norm(width), nn.SiLU(), zeroed(nn.Conv2d(width, inner, 3, padding=1)))
 
-    def forward(self, x: Tensor, t: Tensor, z: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, z: Tensor, sketch: Tensor | None = None) -> Tensor:
         emb = self.time_embed(timestep_embedding(t, self.config.channels).to(z.dtype))
+        if sketch is not None:
+            x = torch.cat([x, sketch], dim=1)
         patch = self.config.patch
         h = F.pixel_unshuffle(x, patch) if patch > 1 else x
         skips = []

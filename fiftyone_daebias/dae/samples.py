@@ -29,6 +29,7 @@ def train_on_samples(
     seed: int = 51,
     device: str | None = None,
     progress: Progress | None = None,
+    start: str = "",
 ) -> trainer.TrainResult:
     """Trains a model on a cohort's slices, and notes its checkpoint on the dataset.
 
@@ -41,6 +42,7 @@ def train_on_samples(
         seed: seed of everything random
         device: where to; default: the best there is
         progress: where to report
+        start: what names the weights that training starts from; "" for random ones
 
     Raises:
         InputError: no images here, or the device is not here
@@ -50,7 +52,7 @@ def train_on_samples(
     store.ensure_samples(samples)
     where = pick_device(device)
     source = open_together(samples, progress=progress)
-    folder = run_folder(samples, source, model_config, config, seed, model)
+    folder = run_folder(samples, source, model_config, config, seed, model, start)
     mates = f" and {team().size - 1} more" if team().size > 1 else ""
     listening(progress).say(f"training on {len(source):,} samples, device {where}{mates}, run folder {folder}")
     learner = make_learner(model_config, config, seed=seed, device=where)
@@ -72,10 +74,10 @@ def open_together(samples, *, progress: Progress | None = None) -> SliceSource:
 
 
 def run_folder(
-    samples, source: SliceSource, model_config, config: RunConfig, seed: int, model: str = "dae"
+    samples, source: SliceSource, model_config, config: RunConfig, seed: int, model: str = "dae", start: str = ""
 ) -> Path:
     """Folder of one run: the same data and settings give the same folder, others another one."""
-    facts = [model_config.to_dict(), config.to_dict(), seed, source.data_hash]
+    facts = [model_config.to_dict(), config.to_dict(), seed, source.data_hash, *([start] if start else [])]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
     return paths.runs_dir(store.dataset_of(samples).name, model) / digest
 

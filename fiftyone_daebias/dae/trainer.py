@@ -29,6 +29,8 @@ from .team import team
 LOOK_EVERY = 8
 #: held-out images an evaluation looks at
 HELD_OUT = 256
+#: training slices that a learner is shown at once, and pixels that they have in all
+MOST_SHOWN, SHOWN_VALUES = 4_000, 2**26
 
 
 @dataclass(frozen=True)
@@ -160,9 +162,12 @@ class _Loop:
         resumed_at = self.images
         if self.step >= total or self.stopped:
             return self._result(resumed_at, 0.0)
-        rows = [i for i, s in enumerate(self.source.splits) if s == "train"] or list(range(len(self.source)))
+        rows = self._training_rows()
+        if not self.step and self.learner.begins_with_images:
+            self.learner.begin(self._training_images())
         batches = TrainingBatches(
-            self.source, rows, self.learner.config.image_size, config.batch_size, config.crop, self.seed
+            self.source, rows, self.learner.config.image_size, config.batch_size, config.crop, self.seed,
+            config.whole,
         )
         part = self.team.part(config.batch_size)
         threads = 1 if self.learner.device.type == "cpu" else 4
@@ -240,6 +245,8 @@ class _Loop:
         if self.team.leads:
             seconds = max(time.monotonic() - self.since, 1e-9)
             rate = (self.images - self.since_images) / seconds
+            if self.learner.ends_with_images:
+                self.learner.end(self._training_images())
             images = self._held_out_images()
             if images is not None:
                 self.held_out = self.learner.evaluate(images)
@@ -275,6 +282,19 @@ class _Loop:
             told.say(self.stopped)
         return False
 
+    def _training_rows(self) -> list[int]:
+        return [i for i, s in enumerate(self.source.splits) if s == "train"] or list(range(len(self.source)))
+
+    def _training_images(self) -> torch.Tensor:
+        """Slices of the training split under the view that embeds, the same for every call, (n, C, size, size)."""
+        size = self.learner.config.image_size
+        most = max(256, min(MOST_SHOWN, SHOWN_VALUES // size**2))
+        places = [(i, k) for i in self._training_rows() for k in range(self.source.n_slices(i))]
+        if len(places) > most:
+            chosen = np.random.default_rng([self.seed, 11]).choice(len(places), most, replace=False)
+            places = [places[j] for j in np.sort(chosen)]
+        return torch.cat([fixed_crop(self.source.read(i, [k]), size, self.config.view) for i, k in places])
+
     def _held_out_images(self) -> torch.Tensor | None:
         """The centre slice of the first volumes of the validation split, under the fixed crop."""
         rows = [i for i, s in enumerate(self.source.splits) if s == "val"][:HELD_OUT]
@@ -282,7 +302,7 @@ class _Loop:
             return None
         size = self.learner.config.image_size
         return torch.cat([
-            fixed_crop(self.source.read(i, [self.source.n_slices(i) // 2]), size, self.config.crop) for i in rows
+            fixed_crop(self.source.read(i, [self.source.n_slices(i) // 2]), size, self.config.view) for i in rows
         ])
 
     def _draw(self, images: torch.Tensor) -> None:
@@ -302,7 +322,7 @@ class _Loop:
         if weights:
             save_model(
                 self.run.path, self.learner.ema(), self.learner.config, format=self.learner.format,
-                images=self.images, seed=self.seed, crop=self.config.crop, data_hash=self.source.data_hash,
+                images=self.images, seed=self.seed, crop=self.config.view, data_hash=self.source.data_hash,
             )
         loss = float(np.mean([m["loss"] for m in self.seen])) if self.seen else self.loss
         self.run.save(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from ..errors import InputError
 from ..progress import Progress
 from .config import ModelConfig, TrainConfig, default_preset, load_preset
+from .init import read_start
 from .samples import pick_device, run_folder, train_on_samples, trained_checkpoint
 from .trainer import TrainResult
 
@@ -22,6 +24,7 @@ def train_dae(
     accumulate: int | None = None,
     lr: float | None = None,
     patience: int | None = None,
+    init: str | None = None,
     device: str | None = None,
     seed: int = 51,
     progress: Progress | None = None,
@@ -42,6 +45,8 @@ def train_dae(
         lr: learning rate, instead of the preset's
         patience: evaluations without a better reconstruction of held-out images after which training stops; 0
             never stops; default: the preset's
+        init: folder of a checkpoint, or name of one that comes with the package, whose weights training starts from;
+            it must be of the preset's architecture
         device: "cpu", "cuda", "cuda:1" or "mps"; default: the best there is
         seed: seed of weights, order, crops and noise
 
@@ -56,8 +61,11 @@ def train_dae(
     from .learn_dae import DaeLearner
 
     model_config, config = settings(preset, images, batch_size, accumulate, lr, patience)
+    start = None if init is None else read_start(init, model_config)
+    make = partial(DaeLearner, start=start)
+    mark = "" if start is None else start.sha256
     return train_on_samples(
-        samples, "dae", DaeLearner, model_config, config, seed=seed, device=device, progress=progress
+        samples, "dae", make, model_config, config, seed=seed, device=device, progress=progress, start=mark
     )
 
 

@@ -12,9 +12,11 @@ from .. import schema, store
 from ..dae.checkpoint import read_facts
 from ..dae.samples import open_together, pick_device, trained_checkpoint
 from ..dae.team import team
+from ..dae.view import square_side
 from ..errors import InputError
 from ..progress import Progress, listening
 from .encoders import embedding_model, model_of
+from .guard import guarded
 from .map import TsneMap, fit_map, place, rebuild_map
 from .samples import encode_samples, stored_content
 
@@ -85,7 +87,9 @@ def compute_dae_embeddings(
     Uses the checkpoint trained on this dataset; when there is none, trains one
     with the preset that fits the device, and says so. Run again, only samples
     that are new or changed are encoded. Volumes with too few slices are left
-    out and named. Under ``torchrun`` every process encodes a part.
+    out and named. The autoencoder is compared with principal components on
+    fields of this cohort; where it loses, their vectors are stored as well.
+    Under ``torchrun`` every process encodes a part.
 
     Args:
         samples: a dataset or view of images or volumes
@@ -163,7 +167,14 @@ def compute_dae_embeddings(
         notes += fitted.notes
         for note in fitted.notes:
             told.say(note)
-        result = _stored(samples, source, vectors, fitted, {**config, "encoded": shares}, notes, told)
+        facts = {**config, "encoded": shares}
+        if model == "dae" and mates.size == 1:
+            told.say("comparing with principal components")
+            guard = guarded(samples, source, vectors, config, progress)
+            facts["guard"] = guard.to_dict()
+            notes.append(str(guard))
+            told.say(notes[-1])
+        result = _stored(samples, source, vectors, fitted, facts, notes, told)
     return mates.tell(result)
 
 
@@ -192,7 +203,7 @@ def _stored(
 def _enlarged(source, facts: dict, size: int) -> str:
     """What to say of images with fewer pixels under the crop than the model takes; "" when there are none."""
     crop = float(facts.get("crop", 1.0))
-    sides = [round(min(source.cache.shape(k)[1:]) * crop) for k in source.keys]
+    sides = [square_side(source.cache.shape(k)[1:], crop) for k in source.keys]
     small = [i for i, side in enumerate(sides) if 2 * side < size]
     if not small:
         return ""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..dae.view import square_side
 from ..errors import InputError
 from .classifier import Recipe
 from .faithfulness import Faithfulness, check, choose_layer
@@ -117,9 +118,11 @@ def in_square(maps: Maps, groups: Groups, pictures: Pictures, crop: float, side:
     for k in inside:
         frame = pictures.frames[maps.rows[k]]
         own = from_grid(maps.maps[k], frame, pictures.stack_grid, HEATMAP_SIDE)
-        edge = max(1, round(min(frame.shape) * crop))
-        # the crop is square in the file's pixels, which need not be square in mm
+        edge = square_side(frame.shape, crop)
+        # the crop is square in the file's pixels, which need not be square in mm; it may reach beyond the slice
         spans = [max(1, round(n * edge / full)) for n, full in zip(own.shape, frame.shape, strict=True)]
+        beyond = [max(0, s - n) for n, s in zip(own.shape, spans, strict=True)]
+        own = np.pad(own, [(b // 2, b - b // 2) for b in beyond])
         top, left = ((n - s) // 2 for n, s in zip(own.shape, spans, strict=True))
         part = own[top : top + spans[0], left : left + spans[1]]
         total += cv2.resize(part, (side, side), interpolation=cv2.INTER_LINEAR)

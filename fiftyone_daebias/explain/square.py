@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import schema, store
+from ..dae.view import WHOLE, square_side
 from .grid import frame_of
 
 _OPPOSITE = {"L": "R", "R": "L", "A": "P", "P": "A", "S": "I", "I": "S"}
@@ -49,7 +50,7 @@ def square_of(samples, source, rows, crop: float) -> Square:
         if not (geometry.get("spacing_mm") or geometry.get("resampled_mm")):
             return Square()
         shape = source.cache.shape(source.keys[i])[-2:]
-        side = max(1, round(min(shape) * crop))
+        side = square_side(shape, crop)
         row, column = frame_of(shape, geometry).spacing
         sizes.append((side * row, side * column))
     height, width = (sorted(s)[len(s) // 2] for s in zip(*sizes, strict=True))
@@ -74,9 +75,13 @@ def side_of(samples, source, rows, crop: float) -> float:
         geometries = store.read_field(samples, schema.GEOMETRY_FIELD)
     longest = max(max(source.cache.shape(k)[-2:]) for k in source.keys)
     sides = sorted(
-        crop * min(frame_of(source.cache.shape(source.keys[i])[-2:], geometries[i], longest).extent) for i in rows
+        _extent(frame_of(source.cache.shape(source.keys[i])[-2:], geometries[i], longest).extent, crop) for i in rows
     )
     return float(sides[len(sides) // 2])
+
+
+def _extent(extent, crop: float) -> float:
+    return max(extent) if crop == WHOLE else crop * min(extent)
 
 
 def scale_bar(width: float) -> float:

@@ -36,7 +36,7 @@ def test_every_preset_builds_and_its_shapes_fit(name):
         x = torch.empty(2, 1, config.image_size, config.image_size)
         z = model.encoder(x)
         assert z.shape == (2, config.z_dim)
-        assert model.unet(x, torch.zeros(2, dtype=torch.long), z).shape == x.shape
+        assert model.predict(x, torch.zeros(2, dtype=torch.long), z).shape == x.shape
 
 
 @pytest.mark.parametrize("name", ["cpu-lite", "gpu-256", "official-64", "official-256"])

@@ -5,7 +5,7 @@ import pytest
 
 from fiftyone_daebias import schema, store
 from fiftyone_daebias.embeddings.joined import joined_slices
-from fiftyone_daebias.embeddings.scaling import common, own, scalings, shrunk_covariance, whitened
+from fiftyone_daebias.embeddings.scaling import common, evened, own, scalings, shrunk_covariance, whitened
 
 
 def codes(n=400, slices=3, z=8, seed=0):
@@ -29,6 +29,17 @@ def test_each_does_what_it_says():
     flat = whitened(x, 3).reshape(-1, 8).astype(float)
     covariance = flat.T @ flat / len(flat) * 24
     assert np.abs(covariance - np.eye(8)).max() < 0.35
+
+
+def test_evening_is_half_way_to_white():
+    x = codes(n=4000)
+    y = evened(x, 3).astype(float)
+    flat = y.reshape(-1, 8)
+    covariance = flat.T @ flat / len(flat)
+    assert np.abs(covariance - np.diag(np.diag(covariance))).max() < 1e-3 * covariance.max()
+    before = np.linalg.eigvalsh(np.cov((x.reshape(-1, 8) - x.reshape(-1, 8).mean(0)).T, bias=True))
+    after = np.linalg.eigvalsh(covariance)
+    assert np.log(after / after[-1]) == pytest.approx(np.log(before / before[-1]) / 2, abs=1e-3)
 
 
 def test_whitening_does_not_depend_on_units_nor_much_on_how_codes_were_mixed():
