@@ -14,7 +14,7 @@ from fiftyone_daebias import register_cohort, store
 def audited(tmp_path_factory):
     """Eighty radiographs, registered, embedded with a briefly trained model, probed, and with a tested cluster."""
     name = "app-cohort"
-    register_cohort(name, *copy_cohort(tmp_path_factory.mktemp("app-cohort"), 80))
+    register_cohort(name, *copy_cohort(tmp_path_factory.mktemp("app-cohort"), 80), keep=["image_id"])
     dataset = fo.load_dataset(name)
     dataset.train_dae(preset="cpu-lite", images=640, progress=None)
     dataset.compute_dae_embeddings(progress=None)

@@ -41,7 +41,7 @@ def cohort(tmp_path_factory):
     name = "test-baselines-compare"
     if fo.dataset_exists(name):
         fo.delete_dataset(name)
-    fiftyone_daebias.register_cohort(name, images, table=table, subject="subject_id")
+    fiftyone_daebias.register_cohort(name, images, table=table, subject="subject_id", keep=["image_id"])
     dataset = fo.load_dataset(name)
     rng = np.random.default_rng(0)
     store.write_values(dataset, "coin", {i: str(rng.choice(["heads", "tails"])) for i in store.sample_ids(dataset)})
