@@ -14,8 +14,8 @@ import sys, time
 from fiftyone_daebias import cli, verbs
 
 def slow(samples, *, progress=None):
-    print("begun", flush=True)
     try:
+        print("begun", flush=True)
         time.sleep(60)
     except KeyboardInterrupt:
         print("saved", flush=True)
