@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ LANDMARKS = 1_000
 MOST_DUAL, FEWEST_FEATURES, MOST_FEATURES = 600, 256, 1_000
 #: longer codes are not decorrelated: the covariance has the square of so many entries
 MOST_WHITENED = 1_024
+#: scalings whose distances between so many samples correlate by more are one
+MOST_COMPARED, ALIKE = 60, 0.9995
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,19 @@ def probe_designs(vectors: np.ndarray, kind: str = "rbf", n_slices: int = 1) -> 
         scaled = [own(vectors), common(vectors)]
     else:
         scaled = scalings(vectors, n_slices).values()
-    return [_design(z, kind) for z in scaled]
+    return [_design(z, kind) for z in _distinct(scaled)]
+
+
+def _distinct(scaled: Iterable[np.ndarray]) -> list[np.ndarray]:
+    """Scalings that differ: of decorrelated vectors, for example, own spreads and whitening are the same."""
+    kept, seen = [], []
+    for z in scaled:
+        some = z[:: max(1, len(z) // MOST_COMPARED)][:MOST_COMPARED]
+        apart = np.linalg.norm(some[:, None] - some[None], axis=2)[np.triu_indices(len(some), 1)]
+        if not any(np.corrcoef(apart, other)[0, 1] > ALIKE for other in seen):
+            kept.append(z)
+            seen.append(apart)
+    return kept
 
 
 def _design(z: np.ndarray, kind: str) -> Design:
