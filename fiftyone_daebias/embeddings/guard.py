@@ -10,8 +10,8 @@ from .. import schema, store
 from ..errors import InputError
 from .reading import Question, draws_of, interval, predictions, score
 
-#: subjects that are looked at, fields that are asked, and bootstrap draws: the comparison is to cost seconds
-MOST_SUBJECTS, MOST_FIELDS, DRAWS = 500, 5, 500
+#: subjects and samples that are looked at, fields that are asked, and bootstrap draws: it is to cost seconds
+MOST_SUBJECTS, MOST_SAMPLES, MOST_FIELDS, DRAWS = 500, 600, 5, 500
 #: fewer subjects cannot tell two embeddings apart
 LEAST_SUBJECTS = 60
 #: a loss that counts: area under the curve, share of the error
@@ -141,6 +141,7 @@ def guarded(samples, source, vectors: np.ndarray, config: dict, progress=None) -
         progress: where to report
     """
     from ..baselines.references import _CLASSES, ReferenceConfig, fit_components
+    from ..dae.view import WHOLE
     from .encode import encode_volumes
 
     chosen = _chosen(source.subjects, config["seed"])
@@ -155,7 +156,7 @@ def guarded(samples, source, vectors: np.ndarray, config: dict, progress=None) -
     encoder = _CLASSES["pca"](found).eval()
     encoder.load_state_dict(state)
     how = {"n_slices": config["n_slices"], "pool": config["pool"]}
-    pca = dict(encode_volumes(encoder, source, chosen, crop=0.0, **how))
+    pca = dict(encode_volumes(encoder, source, chosen, crop=WHOLE, **how))
     joined = config["n_slices"] if config["pool"] == "concat" else 1
     guard = beside_pca(
         vectors[chosen], np.stack([pca[i] for i in chosen]), joined, questions, subjects, config["seed"]
@@ -183,9 +184,9 @@ def _chosen(subjects: list[str], seed: int) -> list[int]:
         names = np.random.default_rng([seed, 23]).choice(names, MOST_SUBJECTS, replace=False)
     kept = set(names)
     rows = [i for i, s in enumerate(subjects) if s in kept]
-    # subjects with very many images would make the kernel large
-    most = 3 * MOST_SUBJECTS
-    return rows if len(rows) <= most else sorted(np.random.default_rng([seed, 29]).choice(rows, most, replace=False))
+    if len(rows) > MOST_SAMPLES:  # a kernel grows with the samples
+        rows = sorted(np.random.default_rng([seed, 29]).choice(rows, MOST_SAMPLES, replace=False).tolist())
+    return rows
 
 
 def _questions(samples, ids: list[str], subjects: list[str]) -> list[Question]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from memory import MemorySource, train_tiny
 
-from fiftyone_daebias.dae.checkpoint import load_model
+from fiftyone_daebias.dae.checkpoint import load_model, read_facts
 from fiftyone_daebias.dae.components import principal_components
 from fiftyone_daebias.dae.config import ModelConfig, RunConfig
 from fiftyone_daebias.dae.evening import Evening, even_turn
@@ -143,6 +143,7 @@ def test_a_run_goes_on_with_its_components_and_older_settings_look_as_they_did(t
     learner = DaeLearner(model, replace(train, whole=True, images=96, save_every=32), seed=51)
     assert not learner.model.encoder.axes.any()
     trainer.train(source, tmp_path, learner, replace(train, whole=True, images=96, save_every=32), seed=51)
+    assert read_facts(tmp_path)["version"] == 2 and ModelConfig().version == 1  # older packages say what they lack
     assert "components" not in ModelConfig().to_dict() and "whole" not in RunConfig().to_dict()
     assert replace(model).to_dict()["components"] == 8
     torch.testing.assert_close(load_model(tmp_path).encoder.axes, before)
