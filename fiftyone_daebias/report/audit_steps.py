@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from .. import schema, store, verbs
+from ..embeddings.guard import safe_vectors
 from ..errors import CheckpointError, InputError
 from ..probes.labels import SPEAKS_FROM, not_a_label, too_weak
 from ..probes.result import ProbeResult
@@ -102,7 +103,7 @@ def step_kind(name: str) -> StepKind | None:
 
 def make_step(kind: StepKind, parameters: dict) -> Step:
     """The step with its parameters."""
-    special = {"disagreements": _disagreements, "explain": _explain}
+    special = {"disagreements": _disagreements, "explain": _explain, "probe-all": _probe_all}
     run = special.get(kind.name) or _verb(kind.name)
     model = parameters.get("model") or "dae"
     done: Callable = {
@@ -132,6 +133,13 @@ def _verb(name: str) -> Callable:
         return f"{_IN_A_LINE[name](result)} (provisional)" if name in _IN_A_LINE else result
 
     return run
+
+
+def _probe_all(samples, *, progress: Progress | None = None, **parameters):
+    """Probes the vectors; where they were found to know less than principal components, these beside them."""
+    if parameters.get("vectors", schema.embedding_field()) == schema.embedding_field():
+        parameters["vectors"] = safe_vectors(samples)
+    return _verb("probe-all")(samples, progress=progress, **parameters)
 
 
 def _probes_line(table) -> str:

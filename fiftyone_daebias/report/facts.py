@@ -168,6 +168,9 @@ def _checkpoint(samples) -> dict:
     config, _ = _load(samples, schema.provenance_key())
     told = ("model", "checkpoint_hash", "data_hash", "n_slices", "pool", "crop", "perplexity", "kl_divergence", "seed")
     out = {k: config[k] for k in told if config.get(k) is not None}
+    guard = (config.get("guard") or {}).get("line")
+    if guard:
+        out["beside principal components"] = guard
     folder = store.read_info(samples).get("checkpoints", {}).get("dae")
     if out and folder:
         from ..dae.checkpoint import read_facts
@@ -187,7 +190,8 @@ def _limits(facts: ReportFacts) -> tuple[str, ...]:
     cohort, kinds = facts.cohort, {f.kind for f in facts.findings.rows}
     out = [
         "A probe says what can be read from the images, not why, and not whether a later model will use it.",
-        "The intervals come from resampling subjects; they do not contain the variation of training the model anew.",
+        "Intervals contain the variation of other subjects and of training the probe anew, not of training the "
+        "embedding anew.",
         "The embedding was learnt on this cohort alone and sees the central slices at the model's resolution; what is "
         "smaller, or elsewhere, was not looked at.",
         "What was not found may still be there: the section on what was not found says how large an effect would have "
