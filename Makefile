@@ -1,5 +1,5 @@
 # make demo   sets everything up and audits 1,000 real chest radiographs
-# make test   sets everything up and runs the tests
+# make test   sets everything up and runs the tests (PYTEST_ARGS="-n 2 --dist loadfile": two at a time)
 # Both may be run again at any time; what has not changed is not done twice.
 
 SHELL := /bin/bash
@@ -28,7 +28,7 @@ demo: $(STAMP)
 	@$(BIN)/daebias demo $(if $(PRESET),--preset $(PRESET))
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 table1: $(STAMP)
 	$(BIN)/python benchmarks/table1.py

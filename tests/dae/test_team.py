@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from scipy.spatial.distance import pdist
 
 import fiftyone_daebias  # noqa: F401  adds the methods
 from fiftyone_daebias import store
@@ -59,6 +60,8 @@ def test_two_processes_train_and_embed_as_one(pictures, monkeypatch):
     assert losses(alone.folder) == pytest.approx(single, rel=1e-4)
     after = weights(Path(alone.folder) / "model.safetensors")
     for name, value in before.items():
+        if name.startswith("evening."):
+            continue  # directions of about equal spread may turn; distances stay, see below
         torch.testing.assert_close(after[name], value, atol=2e-4, rtol=0)
 
     out = torchrun("embed", pictures.name, "--checkpoint", alone.folder, "--device", "cpu")
@@ -67,7 +70,7 @@ def test_two_processes_train_and_embed_as_one(pictures, monkeypatch):
     config, results = store.load_run(pictures, "dae_provenance")
     assert config["checkpoint_hash"] == together["checkpoint_hash"] != one.checkpoint_hash
     assert config["encoded"] == [12, 13] and len(set(results["sample_ids"])) == 25
-    np.testing.assert_allclose(np.array(pictures.values("dae_embedding")), vectors, atol=5e-3)
+    np.testing.assert_allclose(pdist(np.array(pictures.values("dae_embedding"))), pdist(vectors), rtol=2e-3)
 
     out = torchrun("probe", pictures.name)
     assert "torchrun works with train and embed, not probe" in out.stderr

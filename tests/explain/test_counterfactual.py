@@ -56,7 +56,7 @@ def test_a_number_has_a_direction_too_and_no_difference_has_none(vectors):
     found = find_directions(v, target_of(number, "numeric"), subjects)
     steps = found.steps / v.std(axis=0)
     assert (steps[:, 7] > 0.9).all()
-    at = {"n_permutations": 199, "n_bootstrap": 200, "seed": 1}
+    at = {"n_permutations": 199, "seed": 1}
     assert check_gate(v, target_of(number, "numeric"), subjects, **at).open
     assert check_gate(v, target_of(group), subjects, **at).open
     shut = [not check_gate(v, target_of(np.repeat(rng.permutation(200) % 2, 2)), subjects, **at).open for _ in range(6)]

@@ -20,7 +20,7 @@ N = 60
 QUICK = {"steps": {
     "duplicates": False, "train": False, "embed": False, "quality": False, "explain": False, "sensitivity": False,
     "case-mix": {"n_permutations": 99}, "probe-all": {"n_permutations": 99, "n_bootstrap": 100, "repeats": 1},
-    "suggest-clusters": {"resamples": 0}, "test-clusters": {"n_permutations": 99, "n_bootstrap": 50},
+    "suggest-clusters": {"resamples": 0}, "test-clusters": {"n_permutations": 99},
     "drift": {"n_permutations": 99}, "reidentify": {"n_bootstrap": 50},
 }}
 
@@ -151,4 +151,5 @@ def test_neighbours_of_anything_are_numbers_or_nobody(n, d, values, subjects, sa
     vectors = np.zeros((n, d)) if flat else rng.normal(size=(n, d))
     told = telling(vectors, np.array(values[:n]), np.array(subjects[:n]), same_subject=same, n_bootstrap=20,
                    n_permutations=9, rng=rng)
-    assert told.n_samples == 0 or 0 <= told.top1 <= told.top5 + 1e-9 <= 1 + 1e-9 and 0 < told.p <= 1
+    assert told.n_samples == 0 or 0 <= told.top1 <= told.top5 + 1e-9 <= 1 + 1e-9
+    assert told.n_samples == 0 or np.isnan(told.p) or 0 < told.p <= 1  # NaN: too few could change places
