@@ -131,13 +131,25 @@ class AppPage:
             tab.click()
         self.page.wait_for_timeout(500)
 
+    def click(self, locator) -> None:
+        """Clicks what the panel may draw anew at any moment, since a busy machine never shows it at rest."""
+        from playwright.sync_api import TimeoutError as TooLate
+
+        for _ in range(6):
+            try:
+                locator.click(timeout=5_000)
+                return
+            except TooLate:
+                self.page.wait_for_timeout(500)
+        locator.evaluate("element => element.click()")
+
     def menu(self, button, item: str) -> None:
         """Opens a menu and chooses from it; a panel that is just being drawn again closes its menus."""
         from playwright.sync_api import TimeoutError as TooLate
 
         entry = self.page.get_by_text(item)
         for _ in range(6):
-            button.click()
+            self.click(button)
             try:
                 entry.click(timeout=10_000)
                 return

@@ -135,7 +135,7 @@ def test_deleting_a_run_asks_first_and_takes_what_belongs_to_it(app, audited):
     app.open(audited.name)
     panel = app.open_audit()
     app.audit_tab("Runs")
-    panel.locator("tr").filter(has_text="probe_age").first.get_by_role("button").last.click()
+    app.click(panel.locator("tr").filter(has_text="probe_age").first.get_by_role("button").last)
     app.form()
     app.dialog.get_by_text("this deletes daebias_probe_age (probe) with fields probe_age").wait_for()
     app.screenshot("delete-run-asks")
