@@ -109,7 +109,7 @@ def _design(z: np.ndarray, kind: str) -> Design:
         return Design(kind, z)
     if len(z) <= MOST_DUAL:
         return Design(kind, z, rbf(z, z))
-    kept = int(np.clip(2 * z.shape[1], FEWEST_FEATURES, MOST_FEATURES))
+    kept = int(np.clip(z.shape[1], FEWEST_FEATURES, MOST_FEATURES))
     if len(z) <= 4 * MOST_DUAL:
         values, axes = eigh(rbf(z, z), subset_by_index=[len(z) - kept, len(z) - 1])
         return Design(kind, (axes * np.sqrt(np.maximum(values, 0))).astype(np.float32))

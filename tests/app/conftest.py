@@ -135,9 +135,9 @@ class AppPage:
         """Clicks what the panel may draw anew at any moment, since a busy machine never shows it at rest."""
         from playwright.sync_api import TimeoutError as TooLate
 
-        for _ in range(6):
+        for _ in range(4):
             try:
-                locator.click(timeout=5_000)
+                locator.click(timeout=15_000)
                 return
             except TooLate:
                 self.page.wait_for_timeout(500)
@@ -149,7 +149,7 @@ class AppPage:
 
         entry = self.page.get_by_text(item)
         for _ in range(6):
-            self.click(button)
+            button.click()
             try:
                 entry.click(timeout=10_000)
                 return
