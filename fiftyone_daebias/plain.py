@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import asdict
 
 
@@ -13,6 +14,11 @@ def plain(row) -> dict:
 def or_nan(value: float | None) -> float:
     """A number of a stored row, NaN where :func:`plain` left ``None``."""
     return float("nan") if value is None else float(value)
+
+
+def decimal_year(date: datetime.date) -> float:
+    """A date as a number of years: 2021-07-02 is about 2021.5."""
+    return date.year + (date.timetuple().tm_yday - 1) / 365.25
 
 
 def _known(value):

@@ -10,6 +10,7 @@ import pandas as pd
 
 from .. import schema, store
 from ..errors import InputError
+from ..plain import decimal_year
 from ..probes.confounding import make_strata
 from ..probes.fields import make_target
 from ..progress import Progress, start
@@ -209,7 +210,7 @@ def as_years(column: pd.Series) -> np.ndarray:
         if value is None or value != value or value == "":
             continue
         if hasattr(value, "timetuple"):
-            out[k] = value.year + (value.timetuple().tm_yday - 1) / 365.25
+            out[k] = decimal_year(value)
         elif isinstance(value, (int, float, np.number)):
             out[k] = float(value)
         else:
@@ -219,7 +220,7 @@ def as_years(column: pd.Series) -> np.ndarray:
                 raise InputError(
                     f"date_field {column.name!r} holds {value!r}, which is no date; give a field with dates or years"
                 ) from None
-            out[k] = date.year + (date.timetuple().tm_yday - 1) / 365.25
+            out[k] = decimal_year(date)
     return out
 
 

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 
 from .. import schema
+from ..plain import decimal_year
 from .columns import Column
 from .dicom.header import KINDS
 from .identity import Pseudonyms
@@ -102,7 +103,7 @@ def header_columns(
 
 def years(date: datetime.date) -> float:
     """A date as a number of years, which the App can colour by: 2021-07-02 is 2021.5."""
-    return round(date.year + (date.timetuple().tm_yday - 1) / 365.25, 3)
+    return round(decimal_year(date), 3)
 
 
 def code_map(field: str, header: list, table: list) -> dict[str, str]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
+from ..statistics.covariates import numbers_of
 
 #: quantile bins of a number
 BINS = 5
@@ -48,10 +49,10 @@ def make_strata(table: pd.DataFrame) -> Strata:
         if pd.api.types.is_bool_dtype(column[present].infer_objects()):
             part = column.astype(object).where(present).map(str, na_action="ignore")
         else:
-            values = _as_numbers(column, present)
-            if values is not None and values[present].nunique() > BINS:
-                numbers[name] = values.to_numpy(float)
-                cuts = pd.qcut(values, BINS, duplicates="drop")
+            values = numbers_of(column, present.to_numpy())
+            if values is not None and len(np.unique(values[present])) > BINS:
+                numbers[name] = values
+                cuts = pd.qcut(pd.Series(values, index=column.index), BINS, duplicates="drop")
                 part = cuts.map(lambda i: f"{i.left:.4g} to {i.right:.4g}", na_action="ignore").astype(object)
             else:
                 part = column.where(present).map(str, na_action="ignore")
@@ -66,14 +67,3 @@ def make_strata(table: pd.DataFrame) -> Strata:
         joined = joined + ", " + part
     codes, names = pd.factorize(joined, sort=True)
     return Strata(tuple(map(str, table.columns)), codes.astype(int), tuple(map(str, names)), numbers)
-
-
-def _as_numbers(column: pd.Series, present) -> pd.Series | None:
-    first = column[present].iloc[0]
-    if hasattr(first, "timetuple"):
-        return column.map(
-            lambda v: v.year + (v.timetuple().tm_yday - 1) / 365.25 if hasattr(v, "timetuple") else np.nan
-        ).astype(float)
-    if isinstance(first, (int, float, np.number)):
-        return pd.to_numeric(column, errors="coerce")
-    return None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..errors import InputError
+from ..plain import decimal_year
 
 #: a class needs this many subjects to be probed
 MIN_SUBJECTS = 10
@@ -76,7 +77,7 @@ def make_target(name: str, values: Sequence[object], subjects: Sequence[str], sc
             f"field {name!r} has values for {len(set(owners))} subjects; a probe needs at least {2 * MIN_SUBJECTS}"
         )
     if all(isinstance(v, (datetime.date, datetime.datetime)) for v in given):
-        numbers = np.array([v.year + (v.timetuple().tm_yday - 1) / 365.25 for v in given])
+        numbers = np.array([decimal_year(v) for v in given])
         return Target(name, "date", present, numbers, (), tuple(notes))
     if all(isinstance(v, (int, float, np.number)) and not isinstance(v, bool) for v in given):
         numbers = np.array(given, dtype=np.float64)

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from ..errors import InputError
+from ..plain import decimal_year
 
 #: a number with more values than this is continuous
 MOST_LEVELS = 5
@@ -130,7 +131,7 @@ def numbers_of(column: pd.Series, known: np.ndarray) -> np.ndarray | None:
         return None
     if hasattr(first, "timetuple"):
         return np.array([
-            v.year + (v.timetuple().tm_yday - 1) / 365.25 if k and hasattr(v, "timetuple") else np.nan
+            decimal_year(v) if k and hasattr(v, "timetuple") else np.nan
             for v, k in zip(column, known, strict=True)
         ])
     if isinstance(first, (int, float, np.number)):

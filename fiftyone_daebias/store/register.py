@@ -13,6 +13,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from .. import schema
 from ..errors import InputError, StoreError
+from ..plain import decimal_year
 from ..progress import Progress, start
 from .connection import is_away
 from .fields import check_types, declare_fields, tag
@@ -176,7 +177,7 @@ def _values(record: Record) -> dict:
         out[field] = value
         if hasattr(value, "toordinal"):
             # The App cannot colour by dates, so a date is there as a number of years too.
-            out[field + schema.YEARS_SUFFIX] = value.year + (value.timetuple().tm_yday - 1) / 365.25
+            out[field + schema.YEARS_SUFFIX] = decimal_year(value)
     return out
 
 
