@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 
@@ -28,11 +27,6 @@ class Decision:
     def __str__(self) -> str:
         shown = f", e.g. {self.example!r}" if self.example else ""
         return f"{self.what} ({self.count:,}{shown})"
-
-
-def as_lines(decisions: Iterable[Decision]) -> list[str]:
-    """One line each, with what it is about in front."""
-    return [f"{d.about}: {d}" for d in decisions]
 
 
 def shorten(text: object, most: int = 40) -> str:

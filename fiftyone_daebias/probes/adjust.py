@@ -30,7 +30,16 @@ from .cross_fit import FEWEST_NULL_DRAWS, NULL_DRAWS, gain_interval, null_inflat
 from .fields import Target
 from .lssvm import Folds
 from .power import gain_steepness
-from .statistic import NormalScores, concordance, concordance_influence, levels_of, loss_influence, mean_loss, spread
+from .statistic import (
+    NormalScores,
+    concordance,
+    concordance_influence,
+    levels_of,
+    loss_influence,
+    mean_influence,
+    mean_loss,
+    spread,
+)
 
 #: less than this share of the label's variance left by the expected fields compares hardly anybody
 LEAST_OVERLAP = 0.1
@@ -65,8 +74,9 @@ class AdjustedFit:
 _NAN = float("nan")
 
 
-def _inseparable(left: float) -> str:
-    return f"it goes so closely with {{fields}} that only {left:.0%} of it is left to compare"
+def _nothing(left: float, reason: str = "") -> AdjustedFit:
+    reason = reason or f"it goes so closely with {{fields}} that only {left:.0%} of it is left to compare"
+    return AdjustedFit(_NAN, (_NAN, _NAN), _NAN, (_NAN, _NAN), _NAN, False, left, reason)
 
 
 def adjusted_fit(
@@ -93,10 +103,10 @@ def _classes(machine, target, basis, n_permutations, rng) -> AdjustedFit:
     chances = propensities(basis, codes, weights)
     left = _left(chances, codes, weights)
     if left < LEAST_OVERLAP:
-        return AdjustedFit(_NAN, (_NAN, _NAN), 0.5, (_NAN, _NAN), _NAN, False, left, _inseparable(left))
+        return _nothing(left)
     draws, reason = draw_labels(subjects, index, codes, chances, n_permutations, rng)
     if reason:
-        return AdjustedFit(_NAN, (_NAN, _NAN), 0.5, (_NAN, _NAN), _NAN, False, left, reason)
+        return _nothing(left, reason)
     several = target.categorical and len(target.classes) > 2
     parts = range(len(target.classes)) if several else [None]
     given = machine.given(basis)
@@ -124,20 +134,15 @@ def _classes(machine, target, basis, n_permutations, rng) -> AdjustedFit:
             return total / known - 0.5
 
     def influence(labels: np.ndarray, raw: bool = False) -> tuple[float, np.ndarray]:
-        values, out = [], []
+        out = []
         for part in parts:
             if raw:
                 levels = labels[:, None] if part is None else (labels[:, None] == part).astype(int)
                 scores = machine.predict(levels.astype(float))
             else:
                 levels, scores = columns(labels[:, None], part)
-            value, mine = concordance_influence(scores[:, :, 0], levels[:, 0], folds, index, weights)
-            if np.isfinite(value):
-                values.append(value)
-                out.append(mine)
-        if not values:
-            return _NAN, np.zeros(int(index.max()) + 1)
-        return float(np.mean(values)), np.mean(out, axis=0)
+            out.append(concordance_influence(scores[:, :, 0], levels[:, 0], folds, index, weights))
+        return mean_influence(out)
 
     observed = [gains(codes[:, None])]
     size = max(1, 512 // len(parts))
@@ -165,10 +170,10 @@ def _numbers(machine, target, basis, n_permutations, rng) -> AdjustedFit:
     residual = normal.scores - fitted
     left = float(np.average(residual**2, weights=weights) / np.average(normal.scores**2, weights=weights))
     if left < LEAST_OVERLAP:
-        return AdjustedFit(_NAN, (_NAN, _NAN), _NAN, (_NAN, _NAN), _NAN, False, left, _inseparable(left))
+        return _nothing(left)
     exchanged = exchange(subjects, values)
     if exchanged.impossible:
-        return AdjustedFit(_NAN, (_NAN, _NAN), _NAN, (_NAN, _NAN), _NAN, False, left, exchanged.impossible)
+        return _nothing(left, exchanged.impossible)
 
     def losses(z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Errors with expected fields alone, and with the image, (n, k) each."""

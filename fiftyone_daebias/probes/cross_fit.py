@@ -19,6 +19,7 @@ from .statistic import (
     concordance_influence,
     levels_of,
     loss_influence,
+    mean_influence,
     mean_loss,
     spread,
 )
@@ -45,7 +46,6 @@ class CrossFit:
         better: 95 % interval of chance − error for numbers; of score − 0.5 otherwise
         repeats: scores of each repeat, (repeats, n, k)
         folds: fold of each sample in each repeat, (repeats, n)
-        baseline: the dull guess for each sample (numbers), (n,)
         p: share of permuted labelings that score at least as well
         null: mean and standard deviation of the gain over chance of permuted labelings
         untestable: why no permutation can test this label; "" where they can
@@ -63,7 +63,6 @@ class CrossFit:
     better: tuple[float, float]
     repeats: np.ndarray
     folds: np.ndarray
-    baseline: np.ndarray
     p: float
     null: tuple[float, float]
     untestable: str
@@ -106,15 +105,15 @@ def cross_fit(
         gains.append(question.gains(orders[first : first + size]))
     gains = np.concatenate(gains)
     null = gains[1:][np.isfinite(gains[1:])]
-    influence = question.influence(question.observed, None)
+    score, influence = question.influence(question.observed)
     some = orders[: max(FEWEST_NULL_DRAWS, NULL_DRAWS // question.columns)]
-    fixed = [spread(question.influence(None, order)) ** 2 for order in some]
+    fixed = [spread(question.influence(question.predict(order), order)[1]) ** 2 for order in some]
     facts = _Facts(
         permutation_p(gains) if not exchanged.impossible else float("nan"),
         (float(np.mean(null)), float(np.std(null))) if len(null) else (float("nan"), float("nan")),
         exchanged.impossible, influence, null_inflation(null, fixed),
     )
-    return question.finish(facts)
+    return question.finish(score, facts)
 
 
 @dataclass(frozen=True)
@@ -167,6 +166,10 @@ class _Question:
         self.target, self.machine, self.folds, self.weights = target, machine, machine.folds, machine.weights
         self.index = np.unique(machine.subjects, return_inverse=True)[1]
 
+    def predict(self, order: np.ndarray) -> np.ndarray:
+        """Scores of the labels in one order, (repeats, n)."""
+        return self.machine.predict(self.labels[order][:, None])[:, :, 0]
+
 
 class Levels(_Question):
     """Two classes, or levels in order: concordance of the score with the level."""
@@ -183,17 +186,13 @@ class Levels(_Question):
             self.observed = scores[:, :, 0].copy()
         return concordance(scores, self.levels[orders].T, self.folds, self.weights) - 0.5
 
-    def influence(self, scores: np.ndarray | None, order: np.ndarray | None) -> np.ndarray:
-        levels = self.levels if order is None else self.levels[order]
-        if scores is None:
-            scores = self.machine.predict(self.labels[order][:, None])[:, :, 0]
-        self.score, out = concordance_influence(scores, levels, self.folds, self.index, self.weights)
-        return out
+    def influence(self, scores: np.ndarray, order: np.ndarray | slice = slice(None)) -> tuple[float, np.ndarray]:
+        """Score of the labels in one order, and each subject's influence on it."""
+        return concordance_influence(scores, self.levels[order], self.folds, self.index, self.weights)
 
-    def finish(self, facts: _Facts) -> CrossFit:
-        self.influence(self.observed, None)
+    def finish(self, score: float, facts: _Facts) -> CrossFit:
         smallest = _smallest(self.levels, self.machine)
-        interval = rank_interval(self.score, spread(facts.influence), facts.inflation, smallest)
+        interval = rank_interval(score, spread(facts.influence), facts.inflation, smallest)
         repeats, accuracy, balanced = self.observed[:, :, None], float("nan"), float("nan")
         if self.target.categorical:
             repeats = margins(np.stack([-self.observed, self.observed], axis=2), self.levels, self.folds, self.weights)
@@ -203,8 +202,8 @@ class Levels(_Question):
             accuracy = float(np.average(predicted == self.levels, weights=self.weights))
             balanced = balanced_accuracy(predicted, self.levels, self.weights)
         return CrossFit(
-            scores, predicted, self.score, interval, 0.5, accuracy, balanced, (interval[0] - 0.5, interval[1] - 0.5),
-            repeats, self.folds, np.zeros(len(predicted)), *facts.parts,
+            scores, predicted, score, interval, 0.5, accuracy, balanced, (interval[0] - 0.5, interval[1] - 0.5),
+            repeats, self.folds, *facts.parts,
         )
 
 
@@ -235,31 +234,29 @@ class Classes(_Question):
         with np.errstate(invalid="ignore", divide="ignore"):
             return total / known - 0.5
 
-    def influence(self, scores: np.ndarray | None, order: np.ndarray | None) -> np.ndarray:
-        levels = self.levels if order is None else self.levels[order]
-        got, parts = [], []
-        for c in range(self.columns):
-            mine = (levels == c).astype(int)
-            s = scores[:, :, c] if scores is not None else self.machine.predict(mine[:, None])[:, :, 0]
-            value, part = concordance_influence(s, mine, self.folds, self.index, self.weights)
-            if np.isfinite(value):
-                got.append(value)
-                parts.append(part)
-        self.score = float(np.mean(got)) if got else float("nan")
-        return np.mean(parts, axis=0) if parts else np.zeros(int(self.index.max()) + 1)
+    def predict(self, order: np.ndarray) -> np.ndarray:
+        """Scores of the labels in one order, (repeats, n, classes)."""
+        return self.machine.predict(self.levels[order][:, None] == np.arange(self.columns))
 
-    def finish(self, facts: _Facts) -> CrossFit:
-        self.influence(self.observed, None)
+    def influence(self, scores: np.ndarray, order: np.ndarray | slice = slice(None)) -> tuple[float, np.ndarray]:
+        """Score of the labels in one order, and each subject's influence on it."""
+        levels = self.levels[order]
+        return mean_influence([
+            concordance_influence(scores[:, :, c], (levels == c).astype(int), self.folds, self.index, self.weights)
+            for c in range(self.columns)
+        ])
+
+    def finish(self, score: float, facts: _Facts) -> CrossFit:
         smallest = _smallest(self.levels, self.machine)
-        interval = rank_interval(self.score, spread(facts.influence), facts.inflation, smallest)
+        interval = rank_interval(score, spread(facts.influence), facts.inflation, smallest)
         repeats = margins(self.observed, self.levels, self.folds, self.weights)
         scores = repeats.mean(axis=0)
         predicted = scores.argmax(axis=1)
         return CrossFit(
-            scores, predicted, self.score, interval, 0.5,
+            scores, predicted, score, interval, 0.5,
             float(np.average(predicted == self.levels, weights=self.weights)),
             balanced_accuracy(predicted, self.levels, self.weights), (interval[0] - 0.5, interval[1] - 0.5), repeats,
-            self.folds, np.zeros(len(predicted)), *facts.parts,
+            self.folds, *facts.parts,
         )
 
 
@@ -285,25 +282,24 @@ class Numbers(_Question):
             self.observed = scores[:, :, 0].copy()
         return mean_loss(np.abs(values - self.median) - self._losses(scores, values), self.weights)
 
-    def influence(self, scores: np.ndarray | None, order: np.ndarray | None) -> np.ndarray:
-        values = self.values if order is None else self.values[order]
-        if scores is None:
-            scores = self.machine.predict(self.labels[order][:, None])[:, :, 0]
+    def influence(self, scores: np.ndarray, order: np.ndarray | slice = slice(None)) -> tuple[float, np.ndarray]:
+        """Gain over the median with the labels in one order, and each subject's influence on it."""
+        values = self.values[order]
         losses = self._losses(scores[:, :, None], values[:, None])[:, 0]
-        return loss_influence(np.abs(values - self.median) - losses, self.index, self.weights)[1]
+        return loss_influence(np.abs(values - self.median) - losses, self.index, self.weights)
 
-    def finish(self, facts: _Facts) -> CrossFit:
+    def finish(self, gain: float, facts: _Facts) -> CrossFit:
         predictions = self.normal.back(self.observed)
         losses = self._losses(self.observed[:, :, None], self.values[:, None])[:, 0]
         error, own = loss_influence(losses, self.index, self.weights)
         chance = float(np.average(self.dull, weights=self.weights))
-        better = gain_interval(chance - error, spread(facts.influence), facts.inflation, facts.null,
+        better = gain_interval(gain, spread(facts.influence), facts.inflation, facts.null,
                                gain_steepness(chance, len(facts.influence)))
         wide = np.exp(norm.ppf(0.975) * spread(own) / max(error, 1e-30))  # errors are positive and skewed
         scores = predictions.mean(axis=0)
         return CrossFit(
             scores[:, None], scores, error, (float(error / wide), float(error * wide)), chance, float("nan"),
-            float("nan"), better, predictions[:, :, None], self.folds, np.full(len(scores), self.median), *facts.parts,
+            float("nan"), better, predictions[:, :, None], self.folds, *facts.parts,
         )
 
 

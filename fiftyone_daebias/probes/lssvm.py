@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..statistics.covariates import Projection
 from .design import Design
 
 #: penalties λ tried; a kernel's diagonal is about 1
@@ -150,15 +151,9 @@ class Folds:
             for each fold the regressors of all rows, float32 (n, 1 + p), and what turns training labels into
             coefficients, (1 + p, m)
         """
-        columns = np.hstack([np.ones((len(basis), 1)), basis])
-        out = []
-        for designs in self._parts:
-            x, w = columns[designs[0].train], self.weights[designs[0].train]
-            inner = (x.T * w) @ x
-            # a hair of ridge, for regressors that repeat each other
-            inner[np.diag_indices(len(inner))] += 1e-6 * np.trace(inner) / len(inner)
-            out.append((columns.astype(np.float32), np.linalg.solve(inner, x.T * w).astype(np.float32)))
-        return out
+        columns = np.hstack([np.ones((len(basis), 1)), basis]).astype(np.float32)
+        trained = [part[0].train for part in self._parts]
+        return [(columns, Projection(basis[t], self.weights[t]).solve.astype(np.float32)) for t in trained]
 
     def regress(self, labels: np.ndarray, given: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         """Out-of-fold predictions of labels (n, k) from the regressors alone, (repeats, n, k)."""

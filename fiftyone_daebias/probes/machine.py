@@ -18,12 +18,10 @@ class Machine:
         design: vectors of the target's rows
         target: what to predict
         subjects: subject of each row
-        strata: stratum of each row; in training the classes get equal weight within each stratum, so that the label
-            says nothing about the stratum, and numbers are predicted as differences from their stratum's median
     """
 
-    def __init__(self, design: Design, target: Target, subjects: np.ndarray, strata: np.ndarray | None = None):
-        self.design, self.target, self.subjects, self.strata = design, target, subjects, strata
+    def __init__(self, design: Design, target: Target, subjects: np.ndarray):
+        self.design, self.target, self.subjects = design, target, subjects
         self._last: dict = {}
 
     def fit_predict(self, train: np.ndarray, test: np.ndarray, penalty: float, balanced: bool) -> np.ndarray:
@@ -34,15 +32,8 @@ class Machine:
         return self._numbers(train, test, weights, penalty, balanced)
 
     def medians(self, train: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Median of the training rows, within the stratum of each of ``rows`` if there are strata."""
-        values, weights = self.target.values, subject_weights(self.subjects[train])
-        out = np.full(len(rows), weighted_median(values[train], weights))
-        if self.strata is not None:
-            for s in np.unique(self.strata[rows]):
-                mine = self.strata[train] == s
-                if mine.any():
-                    out[self.strata[rows] == s] = weighted_median(values[train][mine], weights[mine])
-        return out
+        """Median of the training rows, for each of ``rows``."""
+        return np.full(len(rows), weighted_median(self.target.values[train], subject_weights(self.subjects[train])))
 
     def _classes(self, train, test, weights, penalty):
         codes, k = self.target.values[train], len(self.target.classes)
@@ -51,7 +42,7 @@ class Machine:
             positive = codes == c
             if positive.all() or not positive.any():
                 continue
-            cost = weights * _equal_classes(positive, weights, None if self.strata is None else self.strata[train])
+            cost = weights * _equal_classes(positive, weights)
             out[:, c] = self._fit(train, test, np.where(positive, 1.0, -1.0), cost / cost.mean(), penalty, c)
         if k == 2:
             out[:, 0] = -out[:, 1]
@@ -81,17 +72,11 @@ class Machine:
         return model.decision_function(cross)
 
 
-def _equal_classes(positive: np.ndarray, weights: np.ndarray, strata: np.ndarray | None) -> np.ndarray:
-    """Factors after which both sides weigh the same, overall or within each stratum (which then counts by overlap)."""
-    groups = np.zeros(len(positive), int) if strata is None else strata
-    out = np.zeros(len(positive))
-    for s in np.unique(groups):
-        mine = groups == s
-        a, b = weights[mine & positive].sum(), weights[mine & ~positive].sum()
-        if a and b:
-            total = 1 / (1 / a + 1 / b)
-            out[mine & positive], out[mine & ~positive] = total / a, total / b
-    return out if out.any() else np.ones(len(positive))
+def _equal_classes(positive: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Factors after which both sides weigh the same."""
+    a, b = weights[positive].sum(), weights[~positive].sum()
+    total = 1 / (1 / a + 1 / b)
+    return np.where(positive, total / a, total / b)
 
 
 def range_weights(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import hashlib
 import zlib
 from collections import OrderedDict
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from ..errors import InputError
 from ..statistics.covariates import Covariates, make_covariates
 from .adjust import adjusted_fit
 from .cross_fit import N_FOLDS, CrossFit, cross_fit
-from .design import make_design, probe_designs
+from .design import Design, make_design, probe_designs
 from .fields import MIN_SUBJECTS, Target, make_target
 from .lssvm import Folds, subject_folds
 from .machine import Machine
@@ -58,7 +59,7 @@ class ProbeSource:
         owners = dict(zip(store.sample_ids(samples), store.read_subjects(samples, subject_field), strict=True))
         self.subjects = np.array([owners[i] for i in self.ids])
         self.hash = hashlib.sha256(matrix.tobytes()).hexdigest()
-        self.design = make_design(matrix, kernel)
+        self._matrix = matrix
         self.designs = probe_designs(matrix, kernel, joined_slices(samples, names[0]) if len(names) == 1 else 1)
         self._folds: OrderedDict[tuple, Folds] = OrderedDict()
         self.covariates: Covariates | None = None
@@ -69,6 +70,11 @@ class ProbeSource:
                 self.notes = (f"all have the same {' and '.join(self.covariates.alike)}: nothing to adjust for there",)
             if not self.covariates.fields:
                 self.covariates = None
+
+    @cached_property
+    def design(self) -> Design:
+        """The vectors for support vector machines; their exact kernel is n × n, so it is made where one is trained."""
+        return make_design(self._matrix, self.kernel)
 
     def column(self, field: str) -> list:
         """A field's values for the samples that have a vector; ``None`` where missing."""
@@ -101,7 +107,7 @@ class ProbeSource:
     def run(
         self, target: Target, *, n_permutations: int, n_bootstrap: int, repeats: int, seed: int, group: str = ""
     ) -> tuple[ProbeResult, CrossFit]:
-        """One probe: score, interval, p-value, and the score within strata and on the stored split."""
+        """One probe: score, interval, p-value, and the score given expected fields and on the stored split."""
         # A field's draws depend on its name only, so that probing more fields changes no other result.
         rng = np.random.default_rng([seed, zlib.crc32((target.name + group).encode())])
         subjects = self.subjects[target.rows]

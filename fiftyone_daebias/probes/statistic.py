@@ -89,6 +89,14 @@ def concordance_influence(
     return float(np.mean(values)), total
 
 
+def mean_influence(parts: list[tuple[float, np.ndarray]]) -> tuple[float, np.ndarray]:
+    """Mean of several scores and of each subject's influence on them; scores without a pair to compare are left out."""
+    known = [part for part in parts if np.isfinite(part[0])]
+    if not known:
+        return parts[0]
+    return float(np.mean([score for score, _ in known])), np.mean([moves for _, moves in known], axis=0)
+
+
 def spread(influence: np.ndarray) -> float:
     """Standard deviation of a score from its influences."""
     n = len(influence)

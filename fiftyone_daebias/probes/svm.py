@@ -20,7 +20,7 @@ PENALTIES = (0.1, 1.0, 10.0)
 MOST_TO_CHOOSE = 2_000
 
 
-def score_draws(target: Target, all_scores, folds, draws, strata=None, rows=None) -> np.ndarray:
+def score_draws(target: Target, all_scores, folds, draws, rows=None) -> np.ndarray:
     """The target's score for many weightings, averaged over the repeats; scores are compared within folds only.
 
     Args:
@@ -28,7 +28,6 @@ def score_draws(target: Target, all_scores, folds, draws, strata=None, rows=None
         all_scores: (repeats, n, k)
         folds: (repeats, n)
         draws: sample weights (b, n)
-        strata: stratum of each sample; compared within strata only
         rows: score these rows only
 
     Returns:
@@ -38,11 +37,10 @@ def score_draws(target: Target, all_scores, folds, draws, strata=None, rows=None
     values, weights = target.values[rows], draws[:, rows]
     total = np.zeros(len(draws))
     for scores, fold in zip(all_scores[:, rows], folds[:, rows], strict=True):
-        cells = fold if strata is None else fold * (int(strata.max()) + 1) + strata[rows]
         if target.categorical:
-            total += macro_auc(scores, values, weights, cells)
+            total += macro_auc(scores, values, weights, fold)
         elif target.kind == "ordinal":
-            total += concordance(scores[:, 0], values, weights, cells)
+            total += concordance(scores[:, 0], values, weights, fold)
         else:
             total += weighted_mae(scores[:, 0] - values, weights)
     return total / len(all_scores)
@@ -62,7 +60,6 @@ def choose(machine: Machine, train: np.ndarray, rng: np.random.Generator) -> tup
 def best_choice(machine: Machine, fit: np.ndarray, check: np.ndarray) -> tuple[float, bool]:
     """Penalty and balancing that do best on ``check`` when trained on ``fit``."""
     target, weights = machine.target, subject_weights(machine.subjects[check])
-    strata = None if machine.strata is None else machine.strata[check]
     choices = [(c, b) for c in PENALTIES for b in ((False,) if target.categorical else (True, False))]
     best = []
     for choice in choices:
@@ -70,7 +67,7 @@ def best_choice(machine: Machine, fit: np.ndarray, check: np.ndarray) -> tuple[f
         if target.categorical:
             # A small penalty may rank well and still put its threshold anywhere, so both count.
             accuracy = balanced_accuracy(scores.argmax(axis=1), truth, weights)
-            best.append(float(macro_auc(scores, truth, weights, strata)[0]) + accuracy)
+            best.append(float(macro_auc(scores, truth, weights)[0]) + accuracy)
         else:
             best.append(-float(weighted_mae(scores[:, 0] - truth, weights)[0]))
     return choices[int(np.argmax(np.nan_to_num(best, nan=-np.inf)))]
