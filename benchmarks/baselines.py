@@ -44,8 +44,10 @@ def learners(size: int, device: str) -> dict:
         two = replace(two, image_size=128, channels=(32, *two.channels), decoder_channels=(*two.decoder_channels, 64))
         three = replace(three, image_size=128, encoder_channels=(32, *three.encoder_channels))
     many = {"images": 10_000_000, "batch_size": BATCH}
-    questions = ({"field": "sex", "classes": ["f", "m"], "centre": 0.0, "spread": 1.0},
-                 {"field": "age", "classes": [], "centre": 50.0, "spread": 10.0})
+    questions = (
+        {"field": "sex", "classes": ["f", "m"], "centre": 0.0, "spread": 1.0},
+        {"field": "age", "classes": [], "centre": 50.0, "spread": 10.0},
+    )
     out = {
         "dae": lambda: DaeLearner(one, replace(dae.train, **many), device=device, compiled=False),
         "beta-vae": lambda: BetaVaeLearner(two, replace(vae.train, **many), device=device),

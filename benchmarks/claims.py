@@ -72,8 +72,10 @@ class Rate:
         return "above" if self.low > self.nominal else "ok"
 
     def __str__(self) -> str:
-        return (f"{self.kind:<54} {self.counts:<16} {self.rate:.3f} of {self.nominal:.2f} [{self.low:.3f}, "
-                f"{self.high:.3f}] {self.replicates:>5} cohorts, {self.seconds:5.0f} s  {self.verdict}")
+        return (
+            f"{self.kind:<54} {self.counts:<16} {self.rate:.3f} of {self.nominal:.2f} [{self.low:.3f}, "
+            f"{self.high:.3f}] {self.replicates:>5} cohorts, {self.seconds:5.0f} s  {self.verdict}"
+        )
 
 
 def exact_interval(hits: int, n: int) -> tuple[float, float]:

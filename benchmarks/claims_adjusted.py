@@ -26,8 +26,14 @@ def verdict(member, values, n_classes, expected: pd.DataFrame, rng) -> str:
     numbers = [v for v in strata.numbers.values()]
     covariates = np.column_stack(numbers) if numbers else None
     p, _ = association_test(
-        member[rows, None], values[rows], n_classes, subjects[rows], strata=strata.codes[rows],
-        covariates=None if covariates is None else covariates[rows], n_permutations=199, rng=rng,
+        member[rows, None],
+        values[rows],
+        n_classes,
+        subjects[rows],
+        strata=strata.codes[rows],
+        covariates=None if covariates is None else covariates[rows],
+        n_permutations=199,
+        rng=rng,
     )
     kept = kept_share(member, values, n_classes, subjects, strata.codes, covariates)
     return among_alike({"kept_interval": kept.interval}, p[0] <= LEVEL)
@@ -35,8 +41,13 @@ def verdict(member, values, n_classes, expected: pd.DataFrame, rng) -> str:
 
 def people(rng, n: int) -> pd.DataFrame:
     sex = rng.integers(0, 2, n)
-    return pd.DataFrame({"sex": np.where(sex, "M", "F"), "age": np.round(rng.normal(60, 12, n)),
-                         "weight": np.round(rng.normal(66 + 14 * sex, 10), 1)})
+    return pd.DataFrame(
+        {
+            "sex": np.where(sex, "M", "F"),
+            "age": np.round(rng.normal(60, 12, n)),
+            "weight": np.round(rng.normal(66 + 14 * sex, 10), 1),
+        }
+    )
 
 
 def confounded(rng, want: str, field: str = "site", n: int = 300) -> bool:
@@ -71,8 +82,9 @@ def few_alike(rng, want: str, n: int = 220) -> bool:
 KINDS = (
     Kind("adjusted cluster, confounded site, called found", partial(confounded, want="found")),
     Kind("adjusted cluster, confounded number, called found", partial(confounded, want="found", field="number")),
-    Kind("adjusted cluster, confounded site, called explained", partial(confounded, want="explained"), 0.3, "power",
-         200),
+    Kind(
+        "adjusted cluster, confounded site, called explained", partial(confounded, want="explained"), 0.3, "power", 200
+    ),
     Kind("adjusted cluster, independent site, called found", partial(independent, want="found"), 0.8, "power", 200),
     Kind("adjusted cluster, independent site, called explained", partial(independent, want="explained")),
     Kind("adjusted cluster, age of a quarter, called explained", partial(few_alike, want="explained")),

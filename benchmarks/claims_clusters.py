@@ -20,8 +20,9 @@ def people(rng, n: int, most: int = 4) -> np.ndarray:
 
 def claimed(groups, values, n_classes, subjects, rng, strata=None) -> bool:
     """Whether one test, by itself, becomes a finding: p-value and interval."""
-    p, _ = association_test(groups[:, None], values, n_classes, subjects, strata=strata, n_permutations=PERMUTATIONS,
-                            rng=rng)
+    p, _ = association_test(
+        groups[:, None], values, n_classes, subjects, strata=strata, n_permutations=PERMUTATIONS, rng=rng
+    )
     if not p[0] <= LEVEL:
         return False
     low, high = effect_of(groups, values, tuple(map(str, range(n_classes))), subjects).interval
@@ -32,8 +33,11 @@ def blind(rng, values: str, n: int = 150, share: float = 0.3) -> bool:
     """A group of an embedding's islands; the field has nothing to do with the images."""
     subjects = people(rng, n)
     # images of one subject lie together, most of them
-    member = ((rng.normal(size=n)[subjects] + 0.5 * rng.normal(size=len(subjects))) > np.sqrt(1.25) * 0.52
-              if share == 0.3 else (rng.random(n) < share)[subjects])
+    member = (
+        (rng.normal(size=n)[subjects] + 0.5 * rng.normal(size=len(subjects))) > np.sqrt(1.25) * 0.52
+        if share == 0.3
+        else (rng.random(n) < share)[subjects]
+    )
     if values == "heavy":
         return claimed(member, rng.standard_cauchy(n)[subjects], 0, subjects, rng)
     if values == "date":
@@ -50,8 +54,9 @@ def varying(rng, how: str, n: int = 80) -> bool:
         values = np.tile([0, 1], n)
     else:  # a few visits each, a label that a subject mostly keeps
         subjects = people(rng, n)
-        values = np.where(rng.random(len(subjects)) < 0.3, rng.integers(0, 3, len(subjects)),
-                          rng.integers(0, 3, n)[subjects])
+        values = np.where(
+            rng.random(len(subjects)) < 0.3, rng.integers(0, 3, len(subjects)), rng.integers(0, 3, n)[subjects]
+        )
     member = rng.normal(size=n)[subjects] + rng.normal(size=len(subjects)) > 0.6
     return claimed(member, values, int(values.max()) + 1, subjects, rng)
 
@@ -97,8 +102,12 @@ KINDS = (
     Kind("cluster, field with the same set in every subject", partial(varying, how="same set")),
     Kind("cluster, field that varies in some subjects", partial(varying, how="mixed")),
     Kind("cluster, field within subjects, 22 % against 50 %", varying_power, 0.8, "power", 200),
-    *(Kind(f"cluster, made from a label, {other}", partial(made_from, other=other))
-      for other in ("recoded", "flipped", "weak", "number", "independent")),
-    *(Kind(f"cluster, lasso on the label's colours, {other}", partial(made_from, other=other, how="lasso"))
-      for other in ("recoded", "flipped", "weak", "independent")),
+    *(
+        Kind(f"cluster, made from a label, {other}", partial(made_from, other=other))
+        for other in ("recoded", "flipped", "weak", "number", "independent")
+    ),
+    *(
+        Kind(f"cluster, lasso on the label's colours, {other}", partial(made_from, other=other, how="lasso"))
+        for other in ("recoded", "flipped", "weak", "independent")
+    ),
 )

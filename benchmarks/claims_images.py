@@ -25,10 +25,12 @@ def quality(rng, field: str, n: int = 100) -> bool:
     mix = rng.normal(size=(m, m))
     person = rng.standard_t(3, size=(n, m)) @ mix
     raw = np.exp(0.1 * (person[subjects] + rng.standard_t(3, size=(len(subjects), m)) @ mix))
-    values = {"sex": lambda: rng.choice(["F", "M"], n)[subjects],
-              "site": lambda: rng.choice(list("ABCDE"), n)[subjects],
-              "age": lambda: rng.normal(60, 12, n)[subjects],
-              "side": lambda: np.where(np.arange(len(subjects)) % 2, "L", "R")}[field]()
+    values = {
+        "sex": lambda: rng.choice(["F", "M"], n)[subjects],
+        "site": lambda: rng.choice(list("ABCDE"), n)[subjects],
+        "age": lambda: rng.normal(60, 12, n)[subjects],
+        "side": lambda: np.where(np.arange(len(subjects)) % 2, "L", "R"),
+    }[field]()
     row = _row(field, values.tolist(), comparable(raw, None), raw, subjects.astype(str), None, [], None, 199, rng)
     return row.p <= LEVEL and (row.interval[0] > 0 or row.interval[1] < 0)
 
@@ -48,8 +50,13 @@ def bodies(rng, n: int) -> np.ndarray:
 def displacement(rng, n: int = 30) -> bool:
     labels = rng.permutation(np.arange(n) % 2 == 1)
     found = measure_displacement(
-        bodies(rng, n), labels, np.ones((SIDE, SIDE), bool), Grid((SIDE, SIDE), 2.0, "mm", ("I", "P")),
-        n_permutations=39, n_bootstrap=30, rng=rng,
+        bodies(rng, n),
+        labels,
+        np.ones((SIDE, SIDE), bool),
+        Grid((SIDE, SIDE), 2.0, "mm", ("I", "P")),
+        n_permutations=39,
+        n_bootstrap=30,
+        rng=rng,
     )
     return any(found.moved) or found.turned or found.scaled
 

@@ -65,16 +65,35 @@ def misses_delta(rng, delta: float, shape: str, inside: int, outside: int, image
 
 MISSED = "missed intervals"
 KINDS = (
-    *(Kind(f"interval of V, {k} values, V = {v}, n = {n}", partial(misses_v, k=k, v=v, n=n), counts=MISSED)
-      for k, n in ((2, 75), (5, 75), (10, 150), (20, 75), (20, 300)) for v in (0.0, 0.3, 0.6)),
-    Kind("interval of V, 3 values, V = 0.2, 10 % inside, n = 150", partial(misses_v, k=3, v=0.2, n=150, inside=0.1),
-         counts=MISSED),
-    Kind("interval of V, 5 values, V = 0.3, 1-4 images, n = 100", partial(misses_v, k=5, v=0.3, n=100, images=4),
-         counts=MISSED),
+    *(
+        Kind(f"interval of V, {k} values, V = {v}, n = {n}", partial(misses_v, k=k, v=v, n=n), counts=MISSED)
+        for k, n in ((2, 75), (5, 75), (10, 150), (20, 75), (20, 300))
+        for v in (0.0, 0.3, 0.6)
+    ),
+    Kind(
+        "interval of V, 3 values, V = 0.2, 10 % inside, n = 150",
+        partial(misses_v, k=3, v=0.2, n=150, inside=0.1),
+        counts=MISSED,
+    ),
+    Kind(
+        "interval of V, 5 values, V = 0.3, 1-4 images, n = 100",
+        partial(misses_v, k=5, v=0.3, n=100, images=4),
+        counts=MISSED,
+    ),
     Kind("interval of V, varying within subjects, V = 0", misses_v_within, counts=MISSED),
-    *(Kind(f"interval of delta, {shape}, delta = {d}, {a} and {b}", partial(
-        misses_delta, delta=d, shape=shape, inside=a, outside=b), counts=MISSED)
-      for shape in ("normal", "heavy") for a, b in ((10, 65), (40, 40)) for d in (0.0, 0.3, 0.6)),
-    Kind("interval of delta, normal, delta = 0.3, 1-4 images", partial(
-        misses_delta, delta=0.3, shape="normal", inside=30, outside=60, images=4), counts=MISSED),
+    *(
+        Kind(
+            f"interval of delta, {shape}, delta = {d}, {a} and {b}",
+            partial(misses_delta, delta=d, shape=shape, inside=a, outside=b),
+            counts=MISSED,
+        )
+        for shape in ("normal", "heavy")
+        for a, b in ((10, 65), (40, 40))
+        for d in (0.0, 0.3, 0.6)
+    ),
+    Kind(
+        "interval of delta, normal, delta = 0.3, 1-4 images",
+        partial(misses_delta, delta=0.3, shape="normal", inside=30, outside=60, images=4),
+        counts=MISSED,
+    ),
 )

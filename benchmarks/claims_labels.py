@@ -31,8 +31,20 @@ AUCS = (0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 LEVEL = 0.05
 #: "full" cannot be told from wrong labels by any rule that looks at margins; it is there to show that
 SHAPES = (
-    "normal", "heavy", "t5", "skewed", "lognormal", "mixture", "one heavy class", "two spreads", "between", "full",
-    "10/90", "3 classes", "5 classes", "many images",
+    "normal",
+    "heavy",
+    "t5",
+    "skewed",
+    "lognormal",
+    "mixture",
+    "one heavy class",
+    "two spreads",
+    "between",
+    "full",
+    "10/90",
+    "3 classes",
+    "5 classes",
+    "many images",
 )
 VARIANTS = 0.06
 

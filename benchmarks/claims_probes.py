@@ -119,25 +119,41 @@ def shift(d: int):
 
 
 _NULL = {
-    "two classes": "halves", "a class of 10 %": "rare", "5 unbalanced classes": "five", "20 classes": "twenty",
-    "a heavy-tailed number": "number", "a date": "date", "images of subjects": "images",
-    "a field within subjects": "within", "a field between and within": "both",
+    "two classes": "halves",
+    "a class of 10 %": "rare",
+    "5 unbalanced classes": "five",
+    "20 classes": "twenty",
+    "a heavy-tailed number": "number",
+    "a date": "date",
+    "images of subjects": "images",
+    "a field within subjects": "within",
+    "a field between and within": "both",
 }
 KINDS = (
     *(Kind(f"probe {name}: p", lambda rng, k=kind: fitted(rng, k).p <= 0.05) for name, kind in _NULL.items()),
     *(Kind(f"probe {name}: found", lambda rng, k=kind: found(fitted(rng, k))) for name, kind in _NULL.items()),
-    *(Kind(f"probe interval, {name}, effect {effect:g}", missed(kind, effect), 0.05, "missed intervals", 300)
-      for name, kind in (("two classes", "halves"), ("10 %", "rare"), ("5 classes", "five"))
-      for effect in (0.0, 0.6, 1.2)),
+    *(
+        Kind(f"probe interval, {name}, effect {effect:g}", missed(kind, effect), 0.05, "missed intervals", 300)
+        for name, kind in (("two classes", "halves"), ("10 %", "rare"), ("5 classes", "five"))
+        for effect in (0.0, 0.6, 1.2)
+    ),
     Kind("probe power: a field within subjects", lambda rng: found(fitted(rng, "within", 1.2)), 0.8, "power", 100),
     *(Kind(f"probe power: shift 0.15 on five axes, d = {d}", shift(d), 0.8, "power", 40) for d in (128, 256, 512)),
-    *(Kind(f"adjusted, {kind}: found", lambda rng, k=kind: found(adjusted(rng, k)))
-      for kind in ("confounded", "curved", "number", "none")),
+    *(
+        Kind(f"adjusted, {kind}: found", lambda rng, k=kind: found(adjusted(rng, k)))
+        for kind in ("confounded", "curved", "number", "none")
+    ),
     Kind("adjusted, own effect: explained", lambda rng: adjusted(rng, "own").explained),
     Kind("adjusted, no effect at all: explained", lambda rng: adjusted(rng, "none").explained),
     Kind("adjusted power: own effect beside three fields", lambda rng: found(adjusted(rng, "own")), 0.8, "power", 200),
-    Kind("adjusted power: own effect beside confounding", lambda rng: found(adjusted(rng, "beside")), 0.8, "power",
-         200),
-    Kind("adjusted power: confounded called explained", lambda rng: adjusted(rng, "confounded").explained, 0.5, "power",
-         200),
+    Kind(
+        "adjusted power: own effect beside confounding", lambda rng: found(adjusted(rng, "beside")), 0.8, "power", 200
+    ),
+    Kind(
+        "adjusted power: confounded called explained",
+        lambda rng: adjusted(rng, "confounded").explained,
+        0.5,
+        "power",
+        200,
+    ),
 )

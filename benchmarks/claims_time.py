@@ -49,8 +49,11 @@ def versions(rng, n: int = 120, k: int = 5) -> bool:
 def case_mix(rng, field: str, n: int = 150, sites: int = 5) -> bool:
     """Sites that see the same people."""
     site = rng.choice(sites, n, p=np.r_[0.4, np.full(sites - 1, 0.6 / (sites - 1))])
-    values = {"sex": rng.choice(["F", "M"], n), "age": np.round(rng.normal(60, 12, n)),
-              "income": rng.standard_cauchy(n)}[field]
+    values = {
+        "sex": rng.choice(["F", "M"], n),
+        "age": np.round(rng.normal(60, 12, n)),
+        "income": rng.standard_cauchy(n),
+    }[field]
     table = pd.DataFrame({field: values, "site": [f"S{s}" for s in site]})
     row = case_mix_row(field, "site", table, np.arange(n).astype(str), 199, rng)
     return row.p <= LEVEL and (row.interval[0] > 0 or row.interval[1] < 0)
@@ -65,13 +68,15 @@ def reidentify(rng, what: str, n: int = 80) -> bool:
     values = subjects if what == "subject" else rng.integers(0, k, n)[subjects]
     if n_with_partner(values, subjects, what == "subject") < 10:
         return False
-    told = telling(vectors, values, subjects, same_subject=what == "subject", n_bootstrap=200, n_permutations=199,
-                   rng=rng)
+    told = telling(
+        vectors, values, subjects, same_subject=what == "subject", n_bootstrap=200, n_permutations=199, rng=rng
+    )
     return told.p <= LEVEL and told.interval1[0] > told.chance1
 
 
 KINDS = (
-    Kind("drift, even dates", drift), Kind("drift, most dates late", partial(drift, uneven=True)),
+    Kind("drift, even dates", drift),
+    Kind("drift, most dates late", partial(drift, uneven=True)),
     Kind("drift, adjusted for a drift of sex", drift_of_people),
     Kind("drift, five versions", versions),
     Kind("case mix, sex over 5 sites", partial(case_mix, field="sex")),

@@ -84,10 +84,16 @@ def encoding(names, device, seconds: float, peak: dict[str, float]) -> list[dict
         batch = max(4, min(64, int(8 / gflop)))
         x = torch.rand(batch, 1, config.image_size, config.image_size, device=device) * 2 - 1
         rate = batch / best(lambda m=model, x=x: m.encode(x), device, seconds)
-        rows.append({
-            "preset": name, "batch": batch, "images/s": rate, "GFLOP an image": gflop, "GFLOP/s": rate * gflop,
-            **{f"share of {k}": rate * gflop / v for k, v in peak.items()},
-        })
+        rows.append(
+            {
+                "preset": name,
+                "batch": batch,
+                "images/s": rate,
+                "GFLOP an image": gflop,
+                "GFLOP/s": rate * gflop,
+                **{f"share of {k}": rate * gflop / v for k, v in peak.items()},
+            }
+        )
     return rows
 
 
@@ -147,10 +153,14 @@ def training(names, source, device, steps: int) -> list[dict]:
                     torch.cuda.synchronize()
                 took.append(clock(device) - t)
             rate[key] = steps * train.batch_size / min(took)
-        rows.append({
-            "preset": name, "batch": train.batch_size, **{f"{k} images/s": v for k, v in rate.items()},
-            "ratio": rate["here"] / rate["plain"],
-        })
+        rows.append(
+            {
+                "preset": name,
+                "batch": train.batch_size,
+                **{f"{k} images/s": v for k, v in rate.items()},
+                "ratio": rate["here"] / rate["plain"],
+            }
+        )
     return rows
 
 
@@ -194,17 +204,27 @@ def embedding(images: int, device, quick: bool) -> list[dict]:
                 if dataset.has_field("dae_embedding"):
                     dataset.delete_sample_field("dae_embedding")
                 settings = {
-                    "model": "dae", "checkpoint_hash": str(turn), "n_slices": n_slices, "pool": "concat", "crop": 0.9,
+                    "model": "dae",
+                    "checkpoint_hash": str(turn),
+                    "n_slices": n_slices,
+                    "pool": "concat",
+                    "crop": 0.9,
                 }
                 t, c = time.perf_counter(), time.process_time()
                 encode_samples(dataset, model, source, settings, batch_size=64)
                 whole.append(time.perf_counter() - t)
                 process.append(time.process_time() - c)
-            rows.append({
-                "preset": preset, "samples": n, "slices a sample": n_slices, "encode s": min(alone),
-                "cache to database s": min(whole), "share of encode": min(alone) / min(whole),
-                "share in CPU time": min(computing) / min(process),
-            })
+            rows.append(
+                {
+                    "preset": preset,
+                    "samples": n,
+                    "slices a sample": n_slices,
+                    "encode s": min(alone),
+                    "cache to database s": min(whole),
+                    "share of encode": min(alone) / min(whole),
+                    "share in CPU time": min(computing) / min(process),
+                }
+            )
         finally:
             dataset.delete()
     return rows
@@ -235,8 +255,10 @@ def main() -> None:
     presets = ["cpu-lite"] if args.quick else ["cpu-lite", "workstation-128", "official-64"]
     peak = {f"stride {k}": attainable(device, seconds / 5, k) for k in (2, 1)}
     rates = ", ".join(f"{v:,.0f} with {k}" for k, v in peak.items())
-    print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, {device}; "
-          f"best 3 x 3 convolutions in float32, GFLOP/s: {rates}")
+    print(
+        f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, {device}; "
+        f"best 3 x 3 convolutions in float32, GFLOP/s: {rates}"
+    )
     found = {"device": str(device), "threads": torch.get_num_threads(), "attainable GFLOP/s": peak}
     found["encode"] = encoding(presets, device, seconds, peak)
     show("encode", found["encode"])

@@ -107,9 +107,9 @@ class Row:
                 trainer.train(self.cohort, self.folder, learner, config, seed=self.seed)
             encoder, crop = load_encoder(self.folder), config.view
         seconds = time.process_time() - began
-        found = dict(encode_volumes(
-            encoder, self.cohort, range(len(self.cohort)), n_slices=self.cohort.n_embedded, crop=crop
-        ))
+        found = dict(
+            encode_volumes(encoder, self.cohort, range(len(self.cohort)), n_slices=self.cohort.n_embedded, crop=crop)
+        )
         return np.stack([found[i] for i in range(len(self.cohort))]), seconds
 
     def _unfinished(self, config) -> bool:
@@ -138,12 +138,20 @@ class Row:
         cohort, preset = self.cohort, load_baseline_preset(self.kind, images=self.images)
         asked = questions(cohort.table, _fields(cohort), cohort.subjects)
         targets = [
-            Target(q.name, "binary" if len(q.classes) == 2 else "multiclass" if q.classes else "numeric", q.rows,
-                   q.values, q.classes, ()) for q in asked
+            Target(
+                q.name,
+                "binary" if len(q.classes) == 2 else "multiclass" if q.classes else "numeric",
+                q.rows,
+                q.values,
+                q.classes,
+                (),
+            )
+            for q in asked
         ]
         names = np.unique(cohort.subjects)
-        fold_of = dict(zip(np.random.default_rng([self.seed, 5]).permutation(names), np.arange(len(names)) % 5,
-                           strict=True))
+        fold_of = dict(
+            zip(np.random.default_rng([self.seed, 5]).permutation(names), np.arange(len(names)) % 5, strict=True)
+        )
         fold = np.array([fold_of[s] for s in cohort.subjects])
         out = [np.zeros((len(q.rows), max(1, len(q.classes)))) for q in asked]
         for f in range(5):
@@ -196,12 +204,22 @@ def compare(cohort: Slices, names: list[str], seeds: int, reference: str, out: P
             gain = scores[name] - scores[reference]
             gain = -gain / scores[reference][0] if lower_is_better else gain
             value, low, high = interval(scores[name])
-            found.append({
-                "cohort": cohort.name, "field": question.name, "n": len(question.rows),
-                "subjects": len(set(np.asarray(cohort.subjects)[question.rows])),
-                "measure": "MAE" if lower_is_better else "AUC", "row": name, "score": value, "low": low, "high": high,
-                "each seed": [float(e[0]) for e in each], "gain": interval(gain), "seconds": float(np.mean(seconds)),
-            })
+            found.append(
+                {
+                    "cohort": cohort.name,
+                    "field": question.name,
+                    "n": len(question.rows),
+                    "subjects": len(set(np.asarray(cohort.subjects)[question.rows])),
+                    "measure": "MAE" if lower_is_better else "AUC",
+                    "row": name,
+                    "score": value,
+                    "low": low,
+                    "high": high,
+                    "each seed": [float(e[0]) for e in each],
+                    "gain": interval(gain),
+                    "seconds": float(np.mean(seconds)),
+                }
+            )
             show(found[-1], reference)
     return found
 
@@ -215,7 +233,8 @@ def show(f: dict, reference: str) -> None:
     digits = 2 if f["measure"] == "MAE" else 3
     print(
         f"{f['cohort']:<8} {f['field']:<22} {f['row']:<22} {f['measure']} {f['score']:.{digits}f} "
-        f"({f['low']:.{digits}f} to {f['high']:.{digits}f}){gain}", flush=True,
+        f"({f['low']:.{digits}f} to {f['high']:.{digits}f}){gain}",
+        flush=True,
     )
 
 

@@ -63,8 +63,12 @@ class Slices:
     def save(self, path: Path) -> None:
         flat = np.concatenate([v.ravel() for v in self.volumes])
         np.savez(
-            path, flat=flat, shapes=np.array([v.shape for v in self.volumes]), subjects=np.array(self.subjects),
-            table=json.dumps(self.table.to_dict("list")), n_embedded=self.n_embedded,
+            path,
+            flat=flat,
+            shapes=np.array([v.shape for v in self.volumes]),
+            subjects=np.array(self.subjects),
+            table=json.dumps(self.table.to_dict("list")),
+            n_embedded=self.n_embedded,
         )
 
     @classmethod
@@ -148,8 +152,15 @@ def _phantom(subjects: int) -> Slices:
         values = acquire(plan.scans[person.name][0], 51, 80).values
         first = (len(values) - 12) // 2
         volumes.append(_grey8(values[first : first + 12]))
-        rows.append({"sex": person.sex, "age": float(person.age), "height": person.height, "weight": person.weight,
-                     "site": person.site})
+        rows.append(
+            {
+                "sex": person.sex,
+                "age": float(person.age),
+                "height": person.height,
+                "weight": person.weight,
+                "site": person.site,
+            }
+        )
     return Slices("phantom", volumes, [p.name for p in plan.people], pd.DataFrame(rows), 12)
 
 

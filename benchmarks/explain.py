@@ -38,16 +38,25 @@ def shifts(dataset) -> list[dict]:
         found = dataset.explain(field="site", value=site, against="A", train=False, progress=None)
         d = found.displacement
         row = {
-            "site": site, "planted mm": planted, "measured mm": round(d.shift[0], 2),
-            "interval": [round(v, 2) for v in d.shift_interval[0]], "p": d.shift_p,
-            "found": found.tests["shift"]["found"] and d.moved[0], "sideways": d.moved[1],
-            "header mm": round(found.header.shift[0], 2), "header": found.header.agrees[0],
-            "subjects": list(found.n_subjects), "cpu s": round(time.process_time() - began, 1),
+            "site": site,
+            "planted mm": planted,
+            "measured mm": round(d.shift[0], 2),
+            "interval": [round(v, 2) for v in d.shift_interval[0]],
+            "p": d.shift_p,
+            "found": found.tests["shift"]["found"] and d.moved[0],
+            "sideways": d.moved[1],
+            "header mm": round(found.header.shift[0], 2),
+            "header": found.header.agrees[0],
+            "subjects": list(found.n_subjects),
+            "cpu s": round(time.process_time() - began, 1),
         }
         rows.append(row)
-        print(f"planted {planted:>2} mm down: measured {d.shift[0]:6.2f} ({d.shift_interval[0][0]:.2f} to "
-              f"{d.shift_interval[0][1]:.2f}), p {d.shift_p:.3f}, header {found.header.shift[0]:6.2f}: "
-              f"{found.header.agrees[0]}; {row['subjects']} subjects, {row['cpu s']} CPU-s", flush=True)
+        print(
+            f"planted {planted:>2} mm down: measured {d.shift[0]:6.2f} ({d.shift_interval[0][0]:.2f} to "
+            f"{d.shift_interval[0][1]:.2f}), p {d.shift_p:.3f}, header {found.header.shift[0]:6.2f}: "
+            f"{found.header.agrees[0]}; {row['subjects']} subjects, {row['cpu s']} CPU-s",
+            flush=True,
+        )
     return rows
 
 
@@ -78,8 +87,15 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="daebias-explain-"))
     try:
         plants = [f"shift:{mm}:site={site}" for site, mm in SHIFTS.items()]
-        daebias.phantom(folder, subjects=args.subjects, plants=plants, format="nifti", regions=["lumbar"],
-                        sites=["A=3", *SHIFTS], matrix=args.matrix)
+        daebias.phantom(
+            folder,
+            subjects=args.subjects,
+            plants=plants,
+            format="nifti",
+            regions=["lumbar"],
+            sites=["A=3", *SHIFTS],
+            matrix=args.matrix,
+        )
         daebias.register_cohort(NAME, folder / "images")
         dataset = fo.load_dataset(NAME)
         out = {"shifts": shifts(dataset), "nothing": nothing(dataset, args.partings), "subjects": args.subjects}

@@ -129,7 +129,7 @@ class Place:
 
     def state(self) -> dict:
         text = python(STATE, self.env)
-        return json.loads(text[text.rindex("STATE") + 5:])
+        return json.loads(text[text.rindex("STATE") + 5 :])
 
 
 def judge(row: dict, place: Place, good: dict, why: str) -> None:
@@ -232,8 +232,11 @@ def pairs(place: Place, good: dict, repeats: int) -> dict[str, dict]:
         for process, step in zip(both, (one, other), strict=True):
             ends(row, process, f"{one} beside {other}: {step}", (0,))
         last = good[list(good)[-1]][0]
-        keep = {k: last[k] for k in ("samples", "fields", "runs", "brain", "values of sex", "values of dae_map_points")
-                if k in last}
+        keep = {
+            k: last[k]
+            for k in ("samples", "fields", "runs", "brain", "values of sex", "values of dae_map_points")
+            if k in last
+        }
         judge(row, place, {**keep, "leaked": 0, "doubled": 0}, f"{one} beside {other}")
     return rows
 

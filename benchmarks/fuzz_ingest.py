@@ -28,26 +28,71 @@ import numpy as np
 SECONDS = 10
 #: odd values of header elements: (keyword, value)
 ODD = [
-    ("Rows", 0), ("Rows", 65535), ("Columns", 1), ("BitsAllocated", 1), ("BitsAllocated", 12), ("BitsStored", 0),
-    ("BitsStored", 99), ("HighBit", 40), ("PixelRepresentation", 7), ("SamplesPerPixel", 3), ("SamplesPerPixel", 0),
-    ("PhotometricInterpretation", "NONSENSE"), ("PhotometricInterpretation", "PALETTE COLOR"),
-    ("PhotometricInterpretation", "YBR_FULL_422"), ("PhotometricInterpretation", ""), ("NumberOfFrames", "0"),
-    ("NumberOfFrames", "-3"), ("NumberOfFrames", "2147483647"), ("NumberOfFrames", "2"), ("RescaleSlope", "0"),
-    ("RescaleSlope", "1e300"), ("RescaleIntercept", "-1e300"), ("RescaleSlope", "nan"), ("PixelSpacing", ["0", "0"]),
-    ("PixelSpacing", ["-1", "1"]), ("PixelSpacing", ["1"]), ("PixelSpacing", ["1e9", "1e-9"]),
+    ("Rows", 0),
+    ("Rows", 65535),
+    ("Columns", 1),
+    ("BitsAllocated", 1),
+    ("BitsAllocated", 12),
+    ("BitsStored", 0),
+    ("BitsStored", 99),
+    ("HighBit", 40),
+    ("PixelRepresentation", 7),
+    ("SamplesPerPixel", 3),
+    ("SamplesPerPixel", 0),
+    ("PhotometricInterpretation", "NONSENSE"),
+    ("PhotometricInterpretation", "PALETTE COLOR"),
+    ("PhotometricInterpretation", "YBR_FULL_422"),
+    ("PhotometricInterpretation", ""),
+    ("NumberOfFrames", "0"),
+    ("NumberOfFrames", "-3"),
+    ("NumberOfFrames", "2147483647"),
+    ("NumberOfFrames", "2"),
+    ("RescaleSlope", "0"),
+    ("RescaleSlope", "1e300"),
+    ("RescaleIntercept", "-1e300"),
+    ("RescaleSlope", "nan"),
+    ("PixelSpacing", ["0", "0"]),
+    ("PixelSpacing", ["-1", "1"]),
+    ("PixelSpacing", ["1"]),
+    ("PixelSpacing", ["1e9", "1e-9"]),
     ("PixelSpacing", ["a", "b"]),
-    ("ImagePositionPatient", ["0", "0"]), ("ImagePositionPatient", ["nan", "0", "0"]),
-    ("ImagePositionPatient", ["1e30", "0", "0"]), ("ImageOrientationPatient", ["0"] * 6),
-    ("ImageOrientationPatient", ["1", "0", "0", "1", "0", "0"]), ("ImageOrientationPatient", ["nan"] * 6),
-    ("SliceThickness", "0"), ("SliceThickness", "-5"), ("SliceThickness", "1e30"), ("InstanceNumber", "x"),
-    ("InstanceNumber", "99999999999999999999"), ("EchoTime", "nan"), ("EchoTime", ["1", "2"]), ("PatientAge", "Y045"),
-    ("PatientSize", "inf"), ("PatientWeight", "1e400"), ("PatientSex", "\\"), ("AcquisitionDate", "99999999"),
-    ("AcquisitionDate", "20211301"), ("AcquisitionTime", "996199"), ("PatientBirthDate", "00000000"),
-    ("ImageType", ["MOSAIC"]), ("ImageType", ""), ("WindowCenter", "nan"), ("WindowWidth", "-1"), ("WindowWidth", "0"),
-    ("PixelPaddingValue", 0), ("SeriesInstanceUID", ""), ("SOPInstanceUID", ""), ("SOPClassUID", "1.2.3"),
-    ("Modality", ["MR", "CT"]), ("PatientName", "^^^^"), ("ProtocolName", "\x00\x01\ud7ff"),
+    ("ImagePositionPatient", ["0", "0"]),
+    ("ImagePositionPatient", ["nan", "0", "0"]),
+    ("ImagePositionPatient", ["1e30", "0", "0"]),
+    ("ImageOrientationPatient", ["0"] * 6),
+    ("ImageOrientationPatient", ["1", "0", "0", "1", "0", "0"]),
+    ("ImageOrientationPatient", ["nan"] * 6),
+    ("SliceThickness", "0"),
+    ("SliceThickness", "-5"),
+    ("SliceThickness", "1e30"),
+    ("InstanceNumber", "x"),
+    ("InstanceNumber", "99999999999999999999"),
+    ("EchoTime", "nan"),
+    ("EchoTime", ["1", "2"]),
+    ("PatientAge", "Y045"),
+    ("PatientSize", "inf"),
+    ("PatientWeight", "1e400"),
+    ("PatientSex", "\\"),
+    ("AcquisitionDate", "99999999"),
+    ("AcquisitionDate", "20211301"),
+    ("AcquisitionTime", "996199"),
+    ("PatientBirthDate", "00000000"),
+    ("ImageType", ["MOSAIC"]),
+    ("ImageType", ""),
+    ("WindowCenter", "nan"),
+    ("WindowWidth", "-1"),
+    ("WindowWidth", "0"),
+    ("PixelPaddingValue", 0),
+    ("SeriesInstanceUID", ""),
+    ("SOPInstanceUID", ""),
+    ("SOPClassUID", "1.2.3"),
+    ("Modality", ["MR", "CT"]),
+    ("PatientName", "^^^^"),
+    ("ProtocolName", "\x00\x01\ud7ff"),
     ("StationName", "x" * 5000),
-    ("SpecificCharacterSet", "ISO 2022 IR 999"), ("PlanarConfiguration", 9), ("Manufacturer", ["a"] * 300),
+    ("SpecificCharacterSet", "ISO 2022 IR 999"),
+    ("PlanarConfiguration", 9),
+    ("Manufacturer", ["a"] * 300),
 ]
 
 
@@ -141,7 +186,7 @@ def damaged(name: str, good: bytes, rng: np.random.Generator) -> bytes:
             data[at : at + 1] = bytes([int(rng.integers(256))])
         elif kind == 1:
             for _ in range(16):
-                data[int(rng.integers(max(1, len(data)))) : ][:1] = b""
+                data[int(rng.integers(max(1, len(data)))) :][:1] = b""
                 if data:
                     data[int(rng.integers(len(data)))] = int(rng.integers(256))
         elif kind == 2:
@@ -258,8 +303,14 @@ def fuzz(n: int, seed: int = 0, keep: Path | None = None) -> dict:
                     keep.mkdir(parents=True, exist_ok=True)
                     (keep / f"{k:05d}-{name}").write_bytes((folder / name).read_bytes())
             (folder / name).unlink()
-    return {"files": n, "seed": seed, "outcomes": dict(counts), "by_file": dict(sorted(by_file.items())),
-            "slowest_s": round(slowest, 2), "faults": faults}
+    return {
+        "files": n,
+        "seed": seed,
+        "outcomes": dict(counts),
+        "by_file": dict(sorted(by_file.items())),
+        "slowest_s": round(slowest, 2),
+        "faults": faults,
+    }
 
 
 def main() -> None:
@@ -270,8 +321,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     result = fuzz(given.files, given.seed, given.keep)
-    print(f"{result['files']} damaged files: " + ", ".join(f"{k} {v}" for k, v in sorted(result["outcomes"].items()))
-          + f"; slowest {result['slowest_s']} s")
+    print(
+        f"{result['files']} damaged files: "
+        + ", ".join(f"{k} {v}" for k, v in sorted(result["outcomes"].items()))
+        + f"; slowest {result['slowest_s']} s"
+    )
     for name, reason in result["faults"][:20]:
         print(f"--- {name}\n{reason}")
     if given.out:

@@ -121,7 +121,9 @@ def rates(preset, data: OnDevice, device: torch.device, steps: int, batch: int) 
     fast = hardware.fast_dtype(device)
     rows = []
     for name, dtype, compiled in (
-        ("float32", None, False), ("bfloat16", fast, False), ("bfloat16 compiled", fast, True),
+        ("float32", None, False),
+        ("bfloat16", fast, False),
+        ("bfloat16 compiled", fast, True),
         ("plain loop", None, False),
     ):
         if "bfloat16" in name and fast is None:
@@ -142,11 +144,15 @@ def rates(preset, data: OnDevice, device: torch.device, steps: int, batch: int) 
                 reading += synchronised(device) - t
                 step(x, 10 + k)
             took = synchronised(device) - began
-        rows.append({
-            "how": name, "images/s": steps * batch / took, "GFLOP/s": steps * batch * gflop / took,
-            "share read": reading / took,
-            "GB": torch.cuda.max_memory_allocated(device) / 1e9 if device.type == "cuda" else None,
-        })
+        rows.append(
+            {
+                "how": name,
+                "images/s": steps * batch / took,
+                "GFLOP/s": steps * batch * gflop / took,
+                "share read": reading / took,
+                "GB": torch.cuda.max_memory_allocated(device) / 1e9 if device.type == "cuda" else None,
+            }
+        )
         show(rows[-1])
     return rows
 
@@ -191,8 +197,9 @@ def trained(preset, data: OnDevice, device: torch.device, minutes: float, batch:
         facts = json.loads((folder / "state.json").read_text())
         learner.load_state(load_file(state))
     size, rng = preset.model.image_size, torch.Generator(device)
-    some = data.centre(data.train[torch.linspace(0, len(data.train) - 1, min(2048, len(data.train))).long()].cpu()
-                       .numpy(), size).cpu()
+    some = data.centre(
+        data.train[torch.linspace(0, len(data.train) - 1, min(2048, len(data.train))).long()].cpu().numpy(), size
+    ).cpu()
     if not facts["step"] and learner.begins_with_images:
         learner.begin(some)
     began, step, losses = synchronised(device), facts["step"], []
@@ -204,8 +211,16 @@ def trained(preset, data: OnDevice, device: torch.device, minutes: float, batch:
         learner.end(some)
     save_file({k: v.detach().cpu().contiguous().clone() for k, v in learner.state().items()}, state)
     (folder / "state.json").write_text(json.dumps({"step": step, "seconds": spent}))
-    save_model(folder, learner.ema(), preset.model, images=step * batch, seed=learner.seed, crop=train.view,
-               minutes=round(spent / 60, 2), device=str(device))
+    save_model(
+        folder,
+        learner.ema(),
+        preset.model,
+        images=step * batch,
+        seed=learner.seed,
+        crop=train.view,
+        minutes=round(spent / 60, 2),
+        device=str(device),
+    )
     loss = float(torch.stack([x.detach() for x in losses[-50:]]).mean()) if losses else float("nan")
     return {"images": step * batch, "seconds": spent, "loss": loss, "sha256": read_facts(folder)["sha256"]}
 
@@ -215,9 +230,9 @@ def probes(cohort: Slices, data: OnDevice, folder: Path, device: torch.device) -
     """What the vectors know, beside PCA of the same slices."""
     model = load_model(folder, device)
     first = np.searchsorted(data.owner, np.arange(len(cohort)))
-    rows = np.concatenate([
-        first[i] + np.array(centre_indices(cohort.n_slices(i), cohort.n_embedded)) for i in range(len(cohort))
-    ])
+    rows = np.concatenate(
+        [first[i] + np.array(centre_indices(cohort.n_slices(i), cohort.n_embedded)) for i in range(len(cohort))]
+    )
     parts = np.array_split(rows, len(rows) // 64 + 1)
     codes = torch.cat([model.encode(data.centre(r, model.image_size)).cpu() for r in parts])
     small = torch.cat([data.centre(r, 64).cpu() for r in parts]).flatten(1)
@@ -262,8 +277,13 @@ def main(argv: list[str] | None = None) -> dict:
     cohort = Slices.load(args.cache, args.cache.stem.rstrip("0123456789"))
     data = OnDevice(cohort, device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
-    found = {"device": name, "torch": torch.__version__, "cuda": torch.version.cuda, "cohort": cohort.name,
-             "slices": len(data.slices)}
+    found = {
+        "device": name,
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "cohort": cohort.name,
+        "slices": len(data.slices),
+    }
     types = [torch.float32] + ([torch.bfloat16] if hardware.fast_dtype(device) else [])
     found["attainable GFLOP/s"] = {str(t): attainable(device, t, 0.2) for t in types}
     print(json.dumps(found, indent=1), flush=True)

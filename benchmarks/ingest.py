@@ -128,7 +128,9 @@ def main() -> None:
         else:
             n = 6 if args.quick else 20
             for name, count, compressed in (
-                ("JPEG 2000, small", n, True), ("JPEG 2000, 10 x", 10 * n, True), ("uncompressed", 5 * n, False)
+                ("JPEG 2000, small", n, True),
+                ("JPEG 2000, 10 x", 10 * n, True),
+                ("uncompressed", 5 * n, False),
             ):
                 write_series(Path(folder) / name, count, compressed)
                 rows[name] = measure(Path(folder) / name, name)

@@ -30,8 +30,10 @@ def write(path: Path, n_rows: int, n_columns: int) -> None:
         stream.write((",".join(names) + "\n").encode())
         for first in range(0, n_rows, 20_000):
             n = min(20_000, n_rows - first)
-            columns = [pa.array(np.arange(first, first + n) + 1_000_000),
-                       pa.array([f"{k:07d}_20252_2_0.png" for k in range(first, first + n)])]
+            columns = [
+                pa.array(np.arange(first, first + n) + 1_000_000),
+                pa.array([f"{k:07d}_20252_2_0.png" for k in range(first, first + n)]),
+            ]
             for k in range(n_columns - 2):
                 if k % 3 == 0:
                     columns.append(pa.array(np.round(rng.normal(100, 20, n), 3)))
@@ -41,8 +43,9 @@ def write(path: Path, n_rows: int, n_columns: int) -> None:
                     some = rng.random(n) < 0.2
                     days = np.datetime64("2010-01-01") + rng.integers(0, 3000, n).astype("timedelta64[D]")
                     columns.append(pa.array(days.astype(str), mask=~some))
-            arrow.write_csv(pa.table(columns, names=names), stream,
-                            arrow.WriteOptions(include_header=False, quoting_style="needed"))
+            arrow.write_csv(
+                pa.table(columns, names=names), stream, arrow.WriteOptions(include_header=False, quoting_style="needed")
+            )
 
 
 def main() -> None:
@@ -68,8 +71,12 @@ def main() -> None:
         joined = join(items, table, None, None, None)
         done = time.monotonic()
         facts = {
-            "rows": len(table.rows), "columns": len(table.columns), "megabytes": round(path.stat().st_size / 1e6),
-            "read_seconds": round(read - began, 1), "join_seconds": round(done - read, 1), "joined": joined.how,
+            "rows": len(table.rows),
+            "columns": len(table.columns),
+            "megabytes": round(path.stat().st_size / 1e6),
+            "read_seconds": round(read - began, 1),
+            "join_seconds": round(done - read, 1),
+            "joined": joined.how,
             "fields": len(joined.columns),
             "peak_gigabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),
         }

@@ -113,8 +113,10 @@ def main() -> None:
             again = fit_map(x[:1_900], perplexity=50, seed=0)
             t = time.perf_counter()
             place(fitted, x[:1_900], x[1_900:])
-            print(f"same seed, same map: {np.array_equal(fitted.points, again.points)}; "
-                  f"100 new points placed in {time.perf_counter() - t:.1f} s")
+            print(
+                f"same seed, same map: {np.array_equal(fitted.points, again.points)}; "
+                f"100 new points placed in {time.perf_counter() - t:.1f} s"
+            )
         del x
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"\npeak memory {peak:.1f} GB")

@@ -39,20 +39,36 @@ def make_dataset(name: str, n: int, n_fields: int, folder: Path, rng: np.random.
     dataset = fo.Dataset(name)
     fields = [f"field_{k}" for k in range(n_fields)]
     values = {f: rng.integers(0, 3, n) for f in fields}
-    dataset.add_samples([
-        fo.Sample(filepath=str(picture), subject_id=f"s{k // 2}", **{f: "abc"[values[f][k]] for f in fields})
-        for k in range(n)
-    ], progress=False)
+    dataset.add_samples(
+        [
+            fo.Sample(filepath=str(picture), subject_id=f"s{k // 2}", **{f: "abc"[values[f][k]] for f in fields})
+            for k in range(n)
+        ],
+        progress=False,
+    )
     ids = store.sample_ids(dataset)
     store.write_vectors(dataset, "dae_embedding", ids, rng.normal(size=(n, 32)))
     store.save_map(dataset, "dae_map", ids, rng.normal(size=(n, 2)), schema.points_field())
     for field in fields:
         result = ProbeResult(
-            field, "dae_embedding", kind="binary", metric="AUC", score=0.5 + 0.4 * rng.random(), interval=(0.45, 0.95),
-            chance=0.5, better=(0.1, 0.4), detectable=0.55, p=0.001, q=0.001, n_subjects=n // 2, n_samples=n,
+            field,
+            "dae_embedding",
+            kind="binary",
+            metric="AUC",
+            score=0.5 + 0.4 * rng.random(),
+            interval=(0.45, 0.95),
+            chance=0.5,
+            better=(0.1, 0.4),
+            detectable=0.55,
+            p=0.001,
+            q=0.001,
+            n_subjects=n // 2,
+            n_samples=n,
         )
         store.save_run(
-            dataset, schema.PROBE_RUN_PREFIX + field, {"field": field, "vectors": "dae_embedding"},
+            dataset,
+            schema.PROBE_RUN_PREFIX + field,
+            {"field": field, "vectors": "dae_embedding"},
             {"summary": result.to_dict(), "sample_ids": ids, "scores": rng.normal(size=(n, 2)).astype(np.float32)},
         )
     clusters = [
@@ -60,11 +76,29 @@ def make_dataset(name: str, n: int, n_fields: int, folder: Path, rng: np.random.
         for k in range(12)
     ]
     named.write(dataset, clusters)
-    tests = ClusterTests(tuple(
-        Association(c.name, f, "found" if rng.random() < 0.2 else "not found", "Cramér's V", rng.random(), (0.1, 0.6),
-                    p=0.001, q=0.01, p_within=0.001, q_within=0.01, n_inside=n // 20, n_outside=n // 2)
-        for c in clusters for f in fields
-    ), {}, (), len(clusters) * len(fields))
+    tests = ClusterTests(
+        tuple(
+            Association(
+                c.name,
+                f,
+                "found" if rng.random() < 0.2 else "not found",
+                "Cramér's V",
+                rng.random(),
+                (0.1, 0.6),
+                p=0.001,
+                q=0.01,
+                p_within=0.001,
+                q_within=0.01,
+                n_inside=n // 20,
+                n_outside=n // 2,
+            )
+            for c in clusters
+            for f in fields
+        ),
+        {},
+        (),
+        len(clusters) * len(fields),
+    )
     store.save_run(dataset, schema.ASSOCIATION_RUN, {"fields": fields}, {"tests": tests.to_dict(), "sample_ids": ids})
     return dataset
 
@@ -73,7 +107,8 @@ def event(dataset: fo.Dataset, method: str, state: dict, **params) -> tuple[floa
     """Seconds and CPU seconds of one event of the panel (without the database's), and bytes that the browser gets."""
     uri = f"{PLUGIN_NAME}/{schema.PANEL_NAME}"
     request = {
-        "dataset_name": dataset.name, "view": [],
+        "dataset_name": dataset.name,
+        "view": [],
         "params": {"__method__": method, "panel_id": "p", "panel_state": dict(state), **params},
     }
     ctx = ExecutionContext(request_params=request, executor=Executor(), operator_uri=uri)

@@ -37,17 +37,33 @@ def main() -> None:
                 for workers in (1, 2):
                     out = Path(folder) / f"{matrix}-{format}-{workers}"
                     began, core = time.perf_counter(), core_seconds()
-                    phantom(out, subjects=count // (1 if args.quick else 2 // workers), matrix=matrix, format=format,
-                            workers=workers)
+                    phantom(
+                        out,
+                        subjects=count // (1 if args.quick else 2 // workers),
+                        matrix=matrix,
+                        format=format,
+                        workers=workers,
+                    )
                     seconds = time.perf_counter() - began
                     # workers are ended, not waited for, so only one process's seconds are known
                     core = core_seconds() - core if workers == 1 else float("nan")
                     n = sum(p.is_dir() for p in (out / "images").iterdir())
                     size = sum(p.stat().st_size for p in out.rglob("*") if p.is_file()) / n / 1e6
-                    rows.append({"matrix": matrix, "format": format, "processes": workers, "subjects": n,
-                                 "subjects a second": n / seconds, "core seconds a subject": core / n, "MB": size})
-                    print(f"{matrix:6} {format:>6} {workers:9} {n / seconds:10.2f} {core / n:16.3f} {size:12.1f}",
-                          flush=True)
+                    rows.append(
+                        {
+                            "matrix": matrix,
+                            "format": format,
+                            "processes": workers,
+                            "subjects": n,
+                            "subjects a second": n / seconds,
+                            "core seconds a subject": core / n,
+                            "MB": size,
+                        }
+                    )
+                    print(
+                        f"{matrix:6} {format:>6} {workers:9} {n / seconds:10.2f} {core / n:16.3f} {size:12.1f}",
+                        flush=True,
+                    )
     Path(args.out).write_text(json.dumps(rows, indent=1))
 
 

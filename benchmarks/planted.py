@@ -35,16 +35,34 @@ from pathlib import Path
 import numpy as np
 
 MIX = [
-    "shift:43:site=C,region=neck", "headrest:14:site=B,after=2015-06-01", "te:-25:site=D,after=2017-01-01",
-    "twin:1:sex=M:6%", "label:1::3%", "marker:12:region=lumbar:4%", "duplicate:0::2%",
+    "shift:43:site=C,region=neck",
+    "headrest:14:site=B,after=2015-06-01",
+    "te:-25:site=D,after=2017-01-01",
+    "twin:1:sex=M:6%",
+    "label:1::3%",
+    "marker:12:region=lumbar:4%",
+    "duplicate:0::2%",
 ]
 EACH = [
-    "shift:43:site=C,region=neck", "headrest:14:site=B,after=2015-06-01", "te:-25:site=D,after=2017-01-01",
-    "twin:1:sex=M:8%", "label:1::4%", "marker:12::5%", "duplicate:0::3%", "shading:0.4:site=A", "contrast:0.3:site=B",
-    "noise:0.1:site=C", "spacing:0.5:site=D", "lost-slice:2::5%", "flip:1::5%", "sampling:0.6:site=C",
+    "shift:43:site=C,region=neck",
+    "headrest:14:site=B,after=2015-06-01",
+    "te:-25:site=D,after=2017-01-01",
+    "twin:1:sex=M:8%",
+    "label:1::4%",
+    "marker:12::5%",
+    "duplicate:0::3%",
+    "shading:0.4:site=A",
+    "contrast:0.3:site=B",
+    "noise:0.1:site=C",
+    "spacing:0.5:site=D",
+    "lost-slice:2::5%",
+    "flip:1::5%",
+    "sampling:0.6:site=C",
 ]
 SUITES = {
-    "mix": {"mix": MIX}, "null": {"null": []}, "each": {p.partition(":")[0]: [p] for p in EACH},
+    "mix": {"mix": MIX},
+    "null": {"null": []},
+    "each": {p.partition(":")[0]: [p] for p in EACH},
     "strength": {f"shift {mm} mm": [f"shift:{mm}:site=C,region=neck"] for mm in (2, 5, 10, 20, 43)},
     "share": {f"shift in {s} %": [f"shift:43:region=neck:{s}%"] for s in (0.5, 1, 2, 5, 10)},
 }
@@ -102,9 +120,17 @@ def main() -> None:
     for suite in suites:
         seeds = args.seeds or ((2 if suite == "null" else 1) if args.quick else 5)
         specs += [
-            {"suite": suite, "cohort": name, "plants": plants, "seed": seed, "scale": asdict(scale),
-             "models": args.models, "out": str(args.out.resolve())}
-            for seed in range(1, seeds + 1) for name, plants in SUITES[suite].items()
+            {
+                "suite": suite,
+                "cohort": name,
+                "plants": plants,
+                "seed": seed,
+                "scale": asdict(scale),
+                "models": args.models,
+                "out": str(args.out.resolve()),
+            }
+            for seed in range(1, seeds + 1)
+            for name, plants in SUITES[suite].items()
         ]
     args.out.mkdir(parents=True, exist_ok=True)
     results = _run_all(specs, args.jobs)
@@ -154,8 +180,11 @@ def _run_all(specs: list[dict], jobs: int) -> list[dict]:
             if process.returncode:
                 failed.append((spec, log))
             took = "" if process.returncode else f", {json.loads(result_file(spec).read_text())['seconds']:.0f} s"
-            print(f"{spec['suite']}, {spec['cohort']}, seed {spec['seed']}: "
-                  f"{'FAILED, see ' + str(log) if process.returncode else 'done' + took}", flush=True)
+            print(
+                f"{spec['suite']}, {spec['cohort']}, seed {spec['seed']}: "
+                f"{'FAILED, see ' + str(log) if process.returncode else 'done' + took}",
+                flush=True,
+            )
         time.sleep(0.2)
     if failed:
         print(f"{len(failed)} of {len(specs)} cohorts failed; their logs say why; run again to try them again")

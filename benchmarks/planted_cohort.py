@@ -43,7 +43,15 @@ EXPECTED = ["body_part", "sex"]
 REGION = {"CSPINE": "neck", "TSPINE": "chest", "LSPINE": "lumbar"}
 #: kinds of findings that claim something of the cohort; what is merely shown is none
 CLAIMS = (
-    "probe", "quality", "case-mix", "association", "drift", "reidentify", "disagreements", "duplicates", "leak",
+    "probe",
+    "quality",
+    "case-mix",
+    "association",
+    "drift",
+    "reidentify",
+    "disagreements",
+    "duplicates",
+    "leak",
     "conflicts",
 )
 
@@ -63,13 +71,30 @@ def run_cohort(spec: dict) -> None:
         print(f"{step}: {times[step]} s", flush=True)
         return out
 
-    timed("phantom", phantom, folder, subjects=scale["subjects"], plants=spec["plants"], format="nifti",
-          regions=list(scale["regions"]), matrix=scale["matrix"], workers=1, seed=spec["seed"])
+    timed(
+        "phantom",
+        phantom,
+        folder,
+        subjects=scale["subjects"],
+        plants=spec["plants"],
+        format="nifti",
+        regions=list(scale["regions"]),
+        matrix=scale["matrix"],
+        workers=1,
+        seed=spec["seed"],
+    )
     truth = json.loads((folder / "truth.json").read_text())
     timed("register", register_cohort, name, folder / "images", workers=1, seed=spec["seed"])
     dataset = fo.load_dataset(name)
-    out = {"suite": spec["suite"], "cohort": spec["cohort"], "seed": spec["seed"], "plants": spec["plants"],
-           "scale": scale, "models": {}, "times": times}
+    out = {
+        "suite": spec["suite"],
+        "cohort": spec["cohort"],
+        "seed": spec["seed"],
+        "plants": spec["plants"],
+        "scale": scale,
+        "models": {},
+        "times": times,
+    }
     try:
         for model in models:
             copy = dataset.clone(f"{name}-{model}")
@@ -106,8 +131,16 @@ def _embed(dataset, model: str, scale: dict, seed: int) -> None:
 def _audit(dataset, model: str, scale: dict, seed: int, truth: dict) -> tuple[AuditScore, list[dict]]:
     """The steps of an audit on one model's vectors, and its score."""
     vectors, map_key = schema.embedding_field(model), schema.map_key(model)
-    probe_all(dataset, vectors=vectors, adjust_for=EXPECTED, by=scale["by"] or None,
-              n_permutations=scale["permutations"], n_bootstrap=500, repeats=2, seed=seed)
+    probe_all(
+        dataset,
+        vectors=vectors,
+        adjust_for=EXPECTED,
+        by=scale["by"] or None,
+        n_permutations=scale["permutations"],
+        n_bootstrap=500,
+        repeats=2,
+        seed=seed,
+    )
     tag_outliers(dataset, vectors=vectors)
     duplicates(dataset)
     if model == "dae":  # the audit as it is shipped
@@ -133,8 +166,13 @@ def _audit(dataset, model: str, scale: dict, seed: int, truth: dict) -> tuple[Au
             groups[f.key] = list(f.selector.ids(dataset))
     table = store.read_table(dataset).reindex(list(volumes))
     score = score_audit(
-        truth, volumes, {c: table[c].tolist() for c in table.columns}, findings, groups,
-        _rankings(dataset, vectors, groups), np.random.default_rng(seed),
+        truth,
+        volumes,
+        {c: table[c].tolist() for c in table.columns},
+        findings,
+        groups,
+        _rankings(dataset, vectors, groups),
+        np.random.default_rng(seed),
     )
     print(json.dumps(score.to_dict()), flush=True)
     return score, [r for r in (_localised(dataset, n, p, score, truth, seed) for n, p in _planted(truth)) if r]
@@ -197,8 +235,15 @@ def _localised(dataset, number: int, plant: dict, score: AuditScore, truth: dict
         print(f"explain {plant['text']}: {error}")
         return None
     _, results = store.load_run(dataset, got.run_key)
-    row = {"plant": plant["text"], "kind": plant["kind"], "target": target, "down_mm": got.displacement.shift[0],
-           "error_mm": None, "shift_error_mm": None, "sentence": got.sentences[0] if got.sentences else ""}
+    row = {
+        "plant": plant["text"],
+        "kind": plant["kind"],
+        "target": target,
+        "down_mm": got.displacement.shift[0],
+        "error_mm": None,
+        "shift_error_mm": None,
+        "sentence": got.sentences[0] if got.sentences else "",
+    }
     # the explanation's place: the largest difference of the mean pictures among the significant ones
     difference = np.abs(np.asarray(results["mean_inside"]) - np.asarray(results["mean_outside"]))
     difference = difference * (np.abs(np.asarray(results["t"])) >= got.means.threshold)
@@ -211,8 +256,10 @@ def _localised(dataset, number: int, plant: dict, score: AuditScore, truth: dict
         inside = dict(zip(results["sample_ids"], np.asarray(results["labels"], bool), strict=True))
         volumes = _volumes(dataset)
         moved = {i: truth["moved_mm"][volumes[i][0]][region][1] for i in inside}
-        row["true_mm"] = float(np.mean([moved[i] for i, k in inside.items() if k])
-                               - np.mean([moved[i] for i, k in inside.items() if not k]))
+        row["true_mm"] = float(
+            np.mean([moved[i] for i, k in inside.items() if k])
+            - np.mean([moved[i] for i, k in inside.items() if not k])
+        )
         row["shift_error_mm"] = abs(got.displacement.shift[0] - row["true_mm"])
     return row
 
@@ -248,6 +295,7 @@ def _brain(dataset, truth: dict) -> dict:
         groups |= {name: members} if members else {}
     volumes = _volumes(dataset)
     table = store.read_table(dataset).reindex(list(volumes))
-    score = score_audit(truth, volumes, {c: table[c].tolist() for c in table.columns}, [], groups, rankings,
-                        np.random.default_rng(0))
+    score = score_audit(
+        truth, volumes, {c: table[c].tolist() for c in table.columns}, [], groups, rankings, np.random.default_rng(0)
+    )
     return {**score.to_dict(), "localised": []}

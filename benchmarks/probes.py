@@ -70,11 +70,20 @@ def main() -> None:
         one = timed(LinearSVC(), z, group)
         binary = Target("group", "binary", np.arange(n), group, ("0", "1"))
         cost, parts, score = probe(x, binary, "linear")
-        row = {"n": n, "d": d, "LinearSVC fit": one, "linear probe": cost, "in LinearSVC fits": cost / one,
-               "AUC": score, **{f"linear {k}": v for k, v in parts.items()}}
-        print(f"{n:,} x {d:,}: one LinearSVC fit {one:.1f} s; linear probe with interval and 999 permutations "
-              f"{cost:.1f} s = {cost / one:.1f} fits; "
-              + ", ".join(f"{k} {v:.1f} s" for k, v in parts.items()), flush=True)
+        row = {
+            "n": n,
+            "d": d,
+            "LinearSVC fit": one,
+            "linear probe": cost,
+            "in LinearSVC fits": cost / one,
+            "AUC": score,
+            **{f"linear {k}": v for k, v in parts.items()},
+        }
+        print(
+            f"{n:,} x {d:,}: one LinearSVC fit {one:.1f} s; linear probe with interval and 999 permutations "
+            f"{cost:.1f} s = {cost / one:.1f} fits; " + ", ".join(f"{k} {v:.1f} s" for k, v in parts.items()),
+            flush=True,
+        )
         if n * d <= 10_000 * 512:
             kernel_fit = timed(SVC(), z, group)
             cost, parts, score = probe(x, binary, "rbf")

@@ -88,9 +88,9 @@ def main() -> None:
         return out
 
     folder = Path(args.folder) if args.folder else paths.home() / "benchmarks" / f"table1-{subjects}"
-    drawn = timed("drawing", lambda: daebias.phantom(
-        folder, subjects=subjects, plants=PLANTS, matrix=96, progress=progress
-    ))
+    drawn = timed(
+        "drawing", lambda: daebias.phantom(folder, subjects=subjects, plants=PLANTS, matrix=96, progress=progress)
+    )
     print(drawn)
     name = f"table1-{subjects}"
     if not fo.dataset_exists(name):
@@ -98,14 +98,23 @@ def main() -> None:
         regions(fo.load_dataset(name))
         split(fo.load_dataset(name), 51)
     dataset = fo.load_dataset(name)
-    result = timed("comparing", lambda: daebias.compare(
-        dataset, models=args.models, fields=FIELDS, images=images, seeds=seeds, progress=progress
-    ))
+    result = timed(
+        "comparing",
+        lambda: daebias.compare(
+            dataset, models=args.models, fields=FIELDS, images=images, seeds=seeds, progress=progress
+        ),
+    )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"\n{result}\n\npeak memory {peak:.1f} GB")
     facts = {
-        "subjects": subjects, "volumes": len(dataset), "plants": PLANTS, "images": images, "seeds": seeds,
-        "seconds": times, "peak GB": round(peak, 1), "table": result.to_dict(),
+        "subjects": subjects,
+        "volumes": len(dataset),
+        "plants": PLANTS,
+        "images": images,
+        "seeds": seeds,
+        "seconds": times,
+        "peak GB": round(peak, 1),
+        "table": result.to_dict(),
     }
     Path(f"{args.out}.json").write_text(json.dumps(facts, indent=1) + "\n")
     Path(f"{args.out}.md").write_text(result.to_markdown())

@@ -23,8 +23,10 @@ HERE = Path(__file__).resolve().parent
 MOST_LINES, WIDTH = 14, 150
 #: (verb, command line after "daebias"); in order, each on what the ones before left
 EXAMPLES = (
-    ("phantom", "phantom {tmp}/spine --subjects 60 --regions neck --plants shift:43:site=C marker:12::8% "
-                "--format nifti"),
+    (
+        "phantom",
+        "phantom {tmp}/spine --subjects 60 --regions neck --plants shift:43:site=C marker:12::8% --format nifti",
+    ),
     ("privacy", "privacy {tmp}/spine/images"),
     ("register", "register spine {tmp}/spine/images"),
     ("duplicates", "duplicates daebias-demo"),
@@ -79,8 +81,13 @@ def main() -> None:
             places |= _names()
         shown = line.format(**{**places, "tmp": "work", "sample": places.get("sample", "")[:24]})
         print(f"daebias {shown}", flush=True)
-        out = subprocess.run(f"{sys.executable} -m fiftyone_daebias {line.format(**places)} --quiet", shell=True,
-                             capture_output=True, text=True, env=os.environ)
+        out = subprocess.run(
+            f"{sys.executable} -m fiftyone_daebias {line.format(**places)} --quiet",
+            shell=True,
+            capture_output=True,
+            text=True,
+            env=os.environ,
+        )
         home = os.environ.get("DAEBIAS_HOME") or str(Path.home() / ".fiftyone_daebias")
         text = out.stdout.replace(str(work), "work").replace(home, "~/.fiftyone_daebias").rstrip()
         expected = (0, 1) if "--fail-on" in line else (0,)

@@ -29,8 +29,10 @@ def together(argv: list[str]) -> int:
     if not argv or argv[0] not in SHARED:
         if _rank() == 0:
             given = argv[0] if argv else "nothing"
-            print(f"daebias: error: torchrun works with {' and '.join(SHARED)}, not {given}; start "
-                  "it without torchrun", file=sys.stderr)
+            print(
+                f"daebias: error: torchrun works with {' and '.join(SHARED)}, not {given}; start it without torchrun",
+                file=sys.stderr,
+            )
         return EXIT_INPUT
     device = argv[argv.index("--device") + 1] if "--device" in argv[:-1] else None
     try:

@@ -31,7 +31,11 @@ _NEEDED = {
 
 @contextlib.contextmanager
 def replacing(
-    path: Path | str, *, error: type[DaebiasError] = WriteError, prefix: str = "", mode: int | None = PRIVATE_FILE,
+    path: Path | str,
+    *,
+    error: type[DaebiasError] = WriteError,
+    prefix: str = "",
+    mode: int | None = PRIVATE_FILE,
     folders: bool = True,
 ) -> Iterator[Path]:
     """Yields a path to write to; when the block ends well it takes the place of ``path``, at once and for good.

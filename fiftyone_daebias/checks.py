@@ -18,8 +18,19 @@ from .probes.fields import make_target
 
 #: parameters that need a number above zero
 _POSITIVE = (
-    "n_bootstrap", "repeats", "batch_size", "accumulate", "images", "k", "neighbors", "resamples", "min_size",
-    "n_slices", "workers", "folds", "epochs",
+    "n_bootstrap",
+    "repeats",
+    "batch_size",
+    "accumulate",
+    "images",
+    "k",
+    "neighbors",
+    "resamples",
+    "min_size",
+    "n_slices",
+    "workers",
+    "folds",
+    "epochs",
 )
 #: parameters that name vectors: fields or brain runs
 VECTORS = ("vectors", "embedding_field", "vector_field", "embeddings")
@@ -116,6 +127,7 @@ def _train(samples, values: dict) -> None:
 
 def _embed(samples, values: dict) -> None:
     from .dae.verb import pick_device
+
     if store.count(samples) < _SMALLEST_MAP:
         raise InputError(f"a map needs at least {_SMALLEST_MAP} samples; got {store.count(samples)}; use a wider view")
     if values.get("perplexity", 50) < 2:
@@ -162,8 +174,13 @@ def _sure(samples, values: dict) -> None:
 
 def _cluster_action(samples, values: dict) -> None:
     needs = {
-        "accept": ("cluster",), "rename": ("cluster", "new_name"), "merge": ("cluster", "other"),
-        "subtract": ("cluster", "other"), "delete": ("cluster",), "export": ("file",), "import": ("file",),
+        "accept": ("cluster",),
+        "rename": ("cluster", "new_name"),
+        "merge": ("cluster", "other"),
+        "subtract": ("cluster", "other"),
+        "delete": ("cluster",),
+        "export": ("file",),
+        "import": ("file",),
     }
     action = values.get("action", "list")
     for name in needs.get(action, ()):

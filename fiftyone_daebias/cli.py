@@ -159,7 +159,9 @@ def _add_verb(sub: argparse.ArgumentParser, verb: verbs.Verb) -> None:
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
     if verb.holds:
         sub.add_argument(
-            "--wait", type=float, metavar="SECONDS",
+            "--wait",
+            type=float,
+            metavar="SECONDS",
             help="how long to wait while another process writes to the dataset (default: 600, or DAEBIAS_WAIT)",
         )
     sub.set_defaults(run=lambda args: _run_verb(verb, parameters, args))
@@ -170,7 +172,10 @@ def _add_parameter(sub: argparse.ArgumentParser, parameter: verbs.Parameter) -> 
     flag = "--" + parameter.name.replace("_", "-")
     if parameter.kind is bool:
         sub.add_argument(
-            flag, dest=parameter.name, action=argparse.BooleanOptionalAction, help=text,
+            flag,
+            dest=parameter.name,
+            action=argparse.BooleanOptionalAction,
+            help=text,
             default=False if parameter.required else parameter.default,
         )
         return

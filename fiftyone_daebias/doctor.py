@@ -76,8 +76,14 @@ def examine() -> Report:
     """Runs every check. A check that raises counts as failed, with its error as what was found."""
     checks: list[Check] = []
     for check, name in (
-        (_python, "Python"), (_torch, "torch"), (_mongod, "mongod"), (_database, "database"), (_linked, "plugin"),
-        (_registry, "plugin registry"), (_disk, "free disk"), (_decoders, "DICOM decoders"),
+        (_python, "Python"),
+        (_torch, "torch"),
+        (_mongod, "mongod"),
+        (_database, "database"),
+        (_linked, "plugin"),
+        (_registry, "plugin registry"),
+        (_disk, "free disk"),
+        (_decoders, "DICOM decoders"),
     ):
         try:
             checks.append(check())
@@ -160,7 +166,9 @@ def _database() -> Check:
     if out.returncode or line is None:
         tail = (out.stderr or out.stdout).strip().splitlines()
         return Check(
-            "database", False, "; ".join(tail[-1:]) or "did not start",
+            "database",
+            False,
+            "; ".join(tail[-1:]) or "did not start",
             "daebias doctor --fix, or set FIFTYONE_DATABASE_URI to a running MongoDB",
         )
     _, count, where = line.split(maxsplit=2)
@@ -196,7 +204,9 @@ def _disk() -> Check:
         where = where.parent
     free = shutil.disk_usage(where).free / 1e9
     return Check(
-        "free disk", free >= MIN_FREE_GB, f"{free:.0f} GB at {paths.home()}",
+        "free disk",
+        free >= MIN_FREE_GB,
+        f"{free:.0f} GB at {paths.home()}",
         f"free {MIN_FREE_GB:.0f} GB there, or set DAEBIAS_HOME to a larger disk",
     )
 

@@ -55,9 +55,7 @@ class _TerminalTask:
     def __init__(self, label: str, total: int | None, unit: str):
         from tqdm import tqdm
 
-        self._bar = tqdm(
-            total=total, desc=label, unit=f" {unit}", dynamic_ncols=True, mininterval=0.5, smoothing=0.1
-        )
+        self._bar = tqdm(total=total, desc=label, unit=f" {unit}", dynamic_ncols=True, mininterval=0.5, smoothing=0.1)
 
     def advance(self, n: int = 1, note: str = "") -> None:
         if note:

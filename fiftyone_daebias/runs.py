@@ -15,16 +15,26 @@ OUTLIERS = "daebias_outliers"
 
 #: kinds of runs by the beginning of their key, the longest first where one begins like another
 _KINDS = (
-    (schema.PROBE_RUN_PREFIX, "probe"), (schema.DISAGREEMENT_RUN_PREFIX, "disagreements"),
-    (schema.CLUSTER_RUN_PREFIX, "cluster"), (schema.ASSOCIATION_RUN, "cluster tests"), (schema.DRIFT_RUN, "drift"),
-    (schema.REIDENTIFY_RUN, "re-identification"), (schema.QUALITY_RUN, "image quality"),
+    (schema.PROBE_RUN_PREFIX, "probe"),
+    (schema.DISAGREEMENT_RUN_PREFIX, "disagreements"),
+    (schema.CLUSTER_RUN_PREFIX, "cluster"),
+    (schema.ASSOCIATION_RUN, "cluster tests"),
+    (schema.DRIFT_RUN, "drift"),
+    (schema.REIDENTIFY_RUN, "re-identification"),
+    (schema.QUALITY_RUN, "image quality"),
     (schema.CASE_MIX_RUN, "case mix"),
     (schema.EXPLAIN_RUN_PREFIX, "explanation"),
-    (schema.COUNTERFACTUAL_RUN_PREFIX, "counterfactual"), (schema.DYNAMICS_RUN_PREFIX, "training dynamics"),
-    (schema.MITIGATION_RUN_PREFIX, "mitigation"), (schema.LOCAL_RUN_PREFIX, "local view"),
-    (schema.SENSITIVITY_RUN, "sensitivity"), (schema.COMPARE_RUN, "comparison"),
-    (schema.RECONSTRUCTION_RUN, "reconstruction"), (schema.AUDIT_RUN, "audit"),
-    (schema.FINDING_REVIEW_RUN, "review"), (schema.SHARED_RUN_PREFIX, "shared bundle"), (OUTLIERS, "outliers"),
+    (schema.COUNTERFACTUAL_RUN_PREFIX, "counterfactual"),
+    (schema.DYNAMICS_RUN_PREFIX, "training dynamics"),
+    (schema.MITIGATION_RUN_PREFIX, "mitigation"),
+    (schema.LOCAL_RUN_PREFIX, "local view"),
+    (schema.SENSITIVITY_RUN, "sensitivity"),
+    (schema.COMPARE_RUN, "comparison"),
+    (schema.RECONSTRUCTION_RUN, "reconstruction"),
+    (schema.AUDIT_RUN, "audit"),
+    (schema.FINDING_REVIEW_RUN, "review"),
+    (schema.SHARED_RUN_PREFIX, "shared bundle"),
+    (OUTLIERS, "outliers"),
 )
 
 #: kinds of runs whose statistics have a version
@@ -66,10 +76,15 @@ class StoredRun:
     def belongings(self) -> str:
         """What goes with it, in words."""
         parts = [
-            f"{word} {', '.join(values)}" for word, values in (
-                ("fields", self.fields), ("tags", self.tags), ("saved views", self.views),
-                ("maps and indexes", self.brain_keys), ("evaluations", self.evaluations),
-            ) if values
+            f"{word} {', '.join(values)}"
+            for word, values in (
+                ("fields", self.fields),
+                ("tags", self.tags),
+                ("saved views", self.views),
+                ("maps and indexes", self.brain_keys),
+                ("evaluations", self.evaluations),
+            )
+            if values
         ]
         return "; ".join(parts)
 
@@ -93,11 +108,25 @@ class RunList:
         if not self.runs:
             return self.done or "no runs: nothing was computed on this dataset yet"
         cells = [("run", "what", "made (UTC)", "size", "goes with it")]
-        cells += [(r.key, r.kind + (", made by an older version" if r.outdated else ""),
-                   r.created.replace("T", " ")[:16], size_words(r.size), r.belongings or "-") for r in self.runs]
+        cells += [
+            (
+                r.key,
+                r.kind + (", made by an older version" if r.outdated else ""),
+                r.created.replace("T", " ")[:16],
+                size_words(r.size),
+                r.belongings or "-",
+            )
+            for r in self.runs
+        ]
         old = sum(r.outdated for r in self.runs)
-        lines = [f"{old} made by an older version, whose statistics are no longer trusted: 'daebias audit' runs these "
-                 "steps again"] if old else []
+        lines = (
+            [
+                f"{old} made by an older version, whose statistics are no longer trusted: 'daebias audit' runs these "
+                "steps again"
+            ]
+            if old
+            else []
+        )
         return "\n".join([*([self.done] if self.done else []), *table_lines(cells), *lines])
 
 
@@ -227,12 +256,16 @@ class _Belongings:
             fields, tags = self.outlier_fields(), self.outlier_tags()
         owns = facts.config.get("owns") or {}
         return StoredRun(
-            key, kind, facts.created, facts.size,
+            key,
+            kind,
+            facts.created,
+            facts.size,
             tuple(f for f in dict.fromkeys([*fields, *owns.get("fields", ())]) if f in self.fields),
             tuple(dict.fromkeys([*tags, *owns.get("tags", ())])),
             tuple(v for v in dict.fromkeys([*views, *owns.get("views", ())]) if v in self.views),
             tuple(b for b in dict.fromkeys([*brain, *owns.get("brain_keys", ())]) if b in self.brain),
-            tuple(evaluations), kind in TESTING and store.is_outdated(facts.config),
+            tuple(evaluations),
+            kind in TESTING and store.is_outdated(facts.config),
         )
 
 

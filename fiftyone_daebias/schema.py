@@ -25,8 +25,15 @@ SPLITS = ("train", "val", "test")
 
 #: names under which a dataset that we did not register may hold its subject, in order of preference
 SUBJECT_FIELD_GUESSES = (
-    "subject_id", "subject", "participant_id", "patient_id", "patient", "case_id", "subject_key",
-    "SubjectID", "PatientID",
+    "subject_id",
+    "subject",
+    "participant_id",
+    "patient_id",
+    "patient",
+    "case_id",
+    "subject_key",
+    "SubjectID",
+    "PatientID",
 )
 
 # --- embeddings ----------------------------------------------------------------------------------------

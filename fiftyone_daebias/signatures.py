@@ -15,8 +15,17 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
 _KNOWN = {
-    "str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict, "tuple": tuple, "None": None,
-    "Path": Path, "Literal": typing.Literal, "Progress": object,
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "list": list,
+    "dict": dict,
+    "tuple": tuple,
+    "None": None,
+    "Path": Path,
+    "Literal": typing.Literal,
+    "Progress": object,
 }
 
 
@@ -44,8 +53,10 @@ def read_signature(function: str) -> tuple[str, dict[str, tuple[object, object]]
     positional = [*given.posonlyargs, *given.args]
     defaults = [None] * (len(positional) - len(given.defaults)) + list(given.defaults)
     out = {}
-    for argument, default in [*zip(positional, defaults, strict=True),
-                              *zip(given.kwonlyargs, given.kw_defaults, strict=True)]:
+    for argument, default in [
+        *zip(positional, defaults, strict=True),
+        *zip(given.kwonlyargs, given.kw_defaults, strict=True),
+    ]:
         if argument.arg in ("samples", "progress"):
             continue
         hint = str if argument.annotation is None else _value(argument.annotation, module)

@@ -125,56 +125,119 @@ def _leased(verb: Verb) -> Callable:
 VERBS: tuple[Verb, ...] = (
     Verb("register", "cohort.register:register_cohort", "Register a cohort", method=False, icon="add_photo_alternate"),
     Verb("duplicates", "cohort.duplicates:duplicates", "Find duplicates and leaks", icon="content_copy"),
-    Verb("privacy", "cohort.privacy:privacy", "List identifying content of files", method=False, icon="privacy_tip",
-         holds=""),
+    Verb(
+        "privacy",
+        "cohort.privacy:privacy",
+        "List identifying content of files",
+        method=False,
+        icon="privacy_tip",
+        holds="",
+    ),
     Verb("cache", "cohort.prune:cache", "Slice cache", method=False, icon="inventory_2", holds=""),
-    Verb("phantom", "cohort.phantom.verb:phantom", "Draw a cohort of known bias", method=False, icon="science",
-         in_app=False, holds=""),
-    Verb("train", "dae.verb:train_dae", "Train the diffusion autoencoder", icon="model_training", delegate=True,
-         holds="training"),
-    Verb("import-checkpoint", "dae.published:import_checkpoint", "Take over a published checkpoint", method=False,
-         icon="download", holds=""),
-    Verb("reconstruction", "dae.reconstruction:reconstruction", "How well does the model reconstruct?",
-         icon="compare", delegate=True),
+    Verb(
+        "phantom",
+        "cohort.phantom.verb:phantom",
+        "Draw a cohort of known bias",
+        method=False,
+        icon="science",
+        in_app=False,
+        holds="",
+    ),
+    Verb(
+        "train",
+        "dae.verb:train_dae",
+        "Train the diffusion autoencoder",
+        icon="model_training",
+        delegate=True,
+        holds="training",
+    ),
+    Verb(
+        "import-checkpoint",
+        "dae.published:import_checkpoint",
+        "Take over a published checkpoint",
+        method=False,
+        icon="download",
+        holds="",
+    ),
+    Verb(
+        "reconstruction",
+        "dae.reconstruction:reconstruction",
+        "How well does the model reconstruct?",
+        icon="compare",
+        delegate=True,
+    ),
     Verb("embed", "embeddings.compute:compute_dae_embeddings", "Compute DAE embeddings", delegate=True),
     Verb("case-mix", "clusters.case_mix:case_mix", "Do sites see the same people?", icon="diversity_3", tests=True),
-    Verb("quality", "quality.verb:image_quality", "Measure image quality", icon="high_quality", delegate=True,
-         tests=True),
+    Verb(
+        "quality", "quality.verb:image_quality", "Measure image quality", icon="high_quality", delegate=True, tests=True
+    ),
     Verb("probe", "probes.verb:probe", "Probe a field", icon="troubleshoot", tests=True),
     Verb("probe-all", "probes.verb:probe_all", "Probe every field", icon="fact_check", delegate=True, tests=True),
-    Verb("disagreements", "probes.disagreements:disagreements", "Label error or true anatomy?", icon="rule",
-         tests=True),
+    Verb(
+        "disagreements", "probes.disagreements:disagreements", "Label error or true anatomy?", icon="rule", tests=True
+    ),
     Verb("subgroups", "probes.subgroups:subgroups", "Score a probe by group", icon="groups", delegate=True),
     Verb("transfer", "probes.transfer:transfer", "Probe across groups", icon="swap_horiz", delegate=True),
     Verb("tag", "clusters.outliers:tag_outliers", "Tag outliers", icon="sell"),
-    Verb("suggest-clusters", "clusters.suggest:suggest_clusters", "Suggest clusters", icon="bubble_chart",
-         delegate=True),
-    Verb("name-cluster", "clusters.naming:name_cluster", "Name the lassoed cluster", icon="highlight_alt",
-         on_ticked=True),
+    Verb(
+        "suggest-clusters", "clusters.suggest:suggest_clusters", "Suggest clusters", icon="bubble_chart", delegate=True
+    ),
+    Verb(
+        "name-cluster", "clusters.naming:name_cluster", "Name the lassoed cluster", icon="highlight_alt", on_ticked=True
+    ),
     Verb("clusters", "clusters.manage:clusters", "List and edit clusters", icon="workspaces", looks="list"),
     Verb("test-clusters", "clusters.tested:test_clusters", "What is it? Test clusters", icon="biotech", tests=True),
     Verb("drift", "clusters.timeline:drift", "Changes over time", icon="timeline", delegate=True, tests=True),
-    Verb("reidentify", "clusters.reidentify:reidentify", "Could someone be re-identified?", icon="fingerprint",
-         tests=True),
+    Verb(
+        "reidentify",
+        "clusters.reidentify:reidentify",
+        "Could someone be re-identified?",
+        icon="fingerprint",
+        tests=True,
+    ),
     Verb("similar", "clusters.similar:similar", "Similar cases", icon="image_search"),
-    Verb("train-baseline", "baselines.verb:train_baseline", "Train a baseline", icon="model_training", delegate=True,
-         holds="training"),
+    Verb(
+        "train-baseline",
+        "baselines.verb:train_baseline",
+        "Train a baseline",
+        icon="model_training",
+        delegate=True,
+        holds="training",
+    ),
     Verb("compare", "baselines.compare:compare", "Compare embeddings", icon="leaderboard", delegate=True),
     Verb("explain", "explain.verb:explain", "Explain a difference", icon="center_focus_strong", delegate=True),
-    Verb("counterfactual", "explain.counterfactual:counterfactual", "Decode counterfactuals", icon="compare",
-         delegate=True),
-    Verb("training-dynamics", "explain.dynamics:training_dynamics", "Follow how a subgroup is learned",
-         icon="stacked_line_chart", delegate=True),
+    Verb(
+        "counterfactual",
+        "explain.counterfactual:counterfactual",
+        "Decode counterfactuals",
+        icon="compare",
+        delegate=True,
+    ),
+    Verb(
+        "training-dynamics",
+        "explain.dynamics:training_dynamics",
+        "Follow how a subgroup is learned",
+        icon="stacked_line_chart",
+        delegate=True,
+    ),
     Verb("local-view", "explain.local:local_view", "Probe inside a mask", icon="center_focus_strong", delegate=True),
-    Verb("mitigate", "explain.mitigation:mitigate", "Try to help the worst-served group", icon="balance",
-         delegate=True),
+    Verb(
+        "mitigate", "explain.mitigation:mitigate", "Try to help the worst-served group", icon="balance", delegate=True
+    ),
     Verb("runs", "runs:runs", "List or delete runs", icon="delete_sweep", looks="list"),
-    Verb("audit", "report.audit_verb:audit", "Audit the cohort", icon="fact_check", delegate=True,
-         opens="report.audit_verb:open_audit"),
+    Verb(
+        "audit",
+        "report.audit_verb:audit",
+        "Audit the cohort",
+        icon="fact_check",
+        delegate=True,
+        opens="report.audit_verb:open_audit",
+    ),
     Verb("report", "report.verb:write_report", "Write the report", icon="summarize"),
     Verb("review", "report.reviews:review", "Review a finding", icon="rate_review", on_ticked=True),
-    Verb("sensitivity", "sensitivity.verb:audit_sensitivity", "What would have been found?", icon="radar",
-         delegate=True),
+    Verb(
+        "sensitivity", "sensitivity.verb:audit_sensitivity", "What would have been found?", icon="radar", delegate=True
+    ),
     Verb("share", "share.verb:share", "Share the audit", icon="share"),
     Verb("import-shared", "share.verb:import_shared", "Import a shared audit", icon="move_to_inbox"),
 )
@@ -243,9 +306,7 @@ def parameters(function: Callable) -> tuple[Parameter, ...]:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise TypeError(f"verb {function.__name__} may not take *{parameter.name}")
         kind, item, choices = _kind(hints.get(parameter.name, str))
-        out.append(
-            Parameter(parameter.name, kind, item, choices, parameter.default, helps.get(parameter.name, ""))
-        )
+        out.append(Parameter(parameter.name, kind, item, choices, parameter.default, helps.get(parameter.name, "")))
     return tuple(out)
 
 

@@ -29,8 +29,7 @@ def add_parameters(inputs: types.Object, command: str, parameters: tuple[Paramet
         for parameter in folded:
             _add(section, command, parameter, given, ctx)
         inputs.define_property(
-            ADVANCED, section,
-            view=types.ObjectView(label="Advanced", collapsible=True, default_expanded=False),
+            ADVANCED, section, view=types.ObjectView(label="Advanced", collapsible=True, default_expanded=False)
         )
 
 
@@ -64,8 +63,9 @@ def _add(inputs: types.Object, command: str, parameter: Parameter, given: dict, 
         view = types.AutocompleteView()
         for choice in choices:
             view.add_choice(str(choice), label=labels.get(choice, str(choice)))
-        inputs.enum(name, [str(c) for c in choices], default=None if default is None else str(default), view=view,
-                    **common)
+        inputs.enum(
+            name, [str(c) for c in choices], default=None if default is None else str(default), view=view, **common
+        )
     elif parameter.kind is int:
         inputs.int(name, default=default, **common)
     elif parameter.kind is float:

@@ -33,7 +33,10 @@ class TagLasso(foo.Operator):
             return types.Property(inputs, invalid=True, error_message=f"nothing is selected: {how}")
         inputs.md(f"**{n:,}** samples {how}.", name="about")
         inputs.str(
-            "tag", required=True, label="Tag", default=schema.TAG_CLUSTER + "1",
+            "tag",
+            required=True,
+            label="Tag",
+            default=schema.TAG_CLUSTER + "1",
             description="'daebias:cluster:NAME' keeps it apart from your own tags",
         )
         return types.Property(inputs, view=types.View(label="Tag the lassoed samples"))

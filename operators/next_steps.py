@@ -94,8 +94,12 @@ def add_files(outputs: types.Object, files: list[str]) -> None:
     for k, file in enumerate(files):
         opens = Path(file).suffix in (".html", ".pdf", ".png")
         button(
-            row, f"file_{k}", f"{'Open' if opens else 'Download'} {Path(file).name}",
-            "open_in_new" if opens else "download", None, variant="contained" if k == 0 else "outlined",
+            row,
+            f"file_{k}",
+            f"{'Open' if opens else 'Download'} {Path(file).name}",
+            "open_in_new" if opens else "download",
+            None,
+            variant="contained" if k == 0 else "outlined",
             href=f"/media?filepath={quote(file)}",
         )
 
@@ -124,8 +128,9 @@ def steps_after(command: str, values: dict, extra: dict) -> list[Step]:
         carried = {"names": [values.get("name")], "cluster": values.get("name")}
     for other in AFTER.get(command, ()):
         if other in known:
-            steps.append(Step(f"next_{other}", known[other].label, known[other].icon, uri(other), True,
-                              {**carried, **extra}))
+            steps.append(
+                Step(f"next_{other}", known[other].label, known[other].icon, uri(other), True, {**carried, **extra})
+            )
     if not any(v.command == command and v.method for v in VERBS):
         return steps
     panel = {"name": schema.PANEL_NAME, "isActive": True, "layout": "horizontal"}

@@ -51,8 +51,9 @@ class StopBackgroundRun(foo.Operator):
         view = types.AutocompleteView()
         for run in open_runs:
             view.add_choice(run["id"], label=f"{run['label']}: {run['state']} {run['progress']}".strip())
-        inputs.enum("run", [r["id"] for r in open_runs], required=True, label="Run", view=view,
-                    default=open_runs[0]["id"])
+        inputs.enum(
+            "run", [r["id"] for r in open_runs], required=True, label="Run", view=view, default=open_runs[0]["id"]
+        )
         return types.Property(inputs, view=types.PromptView(label="Stop a background run", submit_button_label="Stop"))
 
     def execute(self, ctx):
@@ -77,11 +78,15 @@ def background_runs(dataset) -> list[dict]:
     for operation in found:
         if operation.operator.startswith(PLUGIN_NAME + "/") and operation.run_state in _OPEN:
             status = operation.status
-            out.append({
-                "id": str(operation.id), "label": operation.label or operation.operator.rpartition("/")[2],
-                "state": operation.run_state, "progress": (status.label or "") if status else "",
-                "share": status.progress if status else None,
-            })
+            out.append(
+                {
+                    "id": str(operation.id),
+                    "label": operation.label or operation.operator.rpartition("/")[2],
+                    "state": operation.run_state,
+                    "progress": (status.label or "") if status else "",
+                    "share": status.progress if status else None,
+                }
+            )
     return out
 
 

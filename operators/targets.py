@@ -10,7 +10,16 @@ from fiftyone_daebias.verbs import Verb
 
 #: verbs about what is stored of the whole dataset, whatever is shown at the moment
 WHOLE = {
-    "clusters", "report", "findings", "review", "runs", "share", "import", "import-shared", "audit", "cache",
+    "clusters",
+    "report",
+    "findings",
+    "review",
+    "runs",
+    "share",
+    "import",
+    "import-shared",
+    "audit",
+    "cache",
     "export",
 }
 #: verbs that compare with the rest, so that what is shown at the moment is rarely what is meant

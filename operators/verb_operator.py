@@ -194,7 +194,11 @@ class VerbOperator(foo.Operator):
         outputs.md(f"**{self.verb.label}**", name="title")
         outputs.float("progress", view=types.ProgressView(label=text, variant="linear"))
         outputs.btn(
-            "stop", label="Stop", icon="stop_circle", variant="outlined", on_click=f"{PLUGIN_NAME}/stop_run",
+            "stop",
+            label="Stop",
+            icon="stop_circle",
+            variant="outlined",
+            on_click=f"{PLUGIN_NAME}/stop_run",
             params={"token": flag.token},
         )
         return types.Property(outputs, view=types.View(label=self.verb.label)), {"progress": share}
@@ -219,4 +223,3 @@ def _notice_output(view: types.View) -> tuple[types.Property, dict]:
     outputs = types.Object()
     outputs.view("notice", view)
     return types.Property(outputs), {"notice": view.description}
-

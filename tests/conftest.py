@@ -51,8 +51,19 @@ def _start_database() -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = subprocess.Popen(
-        [str(binary), "--dbpath", str(_ROOT / "mongo"), "--port", str(port), "--bind_ip", "127.0.0.1",
-         "--nounixsocket", "--logpath", str(_ROOT / "mongo.log")], stdout=subprocess.DEVNULL,
+        [
+            str(binary),
+            "--dbpath",
+            str(_ROOT / "mongo"),
+            "--port",
+            str(port),
+            "--bind_ip",
+            "127.0.0.1",
+            "--nounixsocket",
+            "--logpath",
+            str(_ROOT / "mongo.log"),
+        ],
+        stdout=subprocess.DEVNULL,
     )
     atexit.register(_stop, server)
     for _ in range(300):

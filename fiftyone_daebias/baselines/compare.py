@@ -134,12 +134,29 @@ def compare(
     figures = [score_figure(name, result)]
     figures += map_figures(name, _maps(samples, models), source.sample_ids, targets, subjects)
     store.save_run(
-        samples, schema.COMPARE_RUN,
-        {"models": models, "vectors": vectors, "fields": [t.name for t in targets], "reference": reference,
-         "folds": folds, "seeds": seeds, "images": images, "presets": chosen, "n_slices": n_slices, "seed": seed,
-         "n_bootstrap": n_bootstrap, "n_permutations": n_permutations, "data_hash": source.data_hash},
-        {"table": result.to_dict(), "figures": figures, "sample_ids": source.sample_ids,
-         "subject_scores": contest.by_subject()},
+        samples,
+        schema.COMPARE_RUN,
+        {
+            "models": models,
+            "vectors": vectors,
+            "fields": [t.name for t in targets],
+            "reference": reference,
+            "folds": folds,
+            "seeds": seeds,
+            "images": images,
+            "presets": chosen,
+            "n_slices": n_slices,
+            "seed": seed,
+            "n_bootstrap": n_bootstrap,
+            "n_permutations": n_permutations,
+            "data_hash": source.data_hash,
+        },
+        {
+            "table": result.to_dict(),
+            "figures": figures,
+            "sample_ids": source.sample_ids,
+            "subject_scores": contest.by_subject(),
+        },
     )
     return result
 
@@ -223,8 +240,7 @@ def _askable(target: Target, train: np.ndarray, test: np.ndarray) -> None:
 def _maps(samples, models: list[str]) -> dict[str, tuple[list[str], np.ndarray]]:
     runs = store.map_runs(samples)
     return {
-        m: store.load_map(samples, schema.map_key(m)) for m in models
-        if m not in NETWORKS and schema.map_key(m) in runs
+        m: store.load_map(samples, schema.map_key(m)) for m in models if m not in NETWORKS and schema.map_key(m) in runs
     }
 
 
@@ -262,9 +278,7 @@ class _Contest:
         answers = [dull_answers(t, self.subjects[t.rows], self.parts) for t in self.targets]
         self.add_answers(NO_IMAGE, "without images", answers, self.seed, 0, 0.0, 0)
 
-    def add_vectors(
-        self, name: str, matrix: np.ndarray, seed: int, images: int, seconds: float, n_slices: int
-    ) -> None:
+    def add_vectors(self, name: str, matrix: np.ndarray, seed: int, images: int, seconds: float, n_slices: int) -> None:
         if not np.isfinite(matrix).all():
             raise InputError(f"{name}: some vectors hold NaN or infinite values; embed again")
         if np.ptp(matrix, axis=0).max() == 0:
@@ -305,17 +319,19 @@ class _Contest:
             for name in self.names:
                 low, high = np.percentile(bootstrap_means(means[name], n_bootstrap, fresh()), [2.5, 97.5])
                 cell = Cell(
-                    float(means[name].mean()), (float(low), float(high)),
+                    float(means[name].mean()),
+                    (float(low), float(high)),
                     tuple(float(s.mean()) for s in self.scores[name, target.name]),
                 )
                 if name != reference:
                     found = paired(
-                        means[name], means[reference], n_bootstrap=n_bootstrap, n_permutations=n_permutations,
+                        means[name],
+                        means[reference],
+                        n_bootstrap=n_bootstrap,
+                        n_permutations=n_permutations,
                         rng=fresh(),
                     )
-                    cell = replace(
-                        cell, difference=found.difference, difference_interval=found.interval, p=found.p
-                    )
+                    cell = replace(cell, difference=found.difference, difference_interval=found.interval, p=found.p)
                     tested.append((name, target.name))
                 if name != NO_IMAGE:
                     found = paired(
@@ -332,8 +348,13 @@ class _Contest:
             cells[n][f] = replace(cells[n][f], q_dull=float(value))
         return tuple(
             CompareRow(
-                n, self.facts[n]["how"], self.facts[n]["dimensions"], tuple(self.facts[n]["seeds"]),
-                self.facts[n]["images"], float(np.mean(self.facts[n]["seconds"])), cells[n],
+                n,
+                self.facts[n]["how"],
+                self.facts[n]["dimensions"],
+                tuple(self.facts[n]["seeds"]),
+                self.facts[n]["images"],
+                float(np.mean(self.facts[n]["seconds"])),
+                cells[n],
             )
             for n in self.names
         )

@@ -21,7 +21,7 @@ def score_figure(dataset_name: str, result: CompareResult) -> dict:
     down = -(-len(columns) // across)
     figure = Figure(figsize=(1.6 + 2.3 * across, down * (0.9 + 0.27 * len(names))), layout="constrained")
     axes = figure.subplots(down, across, sharey=True, squeeze=False).ravel()
-    for axis in axes[len(columns):]:
+    for axis in axes[len(columns) :]:
         axis.set_axis_off()
     for axis, column in zip(axes, columns, strict=False):
         k = 100 if column.metric == "accuracy" else 1
@@ -60,24 +60,37 @@ def _score_plotly(result: CompareResult) -> dict:
         cells = [next(r for r in result.rows if r.name == n).cells[column.field] for n in names]
         scores = [scale * c.score for c in cells]
         tag = "" if k == 0 else str(k + 1)
-        data.append({
-            "type": "scatter", "mode": "markers", "x": scores, "y": names, "xaxis": f"x{tag}", "yaxis": "y",
-            "name": column.field, "marker": {"color": [COLORS[n == result.reference] for n in names], "size": 8},
-            "error_x": {
-                "type": "data", "symmetric": False,
-                "array": [scale * c.interval[1] - s for c, s in zip(cells, scores, strict=True)],
-                "arrayminus": [s - scale * c.interval[0] for c, s in zip(cells, scores, strict=True)],
-            },
-        })
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": scores,
+                "y": names,
+                "xaxis": f"x{tag}",
+                "yaxis": "y",
+                "name": column.field,
+                "marker": {"color": [COLORS[n == result.reference] for n in names], "size": 8},
+                "error_x": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [scale * c.interval[1] - s for c, s in zip(cells, scores, strict=True)],
+                    "arrayminus": [s - scale * c.interval[0] for c, s in zip(cells, scores, strict=True)],
+                },
+            }
+        )
         unit = "accuracy, %" if scale == 100 else "mean abs. error"
         layout[f"xaxis{tag}"] = {
-            "domain": [k / len(columns), (k + 0.85) / len(columns)], "title": {"text": f"{column.field}<br>{unit}"},
+            "domain": [k / len(columns), (k + 0.85) / len(columns)],
+            "title": {"text": f"{column.field}<br>{unit}"},
         }
     return {"data": data, "layout": layout}
 
 
 def map_figures(
-    dataset_name: str, maps: dict[str, tuple[list[str], np.ndarray]], ids: list[str], targets: list[Target],
+    dataset_name: str,
+    maps: dict[str, tuple[list[str], np.ndarray]],
+    ids: list[str],
+    targets: list[Target],
     subjects: np.ndarray,
 ) -> list[dict]:
     """t-SNE maps side by side, one figure a field (classes first, at most three), one panel an embedding."""
@@ -115,7 +128,7 @@ def _maps_of(dataset_name, maps, ids, target: Target, subjects) -> dict:
         axis.set_xticks([])
         axis.set_yticks([])
         axis.set_aspect("equal", adjustable="datalim")
-    for axis in panels[len(maps):]:
+    for axis in panels[len(maps) :]:
         axis.set_axis_off()
     if target.categorical:
         from matplotlib.lines import Line2D
@@ -129,7 +142,10 @@ def _maps_of(dataset_name, maps, ids, target: Target, subjects) -> dict:
         figure.colorbar(drawn, ax=panels.tolist(), label=target.name, shrink=0.7)
     n = len(set(subjects[target.rows]))
     return save_figure(
-        dataset_name, f"compare_maps_{target.name}", figure, f"Maps side by side, coloured by {target.name}",
+        dataset_name,
+        f"compare_maps_{target.name}",
+        figure,
+        f"Maps side by side, coloured by {target.name}",
         f"t-SNE maps of the same {len(target.rows):,} samples of {n:,} subjects; the axes have no unit. "
         "Grey: no value.",
     )

@@ -144,8 +144,12 @@ class CompareResult:
         shown = [c for c in self.columns if not c.reason]
         out = []
         for row in self.rows:
-            cells = [row.name, str(row.dimensions or "–"), f"{row.images:,}" if row.images else "–",
-                     f"{row.train_seconds:,.0f}" if row.images else "–"]
+            cells = [
+                row.name,
+                str(row.dimensions or "–"),
+                f"{row.images:,}" if row.images else "–",
+                f"{row.train_seconds:,.0f}" if row.images else "–",
+            ]
             for c in shown:
                 cell = row.cells.get(c.field)
                 cells.append("" if cell is None else f"{_score(c, cell)} {_mark(c, cell)}".strip())
@@ -154,8 +158,8 @@ class CompareResult:
 
     def _legend(self) -> list[str]:
         return [
-            f"held out: {self.plan}; " + ", ".join(
-                f"{c.field} {c.n_subjects:,} subjects" for c in self.columns if not c.reason),
+            f"held out: {self.plan}; "
+            + ", ".join(f"{c.field} {c.n_subjects:,} subjects" for c in self.columns if not c.reason),
             f"± half of the 95 % subject-bootstrap interval; ▲ better, ▼ worse than {self.reference} (paired by "
             f"subject, q ≤ 0.05); ° no better than without images (q > 0.05); seconds are those of training, on "
             f"{self.machine}",

@@ -44,8 +44,10 @@ class PyramidEncoder(nn.Module):
             found.append(x)
         pyramid = [found[-1]]
         for lateral, features in zip(reversed(self.lateral), reversed(found[-3:-1]), strict=True):
-            pyramid.append(lateral(features) + F.interpolate(pyramid[-1], size=features.shape[2:], mode="bilinear",
-                                                             align_corners=False))
+            pyramid.append(
+                lateral(features)
+                + F.interpolate(pyramid[-1], size=features.shape[2:], mode="bilinear", align_corners=False)
+            )
         first = self.start + self.heads[0](pyramid[0])
         styles = [first]
         for i, head in enumerate(self.heads[1:], start=1):

@@ -44,7 +44,9 @@ class GanTrain(RunConfig):
 
 #: names of the optimisers and of the networks that each trains
 _OPTIMIZERS = {
-    "generator": ("mapping", "generator"), "discriminator": ("discriminator",), "encoder": ("encoder",),
+    "generator": ("mapping", "generator"),
+    "discriminator": ("discriminator",),
+    "encoder": ("encoder",),
     "latent": ("latent_discriminator",),
 }
 
@@ -64,9 +66,7 @@ class StyleGanLearner(LearnsByStepsOnly):
     format = "daebias-stylegan2"
     criterion = "reconstruction_mse"
 
-    def __init__(
-        self, config: StyleGanConfig, train: GanTrain, *, seed: int = 51, device: str | torch.device = "cpu"
-    ):
+    def __init__(self, config: StyleGanConfig, train: GanTrain, *, seed: int = 51, device: str | torch.device = "cpu"):
         self.config, self.train, self.seed, self.device = config, train, seed, torch.device(device)
         self.model = seeded(lambda: StyleGan(config), seed).to(self.device)
         self.averaged = averaged_copy(self.model)
@@ -101,8 +101,12 @@ class StyleGanLearner(LearnsByStepsOnly):
                     self._freeze_gan()
                 found = self._encoder_step(x, step - self.gan_steps, rng)
                 average(self.averaged, self.model, self.train.ema, step - self.gan_steps)
-        return {**dict.fromkeys(("discriminator_loss", "reconstruction", "perceptual", "deltas"), 0.0), **found,
-                "augmentation": float(self.model.ada_p), **self.seen_penalties}
+        return {
+            **dict.fromkeys(("discriminator_loss", "reconstruction", "perceptual", "deltas"), 0.0),
+            **found,
+            "augmentation": float(self.model.ada_p),
+            **self.seen_penalties,
+        }
 
     # --- the GAN --------------------------------------------------------------------------------------
 
@@ -134,9 +138,7 @@ class StyleGanLearner(LearnsByStepsOnly):
             self._update("discriminator", config.r1 * config.r1_every * penalty)
             self.seen_penalties["gradient_penalty"] = float(penalty.detach())
         _trainable(model, "mapping", "generator")
-        g_loss = generator_loss(
-            model.discriminator(augment(model.generator(self._styles(n, rng), rng), p, rng))
-        )
+        g_loss = generator_loss(model.discriminator(augment(model.generator(self._styles(n, rng), rng), p, rng)))
         self._update("generator", g_loss)
         if config.path > 0 and step % config.path_every == 0:
             styles = self._styles(max(1, n // 2), rng)
@@ -186,8 +188,13 @@ class StyleGanLearner(LearnsByStepsOnly):
             if real.requires_grad:
                 d_loss = d_loss + 10 * config.r1_every * gradient_penalty(logits, real)
             self._update("latent", d_loss)
-        return {"loss": loss.detach(), "discriminator_loss": d_loss.detach(), "reconstruction": pixels.detach(),
-                "perceptual": perceptual.detach(), "deltas": deltas.detach()}
+        return {
+            "loss": loss.detach(),
+            "discriminator_loss": d_loss.detach(),
+            "reconstruction": pixels.detach(),
+            "perceptual": perceptual.detach(),
+            "deltas": deltas.detach(),
+        }
 
     def _update(self, name: str, loss: Tensor) -> None:
         optimizer = self.optimizers[name]

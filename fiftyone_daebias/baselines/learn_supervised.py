@@ -34,8 +34,15 @@ class SupervisedLearner(OneOptimizer):
     criterion = "validation_loss"
 
     def __init__(
-        self, config: SupervisedConfig, train: PlainTrain, truth: np.ndarray, weights: np.ndarray,
-        rows_of: Callable[[int], list[int]], held_out: list[int], *, seed: int = 51,
+        self,
+        config: SupervisedConfig,
+        train: PlainTrain,
+        truth: np.ndarray,
+        weights: np.ndarray,
+        rows_of: Callable[[int], list[int]],
+        held_out: list[int],
+        *,
+        seed: int = 51,
         device: str | torch.device = "cpu",
     ):
         self.format = f"daebias-{config.network}"

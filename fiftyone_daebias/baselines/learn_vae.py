@@ -53,9 +53,7 @@ class BetaVaeLearner(OneOptimizer):
     format = "daebias-beta-vae"
     criterion = "reconstruction_mse"
 
-    def __init__(
-        self, config: BetaVaeConfig, train: PlainTrain, *, seed: int = 51, device: str | torch.device = "cpu"
-    ):
+    def __init__(self, config: BetaVaeConfig, train: PlainTrain, *, seed: int = 51, device: str | torch.device = "cpu"):
         self.config, self.train, self.seed, self.device = config, train, seed, torch.device(device)
         self.model = seeded(lambda: BetaVae(config), seed).to(self.device)
         self.averaged = averaged_copy(self.model)
@@ -98,8 +96,11 @@ class BetaVaeLearner(OneOptimizer):
         self.optimizer.step()
         average(self.averaged, self.model, train.ema, step)
         return {
-            "loss": loss.detach(), "reconstruction": reconstruction.detach(), "kl": kl.detach(),
-            "hessian_penalty": penalty.detach(), "grad_norm": norm.detach(),
+            "loss": loss.detach(),
+            "reconstruction": reconstruction.detach(),
+            "kl": kl.detach(),
+            "hessian_penalty": penalty.detach(),
+            "grad_norm": norm.detach(),
         }
 
     @torch.no_grad()

@@ -26,8 +26,7 @@ class Plan:
     def parts(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """(training rows, test rows) of each fold."""
         return [
-            (np.flatnonzero(self.folds != f), np.flatnonzero(self.folds == f))
-            for f in range(int(self.folds.max()) + 1)
+            (np.flatnonzero(self.folds != f), np.flatnonzero(self.folds == f)) for f in range(int(self.folds.max()) + 1)
         ]
 
     def __str__(self) -> str:

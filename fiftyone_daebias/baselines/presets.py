@@ -75,7 +75,8 @@ def load_baseline_preset(model: str, name: str | None = None, device_type: str =
     if raw["model"] != group:
         raise InputError(f"preset {name!r} is for {raw['model']}, not for {model}")
     config_class, train_class = {
-        "beta-vae": (BetaVaeConfig, PlainTrain), "stylegan2": (StyleGanConfig, GanTrain),
+        "beta-vae": (BetaVaeConfig, PlainTrain),
+        "stylegan2": (StyleGanConfig, GanTrain),
         "supervised": (SupervisedConfig, PlainTrain),
     }[group]
     given = {k: v for k, v in changes.items() if v is not None}

@@ -96,7 +96,10 @@ class RandomEncoder(Encoder):
 
         self.network: nn.Module = LiteEncoder(
             ModelConfig(
-                image_size=config.image_size, in_channels=config.in_channels, z_dim=config.dimensions, encoder="lite",
+                image_size=config.image_size,
+                in_channels=config.in_channels,
+                z_dim=config.dimensions,
+                encoder="lite",
                 lite_encoder_channels=config.channels,
             )
         )
@@ -137,7 +140,14 @@ def make_reference(
     else:
         state = seeded(lambda: _CLASSES[model](config), seed).state_dict()
     sha = save_model(
-        folder, state, config, format=f"daebias-{model}", version=VERSION, images=images, seed=seed, crop=CROP,
+        folder,
+        state,
+        config,
+        format=f"daebias-{model}",
+        version=VERSION,
+        images=images,
+        seed=seed,
+        crop=CROP,
         data_hash=source.data_hash,
     )
     store.write_info(samples, checkpoints={**store.read_info(samples).get("checkpoints", {}), model: str(folder)})

@@ -64,7 +64,12 @@ class Settings:
 
 
 def represent(
-    samples, source: SliceSource, model: str, seed: int, first: bool, settings: Settings,
+    samples,
+    source: SliceSource,
+    model: str,
+    seed: int,
+    first: bool,
+    settings: Settings,
     progress: Progress | None = None,
 ) -> Representation:
     """Trains a model (or takes the checkpoint there is), and encodes the cohort.
@@ -80,7 +85,12 @@ def represent(
     facts = read_facts(folder)
     if first:
         compute_dae_embeddings(
-            samples, model=model, checkpoint=folder, n_slices=settings.n_slices, device=settings.device, seed=seed,
+            samples,
+            model=model,
+            checkpoint=folder,
+            n_slices=settings.n_slices,
+            device=settings.device,
+            seed=seed,
             progress=progress,
         )
         ids, stored = store.read_vectors(samples, schema.embedding_field(model))
@@ -90,7 +100,11 @@ def represent(
         encoder = load_encoder(folder, pick_device(settings.device))
         vectors = _encoded(encoder, source, settings.n_slices, float(facts.get("crop", 1.0)), progress)
     return Representation(
-        model, seed, np.asarray(vectors, np.float32), int(facts.get("images", 0)), train_seconds(folder),
+        model,
+        seed,
+        np.asarray(vectors, np.float32),
+        int(facts.get("images", 0)),
+        train_seconds(folder),
         facts["sha256"],
     )
 
@@ -130,7 +144,13 @@ def train_seconds(folder: Path | str) -> float:
 
 
 def supervised_answers(
-    samples, source: SliceSource, model: str, seed: int, targets: list[Target], parts, settings: Settings,
+    samples,
+    source: SliceSource,
+    model: str,
+    seed: int,
+    targets: list[Target],
+    parts,
+    settings: Settings,
     progress: Progress | None = None,
 ) -> tuple[list[np.ndarray], int, float, list[Path]]:
     """Out-of-fold answers of a supervised network, trained anew in every fold with one head a field.

@@ -113,7 +113,8 @@ class Generator(nn.Module):
             side *= 2
             out = config.width(side)
             self.convs += [
-                StyledConv(channels, out, config.w_dim, side, up=True), StyledConv(out, out, config.w_dim, side)
+                StyledConv(channels, out, config.w_dim, side, up=True),
+                StyledConv(out, out, config.w_dim, side),
             ]
             self.to_image.append(ModulatedConv(out, inner, 1, config.w_dim, demodulate=False))
             channels = out

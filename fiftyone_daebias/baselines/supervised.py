@@ -78,8 +78,7 @@ def _trunk(config: SupervisedConfig) -> tuple[nn.Module, int]:
         make = resnet10 if config.network == "resnet10" else resnet34
         # MONAI's default first stride of 1 costs four times as much
         trunk = make(
-            spatial_dims=2, n_input_channels=config.in_channels, conv1_t_stride=2, feed_forward=False,
-            pretrained=False,
+            spatial_dims=2, n_input_channels=config.in_channels, conv1_t_stride=2, feed_forward=False, pretrained=False
         )
         return trunk, 512
     if config.network == "densenet121":

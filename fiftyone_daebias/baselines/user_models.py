@@ -165,7 +165,12 @@ class ModuleEncoder(Encoder):
 
 
 def save_module(
-    folder: Path | str, module: nn.Module, *, image_size: int, in_channels: int = 1, arguments: dict | None = None,
+    folder: Path | str,
+    module: nn.Module,
+    *,
+    image_size: int,
+    in_channels: int = 1,
+    arguments: dict | None = None,
     crop: float = CROP,
 ) -> str:
     """Writes a torch module as a checkpoint that :func:`fiftyone_daebias.compute_dae_embeddings` takes.

@@ -21,7 +21,17 @@ LEVEL = 0.05
 MOST_VARYING = 0.05
 #: what people are alike or not alike in, unless told otherwise
 _PEOPLE = (
-    "sex", "gender", "age", "patient_age", "weight", "height", "bmi", "ethnicity", "race", "diagnosis", "finding",
+    "sex",
+    "gender",
+    "age",
+    "patient_age",
+    "weight",
+    "height",
+    "bmi",
+    "ethnicity",
+    "race",
+    "diagnosis",
+    "finding",
 )
 _NAN = float("nan")
 
@@ -77,10 +87,19 @@ class CaseMix:
         for r in self.rows:
             if r.verdict != "not tested":
                 letter = "V" if r.measure == "Cramér's V" else "δ"
-                cells.append((
-                    r.field, r.over, r.verdict, f"{r.site}: {r.words}", f"{letter} {r.effect:.2f}",
-                    f"{r.interval[0]:.2f} to {r.interval[1]:.2f}", f"{r.p:.4f}", f"{r.q:.4f}", f"{r.n_subjects:,}",
-                ))
+                cells.append(
+                    (
+                        r.field,
+                        r.over,
+                        r.verdict,
+                        f"{r.site}: {r.words}",
+                        f"{letter} {r.effect:.2f}",
+                        f"{r.interval[0]:.2f} to {r.interval[1]:.2f}",
+                        f"{r.p:.4f}",
+                        f"{r.q:.4f}",
+                        f"{r.n_subjects:,}",
+                    )
+                )
         lines = table_lines(cells) if len(cells) > 1 else []
         lines += [f"not tested: {r.field} over {r.over}: {r.note}" for r in self.rows if r.verdict == "not tested"]
         if any(r.verdict == "found" for r in self.rows):
@@ -145,7 +164,8 @@ def case_mix(
             task.advance(note=f"{field} over {site}")
     result = CaseMix(tuple(sorted(rows, key=lambda r: r.p if r.p == r.p else 2)))
     store.save_run(
-        samples, schema.CASE_MIX_RUN,
+        samples,
+        schema.CASE_MIX_RUN,
         {"expected": people, "over": places, "n_permutations": n_permutations, "seed": seed},
         {"table": result.to_dict()},
     )
@@ -177,17 +197,21 @@ def _row(field: str, site: str, table: pd.DataFrame, names: np.ndarray, n_permut
     if len(held) < 2:
         return CaseMixRow(field, site, note=f"{field} is known at one {site} only")
     one_hot = (sites[:, None] == held).astype(np.float32)
-    p, moves = omnibus_test(
-        one_hot, target.values, len(target.classes), owners, n_permutations=n_permutations, rng=rng
-    )
+    p, moves = omnibus_test(one_hot, target.values, len(target.classes), owners, n_permutations=n_permutations, rng=rng)
     if p != p:
         return CaseMixRow(field, site, note=moves.impossible or "no permutation changes anything")
-    effects = [
-        effect_of(sites == s, target.values, target.classes, owners, level=1 - LEVEL / len(held)) for s in held
-    ]
+    effects = [effect_of(sites == s, target.values, target.classes, owners, level=1 - LEVEL / len(held)) for s in held]
     best: Effect = max(effects, key=lambda e: abs(np.nan_to_num(e.value)))
     words = best.words.replace("inside", "there").replace("outside", "elsewhere")
     return CaseMixRow(
-        field, site, "", place.classes[held[effects.index(best)]], best.measure, best.value, best.interval, words,
-        float(p), n_subjects=len(owners),
+        field,
+        site,
+        "",
+        place.classes[held[effects.index(best)]],
+        best.measure,
+        best.value,
+        best.interval,
+        words,
+        float(p),
+        n_subjects=len(owners),
     )

@@ -111,6 +111,4 @@ def stable_clusters(
         advance()
     if not resamples:
         return [Island(rows) for rows in clusters]
-    return [
-        Island(rows, float(o.mean()), float((o >= 0.5).mean())) for rows, o in zip(clusters, overlaps, strict=True)
-    ]
+    return [Island(rows, float(o.mean()), float((o >= 0.5).mean())) for rows, o in zip(clusters, overlaps, strict=True)]

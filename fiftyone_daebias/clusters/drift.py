@@ -78,8 +78,15 @@ def _profile(points: np.ndarray, dates: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def change_points(
-    points: np.ndarray, dates: np.ndarray, *, strata: np.ndarray | None = None, n_permutations: int = 499,
-    n_bootstrap: int = 200, level: float = 0.05, most: int = 3, rng: np.random.Generator,
+    points: np.ndarray,
+    dates: np.ndarray,
+    *,
+    strata: np.ndarray | None = None,
+    n_permutations: int = 499,
+    n_bootstrap: int = 200,
+    level: float = 0.05,
+    most: int = 3,
+    rng: np.random.Generator,
     advance: Callable[[], None] = lambda: None,
 ) -> tuple[float, list[Change]]:
     """Finds changes by binary segmentation; the first test decides whether there is one at all.
@@ -124,9 +131,17 @@ def change_points(
             continue
         n1, n2 = tau, len(part) - tau
         size = np.sqrt(max(0.0, (value - part.shape[1]) * len(part) / (n1 * n2)))
-        changes.append(Change(
-            float(when[tau]), float(when[tau - 1]), _when_interval(part, when, n_bootstrap, rng), float(size), p, n1, n2
-        ))
+        changes.append(
+            Change(
+                float(when[tau]),
+                float(when[tau - 1]),
+                _when_interval(part, when, n_bootstrap, rng),
+                float(size),
+                p,
+                n1,
+                n2,
+            )
+        )
         segments += [(a, a + tau), (a + tau, b)]
         advance()
     return first_p, sorted(changes, key=lambda c: c.when)
@@ -165,7 +180,12 @@ def _stratum_means(points: np.ndarray, strata: np.ndarray) -> np.ndarray:
 
 
 def detectable_change(
-    points: np.ndarray, dates: np.ndarray, *, power: float = 0.8, level: float = 0.05, n: int = 100,
+    points: np.ndarray,
+    dates: np.ndarray,
+    *,
+    power: float = 0.8,
+    level: float = 0.05,
+    n: int = 100,
     rng: np.random.Generator,
 ) -> float:
     """The smallest change in mid-time that the scan would have found with a probability.

@@ -257,7 +257,8 @@ def _apart(patch: np.ndarray, picture: np.ndarray, place: np.ndarray) -> float:
     """Mean absolute difference of a patch to the best one within a pixel of a place of a padded picture."""
     return min(
         float(np.abs(patch - _patch(picture, place + (0, y, x))[place[0]]).mean())
-        for y in (-1, 0, 1) for x in (-1, 0, 1)
+        for y in (-1, 0, 1)
+        for x in (-1, 0, 1)
     )
 
 

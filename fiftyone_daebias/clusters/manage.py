@@ -60,8 +60,9 @@ class ClusterList:
                 parts.append(blind.get(c.coloured_by, f"drawn while coloured by {c.coloured_by}"))
             if c.author:
                 parts.append(f"by {c.author}")
-            lines.append(f"{c.name}{' (proposed)' if c.proposed else ''}: {', '.join(parts)}"
-                         + (f"; {c.note}" if c.note else ""))
+            lines.append(
+                f"{c.name}{' (proposed)' if c.proposed else ''}: {', '.join(parts)}" + (f"; {c.note}" if c.note else "")
+            )
         return "\n".join(lines or ["no clusters; draw one in the App or run 'daebias suggest-clusters'"])
 
 
@@ -95,11 +96,13 @@ def clusters(
         InputError: a cluster that does not exist, a name that is taken, or a file that holds no clusters
     """
     steps = {
-        "list": lambda: "", "accept": lambda: _accept(samples, _need(cluster, "cluster"), new_name),
+        "list": lambda: "",
+        "accept": lambda: _accept(samples, _need(cluster, "cluster"), new_name),
         "rename": lambda: _rename(samples, _need(cluster, "cluster"), _need(new_name, "new_name")),
         "merge": lambda: _combine(samples, _need(cluster, "cluster"), _need(other, "other"), new_name, "merged"),
         "subtract": lambda: _combine(samples, _need(cluster, "cluster"), _need(other, "other"), new_name, "subtracted"),
-        "delete": lambda: _delete(samples, _need(cluster, "cluster")), "apply": lambda: _apply(samples, cluster),
+        "delete": lambda: _delete(samples, _need(cluster, "cluster")),
+        "apply": lambda: _apply(samples, cluster),
         "export": lambda: _export(samples, Path(_need(file, "file")).expanduser()),
         "import": lambda: _import(samples, Path(_need(file, "file")).expanduser()),
     }
@@ -154,8 +157,16 @@ def _combine(samples, name: str, other: str, new_name: str | None, how: str) -> 
     seen = {first.coloured_by, second.coloured_by} - {named.BLIND}
     coloured = named.BLIND if not seen else seen.pop() if len(seen) == 1 else named.UNKNOWN
     cluster = replace(
-        first, name=new, members=tuple(members), origin=how, polygon=(), coloured_by=coloured, proposed=False,
-        stability=float("nan"), author=named.author_here(), created=named.now(),
+        first,
+        name=new,
+        members=tuple(members),
+        origin=how,
+        polygon=(),
+        coloured_by=coloured,
+        proposed=False,
+        stability=float("nan"),
+        author=named.author_here(),
+        created=named.now(),
         note=first.note if how == "subtracted" else "; ".join(filter(None, (first.note, second.note))),
     )
     named.write(samples, [cluster], gone)
@@ -248,8 +259,16 @@ def _import(samples, file: Path) -> str:
         taken.add(name)
         map_key = cluster.map_key if cluster.map_key in store.map_runs(samples) else ""
         # a polygon means something on its own map only
-        new.append(replace(cluster, name=named.check_name(name), members=tuple(members), origin="imported",
-                           map_key=map_key, polygon=()))
+        new.append(
+            replace(
+                cluster,
+                name=named.check_name(name),
+                members=tuple(members),
+                origin="imported",
+                map_key=map_key,
+                polygon=(),
+            )
+        )
     if not new:
         raise InputError(f"none of the samples in {file} are in this dataset; nothing was imported")
     named.write(samples, new)

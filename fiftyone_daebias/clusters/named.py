@@ -65,10 +65,15 @@ class Cluster:
             polygon = tuple((float(x), float(y)) for x, y in raw.get("polygon") or ())
             known = {k: raw[k] for k in cls.__dataclass_fields__ if k in raw}
             stability = raw.get("stability")
-            return cls(**{
-                **known, "name": check_name(raw["name"]), "members": tuple(map(str, raw["members"])),
-                "polygon": polygon, "stability": float("nan") if stability is None else float(stability),
-            })
+            return cls(
+                **{
+                    **known,
+                    "name": check_name(raw["name"]),
+                    "members": tuple(map(str, raw["members"])),
+                    "polygon": polygon,
+                    "stability": float("nan") if stability is None else float(stability),
+                }
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"not a cluster: {error}") from error
 
@@ -138,7 +143,9 @@ def write(samples, clusters: list[Cluster], remove: list[str] = ()) -> None:
         used.append(cluster.color)
         raw = cluster.to_dict()
         store.save_run(
-            samples, run_key(cluster.name), {"cluster": {k: v for k, v in raw.items() if k != "members"}},
+            samples,
+            run_key(cluster.name),
+            {"cluster": {k: v for k, v in raw.items() if k != "members"}},
             {"sample_ids": list(cluster.members)},
         )
     for name in set(remove) - {c.name for c in clusters}:
@@ -162,5 +169,10 @@ def write(samples, clusters: list[Cluster], remove: list[str] = ()) -> None:
             store.delete_view(samples, f"cluster: {name}")
     for name, cluster in after.items():
         if not cluster.proposed:
-            store.save_view(samples, f"cluster: {name}", store.view_of_tag(samples, schema.TAG_CLUSTER + name),
-                            description=cluster.note, color=cluster.color)
+            store.save_view(
+                samples,
+                f"cluster: {name}",
+                store.view_of_tag(samples, schema.TAG_CLUSTER + name),
+                description=cluster.note,
+                color=cluster.color,
+            )

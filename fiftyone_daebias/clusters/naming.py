@@ -72,8 +72,16 @@ def name_cluster(
     if len(subjects) == 1:
         told.say(f"all members are of one subject ({store.count(samples)} samples): it cannot be tested")
     cluster = named.Cluster(
-        name, tuple(store.sample_ids(samples)), "lasso" if lasso else "view", False, color or "", note,
-        named.author_here() if author is None else author, drawn_on, lasso.polygon if lasso else (), coloured_by,
+        name,
+        tuple(store.sample_ids(samples)),
+        "lasso" if lasso else "view",
+        False,
+        color or "",
+        note,
+        named.author_here() if author is None else author,
+        drawn_on,
+        lasso.polygon if lasso else (),
+        coloured_by,
         created=named.now(),
     )
     named.write(samples, [cluster])

@@ -40,8 +40,14 @@ class Telling:
 
 
 def telling(
-    vectors: np.ndarray, values: np.ndarray, subjects: np.ndarray, *, same_subject: bool, n_bootstrap: int = 500,
-    n_permutations: int = PERMUTATIONS, rng: np.random.Generator,
+    vectors: np.ndarray,
+    values: np.ndarray,
+    subjects: np.ndarray,
+    *,
+    same_subject: bool,
+    n_bootstrap: int = 500,
+    n_permutations: int = PERMUTATIONS,
+    rng: np.random.Generator,
 ) -> Telling:
     """Top-1 and top-5 of the nearest neighbours (cosine of standardised vectors).
 
@@ -89,11 +95,24 @@ def telling(
     for j in range(NEAREST):
         miss *= 1 - np.minimum(1, partners[rows] / np.maximum(pool - j, 1))
     return Telling(
-        scores[0], scores[1], percentile_interval(boots[0]), percentile_interval(boots[1]),
-        float(np.average(share, weights=weights)), float(np.average(1 - miss, weights=weights)), len(rows),
+        scores[0],
+        scores[1],
+        percentile_interval(boots[0]),
+        percentile_interval(boots[1]),
+        float(np.average(share, weights=weights)),
+        float(np.average(1 - miss, weights=weights)),
+        len(rows),
         len(np.unique(subjects[rows])),
-        _p_value(values, np.arange(len(values)) if same_subject else subjects, rows, nearest, weights, scores[0],
-                 n_permutations, rng),
+        _p_value(
+            values,
+            np.arange(len(values)) if same_subject else subjects,
+            rows,
+            nearest,
+            weights,
+            scores[0],
+            n_permutations,
+            rng,
+        ),
     )
 
 

@@ -78,8 +78,10 @@ class OutlierResult:
         text += f"\n{len(self.local):,} have something in one place that similar samples do not; "
         text += f"tagged {schema.TAG_LOCAL!r}, boxes in {schema.LOCAL_PLACE_FIELD!r}"
         for group in self.alike:
-            text += (f"\n{len(group.members):,} samples of {group.n_subjects:,} subjects share something at the "
-                     f"{group.place} of the picture; tagged {group.tag!r}")
+            text += (
+                f"\n{len(group.members):,} samples of {group.n_subjects:,} subjects share something at the "
+                f"{group.place} of the picture; tagged {group.tag!r}"
+            )
         return text
 
 
@@ -139,8 +141,15 @@ def tag_outliers(
     store.tag(samples, [ids[k] for k in strange], schema.TAG_OUTLIER)
     places, groups = _store_places(samples, ids, subjects, found, threshold) if found is not None else ((), ())
     return OutlierResult(
-        schema.OUTLIER_FIELD, schema.TAG_OUTLIER, tuple(ids[k] for k in strange),
-        tuple(float(scores[k]) for k in strange), len(ids), threshold, places, groups, note,
+        schema.OUTLIER_FIELD,
+        schema.TAG_OUTLIER,
+        tuple(ids[k] for k in strange),
+        tuple(float(scores[k]) for k in strange),
+        len(ids),
+        threshold,
+        places,
+        groups,
+        note,
     )
 
 
@@ -188,9 +197,7 @@ def _forget(samples) -> None:
 def _store_places(samples, ids, subjects, found, threshold) -> tuple[tuple[str, ...], tuple[AlikeGroup, ...]]:
     order = np.argsort(-found.scores, kind="stable")
     strange = [k for k in order if found.scores[k] >= threshold]
-    store.write_values(
-        samples, schema.LOCAL_FIELD, dict(zip(ids, map(float, found.scores), strict=True)), kind="float"
-    )
+    store.write_values(samples, schema.LOCAL_FIELD, dict(zip(ids, map(float, found.scores), strict=True)), kind="float")
     store.tag(samples, [ids[k] for k in strange], schema.TAG_LOCAL)
     boxes = {ids[k]: ("strange place", place_box(found.places[k]), found.scores[k]) for k in strange}
     groups = []

@@ -35,20 +35,45 @@ class Reidentification:
     correction: str = ""
 
     def to_dict(self) -> dict:
-        return {"rows": {k: asdict(t) for k, t in self.rows.items()}, "skipped": dict(self.skipped),
-                "verdicts": dict(self.verdicts), "correction": self.correction}
+        return {
+            "rows": {k: asdict(t) for k, t in self.rows.items()},
+            "skipped": dict(self.skipped),
+            "verdicts": dict(self.verdicts),
+            "correction": self.correction,
+        }
 
     def __str__(self) -> str:
         lines = []
         if self.rows:
-            cells = [("what", "told by nearest", "95 % interval", "chance", "p", "among nearest 5", "chance",
-                      "verdict", "subjects", "samples")]
+            cells = [
+                (
+                    "what",
+                    "told by nearest",
+                    "95 % interval",
+                    "chance",
+                    "p",
+                    "among nearest 5",
+                    "chance",
+                    "verdict",
+                    "subjects",
+                    "samples",
+                )
+            ]
             for what, t in self.rows.items():
-                cells.append((
-                    what, f"{t.top1:.1%}", f"{t.interval1[0]:.1%} to {t.interval1[1]:.1%}", f"{t.chance1:.1%}",
-                    f"{t.p:.3f}", f"{t.top5:.1%}", f"{t.chance5:.1%}", self.verdicts.get(what, ""),
-                    f"{t.n_subjects:,}", f"{t.n_samples:,}",
-                ))
+                cells.append(
+                    (
+                        what,
+                        f"{t.top1:.1%}",
+                        f"{t.interval1[0]:.1%} to {t.interval1[1]:.1%}",
+                        f"{t.chance1:.1%}",
+                        f"{t.p:.3f}",
+                        f"{t.top5:.1%}",
+                        f"{t.chance5:.1%}",
+                        self.verdicts.get(what, ""),
+                        f"{t.n_subjects:,}",
+                        f"{t.n_samples:,}",
+                    )
+                )
             lines += table_lines(cells)
         lines += [f"not asked: {what}: {why}" for what, why in self.skipped.items()]
         lines.append(
@@ -114,10 +139,15 @@ def reidentify(
                 skipped[what] = "fewer than two values"
             elif (n := n_with_partner(codes, subjects, what == SUBJECT)) < 10:
                 skipped[what] = f"only {n} samples share their value with another " + (
-                    "of the same person" if what == SUBJECT else "person")
+                    "of the same person" if what == SUBJECT else "person"
+                )
             else:
                 told = telling(
-                    matrix, codes, subjects, same_subject=what == SUBJECT, n_bootstrap=n_bootstrap,
+                    matrix,
+                    codes,
+                    subjects,
+                    same_subject=what == SUBJECT,
+                    n_bootstrap=n_bootstrap,
                     rng=np.random.default_rng(seed),
                 )
                 if told.p == told.p:
@@ -129,7 +159,9 @@ def reidentify(
         skipped[MONTH] = "no field with a date"
     result = Reidentification(rows, skipped)
     store.save_run(
-        samples, schema.REIDENTIFY_RUN, {"fields": list(fields), "vectors": vectors, "seed": seed},
+        samples,
+        schema.REIDENTIFY_RUN,
+        {"fields": list(fields), "vectors": vectors, "seed": seed},
         {"table": result.to_dict(), "sample_ids": ids},
     )
     return result

@@ -93,12 +93,20 @@ def similar(
     found = [i for i in ranked if i not in asked and (same_subject or owner[i] not in people)][:k]
     if len(found) < k:
         told.say(f"only {len(found)} other cases are in this view")
-    store.save_view(dataset, "similar cases", store.view_of_ids(dataset, found, ordered=True),
-                    description=f"the {len(found)} cases most like {text}, best first")
+    store.save_view(
+        dataset,
+        "similar cases",
+        store.view_of_ids(dataset, found, ordered=True),
+        description=f"the {len(found)} cases most like {text}, best first",
+    )
     files = dict(zip(ids, store.read_field(dataset, "filepath"), strict=True))
     return SimilarCases(
-        text, tuple(found), tuple(owner[i] for i in found), tuple(files[i].rpartition("/")[2] for i in found),
-        "similar cases", index,
+        text,
+        tuple(found),
+        tuple(owner[i] for i in found),
+        tuple(files[i].rpartition("/")[2] for i in found),
+        "similar cases",
+        index,
     )
 
 

@@ -9,15 +9,50 @@ import pandas as pd
 
 #: words that name a place or a source of images, in the order in which they are taken
 _PLACES = (
-    "site", "centre", "center", "hospital", "clinic", "institution", "institute", "facility", "department", "standort",
-    "zentrum", "klinik", "krankenhaus", "einrichtung", "hopital", "centro", "sitio", "ospedale", "collection", "source",
-    "dataset", "database", "provider", "country", "herkunft", "land", "pays", "pais",
+    "site",
+    "centre",
+    "center",
+    "hospital",
+    "clinic",
+    "institution",
+    "institute",
+    "facility",
+    "department",
+    "standort",
+    "zentrum",
+    "klinik",
+    "krankenhaus",
+    "einrichtung",
+    "hopital",
+    "centro",
+    "sitio",
+    "ospedale",
+    "collection",
+    "source",
+    "dataset",
+    "database",
+    "provider",
+    "country",
+    "herkunft",
+    "land",
+    "pays",
+    "pais",
 )
 #: words that are followed by a file's or person's name or number as often, so they must come last
 _LAST = ("collection", "source", "dataset", "database", "provider")
 _DEVICES = (
-    "scanner", "station", "device", "manufacturer", "vendor", "model", "software_version", "hersteller", "geraet",
-    "gerat", "fabricante", "fabricant",
+    "scanner",
+    "station",
+    "device",
+    "manufacturer",
+    "vendor",
+    "model",
+    "software_version",
+    "hersteller",
+    "geraet",
+    "gerat",
+    "fabricante",
+    "fabricant",
 )
 #: what the last word of such a name may be besides
 _ENDINGS = ("id", "name", "code", "number", "no", "nr", "key", "label")
@@ -30,14 +65,25 @@ _INSTITUTIONS = re.compile(
     r"\b(hospitals?|university|universit\w+|uni|clinics?|klinik\w*|medical cent(er|re)|cent(er|re)s?|institut\w*|"
     r"charit\w+|h[oô]pital|ospedale|krankenhaus|spital|school of medicine|infirmary|health system)\b"
 )
-_COUNTRIES = frozenset((
-    "argentina australia austria belgium brazil canada chile china colombia czechia denmark egypt finland france "
-    "germany greece hungary india indonesia iran ireland israel italy japan kenya "
-    "korea malaysia mexico netherlands nigeria "
-    "norway pakistan peru poland portugal romania russia singapore spain sweden switzerland taiwan thailand turkey "
-    "uganda ukraine usa uk vietnam deutschland österreich schweiz frankreich italien spanien"
-).split()) | {"united states", "united kingdom", "great britain", "south korea", "south africa", "new zealand",
-              "hong kong", "saudi arabia", "czech republic"}
+_COUNTRIES = frozenset(
+    (
+        "argentina australia austria belgium brazil canada chile china colombia czechia denmark egypt finland france "
+        "germany greece hungary india indonesia iran ireland israel italy japan kenya "
+        "korea malaysia mexico netherlands nigeria "
+        "norway pakistan peru poland portugal romania russia singapore spain sweden switzerland taiwan thailand turkey "
+        "uganda ukraine usa uk vietnam deutschland österreich schweiz frankreich italien spanien"
+    ).split()
+) | {
+    "united states",
+    "united kingdom",
+    "great britain",
+    "south korea",
+    "south africa",
+    "new zealand",
+    "hong kong",
+    "saudi arabia",
+    "czech republic",
+}
 #: so many values a field of sites has at most, and so large a share of them must look like places or makers
 MOST_SITES, ENOUGH = 200, 0.6
 
@@ -77,7 +123,8 @@ def _holds_sites(values: pd.Series) -> bool:
     if not 2 <= len(texts) <= MOST_SITES:
         return False
     alike = (
-        sum(_MAKERS.search(t) is not None for t in texts), sum(_INSTITUTIONS.search(t) is not None for t in texts),
+        sum(_MAKERS.search(t) is not None for t in texts),
+        sum(_INSTITUTIONS.search(t) is not None for t in texts),
         sum(t in _COUNTRIES for t in texts),
     )
     return max(alike) >= ENOUGH * len(texts)

@@ -86,8 +86,13 @@ def suggest_clusters(
                 told.say(f"{by} {part}: {len(rows)} samples are too few for clusters of {size}")
                 continue
             islands = stable_clusters(
-                points[rows], subjects[rows], min_size=size, resamples=resamples,
-                redraw=_redraw(embedding[rows], space), rng=np.random.default_rng(seed), advance=task.advance,
+                points[rows],
+                subjects[rows],
+                min_size=size,
+                resamples=resamples,
+                redraw=_redraw(embedding[rows], space),
+                rng=np.random.default_rng(seed),
+                advance=task.advance,
             )
             for island in islands:
                 if resamples and island.found < STABLE:
@@ -95,12 +100,19 @@ def suggest_clusters(
                     continue
                 members = tuple(ids[rows[k]] for k in island.rows)
                 note = f"came back in {island.found:.0%} of {resamples} resamples" if resamples else "not resampled"
-                proposals.append(Cluster(
-                    "", members, "suggested", True, note=(f"{by} {part}; " if by else "") + note,
-                    map_key=map_key if space == "map" else "", coloured_by=by or named.BLIND,
-                    stability=island.stability,
-                    created=named.now(),
-                ))
+                proposals.append(
+                    Cluster(
+                        "",
+                        members,
+                        "suggested",
+                        True,
+                        note=(f"{by} {part}; " if by else "") + note,
+                        map_key=map_key if space == "map" else "",
+                        coloured_by=by or named.BLIND,
+                        stability=island.stability,
+                        created=named.now(),
+                    )
+                )
     if n_dropped:
         told.say(f"{n_dropped} islands of this map did not come back in half of the resamples and are not proposed")
     least = min_size or max(10, len(ids) // 100)
@@ -156,6 +168,7 @@ def _redraw(embedding: np.ndarray, space: str):
             jitter = np.random.default_rng(seed).normal(0, 1e-3 * points.std(), points.shape)
             return points + jitter
         return fit_map(embedding[rows], seed=seed).points
+
     return draw
 
 
@@ -177,10 +190,17 @@ def _alike_groups(samples, here: set[str], least: int) -> list[Cluster]:
             continue
         members = [i for i in store.sample_ids(store.view_of_tag(samples, tag)) if i in here]
         if len(members) >= least:
-            out.append(Cluster(
-                "", tuple(members), "alike", True, created=named.now(), coloured_by=named.BLIND,
-                note=f"they share something in one place of the picture; {tag}",
-            ))
+            out.append(
+                Cluster(
+                    "",
+                    tuple(members),
+                    "alike",
+                    True,
+                    created=named.now(),
+                    coloured_by=named.BLIND,
+                    note=f"they share something in one place of the picture; {tag}",
+                )
+            )
     return out
 
 
@@ -193,8 +213,15 @@ def _opposite_groups(samples, here: set[str], least: int) -> list[Cluster]:
         tag = schema.TAG_OPPOSITE + field
         members = [i for i in store.sample_ids(store.view_of_tag(dataset, tag)) if i in here]
         if least <= len(members) <= MOST_MISSED * store.count(dataset):
-            out.append(Cluster(
-                "", tuple(members), f"opposite {field}", True, created=named.now(), coloured_by=field,
-                note=f"the probe puts them on the other side of their own {field}",
-            ))
+            out.append(
+                Cluster(
+                    "",
+                    tuple(members),
+                    f"opposite {field}",
+                    True,
+                    created=named.now(),
+                    coloured_by=field,
+                    note=f"the probe puts them on the other side of their own {field}",
+                )
+            )
     return out

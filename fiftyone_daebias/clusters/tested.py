@@ -101,8 +101,13 @@ class ClusterTests:
     correction: str = ""
 
     def to_dict(self) -> dict:
-        return {"rows": [r.to_dict() for r in self.rows], "expected": list(self.expected),
-                "n_tests": self.n_tests, "notes": list(self.notes), "correction": self.correction}
+        return {
+            "rows": [r.to_dict() for r in self.rows],
+            "expected": list(self.expected),
+            "n_tests": self.n_tests,
+            "notes": list(self.notes),
+            "correction": self.correction,
+        }
 
     def __str__(self) -> str:
         lines = []
@@ -200,21 +205,34 @@ def test_clusters(
             for made in sorted({label_of(c, every.columns) for c in chosen}):
                 mine = [k for k, c in enumerate(chosen) if label_of(c, every.columns) == made]
                 rows += _test_field(
-                    part, [chosen[k] for k in mine], inside[:, mine], labels.get(made), strata, expected,
-                    n_permutations, rng,
+                    part,
+                    [chosen[k] for k in mine],
+                    inside[:, mine],
+                    labels.get(made),
+                    strata,
+                    expected,
+                    n_permutations,
+                    rng,
                 )
             task.advance(note=field)
     notes = []
     if any(map(is_unknown, chosen)):
-        notes.append("it is not known what some clusters were drawn by; if by the field tested, a difference means "
-                     "nothing, so none is called found; name them again with coloured_by ('nothing' if drawn blind)")
-    result = ClusterTests(
-        tuple(rows), tuple(expected), sum(r.p == r.p and r.verdict == "" for r in rows), tuple(notes),
-    )
+        notes.append(
+            "it is not known what some clusters were drawn by; if by the field tested, a difference means "
+            "nothing, so none is called found; name them again with coloured_by ('nothing' if drawn blind)"
+        )
+    result = ClusterTests(tuple(rows), tuple(expected), sum(r.p == r.p and r.verdict == "" for r in rows), tuple(notes))
     store.save_run(
-        samples, schema.ASSOCIATION_RUN,
-        {"clusters": [c.name for c in chosen], "fields": list(table.columns), "expected": expected, "seed": seed,
-         "n_permutations": n_permutations, "unknown": [c.name for c in chosen if is_unknown(c)]},
+        samples,
+        schema.ASSOCIATION_RUN,
+        {
+            "clusters": [c.name for c in chosen],
+            "fields": list(table.columns),
+            "expected": expected,
+            "seed": seed,
+            "n_permutations": n_permutations,
+            "unknown": [c.name for c in chosen if is_unknown(c)],
+        },
         {"tests": result.to_dict(), "sample_ids": ids},
     )
     return result
@@ -245,14 +263,19 @@ def _test_field(part: _Part, chosen, inside, label: Label | None, strata, expect
         return [Association(c.name, field, made_from=made, note=part.reason) for c in chosen]
     verdict = "expected" if field in expected else ""
     note = "; ".join(target.notes)
-    if label and (field == made or label.codes is None or goes_with(
-            label.codes[target.rows], target.values, target.classes, part.subjects[target.rows], rng)):
+    if label and (
+        field == made
+        or label.codes is None
+        or goes_with(label.codes[target.rows], target.values, target.classes, part.subjects[target.rows], rng)
+    ):
         verdict = "not blind"
         why = f"it was made from {made}" if field == made else f"it was made from {made}, with which {field} goes"
         note = "; ".join(filter(None, (note, why)))
     if label is not None and label.codes is not None and verdict != "not blind":
-        return [_one(part, c, inside[:, [k]], label, strata, verdict, note, n_permutations, rng)
-                for k, c in enumerate(chosen)]
+        return [
+            _one(part, c, inside[:, [k]], label, strata, verdict, note, n_permutations, rng)
+            for k, c in enumerate(chosen)
+        ]
     return _together(part, chosen, inside, made, strata, verdict, note, n_permutations, rng)
 
 
@@ -268,12 +291,23 @@ def _one(part: _Part, cluster, inside, label: Label, strata, verdict, note, n_pe
     smaller = replace(part, target=_rows_of(part.target, kept))
     if len(np.unique(smaller.target.values)) < 2:
         return Association(cluster.name, part.field, made_from=label.field, note="one value only among those compared")
-    return _together(smaller, [cluster], inside, label.field, strata, verdict, note, n_permutations, rng,
-                     codes[kept])[0]
+    return _together(smaller, [cluster], inside, label.field, strata, verdict, note, n_permutations, rng, codes[kept])[
+        0
+    ]
 
 
-def _together(part: _Part, chosen, inside, made, strata: Strata | None, verdict, note, n_permutations, rng,
-              fixed: np.ndarray | None = None) -> list[Association]:
+def _together(
+    part: _Part,
+    chosen,
+    inside,
+    made,
+    strata: Strata | None,
+    verdict,
+    note,
+    n_permutations,
+    rng,
+    fixed: np.ndarray | None = None,
+) -> list[Association]:
     """Clusters that the same permutations serve."""
     target = part.target
     owners, groups = part.subjects[target.rows], inside[target.rows]
@@ -293,18 +327,32 @@ def _together(part: _Part, chosen, inside, made, strata: Strata | None, verdict,
     for j, k in enumerate(tested):
         effect = effect_of(groups[:, k], target.values, target.classes, owners)
         row = replace(
-            out[k], verdict=verdict, measure=effect.measure, effect=effect.value, interval=effect.interval,
-            difference=effect.difference, words=effect.words, p=float(p[j]), note=note,
+            out[k],
+            verdict=verdict,
+            measure=effect.measure,
+            effect=effect.value,
+            interval=effect.interval,
+            difference=effect.difference,
+            words=effect.words,
+            p=float(p[j]),
+            note=note,
             exchanged=moves.words if moves is not None else "",
         )
         if not verdict and not p[j] == p[j]:
-            row = replace(row, verdict="not tested", note=moves.impossible or (
-                "every permutation that the design allows leaves the difference as it is: each subject has the same "
-                "values, and none is divided by the cluster"))
+            row = replace(
+                row,
+                verdict="not tested",
+                note=moves.impossible
+                or (
+                    "every permutation that the design allows leaves the difference as it is: each subject has the same "
+                    "values, and none is divided by the cluster"
+                ),
+            )
         elif within is not None:
             kept = kept_share(groups[:, k], target.values, n_classes, owners, *alike)
-            row = replace(row, p_within=float(within[j]), kept=kept.share, kept_interval=kept.interval,
-                          n_alike=kept.n_subjects)
+            row = replace(
+                row, p_within=float(within[j]), kept=kept.share, kept_interval=kept.interval, n_alike=kept.n_subjects
+            )
         out[k] = row
     return out
 
@@ -329,9 +377,14 @@ def _among_alike(part: _Part, groups, strata: Strata, fixed, n_permutations, rng
     if len(usable) < 2 or len(np.unique(target.values[usable])) < 2:
         return np.full(groups.shape[1], _NAN), (joint, covariates)
     p, _ = association_test(
-        groups[usable], target.values[usable], len(target.classes), part.subjects[target.rows][usable],
-        strata=joint[usable], covariates=None if covariates is None else covariates[usable],
-        n_permutations=n_permutations, rng=rng,
+        groups[usable],
+        target.values[usable],
+        len(target.classes),
+        part.subjects[target.rows][usable],
+        strata=joint[usable],
+        covariates=None if covariates is None else covariates[usable],
+        n_permutations=n_permutations,
+        rng=rng,
     )
     return p, (joint, covariates)
 

@@ -61,9 +61,7 @@ class DriftRow:
     def to_dict(self) -> dict:
         raw = asdict(self)
         raw["by"] = list(self.by)
-        raw["changes"] = [
-            {k: list(v) if isinstance(v, tuple) else v for k, v in c.items()} for c in self.changes
-        ]
+        raw["changes"] = [{k: list(v) if isinstance(v, tuple) else v for k, v in c.items()} for c in self.changes]
         return {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in raw.items()}
 
     def lines(self) -> list[str]:
@@ -183,9 +181,17 @@ def drift(
                 task.advance(note=group)
     result = DriftTable(tuple(sorted(rows, key=lambda r: r.p if r.p == r.p else 2)))
     store.save_run(
-        samples, schema.DRIFT_RUN,
-        {"by": by, "date_field": date_field, "version_fields": versions, "vectors": vectors, "seed": seed,
-         "adjust_for": list(adjust_for or []), "n_permutations": n_permutations},
+        samples,
+        schema.DRIFT_RUN,
+        {
+            "by": by,
+            "date_field": date_field,
+            "version_fields": versions,
+            "vectors": vectors,
+            "seed": seed,
+            "adjust_for": list(adjust_for or []),
+            "n_permutations": n_permutations,
+        },
         {"table": result.to_dict(), "sample_ids": ids},
     )
     return result
@@ -301,8 +307,12 @@ def _with_it(change: Change, rows, years, table, skip: set[str], rng) -> list[st
         if len(np.unique(inside)) < 2:
             continue
         p = permutation_p(
-            inside[:, None], target.values, len(target.classes), units[target.rows],
-            n_permutations=40 * len(asked) - 1, rng=rng,
+            inside[:, None],
+            target.values,
+            len(target.classes),
+            units[target.rows],
+            n_permutations=40 * len(asked) - 1,
+            rng=rng,
         )[0]
         effect = effect_of(inside, target.values, target.classes, units[target.rows])
         if p * len(asked) <= LEVEL and abs(effect.value) > 0.2:
@@ -321,8 +331,13 @@ def _over_versions(group, field, units: _Units, column, strata, n_permutations, 
         return DriftRow(group, field, n_subjects=len(values), note="its values are no versions")
     points = whiten(units.vectors[target.rows], COMPONENTS)
     p, moves = omnibus_test(
-        points, target.values, len(target.classes), np.arange(len(points)),
-        strata=None if strata is None else strata[target.rows], n_permutations=n_permutations, rng=rng,
+        points,
+        target.values,
+        len(target.classes),
+        np.arange(len(points)),
+        strata=None if strata is None else strata[target.rows],
+        n_permutations=n_permutations,
+        rng=rng,
     )
     if p != p:
         return DriftRow(group, field, n_subjects=len(points), note=moves.impossible or "no permutation changes it")

@@ -208,8 +208,12 @@ class SliceCache:
 
 def _line(key: str, offset: int, array: np.ndarray) -> bytes:
     entry = {
-        "key": key, "offset": offset, "shape": array.shape, "dtype": array.dtype.str,
-        "low": float(array.min()), "high": float(array.max()),
+        "key": key,
+        "offset": offset,
+        "shape": array.shape,
+        "dtype": array.dtype.str,
+        "low": float(array.min()),
+        "high": float(array.max()),
     }
     return json.dumps(entry).encode() + b"\n"
 

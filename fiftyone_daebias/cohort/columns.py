@@ -24,10 +24,30 @@ from .numbers_in_text import Notation, exact, has_unit, mixed_units, notation_of
 
 #: pairs of words that make a column a boolean, beside "true" and "false"
 _YES_NO = (
-    ("yes", "no"), ("y", "n"), ("t", "f"), ("ja", "nein"), ("oui", "non"), ("si", "no"), ("sí", "no"), ("sì", "no"),
-    ("sim", "não"), ("sim", "nao"), ("ja", "nee"), ("ja", "nej"), ("ja", "nei"), ("tak", "nie"), ("ano", "ne"),
-    ("да", "нет"), ("evet", "hayır"), ("igen", "nem"), ("kyllä", "ei"), ("ναι", "οχι"), ("是", "否"), ("有", "無"),
-    ("はい", "いいえ"), ("예", "아니오"),
+    ("yes", "no"),
+    ("y", "n"),
+    ("t", "f"),
+    ("ja", "nein"),
+    ("oui", "non"),
+    ("si", "no"),
+    ("sí", "no"),
+    ("sì", "no"),
+    ("sim", "não"),
+    ("sim", "nao"),
+    ("ja", "nee"),
+    ("ja", "nej"),
+    ("ja", "nei"),
+    ("tak", "nie"),
+    ("ano", "ne"),
+    ("да", "нет"),
+    ("evet", "hayır"),
+    ("igen", "nem"),
+    ("kyllä", "ei"),
+    ("ναι", "οχι"),
+    ("是", "否"),
+    ("有", "無"),
+    ("はい", "いいえ"),
+    ("예", "아니오"),
 )
 _TRUE = {"true", *(a for a, _ in _YES_NO)}
 _FALSE = {"false", *(b for _, b in _YES_NO)}
@@ -149,8 +169,14 @@ class _Texts:
 
 
 def type_column(
-    name: str, texts: Sequence[object], *, siblings: Sequence[str] = (), delimiter: str = "",
-    codes: Sequence[str] = (), likely_codes: Sequence[str] = (), reading: Reading | None = None,
+    name: str,
+    texts: Sequence[object],
+    *,
+    siblings: Sequence[str] = (),
+    delimiter: str = "",
+    codes: Sequence[str] = (),
+    likely_codes: Sequence[str] = (),
+    reading: Reading | None = None,
 ) -> Column:
     """Infers the type of a column from its texts.
 
@@ -181,8 +207,13 @@ def type_column(
         said.append(column.decision("codes that mean missing", reading_codes))
     counts = {t: n for t, n in column.counts.items() if t not in reading_codes}
     if not counts:
-        return _column(column, Reading("empty", codes=tuple(sorted(reading_codes))), {}, set(), [
-            *said, Decision(name, "no value at all", 0)])
+        return _column(
+            column,
+            Reading("empty", codes=tuple(sorted(reading_codes))),
+            {},
+            set(),
+            [*said, Decision(name, "no value at all", 0)],
+        )
     if reading is not None:
         return _apply(column, counts, reading, said)
     found = None
@@ -202,13 +233,18 @@ def type_column(
         counts = {t: n for t, n in counts.items() if t not in confirmed}
         reading_codes |= confirmed
     if open_codes := [t for t in proposed if t not in confirmed]:
-        said.append(column.decision(
-            f"CODES? {', '.join(open_codes[:5])} lie apart from all other values and may mean 'missing'; if they do, "
-            f"pass --missing-codes \"{name}={','.join(open_codes[:5])}\"", open_codes))
+        said.append(
+            column.decision(
+                f"CODES? {', '.join(open_codes[:5])} lie apart from all other values and may mean 'missing'; if they do, "
+                f'pass --missing-codes "{name}={",".join(open_codes[:5])}"',
+                open_codes,
+            )
+        )
     low, high, notes, impossible = _possible(column, reading.kind, by_text, counts, siblings, set(open_codes))
     said += notes
-    reading = Reading(reading.kind, reading.notation, reading.order, reading.serial, tuple(sorted(reading_codes)),
-                      low, high)
+    reading = Reading(
+        reading.kind, reading.notation, reading.order, reading.serial, tuple(sorted(reading_codes)), low, high
+    )
     by_text = {t: v for t, v in by_text.items() if t not in impossible}
     return _column(column, reading, by_text, set(counts) - set(by_text), said, words=True)
 
@@ -223,7 +259,8 @@ def _column(column: _Texts, reading, by_text, unusable: set[str], said, words=Fa
             said = [*said, column.decision("values that could not be used", unusable)]
     notes = tuple(d.what if not d.count else str(d) for d in said)
     return Column(
-        column.name, reading.kind, column.spread(by_text), column.rows_of(unusable), notes, tuple(said), reading)
+        column.name, reading.kind, column.spread(by_text), column.rows_of(unusable), notes, tuple(said), reading
+    )
 
 
 def _apply(column: _Texts, counts: dict[str, int], reading: Reading, said: list[Decision]) -> Column:
@@ -310,8 +347,9 @@ def _numbers(column: _Texts, counts: dict[str, int], delimiter: str):
         return None
     if all_compact(t for t in counts if not is_word_for_missing(t)):
         return None
-    if named_like_a_date(name) and column.number_of(
-        _in_range(read_dates(counts)[0])) >= ENOUGH * column.number_of(counts):
+    if named_like_a_date(name) and column.number_of(_in_range(read_dates(counts)[0])) >= ENOUGH * column.number_of(
+        counts
+    ):
         return None
     decisions = [column.decision(what, texts) for what, texts in said]
     with_unit = [t for t in found if has_unit(t)]
@@ -320,9 +358,13 @@ def _numbers(column: _Texts, counts: dict[str, int], delimiter: str):
         a, b = (statistics.median(abs(found[t]) for t in g for _ in range(counts[t])) for g in (with_unit, bare))
         if max(a, b) > 10 * min(a, b):
             n, m = column.number_of(with_unit), column.number_of(bare)
-            decisions.append(column.decision(
-                f"UNITS: {n} values say {notation.unit} (median {a:g}), {m} say none (median {b:g}): they look like "
-                "different units", with_unit))
+            decisions.append(
+                column.decision(
+                    f"UNITS: {n} values say {notation.unit} (median {a:g}), {m} say none (median {b:g}): they look like "
+                    "different units",
+                    with_unit,
+                )
+            )
     if any(not exact(v) for v in found.values()) and all(v.is_integer() for v in found.values()):
         return None  # so many digits are an id, and a float would change the last of them
     whole = all(v.is_integer() for v in found.values()) and not notation.ages
@@ -390,8 +432,11 @@ def _possible(column: _Texts, kind: str, by_text, counts, siblings, codes: set[s
             metres = [t for t, v in kept.items() if v < 3]
             if 0 < len(metres) < len(kept):
                 rest = column.number_of(kept) - column.number_of(metres)
-                said.append(column.decision(
-                    f"UNITS: {column.number_of(metres)} values look like metres, {rest} like centimetres", metres))
+                said.append(
+                    column.decision(
+                        f"UNITS: {column.number_of(metres)} values look like metres, {rest} like centimetres", metres
+                    )
+                )
         return low, high, said, impossible
     return nothing
 
@@ -420,8 +465,12 @@ def _nearly_numbers(column: _Texts, counts: dict[str, int]) -> list[Decision]:
     total = column.number_of(counts)
     units = mixed_units(counts)
     if units:
-        return [column.decision(f"UNITS: kept as text, since the numbers have several units ({', '.join(units)})",
-                                [t for t in counts if has_unit(t)])]
+        return [
+            column.decision(
+                f"UNITS: kept as text, since the numbers have several units ({', '.join(units)})",
+                [t for t in counts if has_unit(t)],
+            )
+        ]
     numbers = [t for t in counts if Notation().read(t) is not None]
     if len(numbers) > 1 and column.number_of(numbers) == total and any(t[0] == "0" and len(t) > 1 for t in numbers):
         return [column.decision("kept as text: numbers with leading zeros are codes", numbers)]
@@ -429,11 +478,17 @@ def _nearly_numbers(column: _Texts, counts: dict[str, int]) -> list[Decision]:
         return [column.decision("kept as text: numbers of so many digits are ids", numbers)]
     if column.number_of(numbers) > 0.3 * total:
         rest = [t for t in counts if t not in set(numbers)]
-        return [column.decision(
-            f"KEPT AS TEXT, though {column.number_of(numbers)} of {total} values are numbers; the others", rest)]
+        return [
+            column.decision(
+                f"KEPT AS TEXT, though {column.number_of(numbers)} of {total} values are numbers; the others", rest
+            )
+        ]
     dates = [t for t in counts if looks_like_a_date(t)]
     if column.number_of(dates) > 0.3 * total:
         rest = [t for t in counts if t not in set(dates)] or dates
-        return [column.decision(
-            f"KEPT AS TEXT, though {column.number_of(dates)} of {total} values look like dates; the others", rest)]
+        return [
+            column.decision(
+                f"KEPT AS TEXT, though {column.number_of(dates)} of {total} values look like dates; the others", rest
+            )
+        ]
     return []

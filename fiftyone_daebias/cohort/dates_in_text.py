@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 _NAME = re.compile(
-    r"date|datum|dato|fecha|(^|[^a-z])data($|[^a-z])|(^|_)day($|_)|acquired|birth|дата|日期|日付|날짜|^53[-_.]", re.I)
+    r"date|datum|dato|fecha|(^|[^a-z])data($|[^a-z])|(^|_)day($|_)|acquired|birth|дата|日期|日付|날짜|^53[-_.]", re.I
+)
 _ISO = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ].*)?")
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:\d{4}(?:\d{2})?(?:\.\d+)?)?")
 _RECENT = re.compile(r"(19[89]\d|20[0-3]\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
@@ -16,14 +17,25 @@ _WORD = re.compile(r"(?:[^\W\d_]{2,9}, )?(\d{1,2})[.\s-]*([^\W\d_]{3,10})[.,\s-]
 _WORD_FIRST = re.compile(r"([^\W\d_]{3,10})[.\s]*(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})(?:[T ,].*)?")
 _EAST = re.compile(r"(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일]?")
 _MONTHS = {
-    word: number for number, names in enumerate((
-        "jan january januar janvier janv enero ene gennaio gen januari januari stycznia leden", "feb february februar "
-        "fevrier fevr febrero febbraio februari fev", "mar march marz maerz mrz mars marzo maart", "apr april avril "
-        "avr abril abr aprile", "may mai mayo maggio mag mei maj", "jun june juni juin junio giugno giu", "jul july "
-        "juli juillet juil julio luglio lug", "aug august aout agosto ago augustus augusti", "sep sept september "
-        "septembre septiembre settembre set", "oct october okt oktober octobre octubre ottobre ott", "nov november "
-        "novembre noviembre", "dec december dez dezember decembre diciembre dic dicembre",
-    ), start=1) for word in names.split()
+    word: number
+    for number, names in enumerate(
+        (
+            "jan january januar janvier janv enero ene gennaio gen januari januari stycznia leden",
+            "feb february februar fevrier fevr febrero febbraio februari fev",
+            "mar march marz maerz mrz mars marzo maart",
+            "apr april avril avr abril abr aprile",
+            "may mai mayo maggio mag mei maj",
+            "jun june juni juin junio giugno giu",
+            "jul july juli juillet juil julio luglio lug",
+            "aug august aout agosto ago augustus augusti",
+            "sep sept september septembre septiembre settembre set",
+            "oct october okt oktober octobre octubre ottobre ott",
+            "nov november novembre noviembre",
+            "dec december dez dezember decembre diciembre dic dicembre",
+        ),
+        start=1,
+    )
+    for word in names.split()
 }
 #: years that images and people can have; others are not usable
 FIRST_YEAR, LAST_YEAR = 1880, 2200
@@ -37,7 +49,8 @@ def named_like_a_date(name: str) -> bool:
 def looks_like_a_date(text: str) -> bool:
     """Whether a text has the form of a date with signs or words in it."""
     return any(p.fullmatch(text) for p in (_ISO, _PARTS, _WORD_FIRST, _EAST)) or (
-        (m := _WORD.fullmatch(text)) is not None and _month(m[2]) is not None)
+        (m := _WORD.fullmatch(text)) is not None and _month(m[2]) is not None
+    )
 
 
 def all_compact(texts: Iterable[str]) -> bool:
@@ -77,8 +90,13 @@ def read_dates(
     parts: dict[str, list[tuple[str, int, int, int]]] = {}
     for text in texts:
         if match := _ISO.fullmatch(text) or _EAST.fullmatch(text) or _COMPACT.fullmatch(text):
-            _put(found, ways, text, *(int(g) for g in match.groups()[:3]), "YYYY-MM-DD" if "-" in text else "YYYYMMDD"
-                 if text[:8].isdigit() else "year first")
+            _put(
+                found,
+                ways,
+                text,
+                *(int(g) for g in match.groups()[:3]),
+                "YYYY-MM-DD" if "-" in text else "YYYYMMDD" if text[:8].isdigit() else "year first",
+            )
         elif match := _PARTS.fullmatch(text):
             parts.setdefault(match[2], []).append((text, int(match[1]), int(match[3]), _year(match[4])))
         elif (match := _WORD.fullmatch(text)) and (month := _month(match[2])):

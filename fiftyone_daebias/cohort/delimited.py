@@ -150,7 +150,7 @@ def read_large(path: Path, layout: dict | None = None):
     header = (layout or {}).get("header")
     grid = cut(lines.rows, tuple(header) if header else None, lines.numbers)
     skip = (grid.numbers[0] - 1) if grid.numbers else lines.numbers[-1]
-    full = max(len(r) for r in lines.rows[grid.header[0]:][:60])
+    full = max(len(r) for r in lines.rows[grid.header[0] :][:60])
     keys = [f"c{k}" for k in range(full)]
     names = _positions(lines.rows, grid, full)
     wrong = []
@@ -162,22 +162,30 @@ def read_large(path: Path, layout: dict | None = None):
     try:
         table = arrow.read_csv(
             path,
-            read_options=arrow.ReadOptions(column_names=keys, skip_rows=skip, encoding=encoding.replace("-sig", ""),
-                                           block_size=1 << 25),
+            read_options=arrow.ReadOptions(
+                column_names=keys, skip_rows=skip, encoding=encoding.replace("-sig", ""), block_size=1 << 25
+            ),
             parse_options=arrow.ParseOptions(delimiter=lines.delimiter, invalid_row_handler=report),
             convert_options=arrow.ConvertOptions(
-                column_types={k: pa.string() for k in keys}, strings_can_be_null=False,
-                include_columns=[k for k, n in zip(keys, names, strict=True) if n]),
+                column_types={k: pa.string() for k in keys},
+                strings_can_be_null=False,
+                include_columns=[k for k, n in zip(keys, names, strict=True) if n],
+            ),
         )
     except pa.ArrowInvalid as error:
         if wrong:
             line = f"line {wrong[0].number}" if wrong[0].number else "a line"
-            raise ValueError(f"{line} has {wrong[0].actual_columns} values under {wrong[0].expected_columns} columns"
-                             ) from None
+            raise ValueError(
+                f"{line} has {wrong[0].actual_columns} values under {wrong[0].expected_columns} columns"
+            ) from None
         raise ValueError(" ".join(str(error).split())[:200]) from None
     columns = {n: table.column(k).combine_chunks() for k, n in zip(keys, names, strict=True) if n}
-    return list(columns), columns, {"delimiter": lines.delimiter, "header": list(grid.header)}, [
-        *lines.decisions, *grid.decisions]
+    return (
+        list(columns),
+        columns,
+        {"delimiter": lines.delimiter, "header": list(grid.header)},
+        [*lines.decisions, *grid.decisions],
+    )
 
 
 def _positions(rows, grid, full: int) -> list[str]:
@@ -185,7 +193,9 @@ def _positions(rows, grid, full: int) -> list[str]:
     if len(grid.columns) == full:
         return grid.columns
     first, n_rows, _ = grid.header
-    raw = [next((r[c] for r in reversed(rows[first:first + n_rows]) if c < len(r) and r[c].strip()), "")
-           for c in range(full)]
+    raw = [
+        next((r[c] for r in reversed(rows[first : first + n_rows]) if c < len(r) and r[c].strip()), "")
+        for c in range(full)
+    ]
     left = list(grid.columns)
     return [left.pop(0) if name.strip() and left else "" for name in raw]

@@ -50,10 +50,14 @@ class Duplicates:
 
     def to_dict(self) -> dict:
         return {
-            "exact": [list(g) for g in self.exact], "near": [list(g) for g in self.near],
+            "exact": [list(g) for g in self.exact],
+            "near": [list(g) for g in self.near],
             "several_subjects": [{"subjects": list(s), "samples": list(g)} for s, g in self.several_subjects],
-            "leaks": {k: list(v) for k, v in self.leaks.items()}, "across": dict(self.across),
-            "n_samples": self.n_samples, "linked": [list(g) for g in self.linked], "not_linked": self.not_linked,
+            "leaks": {k: list(v) for k, v in self.leaks.items()},
+            "across": dict(self.across),
+            "n_samples": self.n_samples,
+            "linked": [list(g) for g in self.linked],
+            "not_linked": self.not_linked,
             "both_sides": [list(g) for g in self.both_sides],
         }
 
@@ -67,28 +71,32 @@ class Duplicates:
         if len(self.several_subjects) > 10:
             lines.append(f"  and {len(self.several_subjects) - 10} more groups under several subjects")
         if self.linked:
-            lines.append(f"{sum(map(len, self.linked))} subjects count as {len(self.linked)} in every later split, "
-                         "fold and permutation, as copies lie under several of them")
+            lines.append(
+                f"{sum(map(len, self.linked))} subjects count as {len(self.linked)} in every later split, "
+                "fold and permutation, as copies lie under several of them"
+            )
         if self.not_linked:
-            lines.append(f"{self.not_linked} groups lie under more than {MOST_IDS} subjects, as blanks and test images "
-                         "do; they link nobody")
+            lines.append(
+                f"{self.not_linked} groups lie under more than {MOST_IDS} subjects, as blanks and test images "
+                "do; they link nobody"
+            )
         if self.both_sides:
-            lines.append(f"{len(self.both_sides)} groups of equal images are stored as left and as right: one of the "
-                         "sides is wrong")
+            lines.append(
+                f"{len(self.both_sides)} groups of equal images are stored as left and as right: one of the "
+                "sides is wrong"
+            )
         for column, subjects in self.leaks.items():
-            lines.append(f"split column {column!r}: {len(subjects)} subjects are on several sides "
-                         f"(first: {', '.join(subjects[:5])})")
+            lines.append(
+                f"split column {column!r}: {len(subjects)} subjects are on several sides "
+                f"(first: {', '.join(subjects[:5])})"
+            )
         for column, n in self.across.items():
             lines.append(f"split column {column!r}: {n} groups of duplicates lie on several sides")
         return "\n".join(lines)
 
 
 def duplicates(
-    samples,
-    *,
-    threshold: float = 0.9,
-    subject_field: str | None = None,
-    progress: Progress | None = None,
+    samples, *, threshold: float = 0.9, subject_field: str | None = None, progress: Progress | None = None
 ) -> Duplicates:
     """Finds duplicates and leakage, tags them and saves views.
 
@@ -149,15 +157,29 @@ def duplicates(
     if names:
         store.write_values(samples, schema.DUPLICATE_FIELD, names, kind="string")
         store.tag(samples, list(names), schema.TAG_DUPLICATE)
-        store.save_view(samples, "duplicates", store.view_of_tag(samples, schema.TAG_DUPLICATE),
-                        description="images that are there more than once; grouped by daebias_duplicate_group")
+        store.save_view(
+            samples,
+            "duplicates",
+            store.view_of_tag(samples, schema.TAG_DUPLICATE),
+            description="images that are there more than once; grouped by daebias_duplicate_group",
+        )
     if leaking:
         store.tag(samples, leaking, schema.TAG_LEAK)
-        store.save_view(samples, "split leaks", store.view_of_tag(samples, schema.TAG_LEAK),
-                        description="subjects or duplicates on several sides of a split that came with the data")
+        store.save_view(
+            samples,
+            "split leaks",
+            store.view_of_tag(samples, schema.TAG_LEAK),
+            description="subjects or duplicates on several sides of a split that came with the data",
+        )
     return Duplicates(
-        tuple(tuple(ids[i] for i in g) for g in exact), tuple(tuple(ids[i] for i in g) for g in near), tuple(several),
-        leaks, across, n, linked, not_linked,
+        tuple(tuple(ids[i] for i in g) for g in exact),
+        tuple(tuple(ids[i] for i in g) for g in near),
+        tuple(several),
+        leaks,
+        across,
+        n,
+        linked,
+        not_linked,
         tuple(tuple(ids[i] for i in g) for g in links.on_both_sides(samples, exact)),
     )
 

@@ -16,19 +16,26 @@ from .join import Joined
 
 #: names under which a table may hold what the header holds too
 _SAME = {
-    "sex": ("sex", "gender", "patient_sex", "patientsex"), "age": ("age", "patient_age", "patientage"),
-    "weight": ("weight", "patient_weight", "weight_kg"), "height": ("height", "patient_size", "height_m", "height_cm"),
-    "manufacturer": ("manufacturer", "vendor"), "model": ("model", "scanner", "scanner_model"),
+    "sex": ("sex", "gender", "patient_sex", "patientsex"),
+    "age": ("age", "patient_age", "patientage"),
+    "weight": ("weight", "patient_weight", "weight_kg"),
+    "height": ("height", "patient_size", "height_m", "height_cm"),
+    "manufacturer": ("manufacturer", "vendor"),
+    "model": ("model", "scanner", "scanner_model"),
     "acquisition_date": ("acquisition_date", "scan_date", "study_date", "date"),
 }
 #: words for the sexes as headers write them, without letter case; "m" beside "h" is Spanish or French and means a woman
 _SEX_WORDS = {
     **dict.fromkeys(
         "m male man boy masculine männlich maennlich mann homme h hombre masculino uomo maschio maschile mannelijk "
-        "mand mężczyzna muž erkek м муж мужской 男 男性 남".split(), "m"),
+        "mand mężczyzna muž erkek м муж мужской 男 男性 남".split(),
+        "m",
+    ),
     **dict.fromkeys(
         "f female woman girl feminine w weiblich frau femme mujer femenino feminino donna femmina femminile v vrouw "
-        "vrouwelijk kvinde kvinna k kobieta žena kadın ж жен женский 女 女性 여".split(), "f"),
+        "vrouwelijk kvinde kvinna k kobieta žena kadın ж жен женский 女 女性 여".split(),
+        "f",
+    ),
     **dict.fromkeys("o other d divers x".split(), "o"),
 }
 #: how far numbers may differ before they disagree: (absolute, share)
@@ -68,9 +75,7 @@ def header_columns(
         if rival is not None:
             name = f"header_{field}"
             codes = code_map(field, values, columns[rival].values)
-            against = [
-                k for k, v in enumerate(values) if _disagree(field, v, columns[rival].values[k], codes)
-            ]
+            against = [k for k, v in enumerate(values) if _disagree(field, v, columns[rival].values[k], codes)]
             if not against:
                 merged, note = _one_field(field, values, kind, columns[rival], codes)
                 if merged is not None:
@@ -82,8 +87,10 @@ def header_columns(
             for k in against:
                 tags[items[k].name].append(schema.TAG_CONFLICT)
             if against:
-                notes.append(f"{rival}: table and header disagree in {len(against)} samples (first: "
-                             f"{items[against[0]].name}); both are kept, the header's as {name!r}")
+                notes.append(
+                    f"{rival}: table and header disagree in {len(against)} samples (first: "
+                    f"{items[against[0]].name}); both are kept, the header's as {name!r}"
+                )
         columns[name] = Column(name, kind, values)
     volumes = [i.note for i in items]
     if any(volumes):
@@ -91,8 +98,10 @@ def header_columns(
     if shift_dates > 0:
         for name, column in columns.items():
             if column.kind == "date":
-                moved = [None if v is None else people.shift(v, s, shift_dates)
-                         for v, s in zip(column.values, subjects, strict=True)]
+                moved = [
+                    None if v is None else people.shift(v, s, shift_dates)
+                    for v, s in zip(column.values, subjects, strict=True)
+                ]
                 columns[name] = Column(column.name, "date", moved, column.unusable, column.notes)
     for name, column in list(columns.items()):
         companion = name + schema.YEARS_SUFFIX
@@ -118,8 +127,11 @@ def code_map(field: str, header: list, table: list) -> dict[str, str]:
         header: its values, ``None`` where missing
         table: the table's values
     """
-    pairs = [(str(h).casefold(), str(t).casefold()) for h, t in zip(header, table, strict=True)
-             if h is not None and t is not None]
+    pairs = [
+        (str(h).casefold(), str(t).casefold())
+        for h, t in zip(header, table, strict=True)
+        if h is not None and t is not None
+    ]
     theirs, ours = {h for h, _ in pairs}, {t for _, t in pairs}
     if not pairs or len(ours) > 20 or any(isinstance(h, (float, datetime.date)) for h in header):
         return {}

@@ -8,9 +8,17 @@ from .columns import Column
 
 #: {field: (kind, what it is)}; positions are those of the volume's centre in the scanner's RAS+ coordinates
 GEOMETRY = {
-    "pixel_spacing_mm": "float", "slice_spacing_mm": "float", "matrix_rows": "integer", "matrix_columns": "integer",
-    "n_slices": "integer", "plane": "string", "orientation": "string", "tilt_degrees": "float",
-    "centre_right_mm": "float", "centre_anterior_mm": "float", "centre_superior_mm": "float",
+    "pixel_spacing_mm": "float",
+    "slice_spacing_mm": "float",
+    "matrix_rows": "integer",
+    "matrix_columns": "integer",
+    "n_slices": "integer",
+    "plane": "string",
+    "orientation": "string",
+    "tilt_degrees": "float",
+    "centre_right_mm": "float",
+    "centre_anterior_mm": "float",
+    "centre_superior_mm": "float",
 }
 
 
@@ -39,14 +47,18 @@ def _fields(geometry: dict) -> dict:
     if not mm:
         return {}
     sampled = geometry.get("matrix") or (None, None)
-    out = {
-        "pixel_spacing_mm": round(float(mm[-2]), 4), "matrix_rows": sampled[0], "matrix_columns": sampled[1],
-    }
+    out = {"pixel_spacing_mm": round(float(mm[-2]), 4), "matrix_rows": sampled[0], "matrix_columns": sampled[1]}
     if geometry.get("plane", "image") == "image":
         return out
     right, anterior, superior = geometry.get("centre_mm") or (None, None, None)
     return {
-        **out, "slice_spacing_mm": round(float(mm[0]), 4), "n_slices": geometry.get("slices"),
-        "plane": geometry["plane"], "orientation": geometry.get("axes"), "tilt_degrees": geometry.get("tilt_degrees"),
-        "centre_right_mm": right, "centre_anterior_mm": anterior, "centre_superior_mm": superior,
+        **out,
+        "slice_spacing_mm": round(float(mm[0]), 4),
+        "n_slices": geometry.get("slices"),
+        "plane": geometry["plane"],
+        "orientation": geometry.get("axes"),
+        "tilt_degrees": geometry.get("tilt_degrees"),
+        "centre_right_mm": right,
+        "centre_anterior_mm": anterior,
+        "centre_superior_mm": superior,
     }

@@ -15,7 +15,9 @@ HEAD = 60
 _UNITS = re.compile(
     r"[\[(]?(years?|yrs?|y|jahre?|kg|g|cm|mm|m|mmhg|%|kg/m\^?[2²]|ms|s|t|tesla|days?|months?|ml|l|bpm|kvp?|mas|"
     r"d{1,2}[./-]m{1,2}[./-]y{2,4}|y{4}[./-]m{1,2}[./-]d{1,2}|m{1,2}[./-]d{1,2}[./-]y{2,4}|m/f|f/m|m/w|0/1|n/a|-|"
-    r"string|text|integer|float|numeric|id)[\])]?", re.I)
+    r"string|text|integer|float|numeric|id)[\])]?",
+    re.I,
+)
 _STRONG_UNIT = re.compile(r"[\[(]?(years|yrs|jahre|kg|cm|mm|mmhg|kg/m\^?[2²]|(dd|yyyy).*(yyyy|dd)|m/f|f/m)[\])]?", re.I)
 _IMAGE = re.compile(r"\.(png|jpe?g|tiff?|bmp|dcm|nii|nii\.gz|ima)$", re.I)
 
@@ -73,11 +75,19 @@ def cut(rows: list[list], header: tuple[int, int, int] | None = None, numbers: l
         what = f"a header of {n_rows} rows was read as one"
         said.append(Decision("table", what, n_rows, shorten(", ".join(names[:4]))))
     if units:
-        said.append(Decision("table", "a row of units or forms under the header was left out", 1,
-                             shorten(", ".join(str(c) for c in rows[first + n_rows] if not blank(c)))))
+        said.append(
+            Decision(
+                "table",
+                "a row of units or forms under the header was left out",
+                1,
+                shorten(", ".join(str(c) for c in rows[first + n_rows] if not blank(c))),
+            )
+        )
     if sum(_IMAGE.search(n) is not None for n in names) > 0:
-        raise ValueError(f"its first line names an image ({next(n for n in names if _IMAGE.search(n))}), so it has no "
-                         "header; add a line with the names of the columns")
+        raise ValueError(
+            f"its first line names an image ({next(n for n in names if _IMAGE.search(n))}), so it has no "
+            "header; add a line with the names of the columns"
+        )
     width = len(names)
     for k in body:
         if len(rows[k]) > width and not all(map(blank, rows[k][width:])):
@@ -99,9 +109,14 @@ def find_header(rows: list[list]) -> tuple[int, int, int]:
         if named and filled[k] >= max(0.8 * most, min(2, most)):
             start = k
             break
-        if named and below is not None and filled[k] >= max(0.5 * most, min(2, most)) and any(
-            not blank(c) and n < len(below) and not blank(below[n]) and not _is_name(below[n])
-            for n, c in enumerate(row)
+        if (
+            named
+            and below is not None
+            and filled[k] >= max(0.5 * most, min(2, most))
+            and any(
+                not blank(c) and n < len(below) and not blank(below[n]) and not _is_name(below[n])
+                for n, c in enumerate(row)
+            )
         ):
             start = k
             break
@@ -110,8 +125,11 @@ def find_header(rows: list[list]) -> tuple[int, int, int]:
             break
     after = [k for k, _ in head if k > start]
     n_rows = 1
-    if after and after[0] == start + 1 and len(after) > 1 and (
-        _completes(rows[start], rows[after[0]], most) or _repeats(rows[start], rows[after[0]], rows[after[1]])
+    if (
+        after
+        and after[0] == start + 1
+        and len(after) > 1
+        and (_completes(rows[start], rows[after[0]], most) or _repeats(rows[start], rows[after[0]], rows[after[1]]))
     ):
         n_rows = 2
     following = start + n_rows
@@ -124,8 +142,14 @@ def _completes(row: list, below: list, most: int) -> bool:
     gaps = [c for c in range(len(below)) if (c >= len(row) or blank(row[c])) and not blank(below[c])]
     names = [str(c) for c in below if not blank(c)]
     bare = any(not blank(c) and (k >= len(below) or blank(below[k])) for k, c in enumerate(row))
-    return bare and bool(gaps) and all(map(_is_name, names)) and all(_is_name(c) for c in row if not blank(c)) and (
-        len(gaps) + sum(not blank(c) for c in row) >= 0.8 * most) and _names_apart(below, gaps)
+    return (
+        bare
+        and bool(gaps)
+        and all(map(_is_name, names))
+        and all(_is_name(c) for c in row if not blank(c))
+        and (len(gaps) + sum(not blank(c) for c in row) >= 0.8 * most)
+        and _names_apart(below, gaps)
+    )
 
 
 def _names_apart(row: list, gaps: list[int]) -> bool:
@@ -140,14 +164,20 @@ def _repeats(row: list, below: list, next_row: list) -> bool:
     if not twice or any(c >= len(below) or blank(below[c]) or not _is_name(below[c]) for c in twice):
         return False
     return len({str(below[c]).strip() for c in twice}) == len(twice) and any(
-        c < len(next_row) and not blank(next_row[c]) and not _is_name(next_row[c]) for c in twice)
+        c < len(next_row) and not blank(next_row[c]) and not _is_name(next_row[c]) for c in twice
+    )
 
 
 def _is_name(cell: object) -> bool:
     """Whether a cell can be the name of a column: a text that is no number, date or file."""
     text = str(cell).strip()
-    return (isinstance(cell, str) and not is_missing(text) and not re.fullmatch(r"[+-]?[\d.,:/\s-]+", text)
-            and not _IMAGE.search(text) and len(text) <= 120)
+    return (
+        isinstance(cell, str)
+        and not is_missing(text)
+        and not re.fullmatch(r"[+-]?[\d.,:/\s-]+", text)
+        and not _IMAGE.search(text)
+        and len(text) <= 120
+    )
 
 
 def _may_be_name(cell: object) -> bool:
@@ -161,8 +191,11 @@ def _may_be_name(cell: object) -> bool:
 
 def _is_units(row: list) -> bool:
     cells = [str(c).strip() for c in row if not blank(c)]
-    return len(cells) >= 2 and all(_UNITS.fullmatch(c) for c in cells) and sum(
-        _STRONG_UNIT.fullmatch(c) is not None for c in cells) >= 2
+    return (
+        len(cells) >= 2
+        and all(_UNITS.fullmatch(c) for c in cells)
+        and sum(_STRONG_UNIT.fullmatch(c) is not None for c in cells) >= 2
+    )
 
 
 def clean_name(cell: object) -> str:
@@ -208,8 +241,11 @@ def _unnamed(names: list[str], cells: list[list], said: list[Decision]) -> tuple
             if not values:
                 continue
             if c == 0 and _counts_rows(values, len(cells)):
-                said.append(Decision("table", "row numbers in a column without a name were left out", len(values),
-                                     shorten(values[0])))
+                said.append(
+                    Decision(
+                        "table", "row numbers in a column without a name were left out", len(values), shorten(values[0])
+                    )
+                )
                 continue
             name = f"column_{c + 1}"
             what = f"a column without a name was called {name!r}"

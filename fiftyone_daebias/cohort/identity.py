@@ -29,18 +29,24 @@ _PHONE = re.compile(r"(?<![\w.])\+\d{1,3}[ ./-]?(\(0\))?\d{1,5}([ ./-]?\d{2,}){2
 #: words that a number or a date of a person follows, and words that a name follows
 _BEFORE_NUMBER = re.compile(
     r"(?<![a-z])(mrn|ssn|nhs|pat(?:ient)?[ _-]?(?:id|nr|no|num)|fall[ _-]?nr|accession|dob|geb(?:oren|\.)?|born|ddn|"
-    r"nacimiento|nascita|naissance)[ _.:=-]*\d", re.I)
+    r"nacimiento|nascita|naissance)[ _.:=-]*\d",
+    re.I,
+)
 _BEFORE_NAME = re.compile(
     r"(?<![a-z])(first[ _]?name|last[ _]?name|surname|vorname|nachname|patient[ _]?name|prenom|apellidos?)[_:= -]+"
-    r"[^\W\d_]{2,}", re.I)
+    r"[^\W\d_]{2,}",
+    re.I,
+)
 _TITLE = re.compile(
     r"(?<![^\W_])(?:(?:Dr|Mr|Mrs|Ms|Sra?)(?:\.[ _]?|[ _]+)|"
     r"(?:Prof|Herrn?|Frau|Mme|Mlle|Se\u00f1ora?|Signora?|Pani)[. _]+)"
-    r"[^\W\d_a-z][^\W\d_]*")
+    r"[^\W\d_a-z][^\W\d_]*"
+)
 _DATE = re.compile(
     r"(?<!\d)(?:(?P<y>1[89]\d\d|20\d\d)(?P<s>[-_./ ]?)(?P<m>0[1-9]|1[0-2])(?P=s)(?P<d>0[1-9]|[12]\d|3[01])"
     r"|(?P<a>0?[1-9]|[12]\d|3[01])(?P<t>[-_./ ])(?P<b>0?[1-9]|[12]\d|3[01])(?P=t)(?P<z>1[89]\d\d|20\d\d)"
-    r"|(?P<e>0[1-9]|[12]\d|3[01])(?P<f>0[1-9]|1[0-2])(?P<x>19\d\d))(?!\d)")
+    r"|(?P<e>0[1-9]|[12]\d|3[01])(?P<f>0[1-9]|1[0-2])(?P<x>19\d\d))(?!\d)"
+)
 #: dates from this year on are taken for those of an image unless a name or a word beside them says otherwise
 _IMAGING_YEAR = 2000
 
@@ -120,8 +126,10 @@ def _other_script(parts: list[str]) -> str | None:
     for part in parts:
         first = part[0]
         if "\u4e00" <= first <= "\u9fff" and (
-            2 <= len(part) <= 3 and first in words.CHINESE_FAMILY
-            or 3 <= len(part) <= 5 and part.startswith(words.JAPANESE_FAMILY)
+            2 <= len(part) <= 3
+            and first in words.CHINESE_FAMILY
+            or 3 <= len(part) <= 5
+            and part.startswith(words.JAPANESE_FAMILY)
         ):
             return "a name (Chinese or Japanese)"
         if "\uac00" <= first <= "\ud7a3" and len(part) == 3 and first in words.KOREAN_FAMILY:
@@ -144,8 +152,11 @@ def _person_number(text: str) -> str | None:
         return "a Swiss insurance number"
     if re.search(r"(?<![A-Za-z0-9])[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z](?![A-Za-z0-9])", text, re.I):
         return "an Italian tax code"
-    if re.search(r"(?<!\d)(\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])|(0[1-9]|[12]\d|3[01])(0[1-9]|1[0-2])\d{2})[-+A]"
-                 r"\d{3}[0-9A-Z](?![0-9A-Za-z])", text):
+    if re.search(
+        r"(?<!\d)(\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])|(0[1-9]|[12]\d|3[01])(0[1-9]|1[0-2])\d{2})[-+A]"
+        r"\d{3}[0-9A-Z](?![0-9A-Za-z])",
+        text,
+    ):
         return "a personal number that begins with a birth date"
     for match in re.finditer(r"(?<![A-Za-z0-9])([A-Z])(\d{9})(?![A-Za-z0-9])", text):
         digits = f"{ord(match[1]) - 64:02d}{match[2]}"

@@ -24,9 +24,38 @@ from .identity import looks_identifying
 from .unfetched import not_here
 
 #: files that lie in cohorts and are no images; named in the report only when nothing else is found
-_BYSTANDERS = (".json", ".csv", ".tsv", ".txt", ".md", ".bval", ".bvec", ".xml", ".pdf", ".html", ".xlsx", ".parquet",
-               ".yml", ".yaml", ".log", ".py", ".cff", ".bib", ".json.gz", ".csv.gz", ".tsv.gz", ".txt.gz", ".xls",
-               ".ods", ".sav", ".dta", ".sh", ".rst", ".bidsignore", ".svg")
+_BYSTANDERS = (
+    ".json",
+    ".csv",
+    ".tsv",
+    ".txt",
+    ".md",
+    ".bval",
+    ".bvec",
+    ".xml",
+    ".pdf",
+    ".html",
+    ".xlsx",
+    ".parquet",
+    ".yml",
+    ".yaml",
+    ".log",
+    ".py",
+    ".cff",
+    ".bib",
+    ".json.gz",
+    ".csv.gz",
+    ".tsv.gz",
+    ".txt.gz",
+    ".xls",
+    ".ods",
+    ".sav",
+    ".dta",
+    ".sh",
+    ".rst",
+    ".bidsignore",
+    ".svg",
+)
 #: so many single files at different places of one study are a volume whose UIDs were lost
 MANY_ALONE = 5
 _BIDS_TABLES = ("participants.tsv", "dataset_description.json")
@@ -91,7 +120,9 @@ def find_items(where: Path, progress: Progress | None = None) -> tuple[Path, lis
 
 
 def look_through(
-    where: Path, include: str | list[str] | None = None, exclude: str | list[str] | None = None,
+    where: Path,
+    include: str | list[str] | None = None,
+    exclude: str | list[str] | None = None,
     progress: Progress | None = None,
 ) -> Found:
     """Looks through a folder, or at one file.
@@ -142,16 +173,20 @@ def look_through(
         skipped |= {file: left_out.one_line(reason) for file, reason in more.items()}
     if not items:
         if skipped:
-            raise CohortError(f"no images in {where}: {len(skipped)} files were left out; "
-                              + "; ".join(line.strip() for line in left_out.told(skipped, most=3)))
+            raise CohortError(
+                f"no images in {where}: {len(skipped)} files were left out; "
+                + "; ".join(line.strip() for line in left_out.told(skipped, most=3))
+            )
         raise CohortError(
             f"no images in {where}; expected DICOM, NIfTI or files ending in {', '.join(raster.SUFFIXES)}"
         )
     items = [replace(i, label_word=left_out.label_word(i.name, include)) for i in items]
     if note := left_out.suffixes_told([i.name for i in items]):
         notes.append(note)
-        items = [replace(i, header={**i.header, "bids_suffix": s}) if (s := left_out.bids_suffix(i.name)) else i
-                 for i in items]
+        items = [
+            replace(i, header={**i.header, "bids_suffix": s}) if (s := left_out.bids_suffix(i.name)) else i
+            for i in items
+        ]
     plain = [i.name for i in items if "laterality" not in i.header]
     if sides := names.sides_of(plain):
         notes.append(f"{len(sides)} file names come as left and right: field 'laterality'")
@@ -196,8 +231,10 @@ def _dicom_items(root: Path, files: list[str], progress) -> tuple[list[Item], di
     seen: dict[str, str] = {}
     lost = 0
     # headers are read by a few threads: on network disks waiting, not computing, takes the time
-    with start(progress, "reading headers", len(files), "files") as task, ThreadPoolExecutor(4) as pool, (
-        warnings.catch_warnings()
+    with (
+        start(progress, "reading headers", len(files), "files") as task,
+        ThreadPoolExecutor(4) as pool,
+        warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")  # pydicom warns of each odd value; what matters of them is reported
         for file, (header, reason) in zip(files, pool.map(lambda f: read_header(root / f), files), strict=True):
@@ -263,8 +300,14 @@ def _one_file_series(items: list[Item]) -> str:
             axes = tuple(round(v, 2) for v in plane.orientation)
             alone[(item.patient, item.study, plane.shape, axes)].add(plane.position)
     stacked = [len(places) for places in alone.values() if len(places) >= MANY_ALONE]
-    return (f"{sum(stacked)} files of {len(stacked)} stacks have a SeriesInstanceUID of their own each, though their "
-            "positions make volumes: kept as single images") if stacked else ""
+    return (
+        (
+            f"{sum(stacked)} files of {len(stacked)} stacks have a SeriesInstanceUID of their own each, though their "
+            "positions make volumes: kept as single images"
+        )
+        if stacked
+        else ""
+    )
 
 
 def _with_sex(item: Item, sex: str | None) -> Item:
@@ -306,8 +349,15 @@ def _volumes(members: list[tuple[str, Header, list[Plane]]], modality: str, said
         counts[first] += 1
         several = sum(files[next(iter(dict.fromkeys(p.file for p in s.planes)))] == first for s in found) > 1
         name = f"{first}#{counts[first]}" if several else first
-        yield _item(name, tuple(files[k] for k in used), members[used[0]][1], moved, stack.label, said,
-                    uids=[_text(members[k][1], "SOPInstanceUID") for k in used])
+        yield _item(
+            name,
+            tuple(files[k] for k in used),
+            members[used[0]][1],
+            moved,
+            stack.label,
+            said,
+            uids=[_text(members[k][1], "SOPInstanceUID") for k in used],
+        )
 
 
 def _item(name, files, header: Header, stack, note, said: list[str], mosaic=False, uids=()) -> Item:
@@ -325,6 +375,16 @@ def _item(name, files, header: Header, stack, note, said: list[str], mosaic=Fals
     if looks_identifying(note) or any(w in note.casefold() for w in secrets):
         note = "named in words that may name a person"
     return Item(
-        name, "dicom", files, stack, mosaic, fields, patient_of(d), frozenset(secrets),
-        tuple(dict.fromkeys(a for a in aliases if a and a != ".")), note, _text(header, "StudyInstanceUID"), unusable,
+        name,
+        "dicom",
+        files,
+        stack,
+        mosaic,
+        fields,
+        patient_of(d),
+        frozenset(secrets),
+        tuple(dict.fromkeys(a for a in aliases if a and a != ".")),
+        note,
+        _text(header, "StudyInstanceUID"),
+        unusable,
     )

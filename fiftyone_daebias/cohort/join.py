@@ -75,8 +75,15 @@ class _Match:
 
 
 def join(
-    items: list[Item], table: Table | None, key: str | list[str] | None, subject: str | None, pattern: str | None,
-    *, keep: list[str] | None = None, missing_codes: list[str] | None = None, plan: dict | None = None,
+    items: list[Item],
+    table: Table | None,
+    key: str | list[str] | None,
+    subject: str | None,
+    pattern: str | None,
+    *,
+    keep: list[str] | None = None,
+    missing_codes: list[str] | None = None,
+    plan: dict | None = None,
 ) -> Joined:
     """Joins a table to items.
 
@@ -108,9 +115,7 @@ def join(
         return _finish(items, None, groups, None, _Match({}, "", [], "no table"), [], {}, {}, notes, [], {}, plan)
     for column in (*keys, *(keep or ())):
         if column not in table.columns:
-            raise CohortError(
-                f"table {table.path.name} has no column {column!r}; columns: {', '.join(table.columns)}"
-            )
+            raise CohortError(f"table {table.path.name} has no column {column!r}; columns: {', '.join(table.columns)}")
     subject_column = _subject_column(table, subject or plan.get("subject"))
     match = _match(items, table, keys, subject_column, groups, plan.get("join"))
     if not match.rows_of:
@@ -134,14 +139,31 @@ def join(
     used = {k for ks in match.rows_of.values() for k in ks}
     named = match.columns or table.columns[:1]
     cells = [table.column(c) for c in named]
-    missing = [", ".join(f"{c}={v[k]}" for c, v in zip(named, cells, strict=True))
-               for k in range(len(table.rows)) if k not in used]
+    missing = [
+        ", ".join(f"{c}={v[k]}" for c, v in zip(named, cells, strict=True))
+        for k in range(len(table.rows))
+        if k not in used
+    ]
     for item in items:
         if item.name not in row_of:
             tags[item.name].append(schema.TAG_NO_ROW)
     codes = parse_codes(missing_codes, table.columns)
-    return _finish(items, table, groups, subject_column, match, missing, duplicates, tags, notes, keep or [], codes,
-                   plan, row_of, differ)
+    return _finish(
+        items,
+        table,
+        groups,
+        subject_column,
+        match,
+        missing,
+        duplicates,
+        tags,
+        notes,
+        keep or [],
+        codes,
+        plan,
+        row_of,
+        differ,
+    )
 
 
 def _one_row_a_volume(items: list[Item], rows_of: dict[str, list[int]], table: Table) -> tuple[dict[str, set], str]:
@@ -194,8 +216,9 @@ def _by_file(items, table, keys, subject_column, groups) -> _Match:
     for k, named in found.rows.items():
         for name in dict.fromkeys(n for file in named for n in volumes[file]):
             rows_of[name].append(k)
-    how = (f"by file, column {found.column!r}: {len(found.rows)} of {len(table.rows)} rows name one of {len(files)} "
-           "files")
+    how = (
+        f"by file, column {found.column!r}: {len(found.rows)} of {len(table.rows)} rows name one of {len(files)} files"
+    )
     return _Match(rows_of, "file", [found.column], how, list(found.decisions))
 
 
@@ -212,8 +235,12 @@ def _by_series(items, table, keys, subject_column, groups) -> _Match:
         found = {i.name: [k for a in i.aliases for k in named.get(a, ())] for i in items} if named else {}
         found = {n: list(dict.fromkeys(ks)) for n, ks in found.items() if ks}
         if len(found) > len(best.rows_of):
-            best = _Match(found, "series", [column],
-                          f"by series (folder or UID), column {column!r}: {len(found)} of {len(items)} volumes")
+            best = _Match(
+                found,
+                "series",
+                [column],
+                f"by series (folder or UID), column {column!r}: {len(found)} of {len(items)} volumes",
+            )
     return best
 
 
@@ -225,13 +252,17 @@ def _by_subject(items, table, keys, subject_column, groups) -> _Match:
     for k, cell in enumerate(table.column(column)):
         if text := _bare(_subject_text(cell)):
             wanted[text].append(k)
-    names = [[_bare(n) for n in (group.get("subject"), item.patient[0] if item.patient else None) if n]
-             for item, group in zip(items, groups, strict=True)]
+    names = [
+        [_bare(n) for n in (group.get("subject"), item.patient[0] if item.patient else None) if n]
+        for item, group in zip(items, groups, strict=True)
+    ]
     pairs, loose = match_names({n for ns in names for n in ns}, wanted)
     sessions = next((c for c in table.columns if c.lower() in _SESSIONS), None)
     visits = table.column(sessions) if sessions else []
-    said = [Decision(column, f"names of subjects compared without regard to {what}", len(pairs),
-                     shorten(f"{a} = {b}", 80)) for what, a, b in loose]
+    said = [
+        Decision(column, f"names of subjects compared without regard to {what}", len(pairs), shorten(f"{a} = {b}", 80))
+        for what, a, b in loose
+    ]
     rows_of = {}
     for item, group, ns in zip(items, groups, names, strict=True):
         ks = next((wanted[pairs[n]] for n in ns if n in pairs), None)
@@ -242,15 +273,20 @@ def _by_subject(items, table, keys, subject_column, groups) -> _Match:
             same, loose = match_names({_bare(group["session"])}, {h for h in here if h})
             own = [k for k in ks if same and _bare(_subject_text(visits[k])) == next(iter(same.values()))]
             if own and loose:
-                said.append(Decision(sessions, f"sessions compared without regard to {loose[0][0]}", 1,
-                                     f"{loose[0][1]} = {loose[0][2]}"))
+                said.append(
+                    Decision(
+                        sessions,
+                        f"sessions compared without regard to {loose[0][0]}",
+                        1,
+                        f"{loose[0][1]} = {loose[0][2]}",
+                    )
+                )
             if len(ks) > 1 and not own and any(here):
                 continue  # the row of another session says nothing of this one
             ks = own or ks
         rows_of[item.name] = ks
     used = {k for ks in rows_of.values() for k in ks}
-    how = (f"by subject, column {column!r}: {len(used)} of {len(table.rows)} rows, "
-           f"{len(rows_of)} of {len(items)} files")
+    how = f"by subject, column {column!r}: {len(used)} of {len(table.rows)} rows, {len(rows_of)} of {len(items)} files"
     return _Match(rows_of, "subject", [column], how, list({(d.about, d.what): d for d in said}.values()))
 
 
@@ -277,10 +313,20 @@ def _by_path(items, table, keys, subject_column, groups) -> _Match:
             if len(hits) == 1:
                 rows_of[item.name] = rows[hits.pop()]
         if len(rows_of) > len(best.rows_of) and len(rows_of) >= 0.5 * min(len(items), max(len(rows), 1)):
-            said = [Decision(column, f"pieces of paths compared without regard to {what}", len(rows_of),
-                             shorten(f"{a} = {b}", 80)) for what, a, b in loose if what != "everything but the number"]
-            how = (f"by pieces of the paths that column {column!r} names: {len(rows_of)} of {len(items)} images, "
-                   f"{len({k for ks in rows_of.values() for k in ks})} of {len(table.rows)} rows")
+            said = [
+                Decision(
+                    column,
+                    f"pieces of paths compared without regard to {what}",
+                    len(rows_of),
+                    shorten(f"{a} = {b}", 80),
+                )
+                for what, a, b in loose
+                if what != "everything but the number"
+            ]
+            how = (
+                f"by pieces of the paths that column {column!r} names: {len(rows_of)} of {len(items)} images, "
+                f"{len({k for ks in rows_of.values() for k in ks})} of {len(table.rows)} rows"
+            )
             best = _Match(rows_of, "path", [column], how, said)
     return best
 
@@ -312,7 +358,8 @@ def _joins_nothing(items, table) -> str:
     near = nearest(table, [i.name for i in items])
     return (
         f"table {table.path.name} joins nothing: no column names any of the {len(items)} images (first: "
-        + f"{items[0].name})" + (f"; {near}" if near else f"; its columns: {', '.join(table.columns[:12])}")
+        + f"{items[0].name})"
+        + (f"; {near}" if near else f"; its columns: {', '.join(table.columns[:12])}")
         + "; correct one of them, or pass key=COLUMN, or pattern='(?P<subject>…)' to join by subject"
     )
 
@@ -328,8 +375,20 @@ def _is_bids(items: list[Item], table: Table) -> bool:
 
 
 def _finish(
-    items, table, groups, subject_column, match: _Match, missing, duplicates, tags, notes, keep, codes, plan,
-    row_of=None, differ=None,
+    items,
+    table,
+    groups,
+    subject_column,
+    match: _Match,
+    missing,
+    duplicates,
+    tags,
+    notes,
+    keep,
+    codes,
+    plan,
+    row_of=None,
+    differ=None,
 ) -> Joined:
     row_of, differ = row_of or {}, differ or {}
     columns: dict[str, Column] = {}
@@ -361,14 +420,19 @@ def _finish(
         texts = table.cells(column, which)
         if differ:
             texts = [None if column in differ.get(i.name, ()) else t for t, i in zip(texts, items, strict=True)]
-        hidden = [k for k, t in enumerate(texts)
-                  if t is not None and known[k] and str(t).strip().casefold() in known[k]]
+        hidden = [
+            k for k, t in enumerate(texts) if t is not None and known[k] and str(t).strip().casefold() in known[k]
+        ]
         if hidden:
             notes.append(f"{name}: {len(hidden)} values equal to the patient's name or id were not stored")
             texts = [None if k in set(hidden) else t for k, t in enumerate(texts)]
         typed = type_column(
-            column, texts, siblings=table.columns, delimiter=table.layout.get("delimiter", ""),
-            codes=codes.get(column, ()), likely_codes=codes.get("", ()),
+            column,
+            texts,
+            siblings=table.columns,
+            delimiter=table.layout.get("delimiter", ""),
+            codes=codes.get(column, ()),
+            likely_codes=codes.get("", ()),
             reading=Reading.from_dict(before["reading"]) if before and before.get("reading") else None,
         )
         choice = choose(typed, owners, people)
@@ -406,7 +470,8 @@ def _finish(
             found["join"] = {"way": match.way, "columns": match.columns}
         notes += [f"table: {d}" for d in table.decisions] + [f"{d.about}: {d}" for d in match.decisions]
     return Joined(
-        subjects, source, columns, match.how, missing, alone, duplicates, tags, notes, decisions, not_stored, found)
+        subjects, source, columns, match.how, missing, alone, duplicates, tags, notes, decisions, not_stored, found
+    )
 
 
 def _subjects(items, row_of, table, groups, column) -> tuple[list[str | None], str]:

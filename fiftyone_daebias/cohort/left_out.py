@@ -15,16 +15,37 @@ from ..errors import InputError
 _BIDS_LABELS = {"mask", "dseg", "probseg", "seg", "defacemask", "label", "labels", "roi"}
 #: words in names of files and folders under which masks and label maps lie; what they hold decides
 _LABEL_WORDS = {
-    "mask", "masks", "seg", "segs", "dseg", "probseg", "segmentation", "segmentations", "label", "labels", "labelmap",
-    "labelmaps", "labelstr", "labelsts", "groundtruth", "annotation", "annotations", "aseg", "aparc",
+    "mask",
+    "masks",
+    "seg",
+    "segs",
+    "dseg",
+    "probseg",
+    "segmentation",
+    "segmentations",
+    "label",
+    "labels",
+    "labelmap",
+    "labelmaps",
+    "labelstr",
+    "labelsts",
+    "groundtruth",
+    "annotation",
+    "annotations",
+    "aseg",
+    "aparc",
 }
 _ARCHIVES = (".zip", ".tar", ".tgz", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
 #: values that a label map may have, at most
 MOST_LABELS = 64
 #: what a person must see to first; reasons that contain none of these words come last
 _URGENT = (
-    ("not fetched", "not there", "cannot be opened", "regular file"), ("cannot be", "damaged", "decoded", "Error"),
-    ("archive", "compressed", "linked folder"), ("in colour",), ("not an image", "no image"), ("copy of",),
+    ("not fetched", "not there", "cannot be opened", "regular file"),
+    ("cannot be", "damaged", "decoded", "Error"),
+    ("archive", "compressed", "linked folder"),
+    ("in colour",),
+    ("not an image", "no image"),
+    ("copy of",),
 )
 
 
@@ -72,8 +93,12 @@ def choose(
             skipped[file] = found[0]
         else:
             chosen.append(file)
-    if include and files and len(skipped) == len(files) and "not in include" in skipped.values() and (
-        all(r == "not in include" for r in skipped.values())
+    if (
+        include
+        and files
+        and len(skipped) == len(files)
+        and "not in include" in skipped.values()
+        and (all(r == "not in include" for r in skipped.values()))
     ):
         raise InputError(f"include {', '.join(include)} matches none of {len(files)} files (first: {files[0]})")
     return chosen, skipped
@@ -121,8 +146,10 @@ def n_labels(array: np.ndarray) -> int:
     """
     flat = array.reshape(-1)
     few = flat[:: max(1, flat.size // 4096)]
-    if few.dtype == np.uint8 and np.count_nonzero(np.bincount(few)) > MOST_LABELS and 0.05 < np.mean(
-        (few > 0.04 * 255) & (few < 0.96 * 255)
+    if (
+        few.dtype == np.uint8
+        and np.count_nonzero(np.bincount(few)) > MOST_LABELS
+        and 0.05 < np.mean((few > 0.04 * 255) & (few < 0.96 * 255))
     ):
         return 0  # most pictures end here, before anything is sorted
     sample = flat[:: max(1, flat.size // 100_000)]
@@ -177,8 +204,11 @@ def told(skipped: dict[str, str], most: int = 8) -> list[str]:
     lines = []
     for key in sorted(groups, key=order)[:most]:
         files = groups[key]
-        lines.append(f"  {len(files):,}: {skipped[files[0]]} (first: {files[0]})" if len(files) > 1
-                     else f"  {files[0]}: {skipped[files[0]]}")
+        lines.append(
+            f"  {len(files):,}: {skipped[files[0]]} (first: {files[0]})"
+            if len(files) > 1
+            else f"  {files[0]}: {skipped[files[0]]}"
+        )
     if len(groups) > most:
         lines.append(f"  and {sum(len(groups[k]) for k in sorted(groups, key=order)[most:]):,} files for other reasons")
     return lines
@@ -190,5 +220,7 @@ def suffixes_told(names: list[str]) -> str:
     if len(counts) < 2:
         return ""
     text = ", ".join(f"{s} {n}" for s, n in counts.most_common(8))
-    return f"images of several kinds by their BIDS suffix: {text}; include='*_{counts.most_common(1)[0][0]}.nii.gz' " \
-           "registers one kind only"
+    return (
+        f"images of several kinds by their BIDS suffix: {text}; include='*_{counts.most_common(1)[0][0]}.nii.gz' "
+        "registers one kind only"
+    )

@@ -29,9 +29,7 @@ def one_person(subjects: list[str], pixels: list[str]) -> tuple[list[str], dict[
     first: dict[str, int] = {}
     names = sorted(set(subjects))
     place = {s: k for k, s in enumerate(names)}
-    pairs = [
-        (place[subjects[first.setdefault(key, k)]], place[subjects[k]]) for k, key in enumerate(pixels) if key
-    ]
+    pairs = [(place[subjects[first.setdefault(key, k)]], place[subjects[k]]) for k, key in enumerate(pixels) if key]
     groups = [[names[k] for k in g] for g in linked_groups(len(names), pairs) if 1 < len(g) <= MOST_IDS]
     owner = {s: g[0] for g in groups for s in g}
     return [owner.get(s, s) for s in subjects], {g[0]: g for g in groups}
@@ -51,8 +49,10 @@ def copy_notes(copies: dict[str, list[str]]) -> list[str]:
     if not copies:
         return []
     one = ", ".join(next(iter(copies.values()))[:3])
-    return [f"the same image lies under several subjects ({one}): {sum(map(len, copies.values()))} subjects count as "
-            f"{len(copies)} in every split, fold and permutation (field {schema.LINKED_FIELD})"]
+    return [
+        f"the same image lies under several subjects ({one}): {sum(map(len, copies.values()))} subjects count as "
+        f"{len(copies)} in every split, fold and permutation (field {schema.LINKED_FIELD})"
+    ]
 
 
 def people_notes(items: list[Item], given: list[str | None]) -> list[str]:
@@ -67,8 +67,9 @@ def people_notes(items: list[Item], given: list[str | None]) -> list[str]:
         note := repeats_told([i.name for i in items])
     ):
         notes.append(note)
-    n = sum(i.kind == "dicom" and i.patient is None and bool(i.study) and not g
-            for i, g in zip(items, given, strict=True))
+    n = sum(
+        i.kind == "dicom" and i.patient is None and bool(i.study) and not g for i, g in zip(items, given, strict=True)
+    )
     if n:
         notes.append(f"{n} DICOM images name no patient: images of one study count as one subject")
     return notes

@@ -103,8 +103,10 @@ def load_item(
             raise CohortError(f"{item.name} has no pixels")
         labels = n_labels(slices.array)
         if labels and item.label_word:
-            text = (f"a mask or label map by its name ({item.label_word}) and its {labels} values; "
-                    f"include='*{item.label_word}*' takes it")
+            text = (
+                f"a mask or label map by its name ({item.label_word}) and its {labels} values; "
+                f"include='*{item.label_word}*' takes it"
+            )
             return Loaded(item.name, error=text, n_bytes=size, is_labels=True)
         if labels == 1:
             slices = replace(slices, notes=(*slices.notes, "every pixel has the same value"))
@@ -112,8 +114,11 @@ def load_item(
             slices = replace(slices, notes=(*slices.notes, f"it holds {labels} values only: a mask or label map?"))
         if key not in cache:
             cache.add(key, shrink(slices.array, MAX_SIDE))
-        if item.kind == "raster" and not hide and slices.array.dtype == np.uint8 and paths[0].suffix.lower() in (
-            ".png", ".jpg", ".jpeg"
+        if (
+            item.kind == "raster"
+            and not hide
+            and slices.array.dtype == np.uint8
+            and paths[0].suffix.lower() in (".png", ".jpg", ".jpeg")
         ):
             preview = montage = None
         else:

@@ -54,7 +54,7 @@ def numbers_only(text: str) -> str:
 #: (what is disregarded, how a text is changed), strictest first
 WAYS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("", str.strip),
-    ("the way letters with accents are stored, or a \".0\" behind a number", composed),
+    ('the way letters with accents are stored, or a ".0" behind a number', composed),
     ("letter case", folded),
     ("spaces, dashes and underscores", joined_up),
     ("leading zeros", without_zeros),
@@ -134,8 +134,11 @@ def _worth_it(table: Table, lookups: list[dict]) -> list[str]:
     for name in table.columns:
         cells = {str(c) for c in table.cells(name, which) if c is not None}
         loose[name] = sum(bool(_hits(lookups[-1], c, WAYS[-1][1])) for c in cells)
-    some = [name for counts in (letters, loose)
-            for name in sorted((c for c in table.columns if counts[c]), key=lambda c: -counts[c])[:5]]
+    some = [
+        name
+        for counts in (letters, loose)
+        for name in sorted((c for c in table.columns if counts[c]), key=lambda c: -counts[c])[:5]
+    ]
     return list(dict.fromkeys(some)) or (table.columns if n * len(table.columns) <= 50 * _SMALL else [])
 
 
@@ -205,16 +208,31 @@ def _match_column(name: str, cells: Sequence, lookups: list[dict], files: list[s
             left = [t for t in left if _hits(lookups[-1], t, WAYS[-1][1])]
         if what and sure:
             file, texts = next(iter(sure.items()))
-            said.append(Decision(name, f"names of files compared without regard to {what}", len(sure),
-                                 shorten(f"{texts[0]} = {file}", 80)))
+            said.append(
+                Decision(
+                    name,
+                    f"names of files compared without regard to {what}",
+                    len(sure),
+                    shorten(f"{texts[0]} = {file}", 80),
+                )
+            )
     return Found(name, out, tuple(said))
 
 
 def _is_key(name: str, rows_of: dict[str, list[int]], n: int) -> bool:
     """Whether numbers of a column may be those of files: each stands once, and the name does not say a quantity."""
-    return len(rows_of) >= 0.98 * n and n > 1 and (
-        re.search(r"(^|[^a-z])(id|nr|no|num|number|nummer|image|img|file|scan|case|index|key|bild|datei)([^a-z]|$)|id$",
-                  name, re.I) is not None)
+    return (
+        len(rows_of) >= 0.98 * n
+        and n > 1
+        and (
+            re.search(
+                r"(^|[^a-z])(id|nr|no|num|number|nummer|image|img|file|scan|case|index|key|bild|datei)([^a-z]|$)|id$",
+                name,
+                re.I,
+            )
+            is not None
+        )
+    )
 
 
 def match_names(wanted: Iterable[str], known: Iterable[str]) -> tuple[dict[str, str], list[tuple[str, str, str]]]:
@@ -261,8 +279,12 @@ def path_parts(name: str) -> list[str]:
 
 def nearest(table: Table, names: Sequence[str]) -> str:
     """The value and the image that are most alike, and what they differ in; "" where nothing is alike."""
-    stems = {folded(form): (form, name) for name in list(names)[:2000]
-             for form in (forms(name)[2], *path_parts(name)[:3]) if len(form) > 2}
+    stems = {
+        folded(form): (form, name)
+        for name in list(names)[:2000]
+        for form in (forms(name)[2], *path_parts(name)[:3])
+        if len(form) > 2
+    }
     best = (0.0, "", "", "", "")
     for column in table.columns[:60]:
         cells = table.cells(column, range(min(len(table.rows), 200)))

@@ -7,14 +7,57 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 #: always missing, in any column; compared without letter case
-MISSING = frozenset({
-    "", "na", "n/a", "n.a.", "n. a.", "nan", "none", "null", "-", "--", "---", ".", "..", "?", "??", "#n/a", "#na",
-    "<na>", "nat", "missing", "#null!", "#div/0!", "#value!", "#ref!", "#name?", "#num!", "#bezug!", "#wert!", "#nv",
-    "#n/d", "n/d", "n.d.", "n. d.", "–", "—", "_", "\\n", "<null>", "(null)", "[null]", "nil", "void", "n.v.",
-})
+MISSING = frozenset(
+    {
+        "",
+        "na",
+        "n/a",
+        "n.a.",
+        "n. a.",
+        "nan",
+        "none",
+        "null",
+        "-",
+        "--",
+        "---",
+        ".",
+        "..",
+        "?",
+        "??",
+        "#n/a",
+        "#na",
+        "<na>",
+        "nat",
+        "missing",
+        "#null!",
+        "#div/0!",
+        "#value!",
+        "#ref!",
+        "#name?",
+        "#num!",
+        "#bezug!",
+        "#wert!",
+        "#nv",
+        "#n/d",
+        "n/d",
+        "n.d.",
+        "n. d.",
+        "–",
+        "—",
+        "_",
+        "\\n",
+        "<null>",
+        "(null)",
+        "[null]",
+        "nil",
+        "void",
+        "n.v.",
+    }
+)
 #: words for "unknown", "not stated", "not done"; compared without letter case and accents
 WORDS = frozenset(
-    w.strip() for w in """unknown|unk|unkn|not known|not available|not applicable|not reported|not recorded|not stated|
+    w.strip()
+    for w in """unknown|unk|unkn|not known|not available|not applicable|not reported|not recorded|not stated|
     not done|not specified|unspecified|undefined|unavailable|no data|no value|no answer|prefer not to answer|
     do not know|don't know|dont know|refused|withheld|redacted|to be determined|tbd|missing value|not measured|
     unbekannt|unbek.|unbek|k.a.|k. a.|k.a|ka|keine angabe|keine angaben|keine daten|nicht bekannt|nicht erhoben|
@@ -39,17 +82,79 @@ WORDS = frozenset(
 )
 #: numbers that are codes where they lie apart from all others
 CODES = frozenset(
-    [-1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -77, -88, -99, -777, -888, -999, -9999, -99999, 9, 77, 88, 98, 99, 777,
-     888, 998, 999, 8888, 9998, 9999, 88888, 99999, 999999, 9999999, -999999, 99.9, 999.9, 9.99, 99.99, 999.99, -999.9]
+    [
+        -1,
+        -2,
+        -3,
+        -4,
+        -5,
+        -6,
+        -7,
+        -8,
+        -9,
+        -10,
+        -77,
+        -88,
+        -99,
+        -777,
+        -888,
+        -999,
+        -9999,
+        -99999,
+        9,
+        77,
+        88,
+        98,
+        99,
+        777,
+        888,
+        998,
+        999,
+        8888,
+        9998,
+        9999,
+        88888,
+        99999,
+        999999,
+        9999999,
+        -999999,
+        99.9,
+        999.9,
+        9.99,
+        99.99,
+        999.99,
+        -999.9,
+    ]
 )
 #: dates that are codes where they lie apart from all others
 DATE_CODES = frozenset(
-    datetime.date(*d) for d in (
-        (1800, 1, 1), (1899, 12, 30), (1899, 12, 31), (1900, 1, 1), (1901, 1, 1), (1900, 1, 2), (1904, 1, 1),
-        (1909, 9, 9), (1911, 11, 11), (1903, 3, 3), (1902, 2, 2), (1960, 1, 1), (1970, 1, 1), (1753, 1, 1),
-        (1582, 10, 14), (2037, 7, 7), (2099, 12, 31), (2100, 1, 1),
-        (2199, 12, 31), (9999, 12, 31), (9999, 9, 9), (1111, 11, 11),
-        (2999, 12, 31), (3000, 1, 1), (1, 1, 1),
+    datetime.date(*d)
+    for d in (
+        (1800, 1, 1),
+        (1899, 12, 30),
+        (1899, 12, 31),
+        (1900, 1, 1),
+        (1901, 1, 1),
+        (1900, 1, 2),
+        (1904, 1, 1),
+        (1909, 9, 9),
+        (1911, 11, 11),
+        (1903, 3, 3),
+        (1902, 2, 2),
+        (1960, 1, 1),
+        (1970, 1, 1),
+        (1753, 1, 1),
+        (1582, 10, 14),
+        (2037, 7, 7),
+        (2099, 12, 31),
+        (2100, 1, 1),
+        (2199, 12, 31),
+        (9999, 12, 31),
+        (9999, 9, 9),
+        (1111, 11, 11),
+        (2999, 12, 31),
+        (3000, 1, 1),
+        (1, 1, 1),
     )
 )
 
@@ -102,9 +207,7 @@ def code_dates(counts: Mapping[datetime.date, int]) -> list[datetime.date]:
     if not others:
         return []
     low, high = min(others), max(others)
-    return sorted(
-        d for d in counts if d in DATE_CODES and ((low - d).days > 5 * 365 or (d - high).days > 5 * 365)
-    )
+    return sorted(d for d in counts if d in DATE_CODES and ((low - d).days > 5 * 365 or (d - high).days > 5 * 365))
 
 
 def parse_codes(given: Sequence[str] | None, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:

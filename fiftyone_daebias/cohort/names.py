@@ -41,5 +41,7 @@ def repeats_told(names: list[str]) -> str:
     if together < max(FEWEST, ENOUGH * len(names)) or len(stems) < 2:
         return ""
     first = max(several, key=several.get)
-    return (f"names of {together} files look like several images of one subject ({several[first]} of {first!r}); if "
-            r"they are, pass a table with a subject column or pattern='(?P<subject>[^/]*\d)[_-]\w+\.'")
+    return (
+        f"names of {together} files look like several images of one subject ({several[first]} of {first!r}); if "
+        r"they are, pass a table with a subject column or pattern='(?P<subject>[^/]*\d)[_-]\w+\.'"
+    )

@@ -20,15 +20,25 @@ SMALLEST_VOXEL, LARGEST_VOXEL = 1e-5, 100.0
 _TYPED_IN = ("protocol", "series_description", "body_part", "station", "coil")
 #: sidecar keys that become fields: {BIDS key: (field, factor)}
 _SIDECAR = {
-    "Modality": ("modality", None), "Manufacturer": ("manufacturer", None),
-    "ManufacturersModelName": ("model", None), "MagneticFieldStrength": ("field_strength", 1),
-    "SoftwareVersions": ("software", None), "StationName": ("station", None),
-    "InstitutionName": ("institution", None), "BodyPartExamined": ("body_part", None),
-    "ProtocolName": ("protocol", None), "SeriesDescription": ("series_description", None),
-    "EchoTime": ("echo_time", 1000), "RepetitionTime": ("repetition_time", 1000),
-    "InversionTime": ("inversion_time", 1000), "FlipAngle": ("flip_angle", 1),
-    "EchoTrainLength": ("echo_train", 1), "PixelBandwidth": ("bandwidth", 1),
-    "ReceiveCoilName": ("coil", None), "PatientPosition": ("position", None), "SliceThickness": ("thickness", 1),
+    "Modality": ("modality", None),
+    "Manufacturer": ("manufacturer", None),
+    "ManufacturersModelName": ("model", None),
+    "MagneticFieldStrength": ("field_strength", 1),
+    "SoftwareVersions": ("software", None),
+    "StationName": ("station", None),
+    "InstitutionName": ("institution", None),
+    "BodyPartExamined": ("body_part", None),
+    "ProtocolName": ("protocol", None),
+    "SeriesDescription": ("series_description", None),
+    "EchoTime": ("echo_time", 1000),
+    "RepetitionTime": ("repetition_time", 1000),
+    "InversionTime": ("inversion_time", 1000),
+    "FlipAngle": ("flip_angle", 1),
+    "EchoTrainLength": ("echo_train", 1),
+    "PixelBandwidth": ("bandwidth", 1),
+    "ReceiveCoilName": ("coil", None),
+    "PatientPosition": ("position", None),
+    "SliceThickness": ("thickness", 1),
 }
 
 
@@ -62,8 +72,9 @@ def read_nifti(path: Path | str, volume: int = 0, to_grey: bool = False) -> Volu
         if image.get_data_dtype().fields:
             array = _grey(np.asanyarray(image.dataobj), path, to_grey)
         elif len(image.shape) >= 4:
-            array = np.asanyarray(image.dataobj[..., volume] if len(image.shape) == 4
-                                  else image.dataobj[..., volume, 0])
+            array = np.asanyarray(
+                image.dataobj[..., volume] if len(image.shape) == 4 else image.dataobj[..., volume, 0]
+            )
         else:
             array = np.asanyarray(image.dataobj)
         if len(image.shape) >= 4 and image.shape[3] > 1:
@@ -95,8 +106,9 @@ def _affine(image, path) -> tuple[np.ndarray, list[str]]:
     if "qform_code" in header:
         codes = int(header["qform_code"]), int(header["sform_code"])
         if not any(codes):
-            notes.append("no orientation in the header (qform and sform 0): RAS+ was assumed, left and right are "
-                         "unknown")
+            notes.append(
+                "no orientation in the header (qform and sform 0): RAS+ was assumed, left and right are unknown"
+            )
         elif all(codes):
             affine, more = _agreed(header, affine)
             notes += more
@@ -122,8 +134,11 @@ def _agreed(header, affine: np.ndarray) -> tuple[np.ndarray, list[str]]:
         return qform, ["its sform cannot be inverted: the qform is used"]
     first, second = ("".join(nib.aff2axcodes(a)) for a in (qform, affine))
     if first != second:
-        doubt = "left and right are in doubt" if np.linalg.det(qform[:3, :3]) * np.linalg.det(affine[:3, :3]) < 0 or (
-            ("R" in first) != ("R" in second)) else "its axes are in doubt"
+        doubt = (
+            "left and right are in doubt"
+            if np.linalg.det(qform[:3, :3]) * np.linalg.det(affine[:3, :3]) < 0 or (("R" in first) != ("R" in second))
+            else "its axes are in doubt"
+        )
         return affine, [f"qform ({first}) and sform ({second}) contradict one another: {doubt}; the sform is used"]
     sizes = np.linalg.norm(qform[:3, :3], axis=0), np.linalg.norm(affine[:3, :3], axis=0)
     if np.abs(sizes[0] / sizes[1] - 1).max() > 0.02:
@@ -147,8 +162,9 @@ def _millimetres(header, sizes: np.ndarray) -> tuple[float, str]:
         return 1.0, ""
     became = sizes * factor
     if became.max() > LARGEST_VOXEL or became.max() < SMALLEST_VOXEL:
-        return 1.0, (f"the header says {unit}, which would make voxels of {became.max():.3g} mm: its numbers were "
-                     "taken as mm")
+        return 1.0, (
+            f"the header says {unit}, which would make voxels of {became.max():.3g} mm: its numbers were taken as mm"
+        )
     return factor, f"lengths are in {unit} and were turned into mm"
 
 

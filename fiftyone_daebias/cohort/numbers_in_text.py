@@ -12,20 +12,37 @@ from dataclasses import dataclass
 _PLAIN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _UNIT = re.compile(
     r"([+-]?[\d.,' ]*\d)\s*(kg|g|lbs?|cm|mm|m|years?|yrs?|y/?o|jahre?|ans|anos|años|anni|months?|monate?|mois|mesi|"
-    r"meses|t|tesla|ms|s|%|ml|mmhg|kv|kvp|mas|hz|mhz)\.?", re.I)
+    r"meses|t|tesla|ms|s|%|ml|mmhg|kv|kvp|mas|hz|mhz)\.?",
+    re.I,
+)
 _UNIT_ALIAS = {
-    "lbs": "lb", "year": "years", "yr": "years", "yrs": "years", "y/o": "years", "yo": "years", "jahr": "years",
-    "jahre": "years", "ans": "years", "anos": "years", "años": "years", "anni": "years", "month": "months",
-    "monat": "months", "monate": "months", "mois": "months", "mesi": "months", "meses": "months", "tesla": "t",
+    "lbs": "lb",
+    "year": "years",
+    "yr": "years",
+    "yrs": "years",
+    "y/o": "years",
+    "yo": "years",
+    "jahr": "years",
+    "jahre": "years",
+    "ans": "years",
+    "anos": "years",
+    "años": "years",
+    "anni": "years",
+    "month": "months",
+    "monat": "months",
+    "monate": "months",
+    "mois": "months",
+    "mesi": "months",
+    "meses": "months",
+    "tesla": "t",
 }
 _DICOM_AGE = re.compile(r"(\d{1,3})([DWMY])", re.I)
 _AGE_YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
-_AGE_NAME = re.compile(
-    r"(^|[^a-z])(age|alter|edad|idade|eta|leeftijd|alder|wiek|vek|yas)([^a-z]|$)|age$|alter$", re.I)
+_AGE_NAME = re.compile(r"(^|[^a-z])(age|alter|edad|idade|eta|leeftijd|alder|wiek|vek|yas)([^a-z]|$)|age$|alter$", re.I)
 #: a group sign, three digits, once or several times
-_GROUPED = {
-    sign: re.compile(rf"[+-]?\d{{1,3}}({re.escape(sign)}\d{{3}})+") for sign in (",", ".", "'", " ")
-} | {"lakh": re.compile(r"[+-]?\d{1,2}(,\d{2})+,\d{3}")}
+_GROUPED = {sign: re.compile(rf"[+-]?\d{{1,3}}({re.escape(sign)}\d{{3}})+") for sign in (",", ".", "'", " ")} | {
+    "lakh": re.compile(r"[+-]?\d{1,2}(,\d{2})+,\d{3}")
+}
 #: from so many digits on a whole number is an id: a float would change its last digits
 _EXACT = 2**53
 
@@ -56,8 +73,9 @@ class Notation:
             text = match[1].strip()
         if self.thousands and self.thousands in text:
             whole = text.partition(self.decimal)[0]
-            if not (_GROUPED[self.thousands].fullmatch(whole) or self.thousands == "," and
-                    _GROUPED["lakh"].fullmatch(whole)):
+            if not (
+                _GROUPED[self.thousands].fullmatch(whole) or self.thousands == "," and _GROUPED["lakh"].fullmatch(whole)
+            ):
                 return None
             text = text.replace(self.thousands, "")
         if self.decimal != "." and self.decimal in text:
@@ -159,8 +177,12 @@ def _grouped_or_decimal(body: str) -> bool:
 
 def _of_commas(bodies, commas, dots, thousands, delimiter):
     """What commas mean: (decimal sign, thousands sign, what is said)."""
-    grouped = [t for t in commas if _GROUPED[","].fullmatch(bodies[t].partition(".")[0])
-               or _GROUPED["lakh"].fullmatch(bodies[t].partition(".")[0])]
+    grouped = [
+        t
+        for t in commas
+        if _GROUPED[","].fullmatch(bodies[t].partition(".")[0])
+        or _GROUPED["lakh"].fullmatch(bodies[t].partition(".")[0])
+    ]
     sure_group = [t for t in grouped if bodies[t].count(",") > 1 or "." in bodies[t]]
     sure_decimal = [t for t in commas if t not in grouped or re.match(r"[+-]?0,", bodies[t])]
     if sure_group and not sure_decimal:

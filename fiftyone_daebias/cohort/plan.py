@@ -26,7 +26,9 @@ def write_plan(path: Path, options: dict, table: dict, decisions: list[Decision]
     """
     text = yaml.safe_dump(
         {"version": VERSION, "options": options, "table": table, "decided": [d.to_dict() for d in decisions]},
-        sort_keys=False, allow_unicode=True, width=110,
+        sort_keys=False,
+        allow_unicode=True,
+        width=110,
     )
     try:
         Path(path).expanduser().write_text(text, encoding="utf-8")

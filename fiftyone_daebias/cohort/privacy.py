@@ -60,8 +60,9 @@ class PrivacyReport:
         if self.burned_in:
             lines.append("BurnedInAnnotation: " + ", ".join(f"{k} ({n:,})" for k, n in self.burned_in.items()))
         for corner, share in self.corners.items():
-            lines.append(f"text is probable in the {corner} corner: "
-                         f"the same bright strokes in {share:.0%} of the images")
+            lines.append(
+                f"text is probable in the {corner} corner: the same bright strokes in {share:.0%} of the images"
+            )
         if self.names_in_paths:
             lines.append(f"{self.names_in_paths:,} files have a part of their patient's name or id in their path")
         if len(lines) == 1:
@@ -142,7 +143,9 @@ def burned_in_text(root: Path, items: list[Item], progress: Progress | None = No
             stroke = image - around > 0.35
             k = int(256 * CORNER)
             for name, part in (
-                ("upper left", stroke[:k, :k]), ("upper right", stroke[:k, -k:]), ("lower left", stroke[-k:, :k]),
+                ("upper left", stroke[:k, :k]),
+                ("upper right", stroke[:k, -k:]),
+                ("lower left", stroke[-k:, :k]),
                 ("lower right", stroke[-k:, -k:]),
             ):
                 votes[name].append(part)

@@ -22,8 +22,12 @@ def is_private(root: Path, item: Item) -> bool:
         root: the image folder
         item: the image or volume
     """
-    return not _writable(str(root / item.name)) or hidden_root(root) or _own_words(item) or any(
-        map(_about_somebody, item.name.split("/")))
+    return (
+        not _writable(str(root / item.name))
+        or hidden_root(root)
+        or _own_words(item)
+        or any(map(_about_somebody, item.name.split("/")))
+    )
 
 
 @lru_cache(100_000)
@@ -53,8 +57,7 @@ def _own_words(item: Item) -> bool:
     if any(w in name for w in words):
         return True
     digits = re.sub(r"(?<=\d)[-_. /](?=\d)", "", name)
-    return any(
-        re.fullmatch(r"(19|20)\d{6}", w) and (w in digits or w[6:] + w[4:6] + w[:4] in digits) for w in words)
+    return any(re.fullmatch(r"(19|20)\d{6}", w) and (w in digits or w[6:] + w[4:6] + w[:4] in digits) for w in words)
 
 
 def _writable(text: str) -> bool:

@@ -42,8 +42,11 @@ def read_pages(path: Path | str, to_grey: bool = False) -> tuple[np.ndarray, tup
     except FileNotFoundError:
         raise CohortError(f"image {path} does not exist") from None
     except Exception as error:  # decoders of damaged files raise nearly anything
-        reason = "not an image" if isinstance(error, UnidentifiedImageError) else (
-            " ".join(str(error).split())[:160] or type(error).__name__)
+        reason = (
+            "not an image"
+            if isinstance(error, UnidentifiedImageError)
+            else (" ".join(str(error).split())[:160] or type(error).__name__)
+        )
         raise CohortError(
             f"image {path} cannot be read ({reason}); mend or remove it, or pass skip_unreadable=True to leave it out"
         ) from error

@@ -98,10 +98,13 @@ class RegistrationReport:
             by_reason: dict[str, list[str]] = {}
             for column, reason in self.not_stored.items():
                 by_reason.setdefault(reason, []).append(column)
-            lines.append("columns not stored (name them in keep to store them): "
-                         + "; ".join(f"{', '.join(cs)}: {why}" for why, cs in by_reason.items()))
+            lines.append(
+                "columns not stored (name them in keep to store them): "
+                + "; ".join(f"{', '.join(cs)}: {why}" for why, cs in by_reason.items())
+            )
         for label, items in (
-            ("rows without a file", self.rows_without_file), ("files without a row", self.files_without_row),
+            ("rows without a file", self.rows_without_file),
+            ("files without a row", self.files_without_row),
             ("files named by several rows", [f"{k}: {v}" for k, v in self.duplicate_rows.items()]),
         ):
             if items:
@@ -201,15 +204,31 @@ def register_cohort(
     if from_plan is not None:
         # what is given in this call wins over the plan
         options, planned = read_plan(from_plan)
-        given = {"key": key, "subject": subject, "pattern": pattern, "sheet": sheet, "keep": keep,
-                 "missing_codes": missing_codes, "stratify_by": stratify_by, "spacing": spacing, "include": include,
-                 "exclude": exclude}
+        given = {
+            "key": key,
+            "subject": subject,
+            "pattern": pattern,
+            "sheet": sheet,
+            "keep": keep,
+            "missing_codes": missing_codes,
+            "stratify_by": stratify_by,
+            "spacing": spacing,
+            "include": include,
+            "exclude": exclude,
+        }
         key, subject, pattern, sheet, keep, missing_codes, stratify_by, spacing, include, exclude = (
-            options.get(o) if v is None else v for o, v in given.items())
-        given = {"plane": (plane, "auto"), "volume": (volume, 0), "shift_dates": (shift_dates, 0),
-                 "to_grey": (to_grey, False), "seed": (seed, 51)}
+            options.get(o) if v is None else v for o, v in given.items()
+        )
+        given = {
+            "plane": (plane, "auto"),
+            "volume": (volume, 0),
+            "shift_dates": (shift_dates, 0),
+            "to_grey": (to_grey, False),
+            "seed": (seed, 51),
+        }
         plane, volume, shift_dates, to_grey, seed = (
-            options.get(o, v) if v == default else v for o, (v, default) in given.items())
+            options.get(o, v) if v == default else v for o, (v, default) in given.items()
+        )
     else:
         planned = {}
     check_name(name)
@@ -232,8 +251,10 @@ def register_cohort(
     skipped |= {item.name: done.error for item, done in zip(items, loaded, strict=True) if done.error}
     kept = [k for k in range(len(items)) if not loaded[k].error]
     if not kept:
-        raise CohortError(f"none of the {len(items)} images in {root} is registered; "
-                          + "; ".join(line.strip() for line in told(skipped, most=3)))
+        raise CohortError(
+            f"none of the {len(items)} images in {root} is registered; "
+            + "; ".join(line.strip() for line in told(skipped, most=3))
+        )
     owners, copies = one_person(subjects, [done.pixels for done in loaded])
     splits = split_subjects(owners, strata, seed=seed)
     settled = settled_splits(subjects, owners, records.known_splits(name))
@@ -242,10 +263,15 @@ def register_cohort(
     columns |= geometry_columns([done.geometry for done in loaded], columns)
     rows = [
         records.Record(
-            source=sources[k], key=loaded[k].key, subject=subjects[k], split=splits[k],
+            source=sources[k],
+            key=loaded[k].key,
+            subject=subjects[k],
+            split=splits[k],
             values={f: c.values[k] for f, c in columns.items()},
             tags=(*joined.tags.get(items[k].name, ()), *fields.tags.get(items[k].name, ()), *_tags(loaded[k])),
-            filepath=loaded[k].preview, montage=loaded[k].montage, geometry=loaded[k].geometry or None,
+            filepath=loaded[k].preview,
+            montage=loaded[k].montage,
+            geometry=loaded[k].geometry or None,
             linked=owners[k] if owners[k] in copies else None,
         )
         for k in kept
@@ -255,37 +281,75 @@ def register_cohort(
     if any(i.patient for i in items) and any(s is None for s in joined.subjects):
         source = "keyed pseudonyms of the headers' patient ids"
     facts = {
-        "root": f"hidden:{people.name(str(root))}" if hidden_root(root) else str(root), "to_grey": to_grey,
-        "split_seed": seed, "subject_source": source, "plane": plane,
-        "spacing": spacing, "shift_dates": shift_dates,
+        "root": f"hidden:{people.name(str(root))}" if hidden_root(root) else str(root),
+        "to_grey": to_grey,
+        "split_seed": seed,
+        "subject_source": source,
+        "plane": plane,
+        "spacing": spacing,
+        "shift_dates": shift_dates,
     }
     added, updated, total = records.write_records(name, rows, kinds, facts, progress=progress)
     files = [i.name for i in items]
     unusable = {
-        f: {files[k]: "(a value that looks like a person's)" if looks_identifying(t) else t
-            for k, t in c.unusable.items()}
-        for f, c in fields.columns.items() if c.unusable
+        f: {
+            files[k]: "(a value that looks like a person's)" if looks_identifying(t) else t
+            for k, t in c.unusable.items()
+        }
+        for f, c in fields.columns.items()
+        if c.unusable
     }
     if plan is not None:
-        options = {"key": key, "subject": subject, "pattern": pattern, "sheet": sheet, "keep": keep,
-                   "include": include, "exclude": exclude,
-                   "missing_codes": missing_codes, "plane": plane, "spacing": spacing, "volume": volume,
-                   "stratify_by": stratify_by, "shift_dates": shift_dates, "to_grey": to_grey, "seed": seed}
+        options = {
+            "key": key,
+            "subject": subject,
+            "pattern": pattern,
+            "sheet": sheet,
+            "keep": keep,
+            "include": include,
+            "exclude": exclude,
+            "missing_codes": missing_codes,
+            "plane": plane,
+            "spacing": spacing,
+            "volume": volume,
+            "stratify_by": stratify_by,
+            "shift_dates": shift_dates,
+            "to_grey": to_grey,
+            "seed": seed,
+        }
         layout = {"layout": sheet_read.layout} if sheet_read is not None and sheet_read.layout else {}
         write_plan(plan, options, {**layout, **joined.plan}, joined.decisions)
     for item in items:
         for what, text in item.unusable.items():
             unusable.setdefault(f"header {what}", {})[item.name] = text
     return RegistrationReport(
-        name, total, added, updated, len({r.subject for r in rows}), source,
-        {s: sum(r.split == s for r in rows) for s in schema.SPLITS}, kinds, joined.how,
-        tuple(joined.rows_without_file), tuple(joined.files_without_row), joined.duplicate_rows, skipped, unusable,
+        name,
+        total,
+        added,
+        updated,
+        len({r.subject for r in rows}),
+        source,
+        {s: sum(r.split == s for r in rows) for s in schema.SPLITS},
+        kinds,
+        joined.how,
+        tuple(joined.rows_without_file),
+        tuple(joined.files_without_row),
+        joined.duplicate_rows,
+        skipped,
+        unusable,
         (
-            *found.notes, *people_notes(items, joined.subjects), *copy_notes(copies), *bids_notes,
-            *(f"{f}: {n}" for f, c in fields.columns.items() for n in c.notes), *joined.notes,
-            *fields.notes, *_hidden_notes(sources), *_volume_notes([loaded[k] for k in kept]),
+            *found.notes,
+            *people_notes(items, joined.subjects),
+            *copy_notes(copies),
+            *bids_notes,
+            *(f"{f}: {n}" for f, c in fields.columns.items() for n in c.notes),
+            *joined.notes,
+            *fields.notes,
+            *_hidden_notes(sources),
+            *_volume_notes([loaded[k] for k in kept]),
         ),
-        joined.not_stored, tuple(joined.decisions),
+        joined.not_stored,
+        tuple(joined.decisions),
     )
 
 
@@ -304,7 +368,8 @@ def _table(
     if str(given).lower().endswith((".xlsx", ".xlsm", ".xltx")):
         check_workbook(given)
     table, note = with_sessions(
-        read_table(given, sheet=sheet, layout=layout, wanted={stem(f) for i in items for f in i.files}), root)
+        read_table(given, sheet=sheet, layout=layout, wanted={stem(f) for i in items for f in i.files}), root
+    )
     return table, [*notes, note] if note else notes
 
 
@@ -326,8 +391,14 @@ def _source(root: Path, item: Item, people: Pseudonyms) -> str:
 
 def _hidden_notes(sources: list[str]) -> list[str]:
     n = sum(s.startswith("hidden:") for s in sources)
-    return [f"{n} of {len(sources)} paths hold something like a name, a birth date or a number of a person, or letters "
-            "that cannot be stored; they are stored as keyed stand-ins"] if n else []
+    return (
+        [
+            f"{n} of {len(sources)} paths hold something like a name, a birth date or a number of a person, or letters "
+            "that cannot be stored; they are stored as keyed stand-ins"
+        ]
+        if n
+        else []
+    )
 
 
 def _load_all(root, items, sources, settings, previews, workers, skip_unreadable, progress) -> list[Loaded]:
@@ -355,8 +426,7 @@ def _in_workers(workers: int, root, items, hidden, settings, cache, previews) ->
     """As the loop of :func:`load_item`, in processes; only a few items a process are on their way at a time."""
     from loky import ProcessPoolExecutor
 
-    pool = ProcessPoolExecutor(workers, env={
-        "DAEBIAS_WORKER": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"})
+    pool = ProcessPoolExecutor(workers, env={"DAEBIAS_WORKER": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"})
     waiting: deque = deque()
     try:
         for item, hide in zip(items, hidden, strict=True):

@@ -142,8 +142,11 @@ def open_slices(samples, *, subject_field: str | None = None, progress: Progress
 
 def _check_files(files: Sequence, cached: Sequence | None, geometry: Sequence | None, cache: SliceCache) -> None:
     """Says at once how many files are not where the dataset says, before hours are spent on the others."""
-    needed = [f for k, f in enumerate(files) if not (geometry and geometry[k])
-              and (not cached or cached[k] is None or cached[k] not in cache)]
+    needed = [
+        f
+        for k, f in enumerate(files)
+        if not (geometry and geometry[k]) and (not cached or cached[k] is None or cached[k] not in cache)
+    ]
     gone = [f for f in needed if f is None or not (str(f).startswith("hidden:") or Path(f).exists())]
     if gone:
         raise InputError(

@@ -19,9 +19,31 @@ MANY_WORDS = 6
 #: dates that lie before this year are those of people rather than of pictures
 FIRST_IMAGES = 1985
 #: columns that name places and machines, which may be called after people
-_PLACES = ("site", "centre", "center", "hospital", "clinic", "klinik", "institut", "manufacturer", "vendor", "model",
-           "scanner", "station", "device", "protocol", "sequence", "hersteller", "hopital", "ospedale", "standort",
-           "cohort", "dataset", "study", "collection")
+_PLACES = (
+    "site",
+    "centre",
+    "center",
+    "hospital",
+    "clinic",
+    "klinik",
+    "institut",
+    "manufacturer",
+    "vendor",
+    "model",
+    "scanner",
+    "station",
+    "device",
+    "protocol",
+    "sequence",
+    "hersteller",
+    "hopital",
+    "ospedale",
+    "standort",
+    "cohort",
+    "dataset",
+    "study",
+    "collection",
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +103,12 @@ def choose(column: Column, subjects: Sequence[str], people: Pseudonyms) -> Choic
     stand_in = {v: "name-" + people.name(v)[:8] for v in shown}
     what = f"values that look like {next(iter(shown.values()))} are stored as stand-ins"
     said = Decision(column.name, what, sum(counts[v] for v in shown))
-    return Choice(replace(
-        column, values=[stand_in.get(v, v) for v in column.values], decisions=(*column.decisions, said),
-        notes=(*column.notes, str(said))), what)
+    return Choice(
+        replace(
+            column,
+            values=[stand_in.get(v, v) for v in column.values],
+            decisions=(*column.decisions, said),
+            notes=(*column.notes, str(said)),
+        ),
+        what,
+    )

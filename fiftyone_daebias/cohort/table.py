@@ -122,8 +122,27 @@ def read_table(
             table = _from_frame(path, frame, [])
         elif suffix in STATISTICS:
             table = _from_frame(path, *read_statistics(path))
-        elif suffix in (".rds", ".rdata", ".rda", ".mdb", ".accdb", ".numbers", ".json", ".jsonl", ".xml", ".pdf",
-                        ".docx", ".zip", ".gz", ".html", ".pkl", ".pickle", ".npy", ".npz", ".mat"):
+        elif suffix in (
+            ".rds",
+            ".rdata",
+            ".rda",
+            ".mdb",
+            ".accdb",
+            ".numbers",
+            ".json",
+            ".jsonl",
+            ".xml",
+            ".pdf",
+            ".docx",
+            ".zip",
+            ".gz",
+            ".html",
+            ".pkl",
+            ".pickle",
+            ".npy",
+            ".npz",
+            ".mat",
+        ):
             raise ValueError(f"{suffix} files are not read here; save the table as .csv, .xlsx or .parquet")
         elif path.stat().st_size > LARGE:
             names, columns, found, said = read_large(path, layout)
@@ -133,8 +152,9 @@ def read_table(
     except (ValueError, OSError, csv.Error, ImportError, KeyError, TypeError, AttributeError, EOFError) as error:
         raise CohortError(f"table {path} cannot be read ({' '.join(str(error).split())[:200]})") from error
     except Exception as error:  # readers of workbooks raise kinds of their own for damaged files
-        raise CohortError(f"table {path} cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
-                          ) from error
+        raise CohortError(
+            f"table {path} cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+        ) from error
     if not len(table.rows) or not table.columns:
         raise CohortError(f"table {path} has no rows; pass a table with a header line and one line an image or subject")
     return table

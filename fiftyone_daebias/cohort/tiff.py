@@ -103,8 +103,11 @@ def _page(page) -> np.ndarray:
         pixels = (pixels >> 8).astype(np.uint8)  # colour maps hold 8 bits, in the upper byte or in both
     elif photometric == 5 or photometric == 6 and page.compression != 7:
         raise ValueError("CMYK or YCbCr")  # Pillow turns them into RGB
-    if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and photometric != 2 and not {1, 2} & set(
-        map(int, page.extrasamples or ())
+    if (
+        pixels.ndim == 3
+        and pixels.shape[2] in (2, 4)
+        and photometric != 2
+        and not {1, 2} & set(map(int, page.extrasamples or ()))
     ):
         raise RefusedError(f"it has {pixels.shape[2]} channels, none of them alpha; 1, 3 or 4 with alpha are read")
     return _turned(pixels, int(tags[_ORIENTATION].value) if _ORIENTATION in tags else 1)

@@ -73,8 +73,9 @@ def to_slices(volume: Volume, plane: str = "auto", spacing: float | None = None)
     """
     if volume.affine is None:
         shape = list(map(int, volume.array.shape))
-        flat = Slices(volume.array, None, {"plane": "image", "shape": shape, "matrix": shape[-2:]}, volume.window,
-                      volume.notes)
+        flat = Slices(
+            volume.array, None, {"plane": "image", "shape": shape, "matrix": shape[-2:]}, volume.window, volume.notes
+        )
         if volume.spacing is not None:
             mm = (float("nan"), *map(float, volume.spacing))
             flat = replace(flat, spacing=mm, geometry={**flat.geometry, "spacing_mm": list(volume.spacing)})
@@ -93,9 +94,14 @@ def to_slices(volume: Volume, plane: str = "auto", spacing: float | None = None)
     rotation = volume.affine[:3, :3] / np.maximum(sizes, 1e-12)
     tilt = float(np.degrees(np.arccos(np.clip(np.abs(rotation[:, order[0]]).max(), 0, 1))))
     geometry = {
-        "plane": chosen, "shape": list(map(int, volume.array.shape)), "axes": "".join(codes),
-        "axes_now": "".join(_AXES[chosen]), "spacing_mm": [round(v, 6) for v in mm], "tilt_degrees": round(tilt, 2),
-        "matrix": list(map(int, array.shape[-2:])), "inverted": volume.inverted,
+        "plane": chosen,
+        "shape": list(map(int, volume.array.shape)),
+        "axes": "".join(codes),
+        "axes_now": "".join(_AXES[chosen]),
+        "spacing_mm": [round(v, 6) for v in mm],
+        "tilt_degrees": round(tilt, 2),
+        "matrix": list(map(int, array.shape[-2:])),
+        "inverted": volume.inverted,
         "centre_mm": [round(float(v), 2) for v in volume.affine @ [*((n - 1) / 2 for n in volume.array.shape), 1]][:3],
     }
     return _resample(Slices(array, mm, geometry, volume.window, volume.notes), spacing)

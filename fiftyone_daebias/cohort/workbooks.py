@@ -35,13 +35,19 @@ def read_sheet(path: Path, sheet: str | None, wanted: Collection[str]) -> tuple[
     suffix = path.suffix.lower()
     needs = _NEEDS.get(suffix)
     if needs and importlib.util.find_spec(needs) is None:
-        raise ValueError(f"{suffix} files need the package {_INSTALL.get(needs, needs)}; install it, or save the table "
-                         "as .xlsx or .csv")
+        raise ValueError(
+            f"{suffix} files need the package {_INSTALL.get(needs, needs)}; install it, or save the table "
+            "as .xlsx or .csv"
+        )
     said: list[Decision] = []
-    grids = _openpyxl(path, said) if suffix in (".xlsx", ".xlsm", ".xltx") else {
-        str(name): frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
-        for name, frame in pd.read_excel(path, sheet_name=None, header=None, dtype=object).items()
-    }
+    grids = (
+        _openpyxl(path, said)
+        if suffix in (".xlsx", ".xlsm", ".xltx")
+        else {
+            str(name): frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
+            for name, frame in pd.read_excel(path, sheet_name=None, header=None, dtype=object).items()
+        }
+    )
     if sheet is not None:
         if sheet not in grids:
             raise ValueError(f"it has no sheet {sheet!r}; sheets: {', '.join(grids)}")
@@ -112,8 +118,14 @@ def read_statistics(path: Path) -> tuple[pd.DataFrame, list[Decision]]:
         return pd.read_stata(path, convert_categoricals=False), []
     import pyreadstat
 
-    reader = {".sav": pyreadstat.read_sav, ".zsav": pyreadstat.read_sav, ".por": pyreadstat.read_por,
-              ".dta": pyreadstat.read_dta, ".sas7bdat": pyreadstat.read_sas7bdat, ".xpt": pyreadstat.read_xport}[suffix]
+    reader = {
+        ".sav": pyreadstat.read_sav,
+        ".zsav": pyreadstat.read_sav,
+        ".por": pyreadstat.read_por,
+        ".dta": pyreadstat.read_dta,
+        ".sas7bdat": pyreadstat.read_sas7bdat,
+        ".xpt": pyreadstat.read_xport,
+    }[suffix]
     options = {"apply_value_formats": True, "formats_as_category": False} if suffix in (".sav", ".zsav", ".dta") else {}
     try:
         frame, facts = reader(str(path), **options)
@@ -123,4 +135,5 @@ def read_statistics(path: Path) -> tuple[pd.DataFrame, list[Decision]]:
     if not labelled:
         return frame, []
     return frame, [
-        Decision("table", "columns whose codes have labels were read as the labels", len(labelled), labelled[0])]
+        Decision("table", "columns whose codes have labels were read as the labels", len(labelled), labelled[0])
+    ]

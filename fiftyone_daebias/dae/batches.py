@@ -29,9 +29,7 @@ class TrainingBatches:
         whole: whether the whole slice is seen, made square with background
     """
 
-    def __init__(
-        self, source, indices, image_size: int, batch_size: int, crop: float, seed: int, whole: bool = False
-    ):
+    def __init__(self, source, indices, image_size: int, batch_size: int, crop: float, seed: int, whole: bool = False):
         self.whole = whole
         self.source, self.indices = source, np.asarray(indices)
         self.image_size, self.batch_size, self.crop, self.seed = image_size, batch_size, crop, seed

@@ -63,9 +63,7 @@ class ResBlock(nn.Module):
     def __init__(self, channels, out_channels, dropout=0.0, time_dim=None, cond_dim=None, resample=None):
         super().__init__()
         self.resample = resample
-        self.in_layers = nn.Sequential(
-            group_norm(channels), nn.SiLU(), nn.Conv2d(channels, out_channels, 3, padding=1)
-        )
+        self.in_layers = nn.Sequential(group_norm(channels), nn.SiLU(), nn.Conv2d(channels, out_channels, 3, padding=1))
         if time_dim is not None:
             self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(time_dim, 2 * out_channels))
             self.cond_emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(cond_dim, out_channels))
@@ -77,9 +75,7 @@ class ResBlock(nn.Module):
             )
         else:
             self.emb_layers = self.cond_emb_layers = self.out_layers = None
-        self.skip_connection = (
-            nn.Identity() if channels == out_channels else nn.Conv2d(channels, out_channels, 1)
-        )
+        self.skip_connection = nn.Identity() if channels == out_channels else nn.Conv2d(channels, out_channels, 1)
 
     def forward(self, x: Tensor, emb: Tensor | None = None, cond: Tensor | None = None) -> Tensor:
         h = self.in_layers[:-1](x)

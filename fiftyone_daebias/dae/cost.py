@@ -74,6 +74,11 @@ def cost_of(config: ModelConfig, train: TrainConfig) -> Cost:
     state = BYTES_A_PARAMETER * count_parameters(model)
     full, half = (round((state + part) / 1e9, 2) for part in (activations, activations / 2))
     return Cost(
-        count_parameters(model), count_parameters(model.encoder), round(encoder, 3), round(unet, 3),
-        round(3 * (encoder + unet), 2), full, half,
+        count_parameters(model),
+        count_parameters(model.encoder),
+        round(encoder, 3),
+        round(unet, 3),
+        round(3 * (encoder + unet), 2),
+        full,
+        half,
     )

@@ -43,8 +43,14 @@ class DaeLearner(OneOptimizer):
     criterion = "reconstruction_mse"
 
     def __init__(
-        self, config: ModelConfig, train: TrainConfig, *, seed: int = 51, device: str | torch.device = "cpu",
-        compiled: bool | None = None, start: Start | None = None,
+        self,
+        config: ModelConfig,
+        train: TrainConfig,
+        *,
+        seed: int = 51,
+        device: str | torch.device = "cpu",
+        compiled: bool | None = None,
+        start: Start | None = None,
     ):
         self.config, self.train, self.seed, self.device = config, train, seed, torch.device(device)
         layout = hardware.memory_format(self.device)

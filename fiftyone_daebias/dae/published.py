@@ -124,7 +124,8 @@ def read_published(path: Path | str) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is damaged: {reason}; get it again from where it was published") from error
     state = raw.get("state_dict", raw) if isinstance(raw, dict) else {}
     found = {
-        k[len(PREFIX):]: v for k, v in state.items()
+        k[len(PREFIX) :]: v
+        for k, v in state.items()
         if isinstance(k, str) and k.startswith(PREFIX) and isinstance(v, Tensor)
     }
     if not found:

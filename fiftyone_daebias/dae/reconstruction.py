@@ -79,10 +79,16 @@ class Reconstruction:
     def __str__(self) -> str:
         cells = [("decoded from", "steps", "SSIM", "95 % interval", "MSE", "95 % interval")]
         for r in self.rows:
-            cells.append((
-                r.source, str(r.steps), f"{r.ssim:.3f}", f"{r.ssim_low:.3f} to {r.ssim_high:.3f}",
-                f"{r.mse:.4f}", f"{r.mse_low:.4f} to {r.mse_high:.4f}",
-            ))
+            cells.append(
+                (
+                    r.source,
+                    str(r.steps),
+                    f"{r.ssim:.3f}",
+                    f"{r.ssim_low:.3f} to {r.ssim_high:.3f}",
+                    f"{r.mse:.4f}",
+                    f"{r.mse_low:.4f} to {r.mse_high:.4f}",
+                )
+            )
         head = (
             f"{self.images:,} held-out images of {self.subjects:,} subjects (split {self.split!r}); "
             f"x_T by {self.invert_steps} steps; checkpoint {self.checkpoint_hash[:12]}"
@@ -135,9 +141,7 @@ def reconstruction(
     source = open_together(samples, progress=progress)
     rows, split = _held_out(source, images, seed)
     crop = float(facts.get("crop", 1.0))
-    pictures = torch.cat([
-        fixed_crop(source.read(i, [source.n_slices(i) // 2]), model.image_size, crop) for i in rows
-    ])
+    pictures = torch.cat([fixed_crop(source.read(i, [source.n_slices(i) // 2]), model.image_size, crop) for i in rows])
     subjects = [source.subjects[i] for i in rows]
     total = len(rows) * (invert_steps + sum(3 * n for n in steps))
     with start(progress, "decoding", total, "steps") as task:
@@ -148,8 +152,13 @@ def reconstruction(
         table, len(rows), len(set(subjects)), split, invert_steps, str(folder), facts["sha256"], (figure,)
     )
     config = {
-        "checkpoint": str(folder), "checkpoint_hash": facts["sha256"], "data_hash": source.data_hash, "seed": seed,
-        "images": images, "steps": list(steps), "invert_steps": invert_steps,
+        "checkpoint": str(folder),
+        "checkpoint_hash": facts["sha256"],
+        "data_hash": source.data_hash,
+        "seed": seed,
+        "images": images,
+        "steps": list(steps),
+        "invert_steps": invert_steps,
     }
     ids = [source.sample_ids[i] for i in rows]
     store.save_run(samples, schema.RECONSTRUCTION_RUN, config, {**result.to_dict(), "sample_ids": ids})
@@ -210,9 +219,7 @@ def _held_out(source, images: int, seed: int) -> tuple[list[int], str]:
     return [i for _, _, i in sorted(turns)[:images]], split
 
 
-def _row(
-    source: str, steps: int, decoded: Tensor, images: Tensor, subjects: list[str], seed: int
-) -> ReconstructionRow:
+def _row(source: str, steps: int, decoded: Tensor, images: Tensor, subjects: list[str], seed: int) -> ReconstructionRow:
     values = []
     names = sorted(set(subjects))
     place = np.array([names.index(s) for s in subjects])
@@ -244,6 +251,9 @@ def _figure(samples, images: Tensor, drawn: dict[str, Tensor], sha: str) -> dict
         line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
     figure.subplots_adjust(wspace=0.04, hspace=0.04)
     return save_figure(
-        store.dataset_of(samples).name, "reconstruction", figure, "Held-out images and what they are decoded to",
+        store.dataset_of(samples).name,
+        "reconstruction",
+        figure,
+        "Held-out images and what they are decoded to",
         f"{shown} held-out images, one centre slice each, under the fixed crop; checkpoint {sha[:12]}.",
     )

@@ -78,13 +78,7 @@ class TrainResult:
 
 
 def train(
-    source,
-    folder: Path,
-    learner: Learner,
-    config: RunConfig,
-    *,
-    seed: int = 51,
-    progress: Progress | None = None,
+    source, folder: Path, learner: Learner, config: RunConfig, *, seed: int = 51, progress: Progress | None = None
 ) -> TrainResult:
     """Trains until ``config.images`` images have been seen, going on from the folder's last state.
 
@@ -113,8 +107,13 @@ def train(
         return _Loop(source, run, learner, config, seed).go(None)
     with run.lock():
         run.claim(
-            {"format": learner.format, "model": learner.config.to_dict(), "train": config.to_dict(), "seed": seed,
-             "data_hash": source.data_hash}
+            {
+                "format": learner.format,
+                "model": learner.config.to_dict(),
+                "train": config.to_dict(),
+                "seed": seed,
+                "data_hash": source.data_hash,
+            }
         )
         mates.wait()
         return _Loop(source, run, learner, config, seed).go(progress)
@@ -166,8 +165,7 @@ class _Loop:
         if not self.step and self.learner.begins_with_images:
             self.learner.begin(self._training_images())
         batches = TrainingBatches(
-            self.source, rows, self.learner.config.image_size, config.batch_size, config.crop, self.seed,
-            config.whole,
+            self.source, rows, self.learner.config.image_size, config.batch_size, config.crop, self.seed, config.whole
         )
         part = self.team.part(config.batch_size)
         threads = 1 if self.learner.device.type == "cpu" else 4
@@ -203,7 +201,9 @@ class _Loop:
             self.unseen.append(self.learner.step(batch, self.step))
         except RuntimeError as error:
             told = hardware.explained(
-                error, self.learner.device, batch_size=self.config.batch_size,
+                error,
+                self.learner.device,
+                batch_size=self.config.batch_size,
                 accumulate=getattr(self.config, "accumulate", None),
                 kept=f"the last good state is kept in {self.run.path}",
             )
@@ -222,10 +222,12 @@ class _Loop:
             return
         names = list(self.unseen[0])
         device = self.learner.device
-        table = torch.stack([
-            torch.stack([torch.as_tensor(m[n], device=device).detach().float().reshape(()) for n in names])
-            for m in self.unseen
-        ])
+        table = torch.stack(
+            [
+                torch.stack([torch.as_tensor(m[n], device=device).detach().float().reshape(()) for n in names])
+                for m in self.unseen
+            ]
+        )
         table = (table if alone else self.team.mean(table)).tolist()
         first = self.step - len(self.unseen)
         self.unseen = []
@@ -255,8 +257,13 @@ class _Loop:
             self._save(weights=better)
             means = {k: float(np.mean([m[k] for m in self.seen])) for k in self.seen[0]} if self.seen else {}
             self.run.log(
-                {"images": self.images, **means, **self.held_out, "seconds": round(time.monotonic() - self.began, 2),
-                 "images_per_second": round(rate, 2)}
+                {
+                    "images": self.images,
+                    **means,
+                    **self.held_out,
+                    "seconds": round(time.monotonic() - self.began, 2),
+                    "images_per_second": round(rate, 2),
+                }
             )
         if self.team.size > 1:
             self.stopped = self.team.tell(self.stopped)
@@ -301,15 +308,17 @@ class _Loop:
         if not rows:
             return None
         size = self.learner.config.image_size
-        return torch.cat([
-            fixed_crop(self.source.read(i, [self.source.n_slices(i) // 2]), size, self.config.view) for i in rows
-        ])
+        return torch.cat(
+            [fixed_crop(self.source.read(i, [self.source.n_slices(i) // 2]), size, self.config.view) for i in rows]
+        )
 
     def _draw(self, images: torch.Tensor) -> None:
         metrics = ", ".join(f"{k.replace('_', ' ')} {v:.4f}" for k, v in self.held_out.items())
         try:
             save_grid(
-                self.run.path / "grids" / f"{self.images:09d}.png", images, self.learner.reconstruct(images),
+                self.run.path / "grids" / f"{self.images:09d}.png",
+                images,
+                self.learner.reconstruct(images),
                 f"{self.images:,} images seen: {metrics}",
             )
         except OSError as error:
@@ -321,19 +330,37 @@ class _Loop:
         """Writes the checkpoint (with ``weights``) and the state; the state's pointer comes last."""
         if weights:
             save_model(
-                self.run.path, self.learner.ema(), self.learner.config, format=self.learner.format,
-                images=self.images, seed=self.seed, crop=self.config.view, data_hash=self.source.data_hash,
+                self.run.path,
+                self.learner.ema(),
+                self.learner.config,
+                format=self.learner.format,
+                images=self.images,
+                seed=self.seed,
+                crop=self.config.view,
+                data_hash=self.source.data_hash,
             )
         loss = float(np.mean([m["loss"] for m in self.seen])) if self.seen else self.loss
         self.run.save(
-            self.step, self.learner.state(),
-            {"loss": loss, "held_out": self.held_out, "best": self.best if np.isfinite(self.best) else None,
-             "bad": self.bad, "stopped": self.stopped},
+            self.step,
+            self.learner.state(),
+            {
+                "loss": loss,
+                "held_out": self.held_out,
+                "best": self.best if np.isfinite(self.best) else None,
+                "bad": self.bad,
+                "stopped": self.stopped,
+            },
         )
 
     def _result(self, resumed_at: int, seconds: float) -> TrainResult:
         return TrainResult(
-            str(self.run.path), read_facts(self.run.path)["sha256"], self.images, self.loss,
-            self.held_out.get("validation_loss", float("nan")), round(seconds, 2), resumed_at, dict(self.held_out),
+            str(self.run.path),
+            read_facts(self.run.path)["sha256"],
+            self.images,
+            self.loss,
+            self.held_out.get("validation_loss", float("nan")),
+            round(seconds, 2),
+            resumed_at,
+            dict(self.held_out),
             self.stopped,
         )

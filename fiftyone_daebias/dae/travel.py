@@ -37,7 +37,12 @@ def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
 
 @torch.no_grad()
 def interpolate(
-    model: DiffusionAutoencoder, first: Tensor, second: Tensor, *, count: int = 7, steps: int = 20,
+    model: DiffusionAutoencoder,
+    first: Tensor,
+    second: Tensor,
+    *,
+    count: int = 7,
+    steps: int = 20,
     invert_steps: int = 100,
 ) -> Tensor:
     """Images on the way from one to another, both of them reconstructed at the ends.

@@ -37,7 +37,8 @@ class DemoResult:
             f"\nWhat the pixels of {self.registration.images:,} radiographs know "
             f"({self.registration.subjects:,} subjects)\n\n{self.probes}\n\n"
             f"found in the pixels: {found}\n"
-            f"tags set:\n{tags}\n\n" + (f"report: {self.report}\n" if self.report else "")
+            f"tags set:\n{tags}\n\n"
+            + (f"report: {self.report}\n" if self.report else "")
             + f"Open it:  daebias app {self.name}    (in a checkout: .venv/bin/daebias app {self.name})\n"
             f"then the Embeddings panel, map 'dae_map', colour by orig_pixel_spacing_mm."
         )

@@ -154,8 +154,14 @@ def compute_dae_embeddings(
         notes.append(small)
         told.say(small)
     config = {
-        "model": model, "checkpoint": str(folder), "checkpoint_hash": facts["sha256"], "data_hash": source.data_hash,
-        "n_slices": n_slices, "pool": pool, "crop": float(facts.get("crop", 1.0)), "seed": seed,
+        "model": model,
+        "checkpoint": str(folder),
+        "checkpoint_hash": facts["sha256"],
+        "data_hash": source.data_hash,
+        "n_slices": n_slices,
+        "pool": pool,
+        "crop": float(facts.get("crop", 1.0)),
+        "seed": seed,
     }
     vectors, shares = encode_samples(samples, encoder, source, config, batch_size=batch_size, progress=progress)
     result = None
@@ -189,14 +195,28 @@ def _stored(
     store.save_map(samples, keys[0], source.sample_ids, fitted.points, schema.points_field(model))
     store.save_similarity(samples, keys[1], field)
     store.save_run(
-        samples, keys[2],
-        {**config, "perplexity": fitted.perplexity, "kl_divergence": fitted.kl_divergence, "n_pca": fitted.n_pca,
-         "complete": True, "notes": list(notes)},
+        samples,
+        keys[2],
+        {
+            **config,
+            "perplexity": fitted.perplexity,
+            "kl_divergence": fitted.kl_divergence,
+            "n_pca": fitted.n_pca,
+            "complete": True,
+            "notes": list(notes),
+        },
         {"sample_ids": source.sample_ids, "content": source.keys},
     )
     return EmbeddingResult(
-        field, *keys, len(vectors), vectors.shape[1], config["checkpoint"], config["checkpoint_hash"],
-        fitted.perplexity, fitted.kl_divergence, tuple(notes),
+        field,
+        *keys,
+        len(vectors),
+        vectors.shape[1],
+        config["checkpoint"],
+        config["checkpoint_hash"],
+        fitted.perplexity,
+        fitted.kl_divergence,
+        tuple(notes),
     )
 
 

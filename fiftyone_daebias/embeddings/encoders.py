@@ -67,13 +67,16 @@ MODELS: tuple[EmbeddingModel, ...] = (
     EmbeddingModel("stylegan2", "daebias-stylegan2", "baselines.verb:load_baseline", "baselines.verb:train_stylegan2"),
     EmbeddingModel("resnet10", "daebias-resnet10", "baselines.verb:load_baseline", "baselines.verb:train_resnet10"),
     EmbeddingModel("resnet34", "daebias-resnet34", "baselines.verb:load_baseline", "baselines.verb:train_resnet34"),
-    EmbeddingModel("densenet121", "daebias-densenet121", "baselines.verb:load_baseline",
-                   "baselines.verb:train_densenet121"),
-    EmbeddingModel("pixels", "daebias-pixels", "baselines.references:load_reference",
-                   "baselines.references:make_pixels"),
+    EmbeddingModel(
+        "densenet121", "daebias-densenet121", "baselines.verb:load_baseline", "baselines.verb:train_densenet121"
+    ),
+    EmbeddingModel(
+        "pixels", "daebias-pixels", "baselines.references:load_reference", "baselines.references:make_pixels"
+    ),
     EmbeddingModel("pca", "daebias-pca", "baselines.references:load_reference", "baselines.references:make_pca"),
-    EmbeddingModel("random", "daebias-random", "baselines.references:load_reference",
-                   "baselines.references:make_random"),
+    EmbeddingModel(
+        "random", "daebias-random", "baselines.references:load_reference", "baselines.references:make_random"
+    ),
 )
 
 

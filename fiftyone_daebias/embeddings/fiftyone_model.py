@@ -104,12 +104,8 @@ class EncoderModel(fom.SupportsGetItem, fom.EmbeddingsMixin, fom.TorchModelMixin
         self.checkpoint, self.checkpoint_hash = str(checkpoint), facts["sha256"]
         self.encoder = load_encoder(checkpoint, pick_device(device))
         if self.encoder.in_channels not in (1, 3):
-            raise InputError(
-                f"checkpoint {checkpoint} takes {self.encoder.in_channels} channels; images have 1 or 3"
-            )
-        self.prepare = PrepareImage(
-            self.encoder.image_size, self.encoder.in_channels, float(facts.get("crop", 1.0))
-        )
+            raise InputError(f"checkpoint {checkpoint} takes {self.encoder.in_channels} channels; images have 1 or 3")
+        self.prepare = PrepareImage(self.encoder.image_size, self.encoder.in_channels, float(facts.get("crop", 1.0)))
         self._last: np.ndarray | None = None
         self._preprocess = True
 

@@ -123,10 +123,17 @@ def beside_pca(
             gain = (theirs - mine) / max(float(theirs[0]), 1e-12)
         if known:
             value, low, high = interval(gain)
-            rows.append(Beside(
-                question.name, "AUC" if question.classes else "MAE",
-                len(set(np.asarray(subjects)[question.rows])), float(mine[0]), float(theirs[0]), value, (low, high),
-            ))
+            rows.append(
+                Beside(
+                    question.name,
+                    "AUC" if question.classes else "MAE",
+                    len(set(np.asarray(subjects)[question.rows])),
+                    float(mine[0]),
+                    float(theirs[0]),
+                    value,
+                    (low, high),
+                )
+            )
     return Guard(tuple(rows), "" if rows else "neither knows anything of the fields that were asked")
 
 
@@ -158,9 +165,7 @@ def guarded(samples, source, vectors: np.ndarray, config: dict, progress=None) -
     how = {"n_slices": config["n_slices"], "pool": config["pool"]}
     pca = dict(encode_volumes(encoder, source, chosen, crop=WHOLE, **how))
     joined = config["n_slices"] if config["pool"] == "concat" else 1
-    guard = beside_pca(
-        vectors[chosen], np.stack([pca[i] for i in chosen]), joined, questions, subjects, config["seed"]
-    )
+    guard = beside_pca(vectors[chosen], np.stack([pca[i] for i in chosen]), joined, questions, subjects, config["seed"])
     if not guard.worse:
         return guard
     _store_pca(samples, source, config, progress)
@@ -218,11 +223,19 @@ def _store_pca(samples, source, config: dict, progress) -> None:
     made = make_reference(store.dataset_of(samples), "pca", seed=config["seed"], progress=progress)
     facts = read_facts(made.folder)
     settings = {
-        "model": "pca", "checkpoint": made.folder, "checkpoint_hash": facts["sha256"], "data_hash": source.data_hash,
-        "n_slices": config["n_slices"], "pool": config["pool"], "crop": float(facts["crop"]), "seed": config["seed"],
+        "model": "pca",
+        "checkpoint": made.folder,
+        "checkpoint_hash": facts["sha256"],
+        "data_hash": source.data_hash,
+        "n_slices": config["n_slices"],
+        "pool": config["pool"],
+        "crop": float(facts["crop"]),
+        "seed": config["seed"],
     }
     _, shares = encode_samples(samples, load_reference(made.folder), source, settings, batch_size=64, progress=progress)
     store.save_run(
-        samples, schema.provenance_key("pca"), {**settings, "encoded": shares, "complete": True, "notes": []},
+        samples,
+        schema.provenance_key("pca"),
+        {**settings, "encoded": shares, "complete": True, "notes": []},
         {"sample_ids": source.sample_ids, "content": source.keys},
     )

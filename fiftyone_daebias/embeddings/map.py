@@ -78,8 +78,15 @@ def fit_map(
     notes.append(f"t-SNE on {len(components)} principal components, {explained:.0%} of the variance")
     fitted = _run(reduced, perplexity, seed, progress)
     return TsneMap(
-        np.asarray(fitted, dtype=np.float32), perplexity, float(fitted.kl_divergence), len(components),
-        float(explained), mean, components, seed, tuple(notes),
+        np.asarray(fitted, dtype=np.float32),
+        perplexity,
+        float(fitted.kl_divergence),
+        len(components),
+        float(explained),
+        mean,
+        components,
+        seed,
+        tuple(notes),
     )
 
 
@@ -94,8 +101,14 @@ def rebuild_map(vectors: np.ndarray, points: np.ndarray, facts: dict) -> TsneMap
     vectors = _checked(vectors)
     mean, components, explained = _principal_components(vectors, int(facts["seed"]))
     return TsneMap(
-        np.asarray(points, np.float32), float(facts["perplexity"]), float(facts["kl_divergence"]), len(components),
-        explained, mean, components, int(facts["seed"]),
+        np.asarray(points, np.float32),
+        float(facts["perplexity"]),
+        float(facts["kl_divergence"]),
+        len(components),
+        explained,
+        mean,
+        components,
+        int(facts["seed"]),
     )
 
 
@@ -130,7 +143,12 @@ def place(tsne_map: TsneMap, vectors: np.ndarray, new_vectors: np.ndarray) -> np
     start_points = initialization.median(np.asarray(frame), indices[:, : max(1, int(few))])
     placed = frame.prepare_partial(new, initialization=start_points, perplexity=few)
     placed.optimize(
-        100, learning_rate=0.1, exaggeration=1.5, momentum=0.8, inplace=True, max_grad_norm=0.25,
+        100,
+        learning_rate=0.1,
+        exaggeration=1.5,
+        momentum=0.8,
+        inplace=True,
+        max_grad_norm=0.25,
         propagate_exception=True,
     )
     return np.asarray(placed, dtype=np.float32)
@@ -146,7 +164,10 @@ def _run(reduced: np.ndarray, perplexity: float, seed: int, progress: Progress |
     wide = reduced if reduced.shape[1] > 1 else np.column_stack([reduced, np.zeros(len(reduced), reduced.dtype)])
     first = _apart(initialization.pca(wide, random_state=seed), reduced, seed)
     embedding = TSNEEmbedding(
-        first, affinities, negative_gradient_method="fft" if len(reduced) > 10_000 else "bh", n_jobs=jobs,
+        first,
+        affinities,
+        negative_gradient_method="fft" if len(reduced) > 10_000 else "bh",
+        n_jobs=jobs,
         random_state=seed,
     )
     with start(progress, "t-SNE", EARLY + LATER, "iterations") as task:

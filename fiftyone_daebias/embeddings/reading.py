@@ -52,7 +52,12 @@ def folds_of(subjects: np.ndarray, k: int, rng: np.random.Generator, values=None
 
 
 def predictions(
-    matrix: np.ndarray, n_slices: int, question: Question, subjects, seed: int = 0, repeats: int = 2,
+    matrix: np.ndarray,
+    n_slices: int,
+    question: Question,
+    subjects,
+    seed: int = 0,
+    repeats: int = 2,
     which: tuple[str, ...] | None = None,
 ) -> tuple[np.ndarray, dict[str, int]]:
     """Out-of-fold predictions of a field.
@@ -83,8 +88,11 @@ def predictions(
             train, test = np.flatnonzero(fold != f), np.flatnonzero(fold == f)
             inner = folds_of(owners[train], INNER, rng, question.values[train])
             best = min(
-                ((loss, key, ridge) for key, gram in grams.items()
-                 for ridge, loss in zip(RIDGES, _inner(gram, y, weights, train, inner, question), strict=True)),
+                (
+                    (loss, key, ridge)
+                    for key, gram in grams.items()
+                    for ridge, loss in zip(RIDGES, _inner(gram, y, weights, train, inner, question), strict=True)
+                ),
                 key=lambda found: found[0],
             )
             chosen[best[1]] += 1

@@ -57,7 +57,12 @@ def encode_samples(
     shares = [0] * mates.size
     rounds = -(-len(rows) // (WRITE_EVERY * mates.size))
     found = encode_volumes(
-        model, source, mine, n_slices=config["n_slices"], crop=config["crop"], pool=config["pool"],
+        model,
+        source,
+        mine,
+        n_slices=config["n_slices"],
+        crop=config["crop"],
+        pool=config["pool"],
         batch_size=batch_size,
     )
     with start(progress, "embedding", len(rows), "samples") as task, _Writer(samples, field) as writer:

@@ -97,7 +97,9 @@ def scalings(matrix: np.ndarray, n_slices: int = 1) -> dict[str, np.ndarray]:
         n_slices: codes that were joined to one vector; 1 where that is not known
     """
     return {
-        "own": own(matrix), "common": common(matrix), "whitened": whitened(matrix, n_slices),
+        "own": own(matrix),
+        "common": common(matrix),
+        "whitened": whitened(matrix, n_slices),
         "evened": evened(matrix, n_slices),
     }
 

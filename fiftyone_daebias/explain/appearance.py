@@ -97,8 +97,12 @@ def appearance_of(raw: np.ndarray, scaled: np.ndarray, frame: Frame, geometry: d
         out |= {"noise": noise / max(mean, 1e-6), "sharpness": sharpness}
     mm = (geometry or {}).get("spacing_mm")
     if mm:
-        out |= {"row_spacing": frame.voxel[0], "column_spacing": frame.voxel[1], "height": frame.extent[0],
-                "width": frame.extent[1]}
+        out |= {
+            "row_spacing": frame.voxel[0],
+            "column_spacing": frame.voxel[1],
+            "height": frame.extent[0],
+            "width": frame.extent[1],
+        }
         if len(mm) == 3 and mm[0] == mm[0] and mm[0] is not None:
             out["slice_spacing"] = float(mm[0])
     out |= {"rows": float(frame.shape[0]), "columns": float(frame.shape[1])}
@@ -133,8 +137,12 @@ def sharpness_of(image: np.ndarray, noise: float) -> float:
 
 
 def compare_table(
-    columns: dict[str, tuple[str, str, np.ndarray, tuple[str, ...]]], labels: np.ndarray, subjects: np.ndarray, *,
-    n_permutations: int = 1999, seed: int,
+    columns: dict[str, tuple[str, str, np.ndarray, tuple[str, ...]]],
+    labels: np.ndarray,
+    subjects: np.ndarray,
+    *,
+    n_permutations: int = 1999,
+    seed: int,
 ) -> tuple[Contrast, ...]:
     """Compares many columns between two groups.
 
@@ -159,14 +167,28 @@ def compare_table(
         rng = np.random.default_rng([seed, sum(map(ord, name))])
         effect = effect_of(side, values[known], classes, owners)
         p = permutation_p(side[:, None], values[known], len(classes), owners, n_permutations=n_permutations, rng=rng)
-        means = (_NAN, _NAN) if classes else tuple(
-            float(np.mean([values[known][(owners == o) & s].mean() for o in np.unique(owners[s])]))
-            for s in (side, ~side)
+        means = (
+            (_NAN, _NAN)
+            if classes
+            else tuple(
+                float(np.mean([values[known][(owners == o) & s].mean() for o in np.unique(owners[s])]))
+                for s in (side, ~side)
+            )
         )
-        out.append(Contrast(
-            name, label, unit, *means, effect.measure, effect.value, effect.interval, effect.words, float(p[0]),
-            n_subjects=len(set(owners)),
-        ))
+        out.append(
+            Contrast(
+                name,
+                label,
+                unit,
+                *means,
+                effect.measure,
+                effect.value,
+                effect.interval,
+                effect.words,
+                float(p[0]),
+                n_subjects=len(set(owners)),
+            )
+        )
     q = benjamini_hochberg(np.array([c.p for c in out])) if out else []
     out = [Contrast(**{**c.__dict__, "q": float(v)}) for c, v in zip(out, q, strict=True)]
     return tuple(sorted(out, key=lambda c: (c.q, -abs(c.effect))))

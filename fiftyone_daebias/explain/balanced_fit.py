@@ -33,8 +33,17 @@ class Arms:
 
 
 def cross_fit_arms(
-    vectors: np.ndarray, target: Target, groups: np.ndarray, subjects: np.ndarray, *, kernel: str, neighbors: int,
-    repeats: int, n_folds: int = 5, rng: np.random.Generator, progress: Progress | None = None,
+    vectors: np.ndarray,
+    target: Target,
+    groups: np.ndarray,
+    subjects: np.ndarray,
+    *,
+    kernel: str,
+    neighbors: int,
+    repeats: int,
+    n_folds: int = 5,
+    rng: np.random.Generator,
+    progress: Progress | None = None,
 ) -> Arms:
     """Cross-fits all arms on the same folds; synthetic vectors come from the training part and never are tested.
 
@@ -82,9 +91,7 @@ def fill_up(z, train, classes, groups, subjects, neighbors, rng) -> tuple[np.nda
     """Vectors that bring every group × class cell to as many subjects as the largest of its class has, and classes."""
     vectors, labels = [np.empty((0, z.shape[1]), np.float32)], [np.empty(0, int)]
     for c in np.unique(classes[train]):
-        counts = {
-            g: len(set(subjects[train[(classes[train] == c) & (groups[train] == g)]])) for g in np.unique(groups)
-        }
+        counts = {g: len(set(subjects[train[(classes[train] == c) & (groups[train] == g)]])) for g in np.unique(groups)}
         for g, count in counts.items():
             rows = train[(classes[train] == c) & (groups[train] == g)]
             between = interpolate(z, rows, subjects, max(counts.values()) - count, neighbors=neighbors, rng=rng)

@@ -29,8 +29,10 @@ class CamOverlap:
     chance: float = TOP
 
     def __str__(self) -> str:
-        return (f"the strongest tenths of both maps overlap by {self.dice:.0%} (chance {self.chance:.0%}), rank "
-                f"correlation {self.correlation:.2f}; run {self.run!r}")
+        return (
+            f"the strongest tenths of both maps overlap by {self.dice:.0%} (chance {self.chance:.0%}), rank "
+            f"correlation {self.correlation:.2f}; run {self.run!r}"
+        )
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
@@ -102,11 +104,16 @@ def cut_square(image: np.ndarray, shape, pixel: float, side: float, size: tuple[
     import cv2
 
     step = [side / n / (pixel * full / have) for n, full, have in zip(size, shape, image.shape, strict=True)]
-    matrix = np.array([
-        [step[1], 0, (image.shape[1] - 1) / 2 - step[1] * (size[1] - 1) / 2],
-        [0, step[0], (image.shape[0] - 1) / 2 - step[0] * (size[0] - 1) / 2],
-    ])
+    matrix = np.array(
+        [
+            [step[1], 0, (image.shape[1] - 1) / 2 - step[1] * (size[1] - 1) / 2],
+            [0, step[0], (image.shape[0] - 1) / 2 - step[0] * (size[0] - 1) / 2],
+        ]
+    )
     return cv2.warpAffine(
-        np.ascontiguousarray(image, np.float32), matrix, (size[1], size[0]),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+        np.ascontiguousarray(image, np.float32),
+        matrix,
+        (size[1], size[0]),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
     )

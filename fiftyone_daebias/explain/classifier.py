@@ -122,8 +122,16 @@ def to_inputs(stack: np.ndarray, which: np.ndarray, inputs: str) -> torch.Tensor
 
 
 def cross_fit(
-    stack: np.ndarray, labels: np.ndarray, subjects: np.ndarray, splits: list[str], recipe: Recipe, *,
-    device: str = "cpu", n_permutations: int = 1999, n_bootstrap: int = 999, seed: int = 51,
+    stack: np.ndarray,
+    labels: np.ndarray,
+    subjects: np.ndarray,
+    splits: list[str],
+    recipe: Recipe,
+    *,
+    device: str = "cpu",
+    n_permutations: int = 1999,
+    n_bootstrap: int = 999,
+    seed: int = 51,
     progress: Progress | None = None,
 ) -> tuple[ClassifierResult, list[torch.nn.Module]]:
     """Trains a classifier and scores it on subjects held out.
@@ -168,9 +176,7 @@ def cross_fit(
             out = np.isin(subjects, sorted(held))
             rest = np.flatnonzero(~out)
             watch = _validation(labels[rest], subjects[rest], np.array(splits)[rest], len(folds) == 1, rng)
-            network, taken = _train(
-                stack, labels, subjects, rest[~watch], rest[watch], recipe, device, seed + k, task
-            )
+            network, taken = _train(stack, labels, subjects, rest[~watch], rest[watch], recipe, device, seed + k, task)
             rows = np.flatnonzero(out)
             scores[rows] = predict(network, stack, rows, recipe.inputs)
             fold[rows] = k
@@ -178,18 +184,29 @@ def cross_fit(
             steps.append(taken)
     known = np.flatnonzero(fold >= 0)
     auc, interval, p = score_against_chance(
-        scores[known], labels[known], subjects[known], fold[known], n_permutations, n_bootstrap,
+        scores[known],
+        labels[known],
+        subjects[known],
+        fold[known],
+        n_permutations,
+        n_bootstrap,
         np.random.default_rng([seed, 8]),
     )
     there = {s for s in subjects[known]}
-    held_counts = tuple(len({s for s, side in zip(names, sides, strict=True) if side == want and s in there})
-                        for want in (True, False))
+    held_counts = tuple(
+        len({s for s, side in zip(names, sides, strict=True) if side == want and s in there}) for want in (True, False)
+    )
     return ClassifierResult(auc, interval, p, held_counts, how, tuple(steps), scores, fold), networks
 
 
 def score_against_chance(
-    scores: np.ndarray, labels: np.ndarray, subjects: np.ndarray, fold: np.ndarray, n_permutations: int,
-    n_bootstrap: int, rng: np.random.Generator,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    subjects: np.ndarray,
+    fold: np.ndarray,
+    n_permutations: int,
+    n_bootstrap: int,
+    rng: np.random.Generator,
 ) -> tuple[float, tuple[float, float], float]:
     """AUC of held-out scores, subjects as units and compared within folds: value, interval, p-value."""
     names, first, index, counts = np.unique(subjects, return_index=True, return_inverse=True, return_counts=True)

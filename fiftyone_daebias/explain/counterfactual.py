@@ -185,9 +185,19 @@ def counterfactual(
     told.say(f"{comparison}: probing {len(part):,} samples of {len(set(subjects)):,} subjects")
     gate = check_gate(part, target, subjects, n_permutations=n_permutations, seed=seed)
     config = {
-        "comparison": comparison, "cluster": cluster, "tag": tag, "field": field, "value": value, "against": against,
-        "along": along, "span": span, "n_samples": n_samples, "vectors": vectors, "seed": seed,
-        "checkpoint_hash": base.config["checkpoint_hash"], "data_hash": base.source.data_hash,
+        "comparison": comparison,
+        "cluster": cluster,
+        "tag": tag,
+        "field": field,
+        "value": value,
+        "against": against,
+        "along": along,
+        "span": span,
+        "n_samples": n_samples,
+        "vectors": vectors,
+        "seed": seed,
+        "checkpoint_hash": base.config["checkpoint_hash"],
+        "data_hash": base.source.data_hash,
     }
     if not gate.open:
         reason = "the probe is not better than chance on held-out subjects, so there is no direction to move along"
@@ -204,8 +214,16 @@ def counterfactual(
     chosen = _choose(readings, high, subjects, n_samples, rng)
     trials = [int(base.rows[target.rows[k]]) for k in chosen[: max(2, 16 // base.n_slices)]]
     decoder, quality = pick_code(
-        model, base.source, trials, n_slices=base.n_slices, crop=base.crop, pool=base.pool, code=code, steps=steps,
-        mean_image=observed.mean, seed=seed,
+        model,
+        base.source,
+        trials,
+        n_slices=base.n_slices,
+        crop=base.crop,
+        pool=base.pool,
+        code=code,
+        steps=steps,
+        mean_image=observed.mean,
+        seed=seed,
     )
     amounts = np.linspace(-span, span, AMOUNTS)
     shown = _move(base, decoder, directions, target, subjects, chosen, amounts, readings, high, progress)
@@ -223,19 +241,46 @@ def counterfactual(
     if along == "normal" and response.kept < 0.4:
         notes = (*notes, "most of the move along the normal is lost in decoding; try along='pattern'")
     figures = draw_figures(
-        store.dataset_of(samples).name, stem, comparison, shown, observed, response, quality, agreement, square, sides,
+        store.dataset_of(samples).name,
+        stem,
+        comparison,
+        shown,
+        observed,
+        response,
+        quality,
+        agreement,
+        square,
+        sides,
         cam_map,
     )
     result = Counterfactual(
-        comparison, gate, "", apart, directions.agreement, quality, response, agreement, cam, len(chosen),
-        len({subjects[k] for k in chosen}), key, tuple(figures), notes,
+        comparison,
+        gate,
+        "",
+        apart,
+        directions.agreement,
+        quality,
+        response,
+        agreement,
+        cam,
+        len(chosen),
+        len({subjects[k] for k in chosen}),
+        key,
+        tuple(figures),
+        notes,
     )
     store.save_run(
-        samples, key, {**config, "code": quality.code, "steps": decoder.steps},
+        samples,
+        key,
+        {**config, "code": quality.code, "steps": decoder.steps},
         {
-            "summary": result.to_dict(), "figures": figures, "steps": directions.steps,
-            "sample_ids": [base.ids[target.rows[k]] for k in chosen], "difference_map": shown.mean_map().mean(axis=0),
-            "amounts": amounts, "readings": response.readings,
+            "summary": result.to_dict(),
+            "figures": figures,
+            "steps": directions.steps,
+            "sample_ids": [base.ids[target.rows[k]] for k in chosen],
+            "difference_map": shown.mean_map().mean(axis=0),
+            "amounts": amounts,
+            "readings": response.readings,
         },
     )
     return result
@@ -269,8 +314,9 @@ def _target(samples, base: Embedded, cluster, tag, field, value, against, subjec
         n = len(set(owners[labels == side]))
         if n < 10:
             raise InputError(f"{name} has {n} subjects with a vector; a direction needs at least 10 on either side")
-    target = Target(groups.name, "binary", np.array([place[groups.ids[k]] for k in kept]), labels,
-                    (groups.outside, groups.inside))
+    target = Target(
+        groups.name, "binary", np.array([place[groups.ids[k]] for k in kept]), labels, (groups.outside, groups.inside)
+    )
     return groups.name, groups.key, target, owners, tuple(notes)
 
 
@@ -307,6 +353,12 @@ def _move(base, decoder: Decoder, directions: Directions, target, subjects, chos
             vectors.append(codes)
             task.advance()
     return Shown(
-        amounts, np.stack(originals), np.stack(pictures), np.stack(vectors), directions.half[chosen],
-        np.asarray(subjects)[chosen], high[chosen], readings[chosen],
+        amounts,
+        np.stack(originals),
+        np.stack(pictures),
+        np.stack(vectors),
+        directions.half[chosen],
+        np.asarray(subjects)[chosen],
+        high[chosen],
+        readings[chosen],
     )

@@ -17,8 +17,17 @@ _DIVERGING = "RdBu_r"
 
 
 def draw_figures(
-    dataset: str, stem: str, comparison: str, shown: Shown, means: Means, response: Response, quality: Quality,
-    observed: Observed, square: Square, sides: tuple[str, str], cam: np.ndarray | None,
+    dataset: str,
+    stem: str,
+    comparison: str,
+    shown: Shown,
+    means: Means,
+    response: Response,
+    quality: Quality,
+    observed: Observed,
+    square: Square,
+    sides: tuple[str, str],
+    cam: np.ndarray | None,
 ) -> list[dict]:
     """Draws and stores all figures.
 
@@ -63,9 +72,13 @@ def _strip(dataset, name, comparison, shown, quality, square, sides) -> dict:
                 axes.set_title(title, fontsize=8)
             if c == 0:
                 annotate(axes, square)
-        error = 50 * float(np.sqrt(np.square(
-            shown.pictures[k, middle, slice_].astype(np.float32) - shown.originals[k, slice_].astype(np.float32)
-        ).mean()))
+        error = 50 * float(
+            np.sqrt(
+                np.square(
+                    shown.pictures[k, middle, slice_].astype(np.float32) - shown.originals[k, slice_].astype(np.float32)
+                ).mean()
+            )
+        )
         side = sides[0] if shown.high[k] else sides[1]
         grid[r, 0].set_ylabel(f"{side[:18]}\noff by {error:.1f} %", fontsize=7)
         shades = grid[r, -1].imshow(changes[r], cmap=_DIVERGING, vmin=-limit, vmax=limit, aspect=square.aspect)
@@ -87,18 +100,37 @@ def _strip(dataset, name, comparison, shown, quality, square, sides) -> dict:
     first = rows[0]
     spec = {
         "data": [
-            {"type": "heatmap", "z": np.flipud(shown.pictures[first, a, slice_].astype(np.float32)).round(2).tolist(),
-             "colorscale": "Greys", "reversescale": True, "zmin": -1, "zmax": 1, "showscale": False,
-             "visible": a == middle, "name": f"{amounts[a]:+.3g} SD"} for a in range(len(amounts))
+            {
+                "type": "heatmap",
+                "z": np.flipud(shown.pictures[first, a, slice_].astype(np.float32)).round(2).tolist(),
+                "colorscale": "Greys",
+                "reversescale": True,
+                "zmin": -1,
+                "zmax": 1,
+                "showscale": False,
+                "visible": a == middle,
+                "name": f"{amounts[a]:+.3g} SD",
+            }
+            for a in range(len(amounts))
         ],
         "layout": {
             "title": {"text": f"One sample moved: {comparison}"},
-            "xaxis": {"visible": False}, "yaxis": {"visible": False, "scaleanchor": "x", "scaleratio": square.aspect},
-            "sliders": [{
-                "active": middle, "currentvalue": {"prefix": "moved by "},
-                "steps": [{"method": "update", "label": f"{amounts[a]:+.3g} SD",
-                           "args": [{"visible": [b == a for b in range(len(amounts))]}]} for a in range(len(amounts))],
-            }],
+            "xaxis": {"visible": False},
+            "yaxis": {"visible": False, "scaleanchor": "x", "scaleratio": square.aspect},
+            "sliders": [
+                {
+                    "active": middle,
+                    "currentvalue": {"prefix": "moved by "},
+                    "steps": [
+                        {
+                            "method": "update",
+                            "label": f"{amounts[a]:+.3g} SD",
+                            "args": [{"visible": [b == a for b in range(len(amounts))]}],
+                        }
+                        for a in range(len(amounts))
+                    ],
+                }
+            ],
         },
     }
     return save_figure(dataset, name, figure, f"Counterfactuals: {comparison}", caption, spec)
@@ -130,15 +162,33 @@ def _response(dataset, name, comparison, shown, response: Response) -> dict:
         ("decoded, own probe", response.own, COLORS[1], "dash"),
         ("moved code, other subjects' probe", response.moved, COLORS[6], "dot"),
     ]
-    band = {"x": [*x, *x[::-1]], "y": [*response.high, *response.low[::-1]], "fill": "toself", "mode": "lines",
-            "line": {"width": 0}, "fillcolor": "rgba(0,114,178,0.2)", "name": "95 % band", "hoverinfo": "skip"}
+    band = {
+        "x": [*x, *x[::-1]],
+        "y": [*response.high, *response.low[::-1]],
+        "fill": "toself",
+        "mode": "lines",
+        "line": {"width": 0},
+        "fillcolor": "rgba(0,114,178,0.2)",
+        "name": "95 % band",
+        "hoverinfo": "skip",
+    }
     spec = {
-        "data": [band] + [
-            {"x": list(map(float, x)), "y": list(y), "mode": "lines+markers", "name": label,
-             "line": {"color": color, "dash": dash}} for label, y, color, dash in lines
+        "data": [band]
+        + [
+            {
+                "x": list(map(float, x)),
+                "y": list(y),
+                "mode": "lines+markers",
+                "name": label,
+                "line": {"color": color, "dash": dash},
+            }
+            for label, y, color, dash in lines
         ],
-        "layout": {"title": {"text": f"Response: {comparison}"}, "xaxis": {"title": {"text": "moved by (SD)"}},
-                   "yaxis": {"title": {"text": "change of the reading (SD)"}}},
+        "layout": {
+            "title": {"text": f"Response: {comparison}"},
+            "xaxis": {"title": {"text": "moved by (SD)"}},
+            "yaxis": {"title": {"text": "change of the reading (SD)"}},
+        },
     }
     spec["data"][0]["x"] = list(map(float, spec["data"][0]["x"]))
     return save_figure(dataset, name, figure, f"Response along the way: {comparison}", caption, spec)
@@ -147,8 +197,11 @@ def _response(dataset, name, comparison, shown, response: Response) -> dict:
 def _maps(dataset, name, comparison, shown, means: Means, observed: Observed, square, cam) -> dict:
     decoded = shown.mean_map().mean(axis=0)
     seen = means.difference.mean(axis=0)
-    panels = [("mean image", means.mean.mean(axis=0), "gray"), ("decoded difference", decoded, _DIVERGING),
-              ("observed difference of means", seen, _DIVERGING)]
+    panels = [
+        ("mean image", means.mean.mean(axis=0), "gray"),
+        ("decoded difference", decoded, _DIVERGING),
+        ("observed difference of means", seen, _DIVERGING),
+    ]
     if cam is not None:
         panels.append(("mean GradCAM", cam, "viridis"))
     figure = Figure(figsize=(3.4 * len(panels), 2.7 * max(0.6, min(square.aspect, 1.8)) + 0.5))
@@ -174,10 +227,21 @@ def _maps(dataset, name, comparison, shown, means: Means, observed: Observed, sq
         f"{observed.cosine:.2f}, p {observed.p:.3f} (labels exchanged among subjects)."
     )
     spec = {
-        "data": [{"type": "heatmap", "z": np.flipud(decoded).round(3).tolist(), "colorscale": "RdBu", "zmid": 0,
-                  "reversescale": True, "colorbar": {"title": {"text": "%"}}}],
-        "layout": {"title": {"text": f"Decoded difference: {comparison}"}, "xaxis": {"visible": False},
-                   "yaxis": {"visible": False, "scaleanchor": "x", "scaleratio": square.aspect}},
+        "data": [
+            {
+                "type": "heatmap",
+                "z": np.flipud(decoded).round(3).tolist(),
+                "colorscale": "RdBu",
+                "zmid": 0,
+                "reversescale": True,
+                "colorbar": {"title": {"text": "%"}},
+            }
+        ],
+        "layout": {
+            "title": {"text": f"Decoded difference: {comparison}"},
+            "xaxis": {"visible": False},
+            "yaxis": {"visible": False, "scaleanchor": "x", "scaleratio": square.aspect},
+        },
     }
     return save_figure(dataset, name, figure, f"Where it changes: {comparison}", caption, spec)
 

@@ -94,11 +94,11 @@ class Observed:
         return self.cosine > 0.5 and self.p <= 0.05
 
     def __str__(self) -> str:
-        say = "resembles" if self.resembles else (
-            "only partly resembles" if self.p <= 0.05 else "does NOT resemble"
+        say = "resembles" if self.resembles else ("only partly resembles" if self.p <= 0.05 else "does NOT resemble")
+        return (
+            f"the decoded difference {say} the difference of the groups' mean images (cosine {self.cosine:.2f}, "
+            f"p {self.p:.3f}, {self.n:,} images)"
         )
-        return (f"the decoded difference {say} the difference of the groups' mean images (cosine {self.cosine:.2f}, "
-                f"p {self.p:.3f}, {self.n:,} images)")
 
 
 def mean_images(base, target: Target, rows: np.ndarray, progress: Progress | None = None) -> Means:
@@ -126,7 +126,13 @@ def mean_images(base, target: Target, rows: np.ndarray, progress: Progress | Non
 
 
 def compare_with_observed(
-    shown: Shown, means: Means, directions, target: Target, subjects: np.ndarray, rng: np.random.Generator, *,
+    shown: Shown,
+    means: Means,
+    directions,
+    target: Target,
+    subjects: np.ndarray,
+    rng: np.random.Generator,
+    *,
     n_permutations: int,
 ) -> Observed:
     """Compares decoded and observed difference, half by half.
@@ -149,9 +155,7 @@ def compare_with_observed(
         decoded = smaller(shown.differences()[moved].mean(axis=0)).ravel()
         rows = means.rows[mine]
         weights, labels = _contrast(target, rows, subjects[rows])
-        order = np.vstack([
-            np.arange(len(rows)), subject_permutations(subjects[rows], labels, n_permutations, rng)
-        ])
+        order = np.vstack([np.arange(len(rows)), subject_permutations(subjects[rows], labels, n_permutations, rng)])
         flat = means.images[mine].reshape(len(mine), -1)
         contrasts = np.stack([_contrast(target, rows, subjects[rows], o)[0] for o in order])
         maps = contrasts.astype(np.float32) @ flat

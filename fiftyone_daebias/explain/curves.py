@@ -64,7 +64,12 @@ class Curves:
 
 
 def make_curves(
-    courses: list[Course], labels: np.ndarray, tagged: np.ndarray, subjects: np.ndarray, *, n_permutations: int,
+    courses: list[Course],
+    labels: np.ndarray,
+    tagged: np.ndarray,
+    subjects: np.ndarray,
+    *,
+    n_permutations: int,
     rng: np.random.Generator,
 ) -> list[Curves]:
     """Curves of the training and of the validation subjects.
@@ -90,21 +95,32 @@ def make_curves(
         curves = [[], [], [], []]
         for course, r in zip(courses, rows, strict=True):
             own, other = group_weights(labels[r], tagged[r], subjects[r])
-            for k, (values, weights) in enumerate((
-                (course.right, own), (course.right, other), (course.loss, own), (course.loss, other)
-            )):
+            for k, (values, weights) in enumerate(
+                ((course.right, own), (course.right, other), (course.loss, own), (course.loss, other))
+            ):
                 curves[k].append(values[:looks][:, r] @ weights)
         subgroup, others, subgroup_loss, others_loss = (np.array(c) for c in curves)
         level = float(others[:, -3:].mean()) - MARGIN
         seen = courses[0].seen[:looks]
         gap, p = _gap(courses, rows, labels, tagged, subjects, n_permutations, rng)
         followed = np.unique(np.concatenate(rows))
-        out.append(Curves(
-            part, seen, subgroup, others, subgroup_loss, others_loss, level,
-            tuple(first_reached(c, seen, level) for c in subgroup),
-            tuple(first_reached(c, seen, level) for c in others), gap, p,
-            len(set(subjects[followed[tagged[followed]]])), len(set(subjects[followed[~tagged[followed]]])),
-        ))
+        out.append(
+            Curves(
+                part,
+                seen,
+                subgroup,
+                others,
+                subgroup_loss,
+                others_loss,
+                level,
+                tuple(first_reached(c, seen, level) for c in subgroup),
+                tuple(first_reached(c, seen, level) for c in others),
+                gap,
+                p,
+                len(set(subjects[followed[tagged[followed]]])),
+                len(set(subjects[followed[~tagged[followed]]])),
+            )
+        )
     return out
 
 

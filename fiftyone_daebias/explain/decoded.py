@@ -92,10 +92,12 @@ class Decoder:
         by_slice = torch.from_numpy(self.split(step)).to(z)
         moved = torch.cat([z + float(a) * by_slice for a in amounts])
         codes = code.repeat(len(amounts), 1, 1, 1)
-        out = torch.cat([
-            self.model.decode(a, b, self.steps)
-            for a, b in zip(moved.split(self.batch_size), codes.split(self.batch_size), strict=True)
-        ])
+        out = torch.cat(
+            [
+                self.model.decode(a, b, self.steps)
+                for a, b in zip(moved.split(self.batch_size), codes.split(self.batch_size), strict=True)
+            ]
+        )
         vectors = self.vectors(out)
         return out[:, 0].cpu().reshape(len(amounts), len(images), *out.shape[2:]), vectors
 
@@ -125,12 +127,18 @@ class Quality:
     n: int
 
     def __str__(self) -> str:
-        why = "" if self.code == OWN else (
-            f"; the images' own codes have SD {self.code_sd:.1f} where noise has 1, so this checkpoint cannot invert "
-            f"them (error {self.error_own:.1f} %) and one code was shared"
+        why = (
+            ""
+            if self.code == OWN
+            else (
+                f"; the images' own codes have SD {self.code_sd:.1f} where noise has 1, so this checkpoint cannot invert "
+                f"them (error {self.error_own:.1f} %) and one code was shared"
+            )
         )
-        return (f"decoded images are off by {self.error:.1f} % of the grey range (always showing the mean image: "
-                f"{self.error_mean:.1f} %), so {self.share}{why}")
+        return (
+            f"decoded images are off by {self.error:.1f} % of the grey range (always showing the mean image: "
+            f"{self.error_mean:.1f} %), so {self.share}{why}"
+        )
 
     @property
     def share(self) -> str:
@@ -141,8 +149,17 @@ class Quality:
 
 
 def pick_code(
-    model, source, rows: Sequence[int], *, n_slices: int, crop: float, pool: str, code: str, steps: int | None,
-    mean_image: np.ndarray, seed: int,
+    model,
+    source,
+    rows: Sequence[int],
+    *,
+    n_slices: int,
+    crop: float,
+    pool: str,
+    code: str,
+    steps: int | None,
+    mean_image: np.ndarray,
+    seed: int,
 ) -> tuple[Decoder, Quality]:
     """Decides whether an image's own stochastic code can be kept, by trying.
 
@@ -163,9 +180,7 @@ def pick_code(
     """
     if code not in ("auto", OWN, SHARED):
         raise InputError(f"code must be 'auto', 'own' or 'shared'; got {code!r}")
-    decoders = {
-        c: Decoder(model, n_slices, crop, pool, c, steps or STEPS[c], seed=seed) for c in (OWN, SHARED)
-    }
+    decoders = {c: Decoder(model, n_slices, crop, pool, c, steps or STEPS[c], seed=seed) for c in (OWN, SHARED)}
     errors, codes, base = {OWN: [], SHARED: []}, [], []
     images = [decoders[OWN].images(source, i) for i in rows]
     means = torch.from_numpy(mean_image).repeat(len(images), 1, 1)
@@ -186,6 +201,14 @@ def pick_code(
         chosen = OWN if CODE_SD[0] <= sd <= CODE_SD[1] else SHARED
     percent = {c: 50 * float(e.mean().sqrt()) for c, e in errors.items()}  # the range is 2 wide
     explained = 1 - float(errors[chosen].mean()) / max(float(base.mean()), 1e-12)
-    quality = Quality(chosen, sd, percent[chosen], percent[OWN], percent[SHARED],
-                      50 * float(base.mean().sqrt()), explained, len(codes))
+    quality = Quality(
+        chosen,
+        sd,
+        percent[chosen],
+        percent[OWN],
+        percent[SHARED],
+        50 * float(base.mean().sqrt()),
+        explained,
+        len(codes),
+    )
     return decoders[chosen], quality

@@ -47,8 +47,10 @@ class Gate:
 
     def __str__(self) -> str:
         low, high = self.interval
-        return (f"{self.metric} {self.score:.3f} [{low:.3f}, {high:.3f}] on held-out subjects, chance "
-                f"{self.chance:.3f}, p {self.p:.3f}")
+        return (
+            f"{self.metric} {self.score:.3f} [{low:.3f}, {high:.3f}] on held-out subjects, chance "
+            f"{self.chance:.3f}, p {self.p:.3f}"
+        )
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,7 @@ class Directions:
         return (scores + self.bias[probe].reshape(shape)) / self.spread[probe].reshape(shape)
 
 
-def check_gate(
-    vectors: np.ndarray, target: Target, subjects: np.ndarray, *, n_permutations: int, seed: int
-) -> Gate:
+def check_gate(vectors: np.ndarray, target: Target, subjects: np.ndarray, *, n_permutations: int, seed: int) -> Gate:
     """Scores the linear probe on held-out subjects.
 
     Args:
@@ -156,8 +156,9 @@ def find_directions(
         steps.append((step * scale).astype(np.float32))
     a, c = steps[0] / scale, steps[1] / scale
     agreement = float(a @ c / max(np.linalg.norm(a) * np.linalg.norm(c), 1e-30))
-    return Directions(half, np.array(weights, np.float32), np.array(bias), np.array(sds), np.array(steps), agreement,
-                      along)
+    return Directions(
+        half, np.array(weights, np.float32), np.array(bias), np.array(sds), np.array(steps), agreement, along
+    )
 
 
 def half_scores(directions: Directions, vectors: np.ndarray) -> np.ndarray:

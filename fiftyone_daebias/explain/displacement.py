@@ -91,8 +91,15 @@ class Displacement:
 
 
 def measure_displacement(
-    images: np.ndarray, labels: np.ndarray, valid: np.ndarray, grid: Grid, *, n_permutations: int = 499,
-    n_bootstrap: int = 199, rng: np.random.Generator, progress: Progress | None = None,
+    images: np.ndarray,
+    labels: np.ndarray,
+    valid: np.ndarray,
+    grid: Grid,
+    *,
+    n_permutations: int = 499,
+    n_bootstrap: int = 199,
+    rng: np.random.Generator,
+    progress: Progress | None = None,
 ) -> Displacement:
     """Measures shift, rotation and scale between two groups.
 
@@ -140,10 +147,18 @@ def measure_displacement(
     before, after = alignment(moved, still, best.matrix(model))
     return Displacement(
         tuple(float(v) * grid.pixel for v in best.shift(model)),
-        (percentile_interval(shifts[:, 0]), percentile_interval(shifts[:, 1])), shift_p,
-        best.rotation, percentile_interval(np.array([f.rotation for f in boots])),
-        best.scale, percentile_interval(np.array([f.scale for f in boots])), deformed_p, min_p(table),
-        (before[0], after[0]), float(1 - after[1] / before[1]) if before[1] > 0 else 0.0, model, grid.unit,
+        (percentile_interval(shifts[:, 0]), percentile_interval(shifts[:, 1])),
+        shift_p,
+        best.rotation,
+        percentile_interval(np.array([f.rotation for f in boots])),
+        best.scale,
+        percentile_interval(np.array([f.scale for f in boots])),
+        deformed_p,
+        min_p(table),
+        (before[0], after[0]),
+        float(1 - after[1] / before[1]) if before[1] > 0 else 0.0,
+        model,
+        grid.unit,
         (int(labels.sum()), int((~labels).sum())),
     )
 
@@ -221,7 +236,9 @@ def register(first: np.ndarray, second: np.ndarray, near: Fit | None = None) -> 
     centre = (first.shape[1] - 1) / 2, (first.shape[0] - 1) / 2
     explained = [1 - np.exp(-max(v, 0.0)) for v in (none, value, reached)]
     return Fit(
-        (float(best[1, 2]), float(best[0, 2])), affine, centre,
+        (float(best[1, 2]), float(best[0, 2])),
+        affine,
+        centre,
         (explained[1] - explained[0], explained[2] - explained[1]),
     )
 
@@ -295,8 +312,13 @@ def _ecc(template: np.ndarray, picture: np.ndarray, begin: np.ndarray, motion: i
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-5)
     try:
         _, matrix = cv2.findTransformECC(
-            np.ascontiguousarray(template, np.float32), np.ascontiguousarray(picture, np.float32), begin.copy(),
-            motion, stop, None, 1,
+            np.ascontiguousarray(template, np.float32),
+            np.ascontiguousarray(picture, np.float32),
+            begin.copy(),
+            motion,
+            stop,
+            None,
+            1,
         )
     except cv2.error:
         return begin

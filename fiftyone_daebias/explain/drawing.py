@@ -10,7 +10,21 @@ from .displacement import box_of, prepared, register
 
 
 def draw_figures(
-    dataset, groups, pictures, means, edges, flat, labels, small, small_valid, d, tests, maps, classifier, recipe, cam,
+    dataset,
+    groups,
+    pictures,
+    means,
+    edges,
+    flat,
+    labels,
+    small,
+    small_valid,
+    d,
+    tests,
+    maps,
+    classifier,
+    recipe,
+    cam,
     names,
 ) -> list[dict]:
     """Draws and writes the figures of a comparison: means, edges, alignment where shifted, maps where drawn."""

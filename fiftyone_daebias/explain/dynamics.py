@@ -85,11 +85,22 @@ class Dynamics:
 
     def to_dict(self) -> dict:
         return {
-            "field": self.field, "classes": list(self.classes), "subgroup": self.subgroup, "key": self.key,
-            "notes": list(self.notes), "sentence": self.sentence,
+            "field": self.field,
+            "classes": list(self.classes),
+            "subgroup": self.subgroup,
+            "key": self.key,
+            "notes": list(self.notes),
+            "sentence": self.sentence,
             "sequences": [
-                {"name": s.name, "auc": s.auc, "interval": list(s.interval), "learned": s.learned,
-                 "n_samples": s.n_samples, "n_subjects": s.n_subjects, "curves": [c.to_dict() for c in s.curves]}
+                {
+                    "name": s.name,
+                    "auc": s.auc,
+                    "interval": list(s.interval),
+                    "learned": s.learned,
+                    "n_samples": s.n_samples,
+                    "n_subjects": s.n_subjects,
+                    "curves": [c.to_dict() for c in s.curves],
+                }
                 for s in self.sequences
             ],
         }
@@ -115,12 +126,16 @@ class Dynamics:
         return "; ".join(parts) or f"too few subjects of {self.subgroup} to follow"
 
     def __str__(self) -> str:
-        lines = [f"{self.field} ({self.classes[1]} against {self.classes[0]}) is trained on everybody; followed apart: "
-                 f"{self.subgroup}"]
+        lines = [
+            f"{self.field} ({self.classes[1]} against {self.classes[0]}) is trained on everybody; followed apart: "
+            f"{self.subgroup}"
+        ]
         lines += [str(s) for s in self.sequences]
         lines += [f"note: {n}" for n in self.notes]
-        lines.append("A subgroup that a probe misplaced is hard by choice: that it is learned later is expected; that "
-                     "it is never learned, or not on another sequence, says more.")
+        lines.append(
+            "A subgroup that a probe misplaced is hard by choice: that it is learned later is expected; that "
+            "it is never learned, or not on another sequence, says more."
+        )
         lines.append(f"figures: {', '.join(f['name'] for f in self.figures)}; run {self.key!r}")
         return "\n".join(lines)
 
@@ -181,8 +196,13 @@ def training_dynamics(
         InputError: the field or the tag cannot be used, or the subgroup is too small; the message says which
     """
     recipe = Recipe(architecture, "channels", 1, batch_size, learning_rate, weight_decay)
-    for name, number, least in (("epochs", epochs, 1), ("looks", looks, 1), ("repeats", repeats, 1), ("side", side, 16),
-                                ("n_permutations", n_permutations, 99)):
+    for name, number, least in (
+        ("epochs", epochs, 1),
+        ("looks", looks, 1),
+        ("repeats", repeats, 1),
+        ("side", side, 16),
+        ("n_permutations", n_permutations, 99),
+    ):
         if number < least:
             raise InputError(f"{name} must be at least {least}; got {number}")
     store.ensure_samples(samples)
@@ -212,8 +232,23 @@ def training_dynamics(
                 f"the subgroup {subgroup!r} has {few[0]} subjects{at} and the others {few[1]}; {FEWEST} are needed each"
             )
         trained, sequence = _one_kind(
-            samples, source, mine, labels, tagged, subjects, recipe, name, epochs=epochs, looks=looks, repeats=repeats,
-            n_slices=n_slices, side=side, n_permutations=n_permutations, device=where, seed=seed, progress=progress,
+            samples,
+            source,
+            mine,
+            labels,
+            tagged,
+            subjects,
+            recipe,
+            name,
+            epochs=epochs,
+            looks=looks,
+            repeats=repeats,
+            n_slices=n_slices,
+            side=side,
+            n_permutations=n_permutations,
+            device=where,
+            seed=seed,
+            progress=progress,
         )
         courses[name] = trained
         sequences.append(sequence)
@@ -223,12 +258,31 @@ def training_dynamics(
     figures = draw_dynamics(store.dataset_of(samples).name, stem, field, classes, subgroup, sequences)
     result = Dynamics(field, classes, f"tag {subgroup}", tuple(sequences), key, tuple(figures), notes)
     store.save_run(
-        samples, key,
-        {"field": field, "value": value, "tag": subgroup, "by": by, "architecture": architecture, "epochs": epochs,
-         "looks": looks, "repeats": repeats, "batch_size": batch_size, "learning_rate": learning_rate,
-         "weight_decay": weight_decay, "n_slices": n_slices, "side": side, "seed": seed, "data_hash": source.data_hash},
-        {"summary": result.to_dict(), "figures": figures, "sample_ids": [ids[k] for k in rows],
-         "subgroup_ids": [ids[k] for k in rows if tagged[k]]},
+        samples,
+        key,
+        {
+            "field": field,
+            "value": value,
+            "tag": subgroup,
+            "by": by,
+            "architecture": architecture,
+            "epochs": epochs,
+            "looks": looks,
+            "repeats": repeats,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "weight_decay": weight_decay,
+            "n_slices": n_slices,
+            "side": side,
+            "seed": seed,
+            "data_hash": source.data_hash,
+        },
+        {
+            "summary": result.to_dict(),
+            "figures": figures,
+            "sample_ids": [ids[k] for k in rows],
+            "subgroup_ids": [ids[k] for k in rows if tagged[k]],
+        },
     )
     return result
 
@@ -270,16 +324,30 @@ def _kinds(samples, by: str | None, subjects: np.ndarray, rows: np.ndarray) -> d
 
 
 def _one_kind(
-    samples, source, rows, labels, tagged, subjects, recipe, name, *, epochs, looks, repeats, n_slices, side,
-    n_permutations, device, seed, progress,
+    samples,
+    source,
+    rows,
+    labels,
+    tagged,
+    subjects,
+    recipe,
+    name,
+    *,
+    epochs,
+    looks,
+    repeats,
+    n_slices,
+    side,
+    n_permutations,
+    device,
+    seed,
+    progress,
 ) -> tuple[list[Course], Sequence]:
     geometries = [None] * len(rows)
     if store.has_field(samples, schema.GEOMETRY_FIELD):
         every = store.read_field(samples, schema.GEOMETRY_FIELD)
         geometries = [every[k] for k in rows]
-    pictures = load_pictures(
-        source, rows, geometries, n_slices=n_slices, side=side, stack_side=side, progress=progress
-    )
+    pictures = load_pictures(source, rows, geometries, n_slices=n_slices, side=side, stack_side=side, progress=progress)
     own_labels, own_tags, own_subjects = labels[rows], tagged[rows], subjects[rows]
     # a subject tagged in one of its images is of one stratum, so that both parts hold some of the subgroup
     any_tag = np.isin(own_subjects, np.unique(own_subjects[own_tags]))
@@ -294,10 +362,20 @@ def _one_kind(
             for part in (held, ~held):
                 others = np.flatnonzero(part & ~own_tags)
                 looked[rng.permutation(others)[:MOST_FOLLOWED]] = True
-            courses.append(follow(
-                pictures.stack, own_labels, ~held, looked, recipe, epochs=epochs, looks=looks, device=device,
-                seed=seed + r, task=task,
-            ))
+            courses.append(
+                follow(
+                    pictures.stack,
+                    own_labels,
+                    ~held,
+                    looked,
+                    recipe,
+                    epochs=epochs,
+                    looks=looks,
+                    device=device,
+                    seed=seed + r,
+                    task=task,
+                )
+            )
     rng = np.random.default_rng([seed, 17])
     curves = make_curves(courses, own_labels, own_tags, own_subjects, n_permutations=n_permutations, rng=rng)
     auc, interval = _final_auc(courses, own_labels, own_subjects, rng)

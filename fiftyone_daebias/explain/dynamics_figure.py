@@ -14,7 +14,8 @@ def draw_dynamics(dataset: str, stem: str, field: str, classes, subgroup: str, s
     """One figure a sequence."""
     return [
         _figure(dataset, f"dynamics_{stem}" + (f"_{s.name}" if s.name else ""), field, classes, subgroup, s)
-        for s in sequences if s.curves
+        for s in sequences
+        if s.curves
     ]
 
 
@@ -23,9 +24,9 @@ def _figure(dataset, name, field, classes, subgroup, sequence) -> dict:
     grid = figure.subplots(2, len(sequence.curves), squeeze=False, sharex=True)
     traces = []
     for column, c in enumerate(sequence.curves):
-        for row, (what, pair) in enumerate((
-            ("accuracy", (c.subgroup_accuracy, c.others_accuracy)), ("loss", (c.subgroup_loss, c.others_loss))
-        )):
+        for row, (what, pair) in enumerate(
+            (("accuracy", (c.subgroup_accuracy, c.others_accuracy)), ("loss", (c.subgroup_loss, c.others_loss)))
+        ):
             axes = grid[row, column]
             for (label, color, dash), values in zip(_STYLE, pair, strict=True):
                 n = c.n_subgroup if label == "subgroup" else c.n_others
@@ -52,8 +53,11 @@ def _figure(dataset, name, field, classes, subgroup, sequence) -> dict:
         "Both groups have the subgroup's mix of labels, every subject counts once. p: tags exchanged among subjects "
         "of one label, on the mean excess loss."
     )
-    layout = {"title": {"text": f"Training dynamics: {field}{at}"}, "xaxis": {"title": {"text": "images seen"}},
-              "yaxis": {"title": {"text": "accuracy"}, "range": [0, 1.02]}}
+    layout = {
+        "title": {"text": f"Training dynamics: {field}{at}"},
+        "xaxis": {"title": {"text": "images seen"}},
+        "yaxis": {"title": {"text": "accuracy"}, "range": [0, 1.02]},
+    }
     shown = [t for t in traces if t.pop("what") == "accuracy"]
     return save_figure(dataset, name, figure, f"How {field} is learned{at}", caption, {"data": shown, "layout": layout})
 
@@ -65,9 +69,28 @@ def _traces(c, what, label, color, dash, mean, low, high) -> list[dict]:
     visible = True if c.part == "validation" else "legendonly"
     name = f"{c.part}, {label}"
     return [
-        {"what": what, "x": [*x, *x[::-1]], "y": np.concatenate([high, low[::-1]]).round(4).tolist(), "fill": "toself",
-         "mode": "lines", "line": {"width": 0}, "fillcolor": f"rgba({rgb[0]},{rgb[1]},{rgb[2]},0.18)",
-         "name": name, "legendgroup": name, "showlegend": False, "hoverinfo": "skip", "visible": visible},
-        {"what": what, "x": x, "y": mean.round(4).tolist(), "mode": "lines+markers", "name": name, "legendgroup": name,
-         "line": {"color": color, "dash": dashes[dash]}, "visible": visible},
+        {
+            "what": what,
+            "x": [*x, *x[::-1]],
+            "y": np.concatenate([high, low[::-1]]).round(4).tolist(),
+            "fill": "toself",
+            "mode": "lines",
+            "line": {"width": 0},
+            "fillcolor": f"rgba({rgb[0]},{rgb[1]},{rgb[2]},0.18)",
+            "name": name,
+            "legendgroup": name,
+            "showlegend": False,
+            "hoverinfo": "skip",
+            "visible": visible,
+        },
+        {
+            "what": what,
+            "x": x,
+            "y": mean.round(4).tolist(),
+            "mode": "lines+markers",
+            "name": name,
+            "legendgroup": name,
+            "line": {"color": color, "dash": dashes[dash]},
+            "visible": visible,
+        },
     ]

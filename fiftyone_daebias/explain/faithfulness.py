@@ -114,7 +114,7 @@ def effects(
 
 
 def choose_layer(
-    network: torch.nn.Module, recipe: Recipe, stack: np.ndarray, rows: np.ndarray, labels: np.ndarray, method: str,
+    network: torch.nn.Module, recipe: Recipe, stack: np.ndarray, rows: np.ndarray, labels: np.ndarray, method: str
 ) -> str:
     """The layer whose maps are most faithful on these samples, which are not those that the check reports on."""
     signs = np.where(labels[rows], 1, -1)
@@ -132,8 +132,18 @@ def choose_layer(
 
 
 def check(
-    networks: list[torch.nn.Module], recipe: Recipe, layer: str, stack: np.ndarray, rows: np.ndarray,
-    fold: np.ndarray, labels: np.ndarray, maps: np.ndarray, method: str, *, n_bootstrap: int = 999, seed: int = 51,
+    networks: list[torch.nn.Module],
+    recipe: Recipe,
+    layer: str,
+    stack: np.ndarray,
+    rows: np.ndarray,
+    fold: np.ndarray,
+    labels: np.ndarray,
+    maps: np.ndarray,
+    method: str,
+    *,
+    n_bootstrap: int = 999,
+    seed: int = 51,
 ) -> Faithfulness:
     """Checks maps by deletion, insertion and randomised weights (Petsiuk et al. 2018; Adebayo et al. 2018).
 
@@ -172,8 +182,9 @@ def check(
         others = raw_maps(random_network, layer_of, stack, rows[mine], recipe.inputs, method, signs)
         alike += [_rank_correlation(maps[m].mean(axis=0), o.mean(axis=0)) for m, o in zip(mine, others, strict=True)]
     mean = table.mean(axis=0) / scale
-    return Faithfulness(*map(float, mean), float(own.mean()), percentile_interval(draws), float(np.median(alike)),
-                        len(rows))
+    return Faithfulness(
+        *map(float, mean), float(own.mean()), percentile_interval(draws), float(np.median(alike)), len(rows)
+    )
 
 
 def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float:

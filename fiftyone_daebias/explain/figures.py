@@ -35,8 +35,12 @@ def mean_figure(means: MeanImages, grid: Grid, names: tuple[str, str]) -> tuple[
     shown = _show(axes[2], means.difference, grid, cmap=DIVERGING, vmin=-limit, vmax=limit, dark=True)
     if means.p <= 0.05 and means.significant.any():
         axes[2].contour(means.significant.astype(float), [0.5], colors="black", linewidths=0.9)
-    axes[2].set_title(f"difference\n{_p(means.p)}, {share(means.share)} of the field outlined"
-                      if means.p <= 0.05 else f"difference\n{_p(means.p)}: nothing significant", fontsize=9)
+    axes[2].set_title(
+        f"difference\n{_p(means.p)}, {share(means.share)} of the field outlined"
+        if means.p <= 0.05
+        else f"difference\n{_p(means.p)}: nothing significant",
+        fontsize=9,
+    )
     bar = figure.colorbar(shown, ax=axes[2], fraction=0.046, pad=0.03)
     bar.set_label("difference of grey values (1: brightest)", fontsize=7)
     bar.ax.tick_params(labelsize=7)
@@ -47,8 +51,12 @@ def mean_figure(means: MeanImages, grid: Grid, names: tuple[str, str]) -> tuple[
         f"({_p(means.p)})."
     )
     small = [_small(p) for p in (means.inside, means.outside, means.difference)]
-    plotly = _heatmaps(small, [_short(names[0]), _short(names[1]), "difference"], grid,
-                       [("gray", 0, top), ("gray", 0, top), ("diverging", -limit, limit)])
+    plotly = _heatmaps(
+        small,
+        [_short(names[0]), _short(names[1]), "difference"],
+        grid,
+        [("gray", 0, top), ("gray", 0, top), ("diverging", -limit, limit)],
+    )
     return figure, plotly, caption
 
 
@@ -65,17 +73,39 @@ def edge_figure(edges: Edges, grid: Grid, names: tuple[str, str]) -> tuple[Figur
         for line in edges.lines[group][:300]:
             left.plot(*_xy(edges.along, sign * line, upright), color=colour, lw=0.5, alpha=min(0.6, 12 / max(n, 12)))
         for ax in (left, right):
-            ax.plot(*_xy(edges.along, sign * edges.means[k], upright), color=colour, lw=2, ls="-" if k == 0 else "--",
-                    label=label)
+            ax.plot(
+                *_xy(edges.along, sign * edges.means[k], upright),
+                color=colour,
+                lw=2,
+                ls="-" if k == 0 else "--",
+                label=label,
+            )
         fill = right.fill_betweenx if upright else right.fill_between
         fill(edges.along, sign * edges.low[k], sign * edges.high[k], color=colour, alpha=0.18, lw=0)
         x, y = _xy(edges.along, sign * edges.means[k], upright)
-        data.append({"type": "scatter", "mode": "lines", "name": label, "x": _list(x), "y": _list(y),
-                     "line": {"color": colour, "width": 3, "dash": "solid" if k == 0 else "dash"}})
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": label,
+                "x": _list(x),
+                "y": _list(y),
+                "line": {"color": colour, "width": 3, "dash": "solid" if k == 0 else "dash"},
+            }
+        )
         for bound in (edges.low[k], edges.high[k]):
             x, y = _xy(edges.along, sign * bound, upright)
-            data.append({"type": "scatter", "mode": "lines", "x": _list(x), "y": _list(y), "showlegend": False,
-                         "hoverinfo": "skip", "line": {"color": colour, "width": 1, "dash": "dot"}})
+            data.append(
+                {
+                    "type": "scatter",
+                    "mode": "lines",
+                    "x": _list(x),
+                    "y": _list(y),
+                    "showlegend": False,
+                    "hoverinfo": "skip",
+                    "line": {"color": colour, "width": 1, "dash": "dot"},
+                }
+            )
     left.set_title("every subject", fontsize=9)
     right.set_title("mean and band of 95 % of the subjects", fontsize=9)
     across, down = _axis_names(grid)
@@ -97,8 +127,12 @@ def edge_figure(edges: Edges, grid: Grid, names: tuple[str, str]) -> tuple[Figur
 
 
 def cam_figure(
-    maps: tuple[np.ndarray, np.ndarray], pictures: tuple[np.ndarray, np.ndarray], grid: Grid, names: tuple[str, str],
-    counts: tuple[int, int], about: str,
+    maps: tuple[np.ndarray, np.ndarray],
+    pictures: tuple[np.ndarray, np.ndarray],
+    grid: Grid,
+    names: tuple[str, str],
+    counts: tuple[int, int],
+    about: str,
 ) -> tuple[Figure, dict, str]:
     """Mean class activation maps of held-out samples of both groups over their mean pictures.
 
@@ -117,8 +151,9 @@ def cam_figure(
     for ax, one, picture, name, n in zip(axes, maps, pictures, names, counts, strict=True):
         _show(ax, picture, grid, cmap="gray")
         scaled = one / limit
-        shown = ax.imshow(scaled, cmap="viridis", vmin=0, vmax=1, alpha=np.clip(0.15 + 0.65 * scaled, 0, 0.8),
-                          extent=_extent(grid))
+        shown = ax.imshow(
+            scaled, cmap="viridis", vmin=0, vmax=1, alpha=np.clip(0.15 + 0.65 * scaled, 0, 0.8), extent=_extent(grid)
+        )
         ax.set_title(f"what speaks for {_short(name)}\nmean of {n:,} held-out samples", fontsize=9)
     bar = figure.colorbar(shown, ax=list(axes), fraction=0.03, pad=0.02)
     bar.set_label("activation (1: highest of both)", fontsize=7)
@@ -129,8 +164,7 @@ def cam_figure(
 
 
 def alignment_figure(
-    inside: np.ndarray, outside: np.ndarray, found: Displacement, matrix: np.ndarray, grid: Grid,
-    names: tuple[str, str],
+    inside: np.ndarray, outside: np.ndarray, found: Displacement, matrix: np.ndarray, grid: Grid, names: tuple[str, str]
 ) -> tuple[Figure, None, str]:
     """Both mean pictures in two colours, as they are and with the second moved by what was measured."""
     figure = _canvas(grid, 2)
@@ -174,13 +208,24 @@ def _show(ax, picture, grid: Grid, dark: bool = False, **options):
     x, y = 0.05 * width, 0.95 * height
     ax.plot([x, x + pixels], [y, y], color=colour, lw=2.5, solid_capstyle="butt")
     outline = [] if dark else [_shadow()]
-    ax.text(x, y - 0.02 * height, f"{length:g} {grid.unit}", color=colour, fontsize=7, va="bottom",
-            path_effects=outline)
+    ax.text(
+        x, y - 0.02 * height, f"{length:g} {grid.unit}", color=colour, fontsize=7, va="bottom", path_effects=outline
+    )
     letters = grid.letters()
     if letters:
         for text, (u, v) in zip(letters, ((0.5, 0.96), (0.5, 0.04), (0.04, 0.5), (0.96, 0.5)), strict=True):
-            ax.text(u, v, text, transform=ax.transAxes, color=colour, fontsize=9, weight="bold", ha="center",
-                    va="center", path_effects=outline)
+            ax.text(
+                u,
+                v,
+                text,
+                transform=ax.transAxes,
+                color=colour,
+                fontsize=9,
+                weight="bold",
+                ha="center",
+                va="center",
+                path_effects=outline,
+            )
     return shown
 
 
@@ -196,8 +241,10 @@ def _round_length(about: float) -> float:
 
 
 def _axis_names(grid: Grid) -> tuple[str, str]:
-    return (f"{grid.word(1, -1)} – {grid.word(1, 1)} ({grid.unit} from the centre)",
-            f"{grid.word(0, -1)} – {grid.word(0, 1)} ({grid.unit} from the centre)")
+    return (
+        f"{grid.word(1, -1)} – {grid.word(1, 1)} ({grid.unit} from the centre)",
+        f"{grid.word(0, -1)} – {grid.word(0, 1)} ({grid.unit} from the centre)",
+    )
 
 
 def _xy(along, distance, upright: bool):
@@ -213,34 +260,57 @@ def _small(picture: np.ndarray) -> np.ndarray:
 
 
 def _heatmaps(pictures, titles, grid: Grid, scales) -> dict:
-    colours = {"gray": "Greys", "viridis": "Viridis",
-               "diverging": [[0, COLORS[0]], [0.5, "#f7f7f7"], [1, COLORS[1]]]}
+    colours = {"gray": "Greys", "viridis": "Viridis", "diverging": [[0, COLORS[0]], [0.5, "#f7f7f7"], [1, COLORS[1]]]}
     across, down = _axis_names(grid)
     data, layout = [], _layout("", "")
     n = len(pictures)
     for k, (picture, (scale, low, high)) in enumerate(zip(pictures, scales, strict=True), start=1):
         end = "" if k == 1 else str(k)
-        x, y = ((np.arange(size) - (size - 1) / 2) * full * grid.pixel / size
-                for size, full in zip(picture.shape[::-1], grid.shape[::-1], strict=True))
-        data.append({
-            "type": "heatmap", "z": np.round(picture, 3).tolist(), "x": np.round(x, 1).tolist(),
-            "y": np.round(y, 1).tolist(), "colorscale": colours[scale], "reversescale": scale == "gray", "zmin": low,
-            "zmax": high, "showscale": k == n, "xaxis": f"x{end}", "yaxis": f"y{end}",
-        })
-        layout[f"xaxis{end}"] = {"domain": [(k - 1) / n + 0.01, k / n - 0.01], "title": {"text": across},
-                                 "scaleanchor": f"y{end}", "constrain": "domain"}
-        layout[f"yaxis{end}"] = {"autorange": "reversed", "anchor": f"x{end}", "constrain": "domain",
-                                 "title": {"text": down if k == 1 else ""}, "showticklabels": k == 1}
-        layout.setdefault("annotations", []).append({
-            "text": titles[k - 1], "showarrow": False, "xref": "paper", "yref": "paper", "x": (k - 0.5) / n, "y": 1.08,
-        })
+        x, y = (
+            (np.arange(size) - (size - 1) / 2) * full * grid.pixel / size
+            for size, full in zip(picture.shape[::-1], grid.shape[::-1], strict=True)
+        )
+        data.append(
+            {
+                "type": "heatmap",
+                "z": np.round(picture, 3).tolist(),
+                "x": np.round(x, 1).tolist(),
+                "y": np.round(y, 1).tolist(),
+                "colorscale": colours[scale],
+                "reversescale": scale == "gray",
+                "zmin": low,
+                "zmax": high,
+                "showscale": k == n,
+                "xaxis": f"x{end}",
+                "yaxis": f"y{end}",
+            }
+        )
+        layout[f"xaxis{end}"] = {
+            "domain": [(k - 1) / n + 0.01, k / n - 0.01],
+            "title": {"text": across},
+            "scaleanchor": f"y{end}",
+            "constrain": "domain",
+        }
+        layout[f"yaxis{end}"] = {
+            "autorange": "reversed",
+            "anchor": f"x{end}",
+            "constrain": "domain",
+            "title": {"text": down if k == 1 else ""},
+            "showticklabels": k == 1,
+        }
+        layout.setdefault("annotations", []).append(
+            {"text": titles[k - 1], "showarrow": False, "xref": "paper", "yref": "paper", "x": (k - 0.5) / n, "y": 1.08}
+        )
     return {"data": data, "layout": layout}
 
 
 def _layout(across: str, down: str, reverse: bool = False) -> dict:
     # no colours of paper or text: the App's light and dark themes bring their own
-    layout: dict = {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
-                    "margin": {"l": 60, "r": 20, "t": 40, "b": 50}}
+    layout: dict = {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "margin": {"l": 60, "r": 20, "t": 40, "b": 50},
+    }
     if across:
         layout |= {"xaxis": {"title": {"text": across}}, "yaxis": {"title": {"text": down}, "scaleanchor": "x"}}
         if reverse:

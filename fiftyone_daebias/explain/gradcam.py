@@ -17,16 +17,23 @@ def layers_of(network: torch.nn.Module, architecture: str) -> dict[str, torch.nn
     if architecture == "densenet121":
         features = network.features
         return {
-            "features.transition1.conv": features.transition1.conv, "features.transition2.conv":
-            features.transition2.conv, "features.transition3.conv": features.transition3.conv,
+            "features.transition1.conv": features.transition1.conv,
+            "features.transition2.conv": features.transition2.conv,
+            "features.transition3.conv": features.transition3.conv,
             "features.norm5": features.norm5,
         }
     return {f"layer{k}[-1]": getattr(network, f"layer{k}")[-1] for k in (2, 3, 4)}
 
 
 def raw_maps(
-    network: torch.nn.Module, layer: torch.nn.Module, stack: np.ndarray, rows: np.ndarray, inputs: str,
-    method: str = "gradcam", sign: np.ndarray | int = 1, batch: int = 32,
+    network: torch.nn.Module,
+    layer: torch.nn.Module,
+    stack: np.ndarray,
+    rows: np.ndarray,
+    inputs: str,
+    method: str = "gradcam",
+    sign: np.ndarray | int = 1,
+    batch: int = 32,
 ) -> np.ndarray:
     """Maps of what speaks for a group, not rescaled.
 
@@ -51,8 +58,12 @@ def raw_maps(
     """
     import pytorch_grad_cam as cams
 
-    classes = {"gradcam": cams.GradCAM, "gradcam++": cams.GradCAMPlusPlus, "layercam": cams.LayerCAM,
-               "hirescam": cams.HiResCAM}
+    classes = {
+        "gradcam": cams.GradCAM,
+        "gradcam++": cams.GradCAMPlusPlus,
+        "layercam": cams.LayerCAM,
+        "hirescam": cams.HiResCAM,
+    }
     if method not in classes:
         raise InputError(f"cam must be one of {', '.join(METHODS)}; got {method!r}")
     signs = np.broadcast_to(np.asarray(sign), len(rows))

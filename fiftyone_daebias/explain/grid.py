@@ -13,8 +13,12 @@ from ..progress import Progress, start
 
 #: what a letter of the axis codes says, and what the opposite direction is called
 _WORDS = {
-    "S": ("superior", "inferior"), "I": ("inferior", "superior"), "A": ("anterior", "posterior"),
-    "P": ("posterior", "anterior"), "L": ("left", "right"), "R": ("right", "left"),
+    "S": ("superior", "inferior"),
+    "I": ("inferior", "superior"),
+    "A": ("anterior", "posterior"),
+    "P": ("posterior", "anterior"),
+    "L": ("left", "right"),
+    "R": ("right", "left"),
 }
 _PLAIN = (("down", "up"), ("to the right", "to the left"))
 #: percentile of the slices that is scaled to 1; 0 is the lowest value, or 0 where nothing is negative
@@ -115,8 +119,9 @@ def _full_side(geometry: dict, mm: tuple[float, float]) -> float:
         rows, columns = full[-2:] if len(full) >= 2 else (MAX_SIDE, MAX_SIDE)
     else:
         pairs = ("SI", "AP", "LR")
-        places = {next(k for k, p in enumerate(pairs) if c in p): n
-                  for c, n in zip(geometry["axes"], full, strict=True)}
+        places = {
+            next(k for k, p in enumerate(pairs) if c in p): n for c, n in zip(geometry["axes"], full, strict=True)
+        }
         rows, columns = (places[next(k for k, p in enumerate(pairs) if c in p)] for c in geometry["axes_now"][-2:])
     own = geometry.get("spacing_mm") or mm
     return max(rows * float(own[-2]) / mm[0], columns * float(own[-1]) / mm[1], MAX_SIDE)
@@ -132,7 +137,7 @@ def common_grid(frames: list[Frame], geometries: list[dict | None], side: int) -
     if len(codes) > 1:
         planes = ", ".join(sorted({p for p, _ in codes}))
         raise InputError(f"the samples have slices of different planes ({planes}); pass a view of one plane")
-    (_, axes_now), = codes
+    ((_, axes_now),) = codes
     known = [bool((g or {}).get("spacing_mm") or (g or {}).get("resampled_mm")) for g in geometries]
     if any(known) and not all(known):
         raise InputError(
@@ -167,10 +172,12 @@ def to_grid(image: np.ndarray, frame: Frame, grid: Grid, fill: float = 0.0) -> n
             image, (0, 0), sigmaX=max(sigma[1], 1e-3), sigmaY=max(sigma[0], 1e-3), borderType=cv2.BORDER_REPLICATE
         )
     height, width = grid.shape
-    matrix = np.array([
-        [ratio[1], 0, (frame.shape[1] - 1) / 2 - ratio[1] * (width - 1) / 2],
-        [0, ratio[0], (frame.shape[0] - 1) / 2 - ratio[0] * (height - 1) / 2],
-    ])
+    matrix = np.array(
+        [
+            [ratio[1], 0, (frame.shape[1] - 1) / 2 - ratio[1] * (width - 1) / 2],
+            [0, ratio[0], (frame.shape[0] - 1) / 2 - ratio[0] * (height - 1) / 2],
+        ]
+    )
     out = cv2.warpAffine(
         image, matrix, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
     )
@@ -201,13 +208,19 @@ def from_grid(image: np.ndarray, frame: Frame, grid: Grid, side: int) -> np.ndar
     pixel = max(height, width) / side
     shape = tuple(max(1, round(v / pixel)) for v in (height, width))
     step = [e / n / grid.pixel for e, n in zip((height, width), shape, strict=True)]
-    matrix = np.array([
-        [step[1], 0, (grid.shape[1] - 1) / 2 - step[1] * (shape[1] - 1) / 2],
-        [0, step[0], (grid.shape[0] - 1) / 2 - step[0] * (shape[0] - 1) / 2],
-    ])
+    matrix = np.array(
+        [
+            [step[1], 0, (grid.shape[1] - 1) / 2 - step[1] * (shape[1] - 1) / 2],
+            [0, step[0], (grid.shape[0] - 1) / 2 - step[0] * (shape[0] - 1) / 2],
+        ]
+    )
     return cv2.warpAffine(
-        np.ascontiguousarray(image, np.float32), matrix, (shape[1], shape[0]),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT, borderValue=0.0,
+        np.ascontiguousarray(image, np.float32),
+        matrix,
+        (shape[1], shape[0]),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=0.0,
     )
 
 
@@ -275,7 +288,13 @@ def scaled(slices: np.ndarray) -> np.ndarray:
 
 
 def load_pictures(
-    source, rows, geometries: list[dict | None], *, n_slices: int, side: int = 160, stack_side: int = 96,
+    source,
+    rows,
+    geometries: list[dict | None],
+    *,
+    n_slices: int,
+    side: int = 160,
+    stack_side: int = 96,
     progress: Progress | None = None,
 ) -> Pictures:
     """Reads samples onto one grid.

@@ -62,13 +62,27 @@ class Groups:
 
     def config(self) -> dict:
         """What defines the comparison, JSON-able; ids are stored with the results."""
-        return {"comparison": self.name, "inside": self.inside, "outside": self.outside, "n_samples": self.n_samples,
-                "n_subjects": self.n_subjects, "mixed_subjects": self.mixed, "notes": list(self.notes)}
+        return {
+            "comparison": self.name,
+            "inside": self.inside,
+            "outside": self.outside,
+            "n_samples": self.n_samples,
+            "n_subjects": self.n_subjects,
+            "mixed_subjects": self.mixed,
+            "notes": list(self.notes),
+        }
 
 
 def resolve_groups(
-    samples, *, cluster: str | None = None, tag: str | None = None, field: str | None = None, value: str | None = None,
-    against: str | None = None, subject_field: str | None = None, fewest: int = FEWEST,
+    samples,
+    *,
+    cluster: str | None = None,
+    tag: str | None = None,
+    field: str | None = None,
+    value: str | None = None,
+    against: str | None = None,
+    subject_field: str | None = None,
+    fewest: int = FEWEST,
 ) -> Groups:
     """The two groups that a user names.
 
@@ -124,15 +138,24 @@ def resolve_groups(
     rows = np.flatnonzero(taking)
     labels = inside[rows]
     found = Groups(
-        f"{words[0]} against {words[1]}", *words, _key(words, against is not None), tuple(ids[k] for k in rows), rows,
-        labels, subjects[rows], len(shared), tuple(notes),
+        f"{words[0]} against {words[1]}",
+        *words,
+        _key(words, against is not None),
+        tuple(ids[k] for k in rows),
+        rows,
+        labels,
+        subjects[rows],
+        len(shared),
+        tuple(notes),
     )
     for side, n in zip(words, found.n_subjects, strict=True):
         if n < fewest:
             why = ""
             if shared:
-                why = (f" ({len(shared)} subjects with samples on both sides were left out: pass a view in which every "
-                       "subject has one kind of image, such as one region or sequence)")
+                why = (
+                    f" ({len(shared)} subjects with samples on both sides were left out: pass a view in which every "
+                    "subject has one kind of image, such as one region or sequence)"
+                )
             raise InputError(f"{side} has {n} subjects here{why}; at least {fewest} are needed on either side")
     return found
 

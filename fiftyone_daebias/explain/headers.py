@@ -15,8 +15,16 @@ from ..probes.scores import percentile_interval
 _AXIS = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
 #: fields that say again what position and spacing say
 GEOMETRY_FIELDS = (
-    "centre_right_mm", "centre_anterior_mm", "centre_superior_mm", "pixel_spacing_mm", "slice_spacing_mm",
-    "matrix_rows", "matrix_columns", "n_slices", "plane", "orientation",
+    "centre_right_mm",
+    "centre_anterior_mm",
+    "centre_superior_mm",
+    "pixel_spacing_mm",
+    "slice_spacing_mm",
+    "matrix_rows",
+    "matrix_columns",
+    "n_slices",
+    "plane",
+    "orientation",
 )
 #: shifts that differ by less than this many mm say the same
 TOLERANCE = 3.0
@@ -86,7 +94,8 @@ def field_centre(path: str | Path) -> np.ndarray | None:
         return None
     along_row, along_column = np.array(plane.orientation[:3]), np.array(plane.orientation[3:])
     lps = (
-        np.array(plane.position) + along_row * plane.spacing[1] * (plane.shape[1] - 1) / 2
+        np.array(plane.position)
+        + along_row * plane.spacing[1] * (plane.shape[1] - 1) / 2
         + along_column * plane.spacing[0] * (plane.shape[0] - 1) / 2
     )
     ras = lps * [-1, -1, 1]
@@ -121,9 +130,16 @@ class HeaderShift:
 
 
 def compare_positions(
-    centres: np.ndarray, labels: np.ndarray, axes: tuple[str, str], pixel_shift: tuple[float, float],
-    pixel_moved: tuple[bool, bool], pixel_interval: tuple[tuple[float, float], tuple[float, float]], *,
-    n_permutations: int = 1999, n_bootstrap: int = 499, rng: np.random.Generator,
+    centres: np.ndarray,
+    labels: np.ndarray,
+    axes: tuple[str, str],
+    pixel_shift: tuple[float, float],
+    pixel_moved: tuple[bool, bool],
+    pixel_interval: tuple[tuple[float, float], tuple[float, float]],
+    *,
+    n_permutations: int = 1999,
+    n_bootstrap: int = 499,
+    rng: np.random.Generator,
 ) -> HeaderShift | None:
     """Compares the header's positions of two groups, and both with the shift of the pixels.
 
@@ -170,6 +186,10 @@ def compare_positions(
         else:
             agrees.append("neither moved")
     return HeaderShift(
-        tuple(map(float, shift)), interval, p, tuple(float(-v) for v in shift), tuple(agrees),
+        tuple(map(float, shift)),
+        interval,
+        p,
+        tuple(float(-v) for v in shift),
+        tuple(agrees),
         (int(side.sum()), int((~side).sum())),
     )

@@ -48,8 +48,17 @@ def split_by_subject(subjects: np.ndarray, strata: np.ndarray, share: float, rng
 
 
 def follow(
-    stack: np.ndarray, labels: np.ndarray, training: np.ndarray, looked_at: np.ndarray, recipe: Recipe, *, epochs: int,
-    looks: int, device, seed: int, task,
+    stack: np.ndarray,
+    labels: np.ndarray,
+    training: np.ndarray,
+    looked_at: np.ndarray,
+    recipe: Recipe,
+    *,
+    epochs: int,
+    looks: int,
+    device,
+    seed: int,
+    task,
 ) -> Course:
     """Trains on everybody in the training part, and looks at the samples as it goes.
 

@@ -23,7 +23,9 @@ from .masked_slices import VIEWS, MaskedSlices
 from .masks import open_masks, read_masks
 
 WORDS = {
-    "whole": "whole image", "inside": "inside the mask", "outside": "all but the mask",
+    "whole": "whole image",
+    "inside": "inside the mask",
+    "outside": "all but the mask",
     "outline": "outline of the mask",
 }
 
@@ -96,8 +98,10 @@ class LocalView:
         parts = [f"{self.field} can be read inside the mask"]
         low, high = self.of("inside").difference_interval
         parts.append(
-            "better than from the whole image" if high < 0
-            else "less well than from the whole image" if low > 0
+            "better than from the whole image"
+            if high < 0
+            else "less well than from the whole image"
+            if low > 0
             else "no worse, as far as these subjects can tell, than from the whole image"
         )
         if sees["outline"]:
@@ -111,14 +115,20 @@ class LocalView:
         return {**raw, "reading": self.reading}
 
     def __str__(self) -> str:
-        lines = [f"{self.field} through {self.mask}: {self.n_samples:,} samples of {self.n_subjects:,} subjects; the "
-                 f"mask takes up {self.share:.1%} of the picture (median)"]
+        lines = [
+            f"{self.field} through {self.mask}: {self.n_samples:,} samples of {self.n_subjects:,} subjects; the "
+            f"mask takes up {self.share:.1%} of the picture (median)"
+        ]
         for v in self.views:
-            line = (f"  {WORDS[v.view]:<20} {self.metric} {v.score:.3f} [{v.interval[0]:.3f}, {v.interval[1]:.3f}], "
-                    f"p {v.p:.3f}")
+            line = (
+                f"  {WORDS[v.view]:<20} {self.metric} {v.score:.3f} [{v.interval[0]:.3f}, {v.interval[1]:.3f}], "
+                f"p {v.p:.3f}"
+            )
             if v.view != "whole":
-                line += (f"; whole image better by {v.difference:+.3f} "
-                         f"[{v.difference_interval[0]:+.3f}, {v.difference_interval[1]:+.3f}]")
+                line += (
+                    f"; whole image better by {v.difference:+.3f} "
+                    f"[{v.difference_interval[0]:+.3f}, {v.difference_interval[1]:+.3f}]"
+                )
             lines.append(line)
         lines.append(f"{self.reading} (chance {self.chance:.3f})")
         lines += [f"note: {n}" for n in self.notes]
@@ -218,32 +228,73 @@ def local_view(
     store.write_vectors(samples, inside, ids, codes["inside"])
     # so that counterfactuals can be decoded inside the mask: vectors=inside
     store.save_run(
-        samples, schema.provenance_key(f"{base.model}_local_{masks.stem}"),
-        {**{k: base.config[k] for k in ("model", "checkpoint", "checkpoint_hash", "n_slices", "pool")}, "crop": 1.0,
-         "mask": str(mask), "classes": list(classes or ()), "data_hash": base.source.data_hash},
+        samples,
+        schema.provenance_key(f"{base.model}_local_{masks.stem}"),
+        {
+            **{k: base.config[k] for k in ("model", "checkpoint", "checkpoint_hash", "n_slices", "pool")},
+            "crop": 1.0,
+            "mask": str(mask),
+            "classes": list(classes or ()),
+            "data_hash": base.source.data_hash,
+        },
     )
     share = float(np.median([_share(packed[int(base.rows[k])]) for k in kept]))
     key = schema.LOCAL_RUN_PREFIX + stem
     figures = draw_local(
-        store.dataset_of(samples).name, f"local_{stem}", field, masks.name, views, metric, chance, WORDS, base, packed,
-        kept, len(set(subjects)),
+        store.dataset_of(samples).name,
+        f"local_{stem}",
+        field,
+        masks.name,
+        views,
+        metric,
+        chance,
+        WORDS,
+        base,
+        packed,
+        kept,
+        len(set(subjects)),
     )
     result = LocalView(
-        field, masks.name, metric, chance, tuple(views), inside, len(kept), len(set(subjects)), share, key,
-        tuple(figures), (*notes, *target.notes),
+        field,
+        masks.name,
+        metric,
+        chance,
+        tuple(views),
+        inside,
+        len(kept),
+        len(set(subjects)),
+        share,
+        key,
+        tuple(figures),
+        (*notes, *target.notes),
     )
     store.save_run(
-        samples, key,
-        {"field": field, "mask": masks.name, "classes": list(classes or ()), "vectors": vectors, "seed": seed,
-         "repeats": repeats, "checkpoint_hash": base.config["checkpoint_hash"], "data_hash": base.source.data_hash},
+        samples,
+        key,
+        {
+            "field": field,
+            "mask": masks.name,
+            "classes": list(classes or ()),
+            "vectors": vectors,
+            "seed": seed,
+            "repeats": repeats,
+            "checkpoint_hash": base.config["checkpoint_hash"],
+            "data_hash": base.source.data_hash,
+        },
         {"summary": result.to_dict(), "figures": figures, "sample_ids": ids, "folds": folds},
     )
     return result
 
 
 def compare_views(
-    codes: dict[str, np.ndarray], target: Target, subjects: np.ndarray, *, n_permutations: int, n_bootstrap: int,
-    repeats: int, seed: int,
+    codes: dict[str, np.ndarray],
+    target: Target,
+    subjects: np.ndarray,
+    *,
+    n_permutations: int,
+    n_bootstrap: int,
+    repeats: int,
+    seed: int,
 ) -> tuple[str, float, list[ViewScore], np.ndarray]:
     """Probes each view on the same folds, and pairs the differences.
 
@@ -259,9 +310,9 @@ def compare_views(
     Returns:
         metric, chance, one score a view, and the folds (repeats, n)
     """
-    draws = np.vstack([
-        subject_weights(subjects)[None], bootstrap_weights(subjects, n_bootstrap, np.random.default_rng([seed, 1]))
-    ])
+    draws = np.vstack(
+        [subject_weights(subjects)[None], bootstrap_weights(subjects, n_bootstrap, np.random.default_rng([seed, 1]))]
+    )
     target = Target(target.name, target.kind, np.arange(len(target.values)), target.values, target.classes)
     out, scores, folds = [], {}, None
     fit: CrossFit

@@ -12,7 +12,17 @@ from .masked_slices import MaskedSlices
 
 
 def draw_local(
-    dataset: str, name: str, field: str, mask: str, views, metric: str, chance: float, words: dict, base, packed, kept,
+    dataset: str,
+    name: str,
+    field: str,
+    mask: str,
+    views,
+    metric: str,
+    chance: float,
+    words: dict,
+    base,
+    packed,
+    kept,
     n_subjects: int,
 ) -> list[dict]:
     """One figure: two samples in every view, and the scores with their intervals."""
@@ -48,16 +58,29 @@ def draw_local(
     caption = (
         f"{field} read through {mask}: {len(kept):,} samples of {n_subjects:,} subjects, the same subjects and folds "
         f"in every view; bars: 95 % subject-bootstrap intervals. Left: two samples"
-        + (f", the middle one of {base.n_slices} slices" if base.n_slices > 1 else "") + "."
+        + (f", the middle one of {base.n_slices} slices" if base.n_slices > 1 else "")
+        + "."
     )
     spec = {
-        "data": [{
-            "type": "scatter", "mode": "markers", "x": [v.score for v in views], "y": [words[v.view] for v in views],
-            "marker": {"size": 10, "color": list(COLORS[: len(views)])},
-            "error_x": {"type": "data", "symmetric": False, "array": [v.interval[1] - v.score for v in views],
-                        "arrayminus": [v.score - v.interval[0] for v in views]},
-        }],
-        "layout": {"title": {"text": f"{field}: where is it read?"}, "xaxis": {"title": {"text": metric}},
-                   "yaxis": {"autorange": "reversed"}},
+        "data": [
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": [v.score for v in views],
+                "y": [words[v.view] for v in views],
+                "marker": {"size": 10, "color": list(COLORS[: len(views)])},
+                "error_x": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [v.interval[1] - v.score for v in views],
+                    "arrayminus": [v.score - v.interval[0] for v in views],
+                },
+            }
+        ],
+        "layout": {
+            "title": {"text": f"{field}: where is it read?"},
+            "xaxis": {"title": {"text": metric}},
+            "yaxis": {"autorange": "reversed"},
+        },
     }
     return [save_figure(dataset, name, figure, f"{field} inside and outside the mask", caption, spec)]

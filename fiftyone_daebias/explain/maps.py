@@ -40,8 +40,15 @@ class Maps:
 
 
 def draw_maps(
-    networks: list, recipe: Recipe, pictures: Pictures, groups: Groups, fold: np.ndarray, cam: str, layer: str | None,
-    n_maps: int, seed: int,
+    networks: list,
+    recipe: Recipe,
+    pictures: Pictures,
+    groups: Groups,
+    fold: np.ndarray,
+    cam: str,
+    layer: str | None,
+    n_maps: int,
+    seed: int,
 ) -> Maps:
     """Draws maps of held-out samples and checks them.
 
@@ -77,8 +84,15 @@ def draw_maps(
         mine = np.flatnonzero(fold[rows] == k)
         if not len(mine):
             continue
-        part = raw_maps(network, layers_of(network, recipe.architecture)[layer], stack, rows[mine], recipe.inputs, cam,
-                        signs[rows[mine]])
+        part = raw_maps(
+            network,
+            layers_of(network, recipe.architecture)[layer],
+            stack,
+            rows[mine],
+            recipe.inputs,
+            cam,
+            signs[rows[mine]],
+        )
         maps = np.zeros((len(rows), *part.shape[1:]), np.float32) if maps is None else maps
         maps[mine] = part
     _, first = np.unique(groups.subjects[rows], return_index=True)
@@ -87,8 +101,14 @@ def draw_maps(
     one = maps.mean(axis=1)
     inside = labels[rows]
     slice_shown = pictures.shown[rows] if maps.shape[1] > 1 else np.zeros(len(rows), int)
-    return Maps(rows, maps[np.arange(len(rows)), slice_shown], (one[inside].mean(axis=0), one[~inside].mean(axis=0)),
-                 (int(inside.sum()), int((~inside).sum())), layer, faithfulness)
+    return Maps(
+        rows,
+        maps[np.arange(len(rows)), slice_shown],
+        (one[inside].mean(axis=0), one[~inside].mean(axis=0)),
+        (int(inside.sum()), int((~inside).sum())),
+        layer,
+        faithfulness,
+    )
 
 
 def in_previews(maps: Maps, groups: Groups, pictures: Pictures) -> dict[str, np.ndarray]:

@@ -154,8 +154,11 @@ def _label_maps(samples, name: str, stem: str, found: dict[str, Path], classes: 
     if store.has_field(samples, schema.GEOMETRY_FIELD):
         geometry = dict(zip(store.sample_ids(samples), store.read_field(samples, schema.GEOMETRY_FIELD), strict=True))
     source = store.has_field(samples, schema.SOURCE_FIELD)
-    paths = dict(zip(store.sample_ids(samples), store.read_field(samples, schema.SOURCE_FIELD), strict=True)) \
-        if source else {}
+    paths = (
+        dict(zip(store.sample_ids(samples), store.read_field(samples, schema.SOURCE_FIELD), strict=True))
+        if source
+        else {}
+    )
     readers = {
         i: (lambda shape, p=path, i=i: aligned_map(p, geometry.get(i), shape, values, paths.get(i)))
         for i, path in found.items()

@@ -70,7 +70,12 @@ def by_subject(images: np.ndarray, labels: np.ndarray, subjects: np.ndarray) -> 
 
 
 def compare_means(
-    images: np.ndarray, labels: np.ndarray, valid: np.ndarray, *, n_permutations: int = 999, smooth: float = 1.0,
+    images: np.ndarray,
+    labels: np.ndarray,
+    valid: np.ndarray,
+    *,
+    n_permutations: int = 999,
+    smooth: float = 1.0,
     rng: np.random.Generator,
 ) -> MeanImages:
     """Mean pictures and where they differ, with the family-wise error controlled by the maximum statistic.
@@ -116,8 +121,13 @@ def compare_means(
     if not moving.any():
         threshold = float("nan")  # pictures that are all the same: nothing can exceed anything
     return MeanImages(
-        means[0], means[1], t, threshold, float(np.mean(rounded >= rounded[0])),
-        float((np.abs(t[valid]) >= threshold).mean()), (int(labels.sum()), int((~labels).sum())),
+        means[0],
+        means[1],
+        t,
+        threshold,
+        float(np.mean(rounded >= rounded[0])),
+        float((np.abs(t[valid]) >= threshold).mean()),
+        (int(labels.sum()), int((~labels).sum())),
     )
 
 
@@ -201,7 +211,12 @@ def edge_lines(images: np.ndarray, side: str, grid: Grid) -> np.ndarray:
 
 
 def compare_edges(
-    images: np.ndarray, labels: np.ndarray, grid: Grid, side: str = "auto", *, n_bootstrap: int = 299,
+    images: np.ndarray,
+    labels: np.ndarray,
+    grid: Grid,
+    side: str = "auto",
+    *,
+    n_bootstrap: int = 299,
     rng: np.random.Generator,
 ) -> Edges | None:
     """The body's edge of two groups at one side.
@@ -241,8 +256,18 @@ def compare_edges(
             k = lines.shape[1]
             along = (np.arange(k) - (k - 1) / 2) * grid.pixel
             best_size = size
-            best = Edges(one, name, along, lines, labels, means, bands[0], bands[1], float(gap),
-                         percentile_interval(draws[0] - draws[1]))
+            best = Edges(
+                one,
+                name,
+                along,
+                lines,
+                labels,
+                means,
+                bands[0],
+                bands[1],
+                float(gap),
+                percentile_interval(draws[0] - draws[1]),
+            )
     return best
 
 

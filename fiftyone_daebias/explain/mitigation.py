@@ -99,12 +99,15 @@ class Mitigation:
         low, high = arm.change_interval
         if arm.helps:
             more = other.change >= arm.change - 1e-9
-            return ("interpolated subjects raised the worst-group score"
-                    + ("; plain reweighting raised it as much or more" if other.helps and more else ""))
+            return "interpolated subjects raised the worst-group score" + (
+                "; plain reweighting raised it as much or more" if other.helps and more else ""
+            )
         if arm.harms:
             return "interpolated subjects LOWERED the worst-group score"
-        return (f"interpolated subjects made no difference that these subjects can show (from {low:+.3f} to "
-                f"{high:+.3f} is possible)")
+        return (
+            f"interpolated subjects made no difference that these subjects can show (from {low:+.3f} to "
+            f"{high:+.3f} is possible)"
+        )
 
     def to_dict(self) -> dict:
         raw = asdict(self)
@@ -112,21 +115,26 @@ class Mitigation:
         return {**raw, "verdict": self.verdict}
 
     def __str__(self) -> str:
-        lines = [f"{self.field} predicted within {self.by}; subjects: " + "; ".join(
-            f"{g} " + ", ".join(f"{c} {n}" for c, n in per.items()) for g, per in self.counts.items())]
+        lines = [
+            f"{self.field} predicted within {self.by}; subjects: "
+            + "; ".join(f"{g} " + ", ".join(f"{c} {n}" for c, n in per.items()) for g, per in self.counts.items())
+        ]
         for measure in MEASURES:
             lines.append(f"worst-group {measure}:")
             for arm in (a for a in self.arms if a.measure == measure):
                 line = f"  {arm.arm:<13} {arm.worst:.3f} [{arm.interval[0]:.3f}, {arm.interval[1]:.3f}]"
                 if arm.arm != "before":
-                    line += (f", change {arm.change:+.3f} [{arm.change_interval[0]:+.3f}, "
-                             f"{arm.change_interval[1]:+.3f}]")
-                lines.append(line + f"; everybody {arm.overall:.3f}; " + ", ".join(
-                    f"{g} {v[0]:.3f}" for g, v in arm.groups.items()))
+                    line += f", change {arm.change:+.3f} [{arm.change_interval[0]:+.3f}, {arm.change_interval[1]:+.3f}]"
+                lines.append(
+                    line
+                    + f"; everybody {arm.overall:.3f}; "
+                    + ", ".join(f"{g} {v[0]:.3f}" for g, v in arm.groups.items())
+                )
         lines.append(f"{self.verdict} ({self.made:.0f} synthetic vectors a training part; none was ever tested on)")
         if self.synthetic:
-            lines.append(f"{len(self.synthetic)} synthetic samples decoded, tagged {schema.TAG_SYNTHETIC!r}; no verb "
-                         "reads them")
+            lines.append(
+                f"{len(self.synthetic)} synthetic samples decoded, tagged {schema.TAG_SYNTHETIC!r}; no verb reads them"
+            )
         lines += [f"note: {n}" for n in self.notes]
         lines.append(f"run {self.key!r}")
         return "\n".join(lines)
@@ -197,7 +205,14 @@ def mitigate(
         )
     rng = np.random.default_rng([seed, 23])
     fitted = cross_fit_arms(
-        matrix[target.rows], target, groups, subjects, kernel=kernel, neighbors=neighbors, repeats=repeats, rng=rng,
+        matrix[target.rows],
+        target,
+        groups,
+        subjects,
+        kernel=kernel,
+        neighbors=neighbors,
+        repeats=repeats,
+        rng=rng,
         progress=progress,
     )
     draws = np.vstack([subject_weights(subjects)[None], bootstrap_weights(subjects, n_bootstrap, rng)])
@@ -207,7 +222,19 @@ def mitigate(
     made: list[str] = []
     if decode:
         made, note = decode_between(
-            samples, key, vectors, matrix, ids, target, groups, group_names, subjects, decode, neighbors, device, seed,
+            samples,
+            key,
+            vectors,
+            matrix,
+            ids,
+            target,
+            groups,
+            group_names,
+            subjects,
+            decode,
+            neighbors,
+            device,
+            seed,
             progress,
         )
         notes = (*notes, note)
@@ -218,11 +245,26 @@ def mitigate(
     figures = draw_mitigation(store.dataset_of(samples).name, f"mitigation_{stem}", field, words, arms, counts)
     result = Mitigation(field, words, tuple(arms), counts, fitted.made, kernel, key, tuple(made), tuple(figures), notes)
     store.save_run(
-        samples, key,
-        {"field": field, "by": by, "cluster": cluster, "tag": tag, "vectors": vectors, "kernel": kernel,
-         "neighbors": neighbors, "decode": decode, "repeats": repeats, "seed": seed},
-        {"summary": result.to_dict(), "figures": figures, "sample_ids": [ids[k] for k in target.rows],
-         "synthetic_ids": made},
+        samples,
+        key,
+        {
+            "field": field,
+            "by": by,
+            "cluster": cluster,
+            "tag": tag,
+            "vectors": vectors,
+            "kernel": kernel,
+            "neighbors": neighbors,
+            "decode": decode,
+            "repeats": repeats,
+            "seed": seed,
+        },
+        {
+            "summary": result.to_dict(),
+            "figures": figures,
+            "sample_ids": [ids[k] for k in target.rows],
+            "synthetic_ids": made,
+        },
     )
     return result
 
@@ -246,11 +288,18 @@ def compare_arms(fitted, classes: np.ndarray, groups: np.ndarray, names: list[st
             overall = group_scores(fitted.scores[arm], fitted.folds, classes, everybody, draws[:1], measure)[0, 0]
             worst[arm] = scores.min(axis=0)  # NaN where a draw lacks a class of a group
             change = worst[arm] - worst["before"]
-            out.append(Arm(
-                arm, measure, float(worst[arm][0]), percentile_interval(worst[arm][1:]), float(change[0]),
-                percentile_interval(change[1:]), float(overall),
-                {n: (float(s[0]), *percentile_interval(s[1:])) for n, s in zip(names, scores, strict=True)},
-            ))
+            out.append(
+                Arm(
+                    arm,
+                    measure,
+                    float(worst[arm][0]),
+                    percentile_interval(worst[arm][1:]),
+                    float(change[0]),
+                    percentile_interval(change[1:]),
+                    float(overall),
+                    {n: (float(s[0]), *percentile_interval(s[1:])) for n, s in zip(names, scores, strict=True)},
+                )
+            )
     return out
 
 

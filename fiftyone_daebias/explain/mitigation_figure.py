@@ -27,12 +27,22 @@ def draw_mitigation(dataset: str, name: str, field: str, by: str, arms, counts: 
             axes.hlines(y, low, high, color=COLORS[k], lw=2)
             axes.plot(x, y, _MARKERS[arm.arm], color=COLORS[k], label=arm.arm, ms=5)
             if measure == measures[0]:
-                traces.append({
-                    "type": "scatter", "mode": "markers", "name": arm.arm, "x": x.tolist(), "y": labels,
-                    "marker": {"color": COLORS[k], "size": 10},
-                    "error_x": {"type": "data", "symmetric": False, "array": (high - x).tolist(),
-                                "arrayminus": (x - low).tolist()},
-                })
+                traces.append(
+                    {
+                        "type": "scatter",
+                        "mode": "markers",
+                        "name": arm.arm,
+                        "x": x.tolist(),
+                        "y": labels,
+                        "marker": {"color": COLORS[k], "size": 10},
+                        "error_x": {
+                            "type": "data",
+                            "symmetric": False,
+                            "array": (high - x).tolist(),
+                            "arrayminus": (x - low).tolist(),
+                        },
+                    }
+                )
         axes.axvline(0.5, color="#555555", lw=0.8, ls="--")
         axes.set_yticks(np.arange(len(labels))[::-1], labels, fontsize=8)
         axes.set_xlabel(measure)
@@ -47,8 +57,12 @@ def draw_mitigation(dataset: str, name: str, field: str, by: str, arms, counts: 
         f"the worst group's {arm.measure} by interpolation: {arm.change:+.3f} [{arm.change_interval[0]:+.3f}, "
         f"{arm.change_interval[1]:+.3f}]. Tried, not promised."
     )
-    spec = {"data": traces, "layout": {
-        "title": {"text": f"{field} within {by}: {measures[0]}"}, "xaxis": {"title": {"text": measures[0]}},
-        "yaxis": {"autorange": "reversed"},
-    }}
+    spec = {
+        "data": traces,
+        "layout": {
+            "title": {"text": f"{field} within {by}: {measures[0]}"},
+            "xaxis": {"title": {"text": measures[0]}},
+            "yaxis": {"autorange": "reversed"},
+        },
+    }
     return [save_figure(dataset, name, figure, f"Balancing {field} within {by}", caption, spec)]

@@ -54,11 +54,17 @@ class Response:
 
     def __str__(self) -> str:
         verdict = (
-            "rises at every step" if self.rises
-            else "rises at every step, but not surely" if self.monotone else "does NOT rise at every step"
+            "rises at every step"
+            if self.rises
+            else "rises at every step, but not surely"
+            if self.monotone
+            else "does NOT rise at every step"
         )
-        falls = [f"{a:+g} to {b:+g}" for a, b, c, d in zip(
-            self.amounts, self.amounts[1:], self.mean, self.mean[1:], strict=False) if d <= c]
+        falls = [
+            f"{a:+g} to {b:+g}"
+            for a, b, c, d in zip(self.amounts, self.amounts[1:], self.mean, self.mean[1:], strict=False)
+            if d <= c
+        ]
         where = f" (falls from {', '.join(falls)} SD)" if falls else ""
         change, low, high = self.rise
         return (
@@ -92,10 +98,16 @@ def read_responses(
     bands = [percentile_interval(c) for c in curves.T]
     slope = [np.polyfit(shown.amounts, r.mean(axis=0), 1)[0] for r in (change, moved)]
     return Response(
-        tuple(map(float, shown.amounts)), tuple(map(float, mean)), tuple(b[0] for b in bands),
-        tuple(b[1] for b in bands), tuple(map(float, own.mean(axis=0))), tuple(map(float, moved.mean(axis=0))),
-        bool((np.diff(mean) > 0).all()), float((np.diff(curves, axis=1) > 0).all(axis=1).mean()),
+        tuple(map(float, shown.amounts)),
+        tuple(map(float, mean)),
+        tuple(b[0] for b in bands),
+        tuple(b[1] for b in bands),
+        tuple(map(float, own.mean(axis=0))),
+        tuple(map(float, moved.mean(axis=0))),
+        bool((np.diff(mean) > 0).all()),
+        float((np.diff(curves, axis=1) > 0).all(axis=1).mean()),
         float((np.diff(change, axis=1) > 0).all(axis=1).mean()),
         (float(mean[-1] - mean[0]), *percentile_interval(curves[:, -1] - curves[:, 0])),
-        float(slope[0] / slope[1]) if abs(slope[1]) > 1e-9 else float("nan"), independent,
+        float(slope[0] / slope[1]) if abs(slope[1]) > 1e-9 else float("nan"),
+        independent,
     )

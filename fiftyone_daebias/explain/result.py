@@ -72,13 +72,25 @@ class Explanation:
             return None if part is None else part.to_dict()
 
         return {
-            "name": self.name, "names": list(self.names), "n_samples": list(self.n_samples),
-            "n_subjects": list(self.n_subjects), "found": self.found, "sentences": list(self.sentences),
-            "tests": self.tests, "displacement": of(self.displacement),
-            "voxels": None if self.voxels is None else list(self.voxels), "header": of(self.header),
-            "means": of(self.means), "edges": of(self.edges), "appearance": [c.to_dict() for c in self.appearance],
-            "fields": [c.to_dict() for c in self.fields], "classifier": of(self.classifier), "layer": self.layer,
-            "faithfulness": of(self.faithfulness), "heatmap_field": self.heatmap_field, "run_key": self.run_key,
+            "name": self.name,
+            "names": list(self.names),
+            "n_samples": list(self.n_samples),
+            "n_subjects": list(self.n_subjects),
+            "found": self.found,
+            "sentences": list(self.sentences),
+            "tests": self.tests,
+            "displacement": of(self.displacement),
+            "voxels": None if self.voxels is None else list(self.voxels),
+            "header": of(self.header),
+            "means": of(self.means),
+            "edges": of(self.edges),
+            "appearance": [c.to_dict() for c in self.appearance],
+            "fields": [c.to_dict() for c in self.fields],
+            "classifier": of(self.classifier),
+            "layer": self.layer,
+            "faithfulness": of(self.faithfulness),
+            "heatmap_field": self.heatmap_field,
+            "run_key": self.run_key,
             "figures": [{k: f[k] for k in ("name", "title", "caption", "png")} for f in self.figures],
             "notes": list(self.notes),
         }
@@ -89,9 +101,10 @@ class Explanation:
             f"compared: {self.names[0]} ({self.n_samples[0]:,} samples of {self.n_subjects[0]:,} subjects), "
             f"{self.names[1]} ({self.n_samples[1]:,} samples of {self.n_subjects[1]:,} subjects)"
         )
-        lines.append("tested: " + ", ".join(
-            f"{part} p {t['p']:.3g} (adjusted {t['p_adjusted']:.3g})" for part, t in self.tests.items()
-        ))
+        lines.append(
+            "tested: "
+            + ", ".join(f"{part} p {t['p']:.3g} (adjusted {t['p_adjusted']:.3g})" for part, t in self.tests.items())
+        )
         stored = [f"run {self.run_key!r}", f"{len(self.figures)} figures"]
         if self.heatmap_field:
             stored.append(f"heat maps in {self.heatmap_field!r}")

@@ -92,14 +92,19 @@ def scale_bar(width: float) -> float:
 def annotate(axes, square: Square, color: str = "white") -> None:
     """Puts orientation letters and a scale bar on a picture's axes."""
     at = {"fontsize": 7, "color": color, "transform": axes.transAxes, "weight": "bold"}
-    places = ((0.5, 0.98, "center", "top"), (0.5, 0.02, "center", "bottom"), (0.02, 0.5, "left", "center"),
-              (0.98, 0.5, "right", "center"))
+    places = (
+        (0.5, 0.98, "center", "top"),
+        (0.5, 0.02, "center", "bottom"),
+        (0.02, 0.5, "left", "center"),
+        (0.98, 0.5, "right", "center"),
+    )
     for text, (x, y, h, v) in zip(square.letters, places, strict=True):
         if text:
             axes.text(x, y, text, ha=h, va=v, **at)
     if square.width:
         mm = scale_bar(square.width)
         share = mm / square.width
-        axes.plot([0.95 - share, 0.95], [0.05, 0.05], color=color, lw=2, solid_capstyle="butt",
-                  transform=axes.transAxes)
+        axes.plot(
+            [0.95 - share, 0.95], [0.05, 0.05], color=color, lw=2, solid_capstyle="butt", transform=axes.transAxes
+        )
         axes.text(0.96, 0.08, f"{mm:g} mm", ha="right", va="bottom", **{**at, "weight": "normal"})

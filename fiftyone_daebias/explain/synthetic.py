@@ -19,8 +19,19 @@ from .interpolate import interpolate
 
 
 def decode_between(
-    samples, key: str, vectors: str, matrix: np.ndarray, ids: list[str], target, groups: np.ndarray,
-    group_names: list[str], subjects: np.ndarray, count: int, neighbors: int, device: str | None, seed: int,
+    samples,
+    key: str,
+    vectors: str,
+    matrix: np.ndarray,
+    ids: list[str],
+    target,
+    groups: np.ndarray,
+    group_names: list[str],
+    subjects: np.ndarray,
+    count: int,
+    neighbors: int,
+    device: str | None,
+    seed: int,
     progress: Progress | None,
 ) -> tuple[list[str], str]:
     """Decodes interpolated embeddings of the cells that are short of subjects, and stores them as synthetic samples.
@@ -57,8 +68,16 @@ def decode_between(
     place = {i: int(r) for i, r in zip(base.ids, base.rows, strict=True)}
     trials = [place[ids[target.rows[k]]] for k in rng.permutation(len(target.rows))[: max(2, 16 // base.n_slices)]]
     first, quality = pick_code(
-        model, base.source, trials, n_slices=base.n_slices, crop=base.crop, pool=base.pool, code="auto", steps=None,
-        mean_image=np.zeros((base.n_slices, model.config.image_size, model.config.image_size), np.float32), seed=seed,
+        model,
+        base.source,
+        trials,
+        n_slices=base.n_slices,
+        crop=base.crop,
+        pool=base.pool,
+        code="auto",
+        steps=None,
+        mean_image=np.zeros((base.n_slices, model.config.image_size, model.config.image_size), np.float32),
+        seed=seed,
     )
     folder = paths.previews_dir(store.dataset_of(samples).name) / "synthetic"
     made = []
@@ -73,13 +92,27 @@ def decode_between(
                 for old in folder.glob(f"{name}*.png"):
                     old.unlink()
                 preview, montage = write_previews(Slices(array, None, {}), folder, name)
-                made.append(Synthetic(preview, montage, {
-                    "parents": parents, "subjects": [str(subjects[k]) for k in (a, b)], "weight": round(float(w), 4),
-                    "group": group_names[g], "label": target.classes[c], "field": target.name, "code": first.code,
-                }, vector))
+                made.append(
+                    Synthetic(
+                        preview,
+                        montage,
+                        {
+                            "parents": parents,
+                            "subjects": [str(subjects[k]) for k in (a, b)],
+                            "weight": round(float(w), 4),
+                            "group": group_names[g],
+                            "label": target.classes[c],
+                            "field": target.name,
+                            "code": first.code,
+                        },
+                        vector,
+                    )
+                )
                 task.advance()
-    note = (f"synthetic pictures carry the decoder's error: {quality.error:.1f} % of the grey range on real images "
-            f"({first.code} stochastic code)")
+    note = (
+        f"synthetic pictures carry the decoder's error: {quality.error:.1f} % of the grey range on real images "
+        f"({first.code} stochastic code)"
+    )
     return write_synthetic(samples, key, made), note
 
 
@@ -87,7 +120,8 @@ def _shares(classes, groups, subjects, count: int) -> dict[tuple[int, int], int]
     """How many of the synthetic samples each cell that is short of subjects gets, by what it lacks."""
     have = {
         (int(g), int(c)): len(set(subjects[(groups == g) & (classes == c)]))
-        for g in np.unique(groups) for c in np.unique(classes)
+        for g in np.unique(groups)
+        for c in np.unique(classes)
     }
     lacks = {cell: max(n for (_, c), n in have.items() if c == cell[1]) - n for cell, n in have.items()}
     total = sum(lacks.values())
@@ -121,5 +155,3 @@ def _slerp(a: torch.Tensor, b: torch.Tensor, weight: float) -> torch.Tensor:
     cosine = torch.nn.functional.cosine_similarity(*flat, dim=1).clamp(-0.9999, 0.9999)
     angle = torch.arccos(cosine).view(-1, *[1] * (a.ndim - 1))
     return (torch.sin((1 - weight) * angle) * a + torch.sin(weight * angle) * b) / torch.sin(angle)
-
-

@@ -150,21 +150,32 @@ def explain(
             centres, labels, grid.axes, displacement.shift, displacement.moved, displacement.shift_interval, rng=rng
         )
     told.say("grey values, spacing and fields")
-    appearance = compare_table(_appearance(source, pictures, geometries, n_slices), groups.labels, groups.subjects,
-                               seed=seed)
+    appearance = compare_table(
+        _appearance(source, pictures, geometries, n_slices), groups.labels, groups.subjects, seed=seed
+    )
     table, left_out = _table(view, samples, cluster, field)
     fields = compare_table(field_columns(table, groups.subjects, left_out), groups.labels, groups.subjects, seed=seed)
     classifier, networks = None, []
     if train:
         classifier, networks = cross_fit(
-            pictures.stack, groups.labels, groups.subjects, source.splits, recipe, device=where, seed=seed,
+            pictures.stack,
+            groups.labels,
+            groups.subjects,
+            source.splits,
+            recipe,
+            device=where,
+            seed=seed,
             progress=progress,
         )
-    tests = _holm({
-        "shift": displacement.p, "pictures": means.p, "appearance": appearance[0].q if appearance else None,
-        "fields": fields[0].q if fields else None,
-        "classifier": classifier.p if classifier and not classifier.reason else None,
-    })
+    tests = _holm(
+        {
+            "shift": displacement.p,
+            "pictures": means.p,
+            "appearance": appearance[0].q if appearance else None,
+            "fields": fields[0].q if fields else None,
+            "classifier": classifier.p if classifier and not classifier.reason else None,
+        }
+    )
     # what chance does not explain but has no direction is nothing to act on
     tests["shift"]["found"] &= any(displacement.moved) or displacement.turned or displacement.scaled
     maps = None
@@ -180,30 +191,96 @@ def explain(
     else:
         heatmap_field = ""
     sentences = all_sentences(
-        names, grid, tests, displacement, voxels, header, means, edges, appearance, fields, classifier, maps, recipe,
+        names,
+        grid,
+        tests,
+        displacement,
+        voxels,
+        header,
+        means,
+        edges,
+        appearance,
+        fields,
+        classifier,
+        maps,
+        recipe,
         cam,
     )
     dataset = store.dataset_of(samples).name
-    drawn = draw_figures(dataset, groups, pictures, means, edges, flat, labels, small, small_valid,
-                     displacement, tests, maps, classifier, recipe, cam, names)
+    drawn = draw_figures(
+        dataset,
+        groups,
+        pictures,
+        means,
+        edges,
+        flat,
+        labels,
+        small,
+        small_valid,
+        displacement,
+        tests,
+        maps,
+        classifier,
+        recipe,
+        cam,
+        names,
+    )
     result = Explanation(
-        groups.name, names, groups.n_samples, groups.n_subjects, sentences, tests, displacement, voxels and tuple(
-            s / v for s, v in zip(displacement.shift, voxels, strict=True)
-        ), header, means, edges, appearance, fields, classifier, maps.layer if maps else "",
-        maps.faithfulness if maps else None, heatmap_field, schema.EXPLAIN_RUN_PREFIX + groups.key, tuple(drawn),
+        groups.name,
+        names,
+        groups.n_samples,
+        groups.n_subjects,
+        sentences,
+        tests,
+        displacement,
+        voxels and tuple(s / v for s, v in zip(displacement.shift, voxels, strict=True)),
+        header,
+        means,
+        edges,
+        appearance,
+        fields,
+        classifier,
+        maps.layer if maps else "",
+        maps.faithfulness if maps else None,
+        heatmap_field,
+        schema.EXPLAIN_RUN_PREFIX + groups.key,
+        tuple(drawn),
         tuple(notes),
     )
     store.save_run(
-        samples, result.run_key,
-        {**groups.config(), "cluster": cluster, "tag": tag, "field": field, "value": value, "against": against,
-         "recipe": asdict(recipe), "cam": cam, "layer": result.layer, "edge": edge, "n_slices": n_slices,
-         "image_size": image_size, "most": most, "n_permutations": n_permutations, "seed": seed,
-         "data_hash": source.data_hash},
-        {"summary": result.to_dict(), "figures": drawn, "sample_ids": list(groups.ids), "labels": groups.labels,
-         "scores": classifier.scores if classifier else None, "grid": asdict(grid),
-         "mean_inside": np.round(means.inside, 4), "mean_outside": np.round(means.outside, 4),
-         "t": np.round(means.t, 3), "mean_maps": None if maps is None else [np.round(m, 5) for m in maps.means],
-         "cam_square": None if maps is None else np.round(in_square(maps, groups, pictures, _crop(samples)), 5)},
+        samples,
+        result.run_key,
+        {
+            **groups.config(),
+            "cluster": cluster,
+            "tag": tag,
+            "field": field,
+            "value": value,
+            "against": against,
+            "recipe": asdict(recipe),
+            "cam": cam,
+            "layer": result.layer,
+            "edge": edge,
+            "n_slices": n_slices,
+            "image_size": image_size,
+            "most": most,
+            "n_permutations": n_permutations,
+            "seed": seed,
+            "data_hash": source.data_hash,
+        },
+        {
+            "summary": result.to_dict(),
+            "figures": drawn,
+            "sample_ids": list(groups.ids),
+            "labels": groups.labels,
+            "scores": classifier.scores if classifier else None,
+            "grid": asdict(grid),
+            "mean_inside": np.round(means.inside, 4),
+            "mean_outside": np.round(means.outside, 4),
+            "t": np.round(means.t, 3),
+            "mean_maps": None if maps is None else [np.round(m, 5) for m in maps.means],
+            "cam_square": None if maps is None else np.round(in_square(maps, groups, pictures, _crop(samples)), 5),
+        },
     )
     return result
 
@@ -231,7 +308,10 @@ def _at_most(groups: Groups, most: int, seed: int) -> tuple[Groups, list[str]]:
     if keep.all():
         return groups, notes
     return replace(
-        groups, ids=tuple(np.array(groups.ids)[keep]), rows=groups.rows[keep], labels=groups.labels[keep],
+        groups,
+        ids=tuple(np.array(groups.ids)[keep]),
+        rows=groups.rows[keep],
+        labels=groups.labels[keep],
         subjects=groups.subjects[keep],
     ), notes
 

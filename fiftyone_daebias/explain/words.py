@@ -35,9 +35,7 @@ def shift_sentence(d: Displacement, grid: Grid, voxels: tuple[float, float] | No
             continue
         amount, bounds = d.shift[axis], _sorted_abs(d.shift_interval[axis])
         also = f"; {abs(amount) / voxels[axis]:.0f} voxels" if voxels else ""
-        parts.append(
-            f"{abs(amount):.1f} {grid.unit} (95 %: {interval(bounds)}{also}) {grid.word(axis, amount)}"
-        )
+        parts.append(f"{abs(amount):.1f} {grid.unit} (95 %: {interval(bounds)}{also}) {grid.word(axis, amount)}")
     if not parts:
         return ""
     what = "the anatomy" if grid.axes else "the content"
@@ -49,9 +47,7 @@ def shift_sentence(d: Displacement, grid: Grid, voxels: tuple[float, float] | No
 
 def no_shift(d: Displacement, grid: Grid) -> str:
     """The bounds within which there is no shift."""
-    axes = [
-        f"{grid.word(axis, 1)} {interval(d.shift_interval[axis])} {grid.unit}" for axis in (0, 1)
-    ]
+    axes = [f"{grid.word(axis, 1)} {interval(d.shift_interval[axis])} {grid.unit}" for axis in (0, 1)]
     return f"No shift is found ({', '.join(axes)}; {p_value(d.shift_p)})"
 
 
@@ -75,8 +71,10 @@ def header_sentences(h: HeaderShift, d: Displacement, grid: Grid, names: tuple[s
     out = []
     for axis in (0, 1):
         verdict, moved = h.agrees[axis], h.shift[axis]
-        where = f"the field of view lies {abs(moved):.1f} mm ({interval(_sorted_abs(h.interval[axis]))}) more " \
-                f"{grid.word(axis, moved)} in {names[0]}"
+        where = (
+            f"the field of view lies {abs(moved):.1f} mm ({interval(_sorted_abs(h.interval[axis]))}) more "
+            f"{grid.word(axis, moved)} in {names[0]}"
+        )
         if verdict == "both moved":
             out.append(f"The header says the same: by its position {where}")
         elif verdict == "both, by different amounts":
@@ -138,9 +136,7 @@ def map_sentences(where: str, cam: str, layer: str, f: Faithfulness, classifier_
             f"Do not read the maps closely: by deletion and insertion they are no better than random ones ({gain})"
         )
     if not f.depends_on_weights:
-        out.append(
-            f"Do not read the maps closely: those of random weights look alike (rank correlation {f.alike:.2f})"
-        )
+        out.append(f"Do not read the maps closely: those of random weights look alike (rank correlation {f.alike:.2f})")
     return out
 
 
@@ -174,6 +170,7 @@ def all_sentences(
     names, grid, tests, d, voxels, header, means, edges, appearance, fields, classifier, maps, recipe, cam
 ) -> tuple[str, ...]:
     """What to know of a comparison, the most useful first; no difference is claimed that its part did not find."""
+
     def found(part):
         return tests.get(part, {}).get("found", False)
 

@@ -157,8 +157,9 @@ def _classes(machine, target, basis, n_permutations, rng) -> AdjustedFit:
     interval = rank_interval(score, spread(own), inflation, smallest)
     raw, its = influence(codes, raw=True)
     explained = _less_than_share(raw - 0.5, its, score - 0.5, own, inflation)
-    return AdjustedFit(score, interval, 0.5, (interval[0] - 0.5, interval[1] - 0.5), permutation_p(observed),
-                       explained, left)
+    return AdjustedFit(
+        score, interval, 0.5, (interval[0] - 0.5, interval[1] - 0.5), permutation_p(observed), explained, left
+    )
 
 
 def _numbers(machine, target, basis, n_permutations, rng) -> AdjustedFit:
@@ -178,8 +179,10 @@ def _numbers(machine, target, basis, n_permutations, rng) -> AdjustedFit:
     def losses(z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Errors with expected fields alone, and with the image, (n, k) each."""
         alone, more = machine.regress(z, given), machine.predict(z, given)
-        return (np.mean([np.abs(normal.back(a) - y) for a in alone], axis=0),
-                np.mean([np.abs(normal.back(a + m) - y) for a, m in zip(alone, more, strict=True)], axis=0))
+        return (
+            np.mean([np.abs(normal.back(a) - y) for a in alone], axis=0),
+            np.mean([np.abs(normal.back(a + m) - y) for a, m in zip(alone, more, strict=True)], axis=0),
+        )
 
     orders = exchanged.draw(n_permutations, rng)
 
@@ -200,8 +203,13 @@ def _numbers(machine, target, basis, n_permutations, rng) -> AdjustedFit:
     chance, chance_moves = loss_influence(alone[:, 0], index, weights)
     error, error_moves = loss_influence(both[:, 0], index, weights)
     gain, moves = chance - error, chance_moves - error_moves
-    better = gain_interval(gain, spread(moves), inflation, (float(np.mean(gains[1:])), float(np.std(gains[1:]))),
-                           gain_steepness(chance, len(moves)))
+    better = gain_interval(
+        gain,
+        spread(moves),
+        inflation,
+        (float(np.mean(gains[1:])), float(np.std(gains[1:]))),
+        gain_steepness(chance, len(moves)),
+    )
     wide = np.exp(norm.ppf(0.975) * spread(error_moves) / max(error, 1e-30))
     median = np.abs(values - np.median(values))
     raw_scores = machine.predict(normal.scores[:, None])
@@ -209,8 +217,9 @@ def _numbers(machine, target, basis, n_permutations, rng) -> AdjustedFit:
     dull = float(np.average(median, weights=weights))
     raw, its = loss_influence((median - raw_loss) / dull, index, weights)
     explained = _less_than_share(raw, its, gain / chance if chance else 0.0, moves / max(chance, 1e-30), inflation)
-    return AdjustedFit(error, (float(error / wide), float(error * wide)), chance, better, permutation_p(gains),
-                       explained, left)
+    return AdjustedFit(
+        error, (float(error / wide), float(error * wide)), chance, better, permutation_p(gains), explained, left
+    )
 
 
 def _less_than_share(raw: float, raw_moves, left: float, left_moves, inflation: float) -> bool:

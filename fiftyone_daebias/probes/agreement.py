@@ -45,8 +45,9 @@ class Agreement:
     def __str__(self) -> str:
         lines = [
             "on the other side, by region: "
-            + ", ".join(f"{r} {k:,} of {n:,}" for r, k, n in zip(self.regions, self.n_opposite, self.n_subjects,
-                                                               strict=True))
+            + ", ".join(
+                f"{r} {k:,} of {n:,}" for r, k, n in zip(self.regions, self.n_opposite, self.n_subjects, strict=True)
+            )
         ]
         for t, o, e in zip(self.times, self.observed, self.expected, strict=True):
             lines.append(f"  in exactly {t}: {o:,} subjects, expected under independence {e:.3g}")
@@ -80,9 +81,7 @@ def agreement(opposite: np.ndarray, regions: tuple[str, ...]) -> Agreement:
         p = _tail([(int(n), float(c[t:].sum())) for n, c in zip(sizes, chances, strict=True)], at_least)
         rows.append((t, int((times == t).sum()), float(expected), p))
     t, o, e, p = zip(*rows, strict=True)
-    return Agreement(
-        tuple(map(str, regions)), tuple(map(int, seen)), tuple(map(int, wrong)), t, o, e, p
-    )
+    return Agreement(tuple(map(str, regions)), tuple(map(int, seen)), tuple(map(int, wrong)), t, o, e, p)
 
 
 def expected_together(n: int, opposite: tuple[int, ...]) -> tuple[float, ...]:

@@ -51,7 +51,13 @@ class Verdict:
 
 
 def judge(
-    errors: LabelErrors, classes: tuple[str, ...], subjects, codes, predicted, outlier_z, ids,
+    errors: LabelErrors,
+    classes: tuple[str, ...],
+    subjects,
+    codes,
+    predicted,
+    outlier_z,
+    ids,
     records: Mapping[str, Counter] | None = None,
 ) -> list[Verdict]:
     """One verdict a subject that is listed or has misclassified samples.
@@ -86,10 +92,20 @@ def judge(
         else:
             kind = "bad image" if far == len(bad) else "ambiguous"
         shown = mine if unit in listed else bad
-        out.append(Verdict(
-            str(pair[0]), label, seen, kind, len(bad), len(mine), float(errors.posterior[unit]), far, why,
-            tuple(ids[k] for k in shown),
-        ))
+        out.append(
+            Verdict(
+                str(pair[0]),
+                label,
+                seen,
+                kind,
+                len(bad),
+                len(mine),
+                float(errors.posterior[unit]),
+                far,
+                why,
+                tuple(ids[k] for k in shown),
+            )
+        )
     order = list(KINDS)
     return sorted(out, key=lambda v: (order.index(v.kind), -v.posterior, -v.n_opposite / v.n_samples, v.subject))
 

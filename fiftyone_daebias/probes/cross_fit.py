@@ -111,7 +111,9 @@ def cross_fit(
     facts = _Facts(
         permutation_p(gains) if not exchanged.impossible else float("nan"),
         (float(np.mean(null)), float(np.std(null))) if len(null) else (float("nan"), float("nan")),
-        exchanged.impossible, influence, null_inflation(null, fixed),
+        exchanged.impossible,
+        influence,
+        null_inflation(null, fixed),
     )
     return question.finish(score, facts)
 
@@ -202,8 +204,17 @@ class Levels(_Question):
             accuracy = float(np.average(predicted == self.levels, weights=self.weights))
             balanced = balanced_accuracy(predicted, self.levels, self.weights)
         return CrossFit(
-            scores, predicted, score, interval, 0.5, accuracy, balanced, (interval[0] - 0.5, interval[1] - 0.5),
-            repeats, self.folds, *facts.parts,
+            scores,
+            predicted,
+            score,
+            interval,
+            0.5,
+            accuracy,
+            balanced,
+            (interval[0] - 0.5, interval[1] - 0.5),
+            repeats,
+            self.folds,
+            *facts.parts,
         )
 
 
@@ -241,10 +252,12 @@ class Classes(_Question):
     def influence(self, scores: np.ndarray, order: np.ndarray | slice = slice(None)) -> tuple[float, np.ndarray]:
         """Score of the labels in one order, and each subject's influence on it."""
         levels = self.levels[order]
-        return mean_influence([
-            concordance_influence(scores[:, :, c], (levels == c).astype(int), self.folds, self.index, self.weights)
-            for c in range(self.columns)
-        ])
+        return mean_influence(
+            [
+                concordance_influence(scores[:, :, c], (levels == c).astype(int), self.folds, self.index, self.weights)
+                for c in range(self.columns)
+            ]
+        )
 
     def finish(self, score: float, facts: _Facts) -> CrossFit:
         smallest = _smallest(self.levels, self.machine)
@@ -253,10 +266,17 @@ class Classes(_Question):
         scores = repeats.mean(axis=0)
         predicted = scores.argmax(axis=1)
         return CrossFit(
-            scores, predicted, score, interval, 0.5,
+            scores,
+            predicted,
+            score,
+            interval,
+            0.5,
             float(np.average(predicted == self.levels, weights=self.weights)),
-            balanced_accuracy(predicted, self.levels, self.weights), (interval[0] - 0.5, interval[1] - 0.5), repeats,
-            self.folds, *facts.parts,
+            balanced_accuracy(predicted, self.levels, self.weights),
+            (interval[0] - 0.5, interval[1] - 0.5),
+            repeats,
+            self.folds,
+            *facts.parts,
         )
 
 
@@ -293,13 +313,23 @@ class Numbers(_Question):
         losses = self._losses(self.observed[:, :, None], self.values[:, None])[:, 0]
         error, own = loss_influence(losses, self.index, self.weights)
         chance = float(np.average(self.dull, weights=self.weights))
-        better = gain_interval(gain, spread(facts.influence), facts.inflation, facts.null,
-                               gain_steepness(chance, len(facts.influence)))
+        better = gain_interval(
+            gain, spread(facts.influence), facts.inflation, facts.null, gain_steepness(chance, len(facts.influence))
+        )
         wide = np.exp(norm.ppf(0.975) * spread(own) / max(error, 1e-30))  # errors are positive and skewed
         scores = predictions.mean(axis=0)
         return CrossFit(
-            scores[:, None], scores, error, (float(error / wide), float(error * wide)), chance, float("nan"),
-            float("nan"), better, predictions[:, :, None], self.folds, *facts.parts,
+            scores[:, None],
+            scores,
+            error,
+            (float(error / wide), float(error * wide)),
+            chance,
+            float("nan"),
+            float("nan"),
+            better,
+            predictions[:, :, None],
+            self.folds,
+            *facts.parts,
         )
 
 

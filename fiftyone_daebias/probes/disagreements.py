@@ -139,8 +139,15 @@ def disagreements(
     if "scores" not in summary:
         reason = f"its probes are of an earlier version, or differ in their classes; run 'daebias probe NAME {field}'"
     tags = {kind: f"{schema.TAG_PREFIX}{tag}:{field}" for kind, tag in KINDS.items()}
-    config = {"field": field, "by": by, "vectors": vectors, "most_false": most_false, "level": level, "seed": seed,
-              "owns": {"tags": list(tags.values())}}
+    config = {
+        "field": field,
+        "by": by,
+        "vectors": vectors,
+        "most_false": most_false,
+        "level": level,
+        "seed": seed,
+        "owns": {"tags": list(tags.values())},
+    }
     for tag in (*tags.values(), *(f"{schema.TAG_PREFIX}{former}:{field}" for former in _FORMER)):
         store.untag(store.dataset_of(samples), tag)
     if reason:
@@ -162,7 +169,12 @@ def disagreements(
         regions = np.array([str(table.at[i, by]) if by else "" for i in ids])
         predicted = scores.argmax(axis=1)
         errors = label_errors(
-            subjects, codes, scores, regions=regions, most_false=most_false, level=level,
+            subjects,
+            codes,
+            scores,
+            regions=regions,
+            most_false=most_false,
+            level=level,
             rng=np.random.default_rng(seed),
         )
         task.advance()
@@ -229,8 +241,17 @@ def _result(field: str, by, errors: LabelErrors, verdicts: list[Verdict], togeth
 
     listed = {errors.subjects[k] for k in errors.listed}
     return Disagreements(
-        field, by or "", together, tuple(verdicts), known(errors.p), errors.n_draws, len(listed),
-        known(errors.false_share), known(errors.rate), len(set(errors.subjects)), errors.reason,
+        field,
+        by or "",
+        together,
+        tuple(verdicts),
+        known(errors.p),
+        errors.n_draws,
+        len(listed),
+        known(errors.false_share),
+        known(errors.rate),
+        len(set(errors.subjects)),
+        errors.reason,
     )
 
 

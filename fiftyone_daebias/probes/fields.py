@@ -86,8 +86,10 @@ def make_target(name: str, values: Sequence[object], subjects: Sequence[str], sc
         if np.ptp(numbers) == 0:
             raise InputError(f"field {name!r} holds whole numbers too large to be told apart: an id")
         if np.abs(numbers).max() > 1e30:
-            raise InputError(f"field {name!r} holds numbers of {np.abs(numbers).max():.0e}, too large to compute with; "
-                             "give them in another unit, or correct them")
+            raise InputError(
+                f"field {name!r} holds numbers of {np.abs(numbers).max():.0e}, too large to compute with; "
+                "give them in another unit, or correct them"
+            )
         if scale == "ordinal":
             levels = np.unique(numbers, return_inverse=True)[1].astype(float)
             return Target(name, "ordinal", present, levels, (), tuple(notes))

@@ -59,7 +59,7 @@ class Adjusted:
 
     @property
     def verdict(self) -> str:
-        """"independent", "explained" or "too few alike to tell": neither answer comes from an empty comparison."""
+        """ "independent", "explained" or "too few alike to tell": neither answer comes from an empty comparison."""
         return self.judge(self.q <= LEVEL)
 
     def judge(self, holds: bool) -> str:
@@ -233,7 +233,16 @@ class ProbeTable:
         lines: list[str] = []
         if probed:
             head = (
-                "field", "verdict", "score", "95 % interval", "chance", "p", "q", "finds from", "subjects", "images"
+                "field",
+                "verdict",
+                "score",
+                "95 % interval",
+                "chance",
+                "p",
+                "q",
+                "finds from",
+                "subjects",
+                "images",
             )
             lines += table_lines([head, *(_cells(r) for r in probed)])
             adjusted = [r for r in probed if r.adjusted]
@@ -258,8 +267,16 @@ class ProbeTable:
 def _cells(r: ProbeResult) -> tuple[str, ...]:
     d = _digits(r)
     return (
-        r.name, r.verdict, f"{r.metric} {r.score:{d}}", interval_text(r),
-        f"{r.chance:{d}}", p_text(r.p), p_text(r.q), f"{r.detectable:{d}}", f"{r.n_subjects:,}", f"{r.n_samples:,}",
+        r.name,
+        r.verdict,
+        f"{r.metric} {r.score:{d}}",
+        interval_text(r),
+        f"{r.chance:{d}}",
+        p_text(r.p),
+        p_text(r.q),
+        f"{r.detectable:{d}}",
+        f"{r.n_subjects:,}",
+        f"{r.n_samples:,}",
     )
 
 
@@ -268,8 +285,15 @@ def _adjusted_cells(r: ProbeResult) -> tuple[str, ...]:
     if a.reason:
         return (r.name, a.verdict, f"{r.score:{d}}", "none: " + a.reason, "", "", "", "", "")
     return (
-        r.name, a.verdict, f"{r.score:{d}}", f"{r.metric} {a.score:{d}}", interval_text(r, a), f"{a.chance:{d}}",
-        p_text(a.p), p_text(a.q), f"{a.n_subjects:,}",
+        r.name,
+        a.verdict,
+        f"{r.score:{d}}",
+        f"{r.metric} {a.score:{d}}",
+        interval_text(r, a),
+        f"{a.chance:{d}}",
+        p_text(a.p),
+        p_text(a.q),
+        f"{a.n_subjects:,}",
     )
 
 

@@ -44,7 +44,11 @@ class ProbeSource:
     """
 
     def __init__(
-        self, samples, vectors: str | list[str], kernel: str, subject_field: str | None = None,
+        self,
+        samples,
+        vectors: str | list[str],
+        kernel: str,
+        subject_field: str | None = None,
         adjust_for: list[str] | None = None,
     ):
         store.ensure_samples(samples)
@@ -118,11 +122,29 @@ class ProbeSource:
             adjusted = self._adjusted(target, machine, n_permutations, repeats, seed, rng)
         metric = "AUC" if target.categorical else "C" if target.kind == "ordinal" else "MAE"
         result = ProbeResult(
-            target.name, self.vectors, group, target.kind, metric, fit.score, fit.interval, fit.chance, fit.better,
-            fit.accuracy, fit.balanced, float("nan"), fit.p, float("nan"), len(set(subjects)), len(target.rows),
-            target.classes, int((fit.predicted != target.values).sum()) if target.categorical else 0,
-            (*target.notes, *self.notes), adjusted=adjusted,
-            holdout=self._holdout(target, subjects, n_bootstrap, rng), null=fit.null, untestable=fit.untestable,
+            target.name,
+            self.vectors,
+            group,
+            target.kind,
+            metric,
+            fit.score,
+            fit.interval,
+            fit.chance,
+            fit.better,
+            fit.accuracy,
+            fit.balanced,
+            float("nan"),
+            fit.p,
+            float("nan"),
+            len(set(subjects)),
+            len(target.rows),
+            target.classes,
+            int((fit.predicted != target.values).sum()) if target.categorical else 0,
+            (*target.notes, *self.notes),
+            adjusted=adjusted,
+            holdout=self._holdout(target, subjects, n_bootstrap, rng),
+            null=fit.null,
+            untestable=fit.untestable,
         )
         return result, fit
 
@@ -167,8 +189,20 @@ class ProbeSource:
         fit = adjusted_fit(machine, part, self.covariates.basis(rows, people), n_permutations=n_permutations, rng=rng)
         if fit.reason:
             return replace(few, overlap=fit.overlap, reason=fit.reason.format(fields=" and ".join(fields)))
-        return Adjusted(fields, fit.score, fit.interval, fit.chance, fit.better, fit.p, float("nan"), n_subjects, kept,
-                        fit.overlap, fit.explained, notes)
+        return Adjusted(
+            fields,
+            fit.score,
+            fit.interval,
+            fit.chance,
+            fit.better,
+            fit.p,
+            float("nan"),
+            n_subjects,
+            kept,
+            fit.overlap,
+            fit.explained,
+            notes,
+        )
 
     def _holdout(self, target: Target, subjects, n_bootstrap, rng) -> Holdout | None:
         if not store.has_field(self.samples, schema.SPLIT_FIELD):
@@ -196,8 +230,9 @@ class ProbeSource:
             balanced = balanced_accuracy(predicted, truth, own)
         elif target.kind != "ordinal":
             chance = float(np.average(np.abs(machine.medians(train, test) - truth), weights=own))
-        return Holdout(float(got[0]), percentile_interval(got[1:]), chance, accuracy, balanced,
-                       len(set(subjects[test])))
+        return Holdout(
+            float(got[0]), percentile_interval(got[1:]), chance, accuracy, balanced, len(set(subjects[test]))
+        )
 
 
 def read_joined(samples, names: list[str]) -> tuple[list[str], np.ndarray]:

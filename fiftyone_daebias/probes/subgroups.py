@@ -75,12 +75,13 @@ class SubgroupTable:
                 lines.append(f"  not compared: {g.reason}")
                 continue
             parts = ", ".join(
-                f"{s.group} {s.score:.3f} [{s.interval[0]:.3f}, {s.interval[1]:.3f}] n={s.n_subjects}"
-                for s in g.groups
+                f"{s.group} {s.score:.3f} [{s.interval[0]:.3f}, {s.interval[1]:.3f}] n={s.n_subjects}" for s in g.groups
             )
             mark = "*" if g.q <= 0.05 else " "
-            lines.append(f"{mark} {g.by}: gap {g.gap:.3f} [{g.interval[0]:.3f}, {g.interval[1]:.3f}], "
-                         f"p {p_text(g.p)}, q {p_text(g.q)}: {parts}")
+            lines.append(
+                f"{mark} {g.by}: gap {g.gap:.3f} [{g.interval[0]:.3f}, {g.interval[1]:.3f}], "
+                f"p {p_text(g.p)}, q {p_text(g.q)}: {parts}"
+            )
         lines.append("*: q at most 0.05. The interval is that of the two groups picked after the fact, so trust q.")
         return "\n".join(lines)
 
@@ -156,9 +157,9 @@ def _gap(name, strata, target, fit, subjects, draws, worse_is_low, n_permutation
 
     def scores(of_person, weights, groups):
         codes = of_person[index]
-        return np.array([
-            score_draws(target, fit.repeats, fit.folds, weights, rows=np.flatnonzero(codes == g)) for g in groups
-        ])
+        return np.array(
+            [score_draws(target, fit.repeats, fit.folds, weights, rows=np.flatnonzero(codes == g)) for g in groups]
+        )
 
     groups = [g for g in np.unique(of_person) if g >= 0 and (of_person == g).sum() >= SMALLEST]
     got = scores(of_person, draws, groups) if groups else np.empty((0, len(draws)))
@@ -178,9 +179,15 @@ def _gap(name, strata, target, fit, subjects, draws, worse_is_low, n_permutation
     return Gap(
         name,
         tuple(
-            Subgroup(strata.names[groups[k]].removeprefix(name).strip(), float(got[k, 0]),
-                     percentile_interval(got[k, 1:]), int((of_person == groups[k]).sum()))
+            Subgroup(
+                strata.names[groups[k]].removeprefix(name).strip(),
+                float(got[k, 0]),
+                percentile_interval(got[k, 1:]),
+                int((of_person == groups[k]).sum()),
+            )
             for k in order
         ),
-        float(sides[0]), percentile_interval(sides[1:]), (1 + hits) / (1 + n_permutations),
+        float(sides[0]),
+        percentile_interval(sides[1:]),
+        (1 + hits) / (1 + n_permutations),
     )

@@ -46,8 +46,7 @@ class Transfer:
         cells = [[f"{self.field} ({self.metric}), trained in", *(f"on {g}" for g in self.groups)]]
         for k, g in enumerate(self.groups):
             row = [
-                f"{s:.3f} [{a:.3f}, {b:.3f}]"
-                for s, a, b in zip(self.scores[k], self.low[k], self.high[k], strict=True)
+                f"{s:.3f} [{a:.3f}, {b:.3f}]" for s, a, b in zip(self.scores[k], self.low[k], self.high[k], strict=True)
             ]
             cells.append([f"{self.by} {g} (n={self.n_subjects[k]:,})", *row])
         widths = [max(len(r[k]) for r in cells) for k in range(len(cells[0]))]
@@ -112,18 +111,26 @@ def transfer(
                         scores[g, r, test] = machine.fit_predict(train, test, *choose(machine, train, rng))
                     task.advance(note=name)
     draws = np.vstack([subject_weights(subjects)[None], bootstrap_weights(subjects, n_bootstrap, rng)])
-    got = np.array([
+    got = np.array(
         [
-            score_draws(target, scores[a], folds, draws, rows=groups[b])
-            if np.isfinite(scores[a][:, groups[b]]).all() else np.full(len(draws), np.nan)
-            for b in names
+            [
+                score_draws(target, scores[a], folds, draws, rows=groups[b])
+                if np.isfinite(scores[a][:, groups[b]]).all()
+                else np.full(len(draws), np.nan)
+                for b in names
+            ]
+            for a in range(len(names))
         ]
-        for a in range(len(names))
-    ])
+    )
     ends = [[percentile_interval(cell[1:]) for cell in row] for row in got]
     metric = "AUC" if target.categorical else "C" if target.kind == "ordinal" else "MAE"
     return Transfer(
-        field, by, metric, tuple(names), tuple(tuple(map(float, row[:, 0])) for row in got),
-        tuple(tuple(e[0] for e in row) for row in ends), tuple(tuple(e[1] for e in row) for row in ends),
+        field,
+        by,
+        metric,
+        tuple(names),
+        tuple(tuple(map(float, row[:, 0])) for row in got),
+        tuple(tuple(e[0] for e in row) for row in ends),
+        tuple(tuple(e[1] for e in row) for row in ends),
         tuple(len(set(subjects[groups[g]])) for g in names),
     )

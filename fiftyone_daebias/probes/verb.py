@@ -149,7 +149,11 @@ def probe_all(
 
 
 def keep(
-    source: ProbeSource, result: ProbeResult, fits: list[tuple[Target, CrossFit]], seed: int, by: str = "",
+    source: ProbeSource,
+    result: ProbeResult,
+    fits: list[tuple[Target, CrossFit]],
+    seed: int,
+    by: str = "",
     parts: list[ProbeResult] | None = None,
 ) -> None:
     """Stores predictions and run; for probes of the whole cohort also evaluation, tags and view.
@@ -173,7 +177,11 @@ def keep(
             chances = probabilities(fit.scores, target.values)
             at = np.arange(len(mine))
             store.write_predictions(
-                samples, name, mine, [target.classes[c] for c in fit.predicted], chances[at, fit.predicted],
+                samples,
+                name,
+                mine,
+                [target.classes[c] for c in fit.predicted],
+                chances[at, fit.predicted],
                 _margins(fit.scores, target.values),
             )
             other += [i for i, a, b in zip(mine, fit.predicted, target.values, strict=True) if a != b]
@@ -185,7 +193,7 @@ def keep(
     if len({target.classes for target, _ in fits}) == 1:
         summary["scores"] = np.concatenate([fit.scores for _, fit in fits]).astype(np.float32)
     if not by:
-        (target, fit), = fits
+        ((target, fit),) = fits
         truth = [target.classes[c] for c in target.values] if target.categorical else target.values
         store.write_evaluation(samples, name, ids, truth, target.categorical)
         tag = schema.TAG_OPPOSITE + target.name
@@ -196,13 +204,23 @@ def keep(
         else:
             store.tag(samples, other, tag)
             store.save_view(
-                samples, view, store.view_of_tag(samples, tag),
+                samples,
+                view,
+                store.view_of_tag(samples, tag),
                 description=f"look like another {target.name} to a probe that has not seen their subject",
             )
     store.save_run(
-        samples, schema.PROBE_RUN_PREFIX + stem + (f"_by_{schema.field_stem(by)}" if by else ""),
-        {"field": result.field, "vectors": source.vectors, "kernel": source.kernel, "seed": seed, "by": by,
-         "adjust_for": list(source.covariates.fields) if source.covariates else [], "data_hash": source.hash},
+        samples,
+        schema.PROBE_RUN_PREFIX + stem + (f"_by_{schema.field_stem(by)}" if by else ""),
+        {
+            "field": result.field,
+            "vectors": source.vectors,
+            "kernel": source.kernel,
+            "seed": seed,
+            "by": by,
+            "adjust_for": list(source.covariates.fields) if source.covariates else [],
+            "data_hash": source.hash,
+        },
         summary,
     )
 

@@ -12,18 +12,38 @@ from __future__ import annotations
 import numpy as np
 
 MEASURES = (
-    "mean", "range", "variance", "cv", "cpp", "psnr", "snr1", "snr2", "snr3", "snr4", "cnr", "cvp", "cjv", "efc",
+    "mean",
+    "range",
+    "variance",
+    "cv",
+    "cpp",
+    "psnr",
+    "snr1",
+    "snr2",
+    "snr3",
+    "snr4",
+    "cnr",
+    "cvp",
+    "cjv",
+    "efc",
     "fber",
 )
 #: what each is, for a sentence
 MEANINGS = {
-    "mean": "mean of the foreground", "range": "range of the foreground", "variance": "variance of the foreground",
-    "cv": "coefficient of variation (cv: shading)", "cpp": "contrast per pixel (cpp)",
-    "psnr": "peak signal-to-noise ratio (psnr)", "snr1": "signal-to-noise ratio (snr1)",
-    "snr2": "signal-to-noise ratio of the brightest patch (snr2)", "snr3": "evenness of the brightest patch (snr3)",
-    "snr4": "signal-to-noise ratio of the brightest patches (snr4)", "cnr": "contrast-to-noise ratio (cnr)",
+    "mean": "mean of the foreground",
+    "range": "range of the foreground",
+    "variance": "variance of the foreground",
+    "cv": "coefficient of variation (cv: shading)",
+    "cpp": "contrast per pixel (cpp)",
+    "psnr": "peak signal-to-noise ratio (psnr)",
+    "snr1": "signal-to-noise ratio (snr1)",
+    "snr2": "signal-to-noise ratio of the brightest patch (snr2)",
+    "snr3": "evenness of the brightest patch (snr3)",
+    "snr4": "signal-to-noise ratio of the brightest patches (snr4)",
+    "cnr": "contrast-to-noise ratio (cnr)",
     "cvp": "coefficient of variation of the brightest patch (cvp)",
-    "cjv": "coefficient of joint variation (cjv: noise, shading)", "efc": "entropy focus criterion (efc: ghosts, blur)",
+    "cjv": "coefficient of joint variation (cjv: noise, shading)",
+    "efc": "entropy focus criterion (efc: ghosts, blur)",
     "fber": "foreground-background energy ratio (fber)",
 }
 _PATCH = 5

@@ -90,22 +90,36 @@ class QualityTable:
     correction: str = ""
 
     def to_dict(self) -> dict:
-        return {"rows": [r.to_dict() for r in self.rows], "by": self.by, "expected": list(self.expected),
-                "correction": self.correction}
+        return {
+            "rows": [r.to_dict() for r in self.rows],
+            "by": self.by,
+            "expected": list(self.expected),
+            "correction": self.correction,
+        }
 
     def __str__(self) -> str:
         cells = [("field", "verdict", "what differs most", "Cliff's delta", "p", "q", "q within", "subjects")]
         for r in self.rows:
             if r.verdict != "not tested":
-                cells.append((
-                    r.field, r.verdict, r.words, f"{r.effect:+.2f}", f"{r.p:.4f}", f"{r.q:.4f}",
-                    f"{r.q_within:.4f}", f"{r.n_subjects:,}",
-                ))
+                cells.append(
+                    (
+                        r.field,
+                        r.verdict,
+                        r.words,
+                        f"{r.effect:+.2f}",
+                        f"{r.p:.4f}",
+                        f"{r.q:.4f}",
+                        f"{r.q_within:.4f}",
+                        f"{r.n_subjects:,}",
+                    )
+                )
         lines = table_lines(cells) if len(cells) > 1 else []
         lines += [f"not tested: {r.field}: {r.note}" for r in self.rows if r.verdict == "not tested"]
         within = f" within each {self.by}" if self.by else ""
-        lines.append(f"{len(MEASURES)} measures of image quality, tested together{within}; each is stored as a field "
-                     f"{schema.QUALITY_PREFIX}… by which the grid and the map can be coloured")
+        lines.append(
+            f"{len(MEASURES)} measures of image quality, tested together{within}; each is stored as a field "
+            f"{schema.QUALITY_PREFIX}… by which the grid and the map can be coloured"
+        )
         return "\n".join([*lines, self.correction]).rstrip()
 
 
@@ -165,17 +179,33 @@ def image_quality(
     rows = []
     with start(progress, "testing quality", len(table.columns), "fields") as task:
         for field in table.columns:
-            rows.append(_row(
-                field, table[field].tolist(), z, raw, subjects, strata, expected, part, n_permutations,
-                np.random.default_rng(seed),
-            ))
+            rows.append(
+                _row(
+                    field,
+                    table[field].tolist(),
+                    z,
+                    raw,
+                    subjects,
+                    strata,
+                    expected,
+                    part,
+                    n_permutations,
+                    np.random.default_rng(seed),
+                )
+            )
             task.advance(note=field)
     rows.sort(key=lambda r: r.p if r.p == r.p else 2)
     result = QualityTable(tuple(rows), part or "", tuple(expected))
     store.save_run(
-        samples, schema.QUALITY_RUN,
-        {"fields": list(table.columns), "expected": expected, "by": part or "", "n_permutations": n_permutations,
-         "seed": seed},
+        samples,
+        schema.QUALITY_RUN,
+        {
+            "fields": list(table.columns),
+            "expected": expected,
+            "by": part or "",
+            "n_permutations": n_permutations,
+            "seed": seed,
+        },
         {"table": result.to_dict(), "sample_ids": ids},
     )
     return result
@@ -216,8 +246,14 @@ def _row(field, values, z, raw, subjects, strata, expected, part, n_permutations
         usable = np.flatnonzero(codes >= 0)
         if len(usable) and (mine[usable].std(axis=0) > 0).any():
             within, _ = omnibus_test(
-                mine[usable], target.values[usable], n_classes, owners[usable], strata=codes[usable],
-                covariates=None if covariates is None else covariates[usable], n_permutations=n_permutations, rng=rng,
+                mine[usable],
+                target.values[usable],
+                n_classes,
+                owners[usable],
+                strata=codes[usable],
+                covariates=None if covariates is None else covariates[usable],
+                n_permutations=n_permutations,
+                rng=rng,
             )
         kept = kept_share(_inside(target, group), mine[:, k], 0, owners, codes, covariates=covariates)
     side = "higher" if effect.value > 0 else "lower"
@@ -225,9 +261,21 @@ def _row(field, values, z, raw, subjects, strata, expected, part, n_permutations
     name = _group_name(target, group)
     words = f"{MEANINGS[MEASURES[k]]} {side} in {name} (median {medians[0]:.4g} against {medians[1]:.4g})"
     return QualityRow(
-        field, "", MEASURES[k], name, effect.value, effect.interval, words, float(p), p_within=float(within),
-        kept=kept.share, kept_interval=kept.interval, n_alike=kept.n_subjects,
-        n_subjects=len(np.unique(owners)), n_samples=len(owners), note="; ".join(target.notes),
+        field,
+        "",
+        MEASURES[k],
+        name,
+        effect.value,
+        effect.interval,
+        words,
+        float(p),
+        p_within=float(within),
+        kept=kept.share,
+        kept_interval=kept.interval,
+        n_alike=kept.n_subjects,
+        n_subjects=len(np.unique(owners)),
+        n_samples=len(owners),
+        note="; ".join(target.notes),
     )
 
 

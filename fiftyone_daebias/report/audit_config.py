@@ -13,13 +13,15 @@ from ..errors import InputError
 from .audit_steps import LINE, StepKind, step_kind
 
 #: keys at the top of a configuration
-_TOP = (
-    "dataset", "seed", "vectors", "subject_field", "expected", "by", "date_field", "fail_on", "steps"
-)
+_TOP = ("dataset", "seed", "vectors", "subject_field", "expected", "by", "date_field", "fail_on", "steps")
 #: which parameter of which verb a setting of the whole audit reaches
 _SPREAD = {
-    "seed": ("seed",), "vectors": ("vectors",), "subject_field": ("subject_field",), "date_field": ("date_field",),
-    "expected": ("adjust_for", "expected"), "by": ("by",),
+    "seed": ("seed",),
+    "vectors": ("vectors",),
+    "subject_field": ("subject_field",),
+    "date_field": ("date_field",),
+    "expected": ("adjust_for", "expected"),
+    "by": ("by",),
 }
 
 
@@ -143,17 +145,27 @@ class AuditConfig:
             full = {p.name: p.default for p in kind.parameters() if not p.required and p.name not in spread}
             steps[kind.name] = {k: _yamlable(v) for k, v in {**full, **own}.items()}
         return {
-            "dataset": self.dataset, "seed": self.seed, "vectors": self.vectors, "subject_field": self.subject_field,
-            "expected": list(self.expected), "by": self.by, "date_field": self.date_field,
-            "fail_on": list(self.fail_on), "steps": steps,
+            "dataset": self.dataset,
+            "seed": self.seed,
+            "vectors": self.vectors,
+            "subject_field": self.subject_field,
+            "expected": list(self.expected),
+            "by": self.by,
+            "date_field": self.date_field,
+            "fail_on": list(self.fail_on),
+            "steps": steps,
         }
 
     def to_yaml(self) -> str:
         """The effective configuration as YAML with comments; reading it gives the same audit."""
         raw = self.to_dict()
         steps = raw.pop("steps")
-        lines = ["# An audit by fiftyone_daebias: 'daebias audit THIS_FILE'. Paths start from this file's folder;",
-                 "# a step that is false is left out.", _dump(raw).rstrip(), "steps:"]
+        lines = [
+            "# An audit by fiftyone_daebias: 'daebias audit THIS_FILE'. Paths start from this file's folder;",
+            "# a step that is false is left out.",
+            _dump(raw).rstrip(),
+            "steps:",
+        ]
         for name, values in steps.items():
             lines.append(f"  # {step_kind(name).label}")
             body = _dump({name: values}).rstrip()
@@ -191,8 +203,14 @@ class _Loader(yaml.SafeLoader):
 _TOP_KINDS = {
     name: verbs.Parameter(name, kind, str if kind is list else kind, None, None, "")
     for name, kind in (
-        ("dataset", str), ("seed", int), ("vectors", str), ("subject_field", str), ("expected", list), ("by", str),
-        ("date_field", str), ("fail_on", list),
+        ("dataset", str),
+        ("seed", int),
+        ("vectors", str),
+        ("subject_field", str),
+        ("expected", list),
+        ("by", str),
+        ("date_field", str),
+        ("fail_on", list),
     )
 }
 

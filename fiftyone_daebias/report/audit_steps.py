@@ -65,8 +65,12 @@ class StepKind:
 
 
 _FIELDS = verbs.Parameter(
-    "fields", list, str, None, None,
-    "fields to look at; default: every label whose probe is strong enough to speak of single samples"
+    "fields",
+    list,
+    str,
+    None,
+    None,
+    "fields to look at; default: every label whose probe is strong enough to speak of single samples",
 )
 _TOP = verbs.Parameter("top", int, int, None, TOP, "how many findings to explain, the strongest first")
 _EXPLAINED = ("cluster", "tag", "field", "value", "against")
@@ -79,16 +83,34 @@ _ALL = (
     StepKind("train", "train the diffusion autoencoder", reads=("content",), optional=False),
     StepKind("embed", "embed and map", ("train",), ("content", "checkpoint"), optional=False),
     StepKind("probe-all", "probe every metadata field", ("embed",), ("table", "vectors"), tests=True),
-    StepKind("disagreements", "list labels that images contradict", ("probe-all",), ("table",), tests=True,
-             left_out=("field",), extra=(_FIELDS,)),
+    StepKind(
+        "disagreements",
+        "list labels that images contradict",
+        ("probe-all",),
+        ("table",),
+        tests=True,
+        left_out=("field",),
+        extra=(_FIELDS,),
+    ),
     StepKind("tag", "tag outliers", ("embed",), ("content", "vectors")),
     StepKind("suggest-clusters", "suggest clusters", ("embed", "probe-all", "tag"), ("vectors",), tracked=False),
-    StepKind("test-clusters", "test clusters against metadata", ("embed", "suggest-clusters"), ("table", "clusters"),
-             tests=True),
+    StepKind(
+        "test-clusters",
+        "test clusters against metadata",
+        ("embed", "suggest-clusters"),
+        ("table", "clusters"),
+        tests=True,
+    ),
     StepKind("drift", "look for changes over time", ("embed",), ("table", "vectors"), tests=True),
     StepKind("reidentify", "ask what neighbours give away", ("embed",), ("table", "vectors"), tests=True),
-    StepKind("explain", "explain the strongest findings", ("probe-all", "test-clusters"), ("content", "clusters"),
-             left_out=_EXPLAINED, extra=(_TOP,)),
+    StepKind(
+        "explain",
+        "explain the strongest findings",
+        ("probe-all", "test-clusters"),
+        ("content", "clusters"),
+        left_out=_EXPLAINED,
+        extra=(_TOP,),
+    ),
     StepKind("sensitivity", "what would have been found", ("embed", "probe-all"), ("content", "table"), default=None),
     StepKind("report", "write the report", optional=False),
 )
@@ -116,13 +138,22 @@ def make_step(kind: StepKind, parameters: dict) -> Step:
     vectors = parameters.get("vectors") or schema.embedding_field()
     vectors = [vectors] if isinstance(vectors, str) else list(vectors)
     readers = {
-        "content": _content, "checkpoint": lambda s: _checkpoint(s, model, parameters.get("checkpoint")),
-        "table": _table, "clusters": _clusters,
+        "content": _content,
+        "checkpoint": lambda s: _checkpoint(s, model, parameters.get("checkpoint")),
+        "table": _table,
+        "clusters": _clusters,
         "vectors": lambda s: " ".join(_vectors(s, v) for v in vectors),
     }
     return Step(
-        kind.name, kind.label, run, parameters, done, kind.after,
-        lambda s: " ".join(readers[name](s) for name in kind.reads), kind.optional, kind.tracked,
+        kind.name,
+        kind.label,
+        run,
+        parameters,
+        done,
+        kind.after,
+        lambda s: " ".join(readers[name](s) for name in kind.reads),
+        kind.optional,
+        kind.tracked,
         schema.STATISTICS_VERSION if kind.tests else 0,
     )
 
@@ -180,8 +211,12 @@ def _telling_line(told) -> str:
 
 #: results whose own text begins with a table
 _IN_A_LINE = {
-    "case-mix": _case_mix_line, "quality": _quality_line, "probe-all": _probes_line,
-    "test-clusters": _tests_line, "drift": _drift_line, "reidentify": _telling_line,
+    "case-mix": _case_mix_line,
+    "quality": _quality_line,
+    "probe-all": _probes_line,
+    "test-clusters": _tests_line,
+    "drift": _drift_line,
+    "reidentify": _telling_line,
 }
 
 

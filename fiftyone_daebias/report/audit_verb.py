@@ -59,8 +59,12 @@ class AuditResult:
 
     def to_dict(self) -> dict:
         return {
-            "dataset": self.dataset, "passed": self.passed, "gates": [g.to_dict() for g in self.gates],
-            "steps": [s.to_dict() for s in self.steps], "findings": self.findings.to_dict(), "report": self.report,
+            "dataset": self.dataset,
+            "passed": self.passed,
+            "gates": [g.to_dict() for g in self.gates],
+            "steps": [s.to_dict() for s in self.steps],
+            "findings": self.findings.to_dict(),
+            "report": self.report,
             "written": self.written,
         }
 
@@ -124,12 +128,24 @@ def audit(
     """
     settings = AuditConfig.read(config) if config is not None else AuditConfig()
     settings = settings.with_changes(
-        expected=expected, by=by, date_field=date_field, fail_on=fail_on, subject_field=subject_field, seed=seed,
-        skip=skip, preset=preset, dataset=store.dataset_of(samples).name,
+        expected=expected,
+        by=by,
+        date_field=date_field,
+        fail_on=fail_on,
+        subject_field=subject_field,
+        seed=seed,
+        skip=skip,
+        preset=preset,
+        dataset=store.dataset_of(samples).name,
     )
     if out is not None:
-        settings = replace(settings, steps={**settings.steps, "report": {
-            **(settings.steps.get("report") or {}), "out": str(Path(out).expanduser().resolve())}})
+        settings = replace(
+            settings,
+            steps={
+                **settings.steps,
+                "report": {**(settings.steps.get("report") or {}), "out": str(Path(out).expanduser().resolve())},
+            },
+        )
     settings = _with_permutations(samples, settings)
     if write_config is not None:
         settings = replace(settings, folder=Path(write_config).expanduser().resolve().parent)
@@ -153,8 +169,10 @@ def audit(
     except Exception as error:  # what the steps stored is there; only the list of findings is not
         findings = Findings(())
         where = write_log(settings.dataset, "findings", error)
-        steps = (*steps, Outcome("findings", "collect the findings", "failed",
-                                 f"{type(error).__name__} (traceback: {where})"))
+        steps = (
+            *steps,
+            Outcome("findings", "collect the findings", "failed", f"{type(error).__name__} (traceback: {where})"),
+        )
     judged, problem = (), None
     try:
         judged = judge_gates(gates, findings)
@@ -207,8 +225,13 @@ def _with_permutations(samples, settings: AuditConfig) -> AuditConfig:
     """With so many permutations, where none are given, that one true effect among all tests can be told."""
     fields = len(store.metadata_fields(samples))
     needed = 1000 * math.ceil(permutations_needed(fields * (1 + CLUSTERS_EXPECTED)) / 1000) - 1
-    most = {"probe-all": 19_999 if store.count(samples) <= LARGE else 4_999, "test-clusters": 49_999, "drift": 9_999,
-            "quality": 9_999, "case-mix": 9_999}
+    most = {
+        "probe-all": 19_999 if store.count(samples) <= LARGE else 4_999,
+        "test-clusters": 49_999,
+        "drift": 9_999,
+        "quality": 9_999,
+        "case-mix": 9_999,
+    }
     steps = dict(settings.steps)
     for name, limit in most.items():
         own = steps.get(name)
@@ -234,7 +257,9 @@ def _check_fields(samples, step: str, parameters: dict) -> None:
 
 def _keep(samples, settings: AuditConfig, steps, judged) -> None:
     store.save_run(
-        samples, schema.AUDIT_RUN, {"config": settings.to_dict(), "passed": not any(g.failed for g in judged)},
+        samples,
+        schema.AUDIT_RUN,
+        {"config": settings.to_dict(), "passed": not any(g.failed for g in judged)},
         {"steps": [s.to_dict() for s in steps], "gates": [g.to_dict() for g in judged]},
     )
 
@@ -251,7 +276,9 @@ def _report(samples, settings, findings, steps, judged, progress) -> tuple[str, 
     said = [[s.name, s.outcome if s.outcome in ("not possible", "failed") else "", s.summary] for s in steps]
     said += [g.to_dict() for g in judged]
     step = replace(
-        make_step(kind, parameters), done=lambda s: out.exists(),
-        data=lambda s: f"{findings.stamp} {said}", tracked=False,
+        make_step(kind, parameters),
+        done=lambda s: out.exists(),
+        data=lambda s: f"{findings.stamp} {said}",
+        tracked=False,
     )
     return str(out), run_steps(samples, [step], progress)

@@ -32,19 +32,30 @@ def card(f: Finding, pictures: dict[str, str], also: Iterable[Finding] = ()) -> 
     numbers += [("samples", f"{f.n_samples:,}")] if f.n_samples else []
     step = f"Next: {f.next_step.label} (daebias {f.next_step.verb}) · " if f.next_step else ""
     return el(
-        "article", el("h3", el("span", f.verdict, cls=f"verdict {f.verdict.replace(' ', '-')}"), f.title),
-        el("p", f.sentence), el("div", *(el("span", f"{k} ", el("b", v)) for k, v in numbers), cls="facts"),
-        notes_of(f), [_figure(g, pictures) for g in f.figures], *(_review(r) for r in f.reviews), _also(also),
+        "article",
+        el("h3", el("span", f.verdict, cls=f"verdict {f.verdict.replace(' ', '-')}"), f.title),
+        el("p", f.sentence),
+        el("div", *(el("span", f"{k} ", el("b", v)) for k, v in numbers), cls="facts"),
+        notes_of(f),
+        [_figure(g, pictures) for g in f.figures],
+        *(_review(r) for r in f.reviews),
+        _also(also),
         el("p", step, el("span", f.key, cls="key"), cls="small-print"),
-        cls=f"finding {f.verdict.replace(' ', '-')}", id=anchor(f),
+        cls=f"finding {f.verdict.replace(' ', '-')}",
+        id=anchor(f),
     )
 
 
 def _also(rows: Iterable[Finding]) -> Markup | None:
-    said = [el("li", f"{f.field}: ", effect(f), f"; {f.verdict}", *(_review(r) for r in f.reviews), id=anchor(f))
-            for f in rows]
-    return join([el("p", "The same group also differs in:", cls="small-print"), el("ul", *said, cls="small-print")]) \
-        if said else None
+    said = [
+        el("li", f"{f.field}: ", effect(f), f"; {f.verdict}", *(_review(r) for r in f.reviews), id=anchor(f))
+        for f in rows
+    ]
+    return (
+        join([el("p", "The same group also differs in:", cls="small-print"), el("ul", *said, cls="small-print")])
+        if said
+        else None
+    )
 
 
 def effect(f: Finding) -> str:
@@ -65,8 +76,11 @@ def _review(r) -> Markup:
 
 def _figure(described: dict, pictures: dict[str, str]) -> Markup:
     uri = pictures.get(described.get("name"))
-    shown = el("img", src=uri, alt=described.get("title", "")) if uri else el("p", "(the picture is "
-                                                                                   "gone)", cls="small-print")
+    shown = (
+        el("img", src=uri, alt=described.get("title", ""))
+        if uri
+        else el("p", "(the picture is gone)", cls="small-print")
+    )
     caption = join([el("b", described.get("title", "")), " ", described.get("caption", "")])
     return el("figure", shown, el("figcaption", caption), cls="paper")
 

@@ -26,8 +26,16 @@ def probe_chart(rows: list[ProbeResult]) -> Markup | None:
 
     parts = [el("title", "Probes against guessing")]
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
-        parts.append(el("line", x1=_f(x(tick)), x2=_f(x(tick)), y1=top - 8, y2=height - 12,
-                        cls="chance" if tick == 0 else "grid"))
+        parts.append(
+            el(
+                "line",
+                x1=_f(x(tick)),
+                x2=_f(x(tick)),
+                y1=top - 8,
+                y2=height - 12,
+                cls="chance" if tick == 0 else "grid",
+            )
+        )
         name = {0.0: "guessing", 1.0: "always right"}.get(tick, f"{tick:g}")
         parts.append(el("text", name, x=_f(x(tick)), y=top - 16, text_anchor="middle", cls="small"))
     for k, r in enumerate(rows):
@@ -40,8 +48,14 @@ def probe_chart(rows: list[ProbeResult]) -> Markup | None:
             el("circle", cx=_f(x(_skill(r, r.score))), cy=_f(y), r=5, cls=f"dot {cls}"),
             el("text", _numbers(r), x=label + plot + 14, y=_f(y + 4), cls="small"),
         ]
-    return el("svg", *parts, viewBox=f"0 0 {label + plot + value} {height}", role="img", cls="chart",
-              aria_label="Score of each field with its interval, against guessing")
+    return el(
+        "svg",
+        *parts,
+        viewBox=f"0 0 {label + plot + value} {height}",
+        role="img",
+        cls="chart",
+        aria_label="Score of each field with its interval, against guessing",
+    )
 
 
 def drift_chart(rows: list[dict], years: tuple[float, float]) -> Markup | None:
@@ -59,8 +73,10 @@ def drift_chart(rows: list[dict], years: tuple[float, float]) -> Markup | None:
     parts = [el("title", "Changes over time")]
     step = max(1, math.ceil((last - first) / 10))
     for year in range(math.ceil(first), math.floor(last) + 1, step):
-        parts += [el("line", x1=_f(x(year)), x2=_f(x(year)), y1=top - 6, y2=height - 8, cls="grid"),
-                  el("text", str(year), x=_f(x(year)), y=top - 14, text_anchor="middle", cls="small")]
+        parts += [
+            el("line", x1=_f(x(year)), x2=_f(x(year)), y1=top - 6, y2=height - 8, cls="grid"),
+            el("text", str(year), x=_f(x(year)), y=top - 14, text_anchor="middle", cls="small"),
+        ]
     for k, r in enumerate(rows):
         y = top + ROW * k + ROW / 2
         parts += [
@@ -71,13 +87,25 @@ def drift_chart(rows: list[dict], years: tuple[float, float]) -> Markup | None:
             low, high = (v if v is not None else c["when"] for v in c["interval"])
             parts += [
                 el("rect", x=_f(x(low)), y=_f(y - 7), width=_f(max(2.0, x(high) - x(low))), height=14, cls="band"),
-                el("circle", el("title", f"{iso_date(c['when'])}, {number(c['size'], 2)} SD"), cx=_f(x(c["when"])),
-                   cy=_f(y), r=5, cls="dot on"),
+                el(
+                    "circle",
+                    el("title", f"{iso_date(c['when'])}, {number(c['size'], 2)} SD"),
+                    cx=_f(x(c["when"])),
+                    cy=_f(y),
+                    r=5,
+                    cls="dot on",
+                ),
             ]
         if not r["changes"]:
             parts.append(el("text", "no change found", x=label + plot - 4, y=_f(y - 4), text_anchor="end", cls="small"))
-    return el("svg", *parts, viewBox=f"0 0 {label + plot + 20} {height}", role="img", cls="chart",
-              aria_label="When the images of each group change")
+    return el(
+        "svg",
+        *parts,
+        viewBox=f"0 0 {label + plot + 20} {height}",
+        role="img",
+        cls="chart",
+        aria_label="When the images of each group change",
+    )
 
 
 def bar_chart(bars: list[tuple[str, int | None]], unit: str, k: int) -> Markup | None:
@@ -94,17 +122,31 @@ def bar_chart(bars: list[tuple[str, int | None]], unit: str, k: int) -> Markup |
         tall = 0 if n is None else 88 * n / most
         told = f"fewer than {k}" if n is None else f"{n:,}"
         parts.append(
-            el("circle", el("title", f"{name}: {told} {unit}"), cx=_f(x + step / 2), cy=ground - 4, r=2.5,
-               cls="dot off")
-            if n is None else
-            el("rect", el("title", f"{name}: {told} {unit}"), x=_f(x + step * 0.12), y=_f(ground - tall),
-               width=_f(step * 0.76), height=_f(tall), cls="bar")
+            el(
+                "circle",
+                el("title", f"{name}: {told} {unit}"),
+                cx=_f(x + step / 2),
+                cy=ground - 4,
+                r=2.5,
+                cls="dot off",
+            )
+            if n is None
+            else el(
+                "rect",
+                el("title", f"{name}: {told} {unit}"),
+                x=_f(x + step * 0.12),
+                y=_f(ground - tall),
+                width=_f(step * 0.76),
+                height=_f(tall),
+                cls="bar",
+            )
         )
         if i % every == 0:
             parts.append(el("text", name, x=_f(x + step / 2), y=ground + 18, text_anchor="middle", cls="small"))
             if n and len(bars) <= 22:
-                parts.append(el("text", f"{n:,}", x=_f(x + step / 2), y=_f(ground - tall - 6), text_anchor="middle",
-                                cls="small"))
+                parts.append(
+                    el("text", f"{n:,}", x=_f(x + step / 2), y=_f(ground - tall - 6), text_anchor="middle", cls="small")
+                )
     return el("svg", *parts, viewBox=f"0 0 {width} {height}", role="img", cls="chart", aria_label=f"{unit} over time")
 
 

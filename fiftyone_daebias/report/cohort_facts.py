@@ -96,9 +96,17 @@ def cohort_facts(samples, k: int = 5) -> CohortFacts:
         splits = {s: found.get(s, 0) for s in schema.SPLITS if found.get(s)}
     fields = tuple(_field(name, kind, table[name], subjects, len(counts), k) for name, kind in kinds.items())
     return CohortFacts(
-        store.dataset_of(samples).name, len(ids), len(counts), store.subject_field(samples) is not None,
-        (int(np.median(per)), int(per[-1])), store.count(samples) - len(ids), splits, fields,
-        _dates(table, kinds, subjects, k), _geometry(samples), k,
+        store.dataset_of(samples).name,
+        len(ids),
+        len(counts),
+        store.subject_field(samples) is not None,
+        (int(np.median(per)), int(per[-1])),
+        store.count(samples) - len(ids),
+        splits,
+        fields,
+        _dates(table, kinds, subjects, k),
+        _geometry(samples),
+        k,
     )
 
 
@@ -117,9 +125,7 @@ def _field(name: str, kind: str, column: pd.Series, subjects, n_subjects: int, k
     if kind in ("date", "datetime"):
         return FieldFacts(name, kind, n_missing, n_values, quantiles=_quantiles(as_years(values), owners, k))
     if kind in ("integer", "float") and n_values > 10:
-        return FieldFacts(
-            name, kind, n_missing, n_values, quantiles=_quantiles(values.to_numpy(float), owners, k)
-        )
+        return FieldFacts(name, kind, n_missing, n_values, quantiles=_quantiles(values.to_numpy(float), owners, k))
     if n_values > 20 and n_values > ID_SHARE * n_subjects:
         return FieldFacts(name, kind, n_missing, n_values, rest=n_values, listed=False)
     texts = [f"{v:.6g}" if isinstance(v, (float, np.floating)) else str(v) for v in values]

@@ -54,41 +54,67 @@ def datasheet(facts: ReportFacts, about: About) -> Datasheet:
     """Answers what can be answered from the facts, and says where it cannot."""
     c = facts.cohort
     missing = [f"{f.name} {percent(f.n_missing / max(c.n_samples, 1))}" for f in c.fields if f.n_missing]
-    return Datasheet((
-        Section("Motivation", (
-            ("For what were the data made, and by whom?", about.description or UNKNOWN),
-            ("Who made them?", about.creator or UNKNOWN),
-        )),
-        Section("Composition", (
-            ("What are the instances, and how many?", f"{c.n_samples:,} images or volumes of "
-             f"{count(c.n_subjects, 'subject')}; {c.geometry}."),
-            ("What is known of each?", listed((f"{f.name} ({f.kind})" for f in c.fields), 40) or "nothing but the "
-                                                                                                 "image"),
-            ("What is missing?", listed(missing, 20) if missing else "No field lacks values."),
-            ("Are there recommended splits?", "By subject: " + ", ".join(f"{k} {n:,}" for k, n in c.splits.items())
-             if c.splits else "No."),
-            ("Are there errors, noise or redundancies?", errors(facts)),
-            ("Do the data tell of persons or of what they would rather keep?", sensitive(facts)),
-        )),
-        Section("Collection", (
-            ("When?", timeframe(facts) or UNKNOWN),
-            ("How, by whom, with whose consent?", UNKNOWN),
-        )),
-        Section("Preprocessing", (("What was done?", preprocessing(facts)),)),
-        Section("Biases and limits", (
-            ("What biases are known?", "\n".join(biases(facts)) or "The audit found none that holds."),
-            ("What is not known?", "\n".join(known_limits(facts))),
-        )),
-        Section("Uses", (
-            ("What should they not be used for?", "Any model for which a finding above could serve as a short cut, "
-                                                  "unless "
-             "that was looked at; in particular no comparison between groups that differ in what was found."),
-        )),
-        Section("Distribution", (
-            ("Under which licence?", about.license or UNKNOWN), ("How are they cited?", about.citation or UNKNOWN),
-        )),
-        Section("Maintenance", (("Who maintains them?", about.creator or UNKNOWN),)),
-    ))
+    return Datasheet(
+        (
+            Section(
+                "Motivation",
+                (
+                    ("For what were the data made, and by whom?", about.description or UNKNOWN),
+                    ("Who made them?", about.creator or UNKNOWN),
+                ),
+            ),
+            Section(
+                "Composition",
+                (
+                    (
+                        "What are the instances, and how many?",
+                        f"{c.n_samples:,} images or volumes of {count(c.n_subjects, 'subject')}; {c.geometry}.",
+                    ),
+                    (
+                        "What is known of each?",
+                        listed((f"{f.name} ({f.kind})" for f in c.fields), 40) or "nothing but the image",
+                    ),
+                    ("What is missing?", listed(missing, 20) if missing else "No field lacks values."),
+                    (
+                        "Are there recommended splits?",
+                        "By subject: " + ", ".join(f"{k} {n:,}" for k, n in c.splits.items()) if c.splits else "No.",
+                    ),
+                    ("Are there errors, noise or redundancies?", errors(facts)),
+                    ("Do the data tell of persons or of what they would rather keep?", sensitive(facts)),
+                ),
+            ),
+            Section(
+                "Collection", (("When?", timeframe(facts) or UNKNOWN), ("How, by whom, with whose consent?", UNKNOWN))
+            ),
+            Section("Preprocessing", (("What was done?", preprocessing(facts)),)),
+            Section(
+                "Biases and limits",
+                (
+                    ("What biases are known?", "\n".join(biases(facts)) or "The audit found none that holds."),
+                    ("What is not known?", "\n".join(known_limits(facts))),
+                ),
+            ),
+            Section(
+                "Uses",
+                (
+                    (
+                        "What should they not be used for?",
+                        "Any model for which a finding above could serve as a short cut, "
+                        "unless "
+                        "that was looked at; in particular no comparison between groups that differ in what was found.",
+                    ),
+                ),
+            ),
+            Section(
+                "Distribution",
+                (
+                    ("Under which licence?", about.license or UNKNOWN),
+                    ("How are they cited?", about.citation or UNKNOWN),
+                ),
+            ),
+            Section("Maintenance", (("Who maintains them?", about.creator or UNKNOWN),)),
+        )
+    )
 
 
 def known_limits(facts: ReportFacts) -> list[str]:
@@ -124,11 +150,15 @@ def _bias(f: Finding) -> str:
 
 def errors(facts: ReportFacts) -> str:
     """Copies, leaks, conflicts and wrong labels."""
-    rows = [f for f in facts.findings.rows if f.kind in ("duplicates", "leak", "conflicts", "files", "disagreements")
-            and f.verdict == "found"]
+    rows = [
+        f
+        for f in facts.findings.rows
+        if f.kind in ("duplicates", "leak", "conflicts", "files", "disagreements") and f.verdict == "found"
+    ]
     k = facts.cohort.k
-    said = [f"{f.title} "
-            f"({f'{f.n_samples:,} samples' if f.n_subjects >= k else f'fewer than {k} subjects'})" for f in rows]
+    said = [
+        f"{f.title} ({f'{f.n_samples:,} samples' if f.n_subjects >= k else f'fewer than {k} subjects'})" for f in rows
+    ]
     return "; ".join(said) + "." if said else "The audit found no copies, leaks, conflicts or wrong labels."
 
 
@@ -159,6 +189,8 @@ def preprocessing(facts: ReportFacts) -> str:
     slices = m.get("n_slices", 1)
     what = "One slice" if slices == 1 else f"The {slices} centre slices"
     how = f", their codes {'joined' if m.get('pool') == 'concat' else 'averaged'}" if slices != 1 else ""
-    return (f"{what} of each sample, scaled to one field of view, encoded by a diffusion autoencoder learnt on these "
-            "data "
-            f"without labels{how}. The data themselves were not changed.")
+    return (
+        f"{what} of each sample, scaled to one field of view, encoded by a diffusion autoencoder learnt on these "
+        "data "
+        f"without labels{how}. The data themselves were not changed."
+    )

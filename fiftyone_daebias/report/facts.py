@@ -18,8 +18,20 @@ from .settled import settle_drift, settle_probe
 from .wording import listed
 
 #: parts of a run's config that are told elsewhere, or that name this machine
-_UNTOLD = {"cls", "type", "method", "schema_version", "versions", "created", "cluster", "entry",
-           "config", "notes", "clusters", "fields"}
+_UNTOLD = {
+    "cls",
+    "type",
+    "method",
+    "schema_version",
+    "versions",
+    "created",
+    "cluster",
+    "entry",
+    "config",
+    "notes",
+    "clusters",
+    "fields",
+}
 _PATH = re.compile(r"(?<![\w:/])(?:[A-Za-z]:)?[/\\](?:[^\s/\\,;:'\"<>]+[/\\])+([^\s/\\,;:'\"<>]*)")
 
 
@@ -70,8 +82,11 @@ class ReportFacts:
     def not_done(self) -> tuple[tuple[str, str], ...]:
         """Steps of the last audit that were not done, and why; a reason may speak of few subjects."""
         reasons = {"off": "left out by the configuration", "failed": "the step FAILED: {}"}
-        return tuple((s["label"], reasons.get(s["outcome"], "{}").format(s["summary"])) for s in self.steps
-                     if s["outcome"] in ("not possible", "failed", "off"))
+        return tuple(
+            (s["label"], reasons.get(s["outcome"], "{}").format(s["summary"]))
+            for s in self.steps
+            if s["outcome"] in ("not possible", "failed", "off")
+        )
 
     def of_verdict(self, *verdicts: str) -> tuple[Finding, ...]:
         """Findings with one of these verdicts."""
@@ -79,20 +94,34 @@ class ReportFacts:
 
     def to_dict(self) -> dict:
         """JSON-able, without pictures and without anybody's identity."""
-        rows = [{**f, "selector": {k: v for k, v in f["selector"].items() if k != "sample_ids"},
-                 "reviews": [{k: v for k, v in r.items() if k != "sample_ids"} for r in f["reviews"]],
-                 "figures": [{k: v for k, v in g.items() if k in ("name", "title", "caption")} for g in f["figures"]]}
-                for f in self.findings.to_dict()["rows"]]
-        return plain({
-            "report_version": 1, "title": self.title, "created": self.created, "cohort": self.cohort.to_dict(),
-            "findings": {**self.findings.to_dict(), "rows": rows}, "probes": [r.to_dict() for r in self.probes],
-            "drift": list(self.drift), "provenance": {
-                "model": self.checkpoint, "versions": self.versions,
-                "runs": [{"run": m.run, "created": m.created, "parameters": dict(m.parameters)} for m in self.made],
-            },
-            "audit": {"steps": list(self.steps), "conditions": list(self.gates)}, "expected": list(self.expected),
-            "limits": list(self.limits),
-        })
+        rows = [
+            {
+                **f,
+                "selector": {k: v for k, v in f["selector"].items() if k != "sample_ids"},
+                "reviews": [{k: v for k, v in r.items() if k != "sample_ids"} for r in f["reviews"]],
+                "figures": [{k: v for k, v in g.items() if k in ("name", "title", "caption")} for g in f["figures"]],
+            }
+            for f in self.findings.to_dict()["rows"]
+        ]
+        return plain(
+            {
+                "report_version": 1,
+                "title": self.title,
+                "created": self.created,
+                "cohort": self.cohort.to_dict(),
+                "findings": {**self.findings.to_dict(), "rows": rows},
+                "probes": [r.to_dict() for r in self.probes],
+                "drift": list(self.drift),
+                "provenance": {
+                    "model": self.checkpoint,
+                    "versions": self.versions,
+                    "runs": [{"run": m.run, "created": m.created, "parameters": dict(m.parameters)} for m in self.made],
+                },
+                "audit": {"steps": list(self.steps), "conditions": list(self.gates)},
+                "expected": list(self.expected),
+                "limits": list(self.limits),
+            }
+        )
 
 
 def gather(samples, *, title: str | None = None, k: int = 5) -> ReportFacts:
@@ -118,8 +147,19 @@ def gather(samples, *, title: str | None = None, k: int = 5) -> ReportFacts:
     expected = tuple(dict.fromkeys([*expected, *(tests.get("expected") or ())]))
     steps = tuple({**s, "summary": without_paths(s["summary"])} for s in audit.get("steps", ()))
     facts = ReportFacts(
-        title or f"Audit of {cohort.name}", cohort, findings, tuple(probes), drift, made,
-        versions, checkpoint, steps, tuple(audit.get("gates", ())), expected, (), created,
+        title or f"Audit of {cohort.name}",
+        cohort,
+        findings,
+        tuple(probes),
+        drift,
+        made,
+        versions,
+        checkpoint,
+        steps,
+        tuple(audit.get("gates", ())),
+        expected,
+        (),
+        created,
     )
     return replace(facts, limits=_limits(facts))
 
@@ -147,7 +187,8 @@ def _runs(samples) -> tuple[tuple[Made, ...], dict, str, list[str]]:
             newest, versions = created, dict(config["versions"])
         expected += [f for f in config.get("adjust_for") or () if f not in expected]
         told = tuple(
-            (k, without_paths(_words(v))) for k, v in sorted(config.items())
+            (k, without_paths(_words(v)))
+            for k, v in sorted(config.items())
             if k not in _UNTOLD and v not in (None, "", [])
         )
         made.append(Made(key, str(config.get("created", "")), told))
@@ -198,19 +239,25 @@ def _limits(facts: ReportFacts) -> tuple[str, ...]:
         "been seen.",
     ]
     if not cohort.has_subjects:
-        out.append("No field names the subject, so every image was counted as a person of its own; if persons have "
-                   "several "
-                   "images, intervals and p-values here are too good.")
+        out.append(
+            "No field names the subject, so every image was counted as a person of its own; if persons have "
+            "several "
+            "images, intervals and p-values here are too good."
+        )
     if not facts.expected:
-        out.append("No field was named as an expected difference (sex, age, region …), so nothing was adjusted: a "
-                   "field may "
-                   "be readable only because it goes with another.")
+        out.append(
+            "No field was named as an expected difference (sex, age, region …), so nothing was adjusted: a "
+            "field may "
+            "be readable only because it goes with another."
+        )
     if cohort.n_subjects < 100:
         out.append(f"{cohort.n_subjects:,} subjects are few: only strong effects can be seen.")
     if "sensitivity" not in kinds:
-        out.append("No effects were planted in the images to measure what the audit would have found; the smallest "
-                   "effects "
-                   "given are reckoned from the number of subjects.")
+        out.append(
+            "No effects were planted in the images to measure what the audit would have found; the smallest "
+            "effects "
+            "given are reckoned from the number of subjects."
+        )
     if not any(f.kind == "association" for f in facts.findings.rows):
         out.append("No cluster was tested against the metadata.")
     if "explain" not in kinds:

@@ -17,7 +17,15 @@ from .reviews import Review
 LEVEL = 0.05
 #: verdicts, the most telling first
 VERDICTS = (
-    "found", "inseparable", "explained", "unconfirmed", "not blind", "shown", "expected", "not found", "not tested",
+    "found",
+    "inseparable",
+    "explained",
+    "unconfirmed",
+    "not blind",
+    "shown",
+    "expected",
+    "not found",
+    "not tested",
     "older version",
 )
 _NAN = float("nan")
@@ -201,14 +209,23 @@ class Findings:
                 return row
         keys = [f.key for f in self.rows]
         near = difflib.get_close_matches(str(key), keys, 5, 0.4) or keys[:5]
-        raise InputError(f"there is no finding {key!r}; " + (
-            f"the nearest: {', '.join(near)}" if near else "this dataset has no findings yet; run 'daebias audit' first"
-        ))
+        raise InputError(
+            f"there is no finding {key!r}; "
+            + (
+                f"the nearest: {', '.join(near)}"
+                if near
+                else "this dataset has no findings yet; run 'daebias audit' first"
+            )
+        )
 
     def to_dict(self) -> dict:
         return {
-            "rows": [r.to_dict() for r in self.rows], "n_tests": self.n_tests, "correction": self.correction,
-            "level": self.level, "notes": list(self.notes), "stamp": self.stamp,
+            "rows": [r.to_dict() for r in self.rows],
+            "n_tests": self.n_tests,
+            "correction": self.correction,
+            "level": self.level,
+            "notes": list(self.notes),
+            "stamp": self.stamp,
         }
 
     @classmethod

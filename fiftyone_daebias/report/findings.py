@@ -21,7 +21,14 @@ from .pool import settle
 from .reviews import read_reviews
 
 __all__ = [
-    "LEVEL", "VERDICTS", "Evidence", "Finding", "Findings", "NextStep", "Selector", "collect_findings",
+    "LEVEL",
+    "VERDICTS",
+    "Evidence",
+    "Finding",
+    "Findings",
+    "NextStep",
+    "Selector",
+    "collect_findings",
     "findings_stamp",
 ]
 
@@ -43,8 +50,11 @@ def collect_findings(samples) -> Findings:
     owners, tags = store.subjects_and_tags(dataset)
     settled, n_tests, correction = settled_findings(dataset)
     rows = [
-        *settled, *_of_probes_that_hold(tag_findings(owners, tags), settled), *cluster_findings(dataset, owners),
-        *agreement_findings(dataset), *run_findings(dataset),
+        *settled,
+        *_of_probes_that_hold(tag_findings(owners, tags), settled),
+        *cluster_findings(dataset, owners),
+        *agreement_findings(dataset),
+        *run_findings(dataset),
     ]
     said: dict[str, list] = {}
     for entry in read_reviews(dataset):
@@ -65,10 +75,17 @@ def settled_findings(samples) -> tuple[list[Finding], int, str]:
         the findings, the number of tests, and what the correction spans, in words
     """
     dataset = store.dataset_of(samples)
-    return settle([
-        *probe_claims(dataset), *association_claims(dataset), *drift_claims(dataset), *label_claims(dataset),
-        *reidentify_claims(dataset), *quality_claims(dataset), *case_mix_claims(dataset),
-    ])
+    return settle(
+        [
+            *probe_claims(dataset),
+            *association_claims(dataset),
+            *drift_claims(dataset),
+            *label_claims(dataset),
+            *reidentify_claims(dataset),
+            *quality_claims(dataset),
+            *case_mix_claims(dataset),
+        ]
+    )
 
 
 def _of_probes_that_hold(rows: list[Finding], settled: list[Finding]) -> list[Finding]:

@@ -42,11 +42,23 @@ def _claim(row: dict, drawn: int, redo: str) -> Claim:
             f"tell of {row['over']} may be told by {row['field']}: adjust for it."
         )
     finding = Finding(
-        f"case-mix:{row['field']}:{row['over']}", "case-mix", f"{row['over']}: {row['field']} of its people", text, "",
-        Evidence(row["measure"], or_nan(row["effect"]), (low, high), 0.0 if tested else _NAN, or_nan(row["p"]),
-                 strength=near),
-        row["n_subjects"], 0, Selector("field", row["over"]), field=row["over"], run_key=schema.CASE_MIX_RUN,
-        next_step=existing("probe", "Can images tell it among people alike?", field=row["over"],
-                           adjust_for=[row["field"]]) if tested else None,
+        f"case-mix:{row['field']}:{row['over']}",
+        "case-mix",
+        f"{row['over']}: {row['field']} of its people",
+        text,
+        "",
+        Evidence(
+            row["measure"], or_nan(row["effect"]), (low, high), 0.0 if tested else _NAN, or_nan(row["p"]), strength=near
+        ),
+        row["n_subjects"],
+        0,
+        Selector("field", row["over"]),
+        field=row["over"],
+        run_key=schema.CASE_MIX_RUN,
+        next_step=existing(
+            "probe", "Can images tell it among people alike?", field=row["over"], adjust_for=[row["field"]]
+        )
+        if tested
+        else None,
     )
     return Claim(finding, _NAN, judge, FAMILY, drawn, redo)

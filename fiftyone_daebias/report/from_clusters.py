@@ -30,12 +30,23 @@ def cluster_findings(samples, owners: dict[str, str]) -> list[Finding]:
         step = existing("test-clusters", "What have they in common?", names=[cluster.name])
         if cluster.name in tested:
             step = existing("explain", "Where in the image is the difference?", cluster=cluster.name) or step
-        out.append(Finding(
-            f"cluster:{cluster.name}", "cluster", f"cluster {cluster.name}", _origin(cluster, len(members), n_subjects),
-            "shown", Evidence("samples", float(len(members))), n_subjects, len(members),
-            cluster_selector(cluster.name), cluster=cluster.name, next_step=step, run_key=run_key(cluster.name),
-            notes=(cluster.note,) if cluster.note else (),
-        ))
+        out.append(
+            Finding(
+                f"cluster:{cluster.name}",
+                "cluster",
+                f"cluster {cluster.name}",
+                _origin(cluster, len(members), n_subjects),
+                "shown",
+                Evidence("samples", float(len(members))),
+                n_subjects,
+                len(members),
+                cluster_selector(cluster.name),
+                cluster=cluster.name,
+                next_step=step,
+                run_key=run_key(cluster.name),
+                notes=(cluster.note,) if cluster.note else (),
+            )
+        )
     return out
 
 
@@ -56,8 +67,12 @@ def _claim(row: dict, clusters: dict[str, Cluster], expected: list[str], config:
     near = float(np.nan_to_num(away_from_zero((low, high)))) if verdict != "not tested" else 0.0
     unknown = name in (config.get("unknown") or ())
     evidence = Evidence(
-        row["measure"], or_nan(row["effect"]), (low, high), 0.0 if row["measure"] else _NAN,
-        or_nan(row["p"]) if tested else _NAN, strength=near,
+        row["measure"],
+        or_nan(row["effect"]),
+        (low, high),
+        0.0 if row["measure"] else _NAN,
+        or_nan(row["p"]) if tested else _NAN,
+        strength=near,
     )
 
     def judge(raw: bool, within: bool) -> str:
@@ -75,10 +90,19 @@ def _claim(row: dict, clusters: dict[str, Cluster], expected: list[str], config:
     if name not in clusters:
         notes.append("the cluster has been renamed or deleted since it was tested")
     finding = Finding(
-        f"association:{name}:{row['field']}", "association", f"{name}: {row['field']}", _sentence(row, expected), "",
-        evidence, row["n_inside"] + row["n_outside"],
-        len(clusters[name].members) if name in clusters else 0, cluster_selector(name), field=row["field"],
-        cluster=name, run_key=schema.ASSOCIATION_RUN, notes=tuple(notes),
+        f"association:{name}:{row['field']}",
+        "association",
+        f"{name}: {row['field']}",
+        _sentence(row, expected),
+        "",
+        evidence,
+        row["n_inside"] + row["n_outside"],
+        len(clusters[name].members) if name in clusters else 0,
+        cluster_selector(name),
+        field=row["field"],
+        cluster=name,
+        run_key=schema.ASSOCIATION_RUN,
+        notes=tuple(notes),
         next_step=existing("explain", "Where in the image is the difference?", cluster=name),
     )
     # a test among subjects alike that was not possible tells nothing: it must not enter with the raw p-value
@@ -134,9 +158,13 @@ def left_among_alike(row: dict, expected: list[str]) -> str:
 def _origin(cluster: Cluster, n: int, n_subjects: int) -> str:
     text = f"{count(n, 'sample')} of {count(n_subjects, 'subject')}; "
     text += {
-        "suggested": "an island of the map", "lasso": "drawn with a lasso", "view": "named from a view",
+        "suggested": "an island of the map",
+        "lasso": "drawn with a lasso",
+        "view": "named from a view",
         "alike": "samples that share something in one place",
-        "merged": "merged from others", "subtracted": "what is left of another", "imported": "imported",
+        "merged": "merged from others",
+        "subtracted": "what is left of another",
+        "imported": "imported",
     }.get(cluster.origin, cluster.origin)
     if cluster.proposed:
         text += ", proposed and not yet accepted by anybody"

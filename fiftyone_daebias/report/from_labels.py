@@ -48,9 +48,17 @@ def _claim(field: str, run_key: str, summary: dict) -> Claim:
         )
     ids = sum(len(v["sample_ids"]) for v in named)
     finding = Finding(
-        f"disagreements:{field}:label-error", "disagreements", f"{field}: labels that the images contradict", text, "",
-        Evidence("subjects", float(n), p=float(summary["p"]), strength=n / people if people else 0.0), n, ids,
-        tag_selector(tag) if n else Selector(), field=field, run_key=run_key,
+        f"disagreements:{field}:label-error",
+        "disagreements",
+        f"{field}: labels that the images contradict",
+        text,
+        "",
+        Evidence("subjects", float(n), p=float(summary["p"]), strength=n / people if people else 0.0),
+        n,
+        ids,
+        tag_selector(tag) if n else Selector(),
+        field=field,
+        run_key=run_key,
         next_step=existing("explain", "Where in the image do they differ?", tag=tag) if n else None,
     )
 
@@ -82,7 +90,15 @@ def _agreement(together: dict, field: str, run_key: str, verdicts: list[dict]) -
         "nothing of wrong labels."
     )
     return Finding(
-        f"agreement:{field}", "disagreements", f"{field}: the same subjects in several regions", text, "shown",
-        Evidence("subjects", float(seen), chance=float(expected)), max(together["n_subjects"]), len(again),
-        Selector("ids", sample_ids=again), field=field, run_key=run_key,
+        f"agreement:{field}",
+        "disagreements",
+        f"{field}: the same subjects in several regions",
+        text,
+        "shown",
+        Evidence("subjects", float(seen), chance=float(expected)),
+        max(together["n_subjects"]),
+        len(again),
+        Selector("ids", sample_ids=again),
+        field=field,
+        run_key=run_key,
     )

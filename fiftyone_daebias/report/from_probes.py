@@ -69,13 +69,29 @@ def _claim(row: ProbeResult, run_key: str, config: dict, drawn: int) -> Claim:
     def finding(level: float) -> Finding:
         told = row.at_level(level)
         evidence = Evidence(
-            row.metric, row.score, row.interval, row.chance, row.p, unit=_unit(row), detectable=told.detectable,
+            row.metric,
+            row.score,
+            row.interval,
+            row.chance,
+            row.p,
+            unit=_unit(row),
+            detectable=told.detectable,
             strength=_strength(row),
         )
         return Finding(
-            key_of(row), "probe", f"{row.field}{group}: what the image tells", _sentence(told, adjusted), "", evidence,
-            row.n_subjects, row.n_samples, where if not row.group else _group(row, by), field=row.field,
-            next_step=_next(row), run_key=run_key, notes=tuple(notes),
+            key_of(row),
+            "probe",
+            f"{row.field}{group}: what the image tells",
+            _sentence(told, adjusted),
+            "",
+            evidence,
+            row.n_subjects,
+            row.n_samples,
+            where if not row.group else _group(row, by),
+            field=row.field,
+            next_step=_next(row),
+            run_key=run_key,
+            notes=tuple(notes),
         )
 
     within = float("nan")

@@ -39,12 +39,25 @@ def _claim(row: dict, config: dict) -> Claim:
         return among_alike(row, within) if expected else "found"
 
     finding = Finding(
-        f"quality:{row['field']}", "quality", f"{row['field']}: image quality", _sentence(row, config, expected), "",
-        Evidence("Cliff's delta" if tested else "", effect, (low, high), 0.0 if tested else _NAN, or_nan(row["p"]),
-                 strength=near),
-        row["n_subjects"], row["n_samples"],
-        Selector("field", schema.QUALITY_PREFIX + row["measure"]) if tested else Selector(), field=row["field"],
-        run_key=schema.QUALITY_RUN, notes=(row["note"],) if tested and row["note"] else (),
+        f"quality:{row['field']}",
+        "quality",
+        f"{row['field']}: image quality",
+        _sentence(row, config, expected),
+        "",
+        Evidence(
+            "Cliff's delta" if tested else "",
+            effect,
+            (low, high),
+            0.0 if tested else _NAN,
+            or_nan(row["p"]),
+            strength=near,
+        ),
+        row["n_subjects"],
+        row["n_samples"],
+        Selector("field", schema.QUALITY_PREFIX + row["measure"]) if tested else Selector(),
+        field=row["field"],
+        run_key=schema.QUALITY_RUN,
+        notes=(row["note"],) if tested and row["note"] else (),
         next_step=existing("probe", "Can the images tell it, too?", field=row["field"]) if tested else None,
     )
     within = _NAN

@@ -46,10 +46,19 @@ def _finding(key: str, prefix: str, kind: str, title: str, say: Callable, config
         selector = tag_selector(tag)
     notes = results.get("notes") or facts.get("notes") or ()
     return Finding(
-        f"{kind}:{stem}" if stem else kind, kind, f"{subject}: {title}" if subject else title,
-        _ended(sentence or "Its figures and numbers are in the run"), "shown" if shown else "not found", Evidence(),
-        _total(facts.get("n_subjects")), _total(facts.get("n_samples")) or len(ids), selector, field=about,
-        cluster=cluster, figures=figures, run_key=key,
+        f"{kind}:{stem}" if stem else kind,
+        kind,
+        f"{subject}: {title}" if subject else title,
+        _ended(sentence or "Its figures and numbers are in the run"),
+        "shown" if shown else "not found",
+        Evidence(),
+        _total(facts.get("n_subjects")),
+        _total(facts.get("n_samples")) or len(ids),
+        selector,
+        field=about,
+        cluster=cluster,
+        figures=figures,
+        run_key=key,
         notes=tuple(map(str, notes)) if isinstance(notes, (list, tuple)) else (),
     )
 
@@ -77,8 +86,10 @@ def _dynamics(facts: dict) -> tuple[str, bool]:
     for s in facts["sequences"]:
         name = f"{s['name']}: " if s["name"] else ""
         low, high = (_float(v) for v in s["interval"])
-        parts.append(f"{name}{facts['field']} is learned with AUC {number(_float(s['auc']))} ({number(low)} to "
-                     f"{number(high)})" + ("" if s["learned"] else ", which is not beyond chance"))
+        parts.append(
+            f"{name}{facts['field']} is learned with AUC {number(_float(s['auc']))} ({number(low)} to "
+            f"{number(high)})" + ("" if s["learned"] else ", which is not beyond chance")
+        )
     return f"Followed apart while a network learns: {facts['subgroup']}. " + "; ".join(parts), True
 
 

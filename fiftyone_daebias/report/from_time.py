@@ -31,8 +31,13 @@ def _claim(row: dict, config: dict) -> Claim:
     size = max(sizes)
     seen = bool(row["changes"]) or size == size
     evidence = Evidence(
-        "SD", size, chance=0.0, p=or_nan(row["p"]), unit="standard deviations within",
-        detectable=or_nan(row["detectable"]), strength=_strength(size),
+        "SD",
+        size,
+        chance=0.0,
+        p=or_nan(row["p"]),
+        unit="standard deviations within",
+        detectable=or_nan(row["detectable"]),
+        strength=_strength(size),
     )
 
     def judge(raw: bool, within: bool) -> str:
@@ -42,8 +47,16 @@ def _claim(row: dict, config: dict) -> Claim:
 
     group, over, by = row["group"], row["over"], tuple(row.get("by", config.get("by")) or ())
     finding = Finding(
-        f"drift:{group}:{over}", "drift", f"{group or 'all samples'} over {over}", _sentence(row), "", evidence,
-        row["n_subjects"], 0, Selector("group", group, by) if by else Selector("field", over), field=over,
+        f"drift:{group}:{over}",
+        "drift",
+        f"{group or 'all samples'} over {over}",
+        _sentence(row),
+        "",
+        evidence,
+        row["n_subjects"],
+        0,
+        Selector("group", group, by) if by else Selector("field", over),
+        field=over,
         run_key=schema.DRIFT_RUN,
         next_step=_next(row),
     )
@@ -61,8 +74,9 @@ def _next(row: dict) -> NextStep | None:
         return None
     if row["changes"] and row["over"].endswith("_years"):
         largest = max(row["changes"], key=lambda c: c["size"])
-        return existing("explain", "Where in the image is the change?", field=row["over"],
-                        value=f">={or_nan(largest['when']):.4f}")
+        return existing(
+            "explain", "Where in the image is the change?", field=row["over"], value=f">={or_nan(largest['when']):.4f}"
+        )
     return existing("reidentify", "Can month, site or person be told?")
 
 
@@ -88,8 +102,10 @@ def _sentence(row: dict) -> str:
     would = or_nan(row["detectable"])
     told = ""
     if math.isfinite(would):
-        told = f"; a change of {number(would, 2)} SD in mid-time would have been found by this test alone with " \
-               "probability 0.8"
+        told = (
+            f"; a change of {number(would, 2)} SD in mid-time would have been found by this test alone with "
+            "probability 0.8"
+        )
     return f"{name}: no change of the images over {row['over']} was found{told}; {people}."
 
 
@@ -103,7 +119,11 @@ def reidentify_claims(samples) -> list[Claim]:
     out = [_telling(what, row, vectors, redo) for what, row in table["rows"].items()]
     for what, why in table["skipped"].items():
         finding = Finding(
-            f"reidentify:{what}", "reidentify", f"re-identification: {what}", f"Not asked: {why}.", "",
+            f"reidentify:{what}",
+            "reidentify",
+            f"re-identification: {what}",
+            f"Not asked: {why}.",
+            "",
             run_key=schema.REIDENTIFY_RUN,
         )
         out.append(Claim(finding, _NAN, lambda raw, within: "not tested", TOLD, redo=redo))
@@ -127,10 +147,24 @@ def _telling(what: str, row: dict, vectors: str, redo: str) -> Claim:
         return "found" if beyond else "unconfirmed"
 
     finding = Finding(
-        f"reidentify:{what}", "reidentify", f"re-identification: {what}", text, "",
-        Evidence("share", row["top1"], (low, high), chance, p=p, unit="of samples",
-                 strength=max(0.0, (low - chance) / (1 - chance)) if chance < 1 else 0.0),
-        row["n_subjects"], row["n_samples"], Selector("field", vectors),
-        field="" if what in ("subject", "month") else what, run_key=schema.REIDENTIFY_RUN,
+        f"reidentify:{what}",
+        "reidentify",
+        f"re-identification: {what}",
+        text,
+        "",
+        Evidence(
+            "share",
+            row["top1"],
+            (low, high),
+            chance,
+            p=p,
+            unit="of samples",
+            strength=max(0.0, (low - chance) / (1 - chance)) if chance < 1 else 0.0,
+        ),
+        row["n_subjects"],
+        row["n_samples"],
+        Selector("field", vectors),
+        field="" if what in ("subject", "month") else what,
+        run_key=schema.REIDENTIFY_RUN,
     )
     return Claim(finding, _NAN, judge, TOLD, PERMUTATIONS, redo)

@@ -13,12 +13,18 @@ from . import wording
 from .finding import Finding, Findings
 
 _OPERATORS = {
-    ">=": operator.ge, "<=": operator.le, "==": operator.eq, "!=": operator.ne, ">": operator.gt, "<": operator.lt,
+    ">=": operator.ge,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    "<": operator.lt,
 }
 #: the metric is the word after the last dot before the sign, so that fields may hold dots, spaces and signs
 _FORM = re.compile(
     r"""^\s*(?:"(?P<quoted>[^"]+)"|(?P<plain>.+?))\s*\.\s*(?P<metric>[A-Za-z_][A-Za-z0-9_]*)\s*
-        (?P<sign>>=|<=|==|!=|>|<)\s*(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*$""", re.VERBOSE,
+        (?P<sign>>=|<=|==|!=|>|<)\s*(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*$""",
+    re.VERBOSE,
 )
 #: what is counted and absent when there is none of it
 _COUNTED = ("duplicates", "leak", "conflicts", "outliers", "unreadable", "few-slices", "missing-slices", "no-table-row")
@@ -73,7 +79,7 @@ def parse_gates(texts) -> tuple[Gate, ...]:
         if match is None:
             raise InputError(
                 f"fail_on: {str(text)!r} is no condition; write FIELD.METRIC>NUMBER, as site.auc>0.6 or "
-                "leak.subjects>0 (signs: " + " ".join(_OPERATORS) + ')'
+                "leak.subjects>0 (signs: " + " ".join(_OPERATORS) + ")"
             )
         subject = (match["quoted"] or match["plain"]).strip()
         out.append(Gate(str(text).strip(), subject, match["metric"].lower(), match["sign"], float(match["number"])))

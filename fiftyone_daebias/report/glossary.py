@@ -6,10 +6,7 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
         "A look at a collection of images before anyone trains a model on it: what do the images know beside what "
         "they should, and is anything wrong with them?",
     ),
-    (
-        "subject",
-        "One person. Everything here counts persons, not images: whoever has many images does not weigh more.",
-    ),
+    ("subject", "One person. Everything here counts persons, not images: whoever has many images does not weigh more."),
     (
         "diffusion autoencoder, embedding",
         "A neural network that learnt, without any labels, to sum up each image in a list of numbers from which "
@@ -74,22 +71,13 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
         "not blind",
         "The group was made from this very field, or from one that goes with it, so that a test of it means nothing.",
     ),
-    (
-        "expected",
-        "A difference in a field that was named beforehand as no news.",
-    ),
-    (
-        "cluster",
-        "A group of images that lie together on the map, or that somebody drew around with a lasso.",
-    ),
+    ("expected", "A difference in a field that was named beforehand as no news."),
+    ("cluster", "A group of images that lie together on the map, or that somebody drew around with a lasso."),
     (
         "older version",
         "Made by an older version of this tool, whose statistics are no longer trusted: not counted, to be run again.",
     ),
-    (
-        "Cramér's V",
-        "How strongly a group and a category go together: 0 not at all, 1 completely.",
-    ),
+    ("Cramér's V", "How strongly a group and a category go together: 0 not at all, 1 completely."),
     (
         "Cliff's delta",
         "How far a number is shifted in a group: the chance that someone inside has the higher value, less the "
@@ -105,10 +93,7 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
         "Standard deviations within: a change of 1 SD moves the average image as far as images of the same kind "
         "usually differ.",
     ),
-    (
-        "drift",
-        "The images change at some time: a new scanner, software, protocol or kind of patient.",
-    ),
+    ("drift", "The images change at some time: a new scanner, software, protocol or kind of patient."),
     (
         "looks like another class",
         "The probe, which never saw this person, puts the image on the other side of its own label: a wrong "
@@ -126,7 +111,6 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ),
     (
         "smallest detectable effect",
-        "An effect of this size would have been found in four of five such cohorts; smaller ones may be there "
-        "unseen.",
+        "An effect of this size would have been found in four of five such cohorts; smaller ones may be there unseen.",
     ),
 )

@@ -53,19 +53,31 @@ def page(facts: ReportFacts, sheet: Datasheet, maps: list[MapPicture], pictures:
     ]
     sections = [s for s in sections if s[2]]
     head = el(
-        "head", el("meta", charset="utf-8"), el("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        "head",
+        el("meta", charset="utf-8"),
+        el("meta", http_equiv="Content-Security-Policy", content=_POLICY),
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        el("meta", name="color-scheme", content="light dark"), el("meta", name="referrer", content="no-referrer"),
-        el("title", facts.title), el("style", Markup(_CSS.read_text(encoding="utf-8"))),
+        el("meta", name="color-scheme", content="light dark"),
+        el("meta", name="referrer", content="no-referrer"),
+        el("title", facts.title),
+        el("style", Markup(_CSS.read_text(encoding="utf-8"))),
     )
     top = el(
-        "header", el("h1", facts.title), el("p", _when(facts), cls="soft"),
-        el("nav", el("ul", *(el("li", el("a", title, href=f"#{key}")) for key, title, _ in sections))), cls="top",
+        "header",
+        el("h1", facts.title),
+        el("p", _when(facts), cls="soft"),
+        el("nav", el("ul", *(el("li", el("a", title, href=f"#{key}")) for key, title, _ in sections))),
+        cls="top",
     )
     body = [el("section", el("h2", title), content, id=key) for key, title, content in sections]
-    foot = el("footer", "Made by fiftyone-daebias ", facts.versions.get("fiftyone-daebias", ""), ". This page holds no "
-              "images of single persons and loads nothing from anywhere. It is no medical device and no certified "
-              "de-identification.")
+    foot = el(
+        "footer",
+        "Made by fiftyone-daebias ",
+        facts.versions.get("fiftyone-daebias", ""),
+        ". This page holds no "
+        "images of single persons and loads nothing from anywhere. It is no medical device and no certified "
+        "de-identification.",
+    )
     return "<!DOCTYPE html>\n" + el("html", head, el("body", top, el("main", *body), foot), lang="en") + "\n"
 
 
@@ -76,17 +88,23 @@ def _not_done(facts: ReportFacts) -> list[str]:
 def _when(facts: ReportFacts) -> str:
     c = facts.cohort
     when = f"newest result of {facts.created[:10]}" if facts.created else "nothing computed yet"
-    return f"Dataset {c.name}: {count(c.n_samples, 'image or volume', 'images or volumes')} of " \
-           f"{count(c.n_subjects, 'subject')}; {when}."
+    return (
+        f"Dataset {c.name}: {count(c.n_samples, 'image or volume', 'images or volumes')} of "
+        f"{count(c.n_subjects, 'subject')}; {when}."
+    )
 
 
 def _summary(facts: ReportFacts) -> Markup:
     rows = facts.findings.rows
     found = facts.of_verdict("found")
-    numbers = [(len(found), "found"), (len(facts.of_verdict("explained")), "explained by expected fields"),
-               (len(facts.of_verdict("inseparable")), "not to be told apart from expected fields"),
-               (len(facts.of_verdict("unconfirmed")), "unconfirmed"), (len(facts.of_verdict("not found")), "not found"),
-               (facts.findings.n_tests, "tests corrected together")]
+    numbers = [
+        (len(found), "found"),
+        (len(facts.of_verdict("explained")), "explained by expected fields"),
+        (len(facts.of_verdict("inseparable")), "not to be told apart from expected fields"),
+        (len(facts.of_verdict("unconfirmed")), "unconfirmed"),
+        (len(facts.of_verdict("not found")), "not found"),
+        (facts.findings.n_tests, "tests corrected together"),
+    ]
     reviewed = sum(bool(f.status) for f in rows)
     one_a_group = {f.cluster or f.key: f for f in reversed(found)}.values()
     told = [f for f in found if f in one_a_group][:6]
@@ -94,42 +112,78 @@ def _summary(facts: ReportFacts) -> Markup:
     if not rows:
         lead = el("p", "Nothing has been computed on this dataset yet: run ", el("code", "daebias audit"), ".")
     elif not found:
-        lead = el("p", "Nothing was found that holds over everything that was tested. What could have been found is "
-                       "said ",
-                  el("a", "below", href="#not-found"), ".")
-    gates = [el("p", el("span", "FAILED" if g["failed"] else "passed", cls="verdict " + ("FAILED" if g["failed"] else
-                "passed")), g["text"], f" (it is {number(g['value'], 4)})") for g in facts.gates]
-    return join([
-        el("div", *(el("div", el("b", f"{n:,}"), label) for n, label in numbers), cls="numbers"), lead, *gates,
-        el("p", f"{count(reviewed, 'finding')} looked at by people.") if reviewed else None,
-    ])
+        lead = el(
+            "p",
+            "Nothing was found that holds over everything that was tested. What could have been found is said ",
+            el("a", "below", href="#not-found"),
+            ".",
+        )
+    gates = [
+        el(
+            "p",
+            el("span", "FAILED" if g["failed"] else "passed", cls="verdict " + ("FAILED" if g["failed"] else "passed")),
+            g["text"],
+            f" (it is {number(g['value'], 4)})",
+        )
+        for g in facts.gates
+    ]
+    return join(
+        [
+            el("div", *(el("div", el("b", f"{n:,}"), label) for n, label in numbers), cls="numbers"),
+            lead,
+            *gates,
+            el("p", f"{count(reviewed, 'finding')} looked at by people.") if reviewed else None,
+        ]
+    )
 
 
 def _cohort(facts: ReportFacts) -> Markup:
     c = facts.cohort
-    said = [f"{c.n_samples:,} images or volumes of {count(c.n_subjects, 'subject')} (median {c.per_subject[0]} each, "
-            "at most "
-            f"{c.per_subject[1]}); {c.geometry}."]
+    said = [
+        f"{c.n_samples:,} images or volumes of {count(c.n_subjects, 'subject')} (median {c.per_subject[0]} each, "
+        "at most "
+        f"{c.per_subject[1]}); {c.geometry}."
+    ]
     if c.splits:
         said.append("Split by subject: " + ", ".join(f"{k} {n:,}" for k, n in c.splits.items()) + ".")
     if c.n_synthetic:
         said.append(f"{count(c.n_synthetic, 'generated image')} took part in nothing.")
     if not c.has_subjects:
         said.append("No field names the subject: every image is counted as a person of its own.")
-    rows = [(f.name, f.kind, f"{f.n_missing:,}", percent(f.n_missing / max(c.n_samples, 1)), f"{f.n_values:,}",
-             _values(f, c.k)) for f in c.fields]
+    rows = [
+        (
+            f.name,
+            f.kind,
+            f"{f.n_missing:,}",
+            percent(f.n_missing / max(c.n_samples, 1)),
+            f"{f.n_values:,}",
+            _values(f, c.k),
+        )
+        for f in c.fields
+    ]
     field, years = c.dates
-    return join([
-        el("p", " ".join(said)),
-        el("h3", f"Subjects by year ({field})") if years else None,
-        bar_chart([(str(y), n) for y, n in years], "subjects", c.k) if years else None,
-        el("h3", "What is known of each, and what is missing"),
-        table(("field", "kind", "missing", "of all", "values", "subjects by value, or quantiles"), rows,
-              numeric=(2, 3, 4)) if rows else el("p", "The dataset holds no metadata."),
-        el("p", f"Groups of fewer than {c.k} subjects are not told here. Quantiles are 5, 25, 50, 75 and 95 %, every "
+    return join(
+        [
+            el("p", " ".join(said)),
+            el("h3", f"Subjects by year ({field})") if years else None,
+            bar_chart([(str(y), n) for y, n in years], "subjects", c.k) if years else None,
+            el("h3", "What is known of each, and what is missing"),
+            table(
+                ("field", "kind", "missing", "of all", "values", "subjects by value, or quantiles"),
+                rows,
+                numeric=(2, 3, 4),
+            )
+            if rows
+            else el("p", "The dataset holds no metadata."),
+            el(
+                "p",
+                f"Groups of fewer than {c.k} subjects are not told here. Quantiles are 5, 25, 50, 75 and 95 %, every "
                 "subject "
-                "counting once; ends that would stand for few subjects are left out.", cls="small-print"),
-    ])
+                "counting once; ends that would stand for few subjects are left out.",
+                cls="small-print",
+            ),
+        ]
+    )
 
 
 def _values(f: FieldFacts, k: int) -> str:
@@ -146,8 +200,7 @@ def _values(f: FieldFacts, k: int) -> str:
 
 def _findings(facts: ReportFacts, pictures: dict[str, str]) -> Markup:
     told = ("found", "inseparable", "explained", "unconfirmed")
-    cards = [f for f in facts.findings.rows
-             if f.verdict in told or f.kind in ("opposite", "outliers") or f.reviews]
+    cards = [f for f in facts.findings.rows if f.verdict in told or f.kind in ("opposite", "outliers") or f.reviews]
     cards = [f for f in cards if f.kind not in _EXPLAINING]
     also: dict[str, list[Finding]] = {}
     first: dict[str, str] = {}
@@ -161,8 +214,18 @@ def _findings(facts: ReportFacts, pictures: dict[str, str]) -> Markup:
     if rest:
         more = el("details", el("summary", f"{len(rest):,} more, weaker"), finding_table(rest))
     notes = [el("p", f"Note: {n}", cls="small-print") for n in facts.findings.notes]
-    return join([*(card(f, pictures, also.get(f.key, ())) for f in cards[:MOST_CARDS]), more,
-                 el("p", facts.findings.correction, ".", cls="small-print"), *notes]) if cards else Markup("")
+    return (
+        join(
+            [
+                *(card(f, pictures, also.get(f.key, ())) for f in cards[:MOST_CARDS]),
+                more,
+                el("p", facts.findings.correction, ".", cls="small-print"),
+                *notes,
+            ]
+        )
+        if cards
+        else Markup("")
+    )
 
 
 def _maps(maps: list[MapPicture]) -> Markup:
@@ -172,21 +235,38 @@ def _maps(maps: list[MapPicture]) -> Markup:
             legend = el("div", *(el("span", _swatch(c), f"{name} ({n:,})") for c, name, n in m.legend), cls="legend")
         else:
             ramp = f"background:linear-gradient(90deg,{','.join(RAMP)})"
-            legend = el("div", el("div", "", cls="ramp", style=ramp),
-                        el("div", el("span", number(m.ends[0], 4)), el("span", number(m.ends[1], 4)), cls="ends"))
+            legend = el(
+                "div",
+                el("div", "", cls="ramp", style=ramp),
+                el("div", el("span", number(m.ends[0], 4)), el("span", number(m.ends[1], 4)), cls="ends"),
+            )
         grey = f", {m.n_grey:,} without a value in grey" if m.n_grey else ""
-        cards.append(el(
-            "figure", el("h3", m.field), el("img", src=m.uri, alt=f"The map coloured by {m.field}"), legend,
-            el("figcaption", f"{m.n:,} samples{grey}; 2 to 98 % of the values" if not m.legend else
-               f"{m.n:,} samples{grey}"), cls="card",
-        ))
+        cards.append(
+            el(
+                "figure",
+                el("h3", m.field),
+                el("img", src=m.uri, alt=f"The map coloured by {m.field}"),
+                legend,
+                el(
+                    "figcaption",
+                    f"{m.n:,} samples{grey}; 2 to 98 % of the values" if not m.legend else f"{m.n:,} samples{grey}",
+                ),
+                cls="card",
+            )
+        )
     if not cards:
         return Markup("")
-    return join([
-        el("p", "Every dot is one image or volume; what looks alike lies close together. Distances between far "
+    return join(
+        [
+            el(
+                "p",
+                "Every dot is one image or volume; what looks alike lies close together. Distances between far "
                 "islands mean "
-                "nothing."), el("div", *cards, cls="cards"),
-    ])
+                "nothing.",
+            ),
+            el("div", *cards, cls="cards"),
+        ]
+    )
 
 
 def _swatch(color: str) -> Markup:
@@ -198,24 +278,59 @@ def _probes(facts: ReportFacts) -> Markup:
     if not done:
         return Markup("")
     form = {r: (number if r.metric == "MAE" else score) for r in done}
-    rows = [(r.name, r.verdict, f"{r.metric} {form[r](r.score)}",
-             interval_text(r), form[r](r.chance), p_value(r.p), p_value(r.q),
-             form[r](r.detectable), f"{r.n_subjects:,}") for r in done]
+    rows = [
+        (
+            r.name,
+            r.verdict,
+            f"{r.metric} {form[r](r.score)}",
+            interval_text(r),
+            form[r](r.chance),
+            p_value(r.p),
+            p_value(r.q),
+            form[r](r.detectable),
+            f"{r.n_subjects:,}",
+        )
+        for r in done
+    ]
     adjusted = [r for r in done if r.adjusted and not r.adjusted.reason]
-    strata = table(
-        ("field", "answer", "raw", "given these", "95 % interval", "p", "subjects"),
-        [(r.name, r.adjusted.verdict, form[r](r.score), form[r](r.adjusted.score), interval_text(r, r.adjusted),
-          p_value(r.adjusted.p), f"{r.adjusted.n_subjects:,}") for r in adjusted], numeric=(2, 3, 5, 6),
-    ) if adjusted else None
-    return join([
-        el("p", "From the embedding alone, in subjects the probe has not seen. Dots on or left of the dashed line are "
+    strata = (
+        table(
+            ("field", "answer", "raw", "given these", "95 % interval", "p", "subjects"),
+            [
+                (
+                    r.name,
+                    r.adjusted.verdict,
+                    form[r](r.score),
+                    form[r](r.adjusted.score),
+                    interval_text(r, r.adjusted),
+                    p_value(r.adjusted.p),
+                    f"{r.adjusted.n_subjects:,}",
+                )
+                for r in adjusted
+            ],
+            numeric=(2, 3, 5, 6),
+        )
+        if adjusted
+        else None
+    )
+    return join(
+        [
+            el(
+                "p",
+                "From the embedding alone, in subjects the probe has not seen. Dots on or left of the dashed line are "
                 "no "
-                "better than guessing; filled dots are found over everything that was tested."),
-        probe_chart(done),
-        table(("field", "verdict", "score", "95 % interval", "guessing", "p", "q", "finds from", "subjects"), rows,
-              numeric=(4, 5, 6, 7, 8)),
-        el("h3", f"Given {', '.join(adjusted[0].adjusted.fields)}") if adjusted else None, strata,
-    ])
+                "better than guessing; filled dots are found over everything that was tested.",
+            ),
+            probe_chart(done),
+            table(
+                ("field", "verdict", "score", "95 % interval", "guessing", "p", "q", "finds from", "subjects"),
+                rows,
+                numeric=(4, 5, 6, 7, 8),
+            ),
+            el("h3", f"Given {', '.join(adjusted[0].adjusted.fields)}") if adjusted else None,
+            strata,
+        ]
+    )
 
 
 def _clusters(facts: ReportFacts) -> Markup:
@@ -223,14 +338,20 @@ def _clusters(facts: ReportFacts) -> Markup:
     tests = facts.findings.of("association")
     for f in facts.findings.of("cluster"):
         mine = [t for t in tests if t.cluster == f.cluster and t.verdict not in ("not tested", "not found")][:5]
-        lines = [el("li", el("span", t.verdict, cls=f"verdict {t.verdict.replace(' ', '-')}"), f"{t.field}: "
-                                                                                               "", effect(t))
-                 for t in mine]
-        cards.append(el(
-            "div", el("h3", f.cluster), el("p", f.sentence), el("ul", *lines) if lines else
-            el("p", "No field tested goes with it.", cls="soft"),
-            notes_of(f), cls="card",
-        ))
+        lines = [
+            el("li", el("span", t.verdict, cls=f"verdict {t.verdict.replace(' ', '-')}"), f"{t.field}: ", effect(t))
+            for t in mine
+        ]
+        cards.append(
+            el(
+                "div",
+                el("h3", f.cluster),
+                el("p", f.sentence),
+                el("ul", *lines) if lines else el("p", "No field tested goes with it.", cls="soft"),
+                notes_of(f),
+                cls="card",
+            )
+        )
     return el("div", *cards, cls="cards") if cards else Markup("")
 
 
@@ -269,56 +390,85 @@ def _not_found(facts: ReportFacts, pictures: dict[str, str]) -> Markup:
         interval = "" if e.interval[0] != e.interval[0] else f"{number(e.interval[0])} to {number(e.interval[1])}"
         value = "" if e.value != e.value else f"{e.measure} {number(e.value)}"
         cells.append((f.title, value, interval, p_value(e.q), would, f"{f.n_subjects:,}"))
-    counted = {"duplicates": "copies of images", "leak": "subjects on several sides of a split",
-               "outliers": "images far enough from all others to be worth a look"}
+    counted = {
+        "duplicates": "copies of images",
+        "leak": "subjects on several sides of a split",
+        "outliers": "images far enough from all others to be worth a look",
+    }
     did = {s["name"] for s in facts.steps if s["outcome"] in ("done", "unchanged")}
     have = {f.kind for f in facts.findings.rows}
-    absent = [words for kind, words in counted.items()
-              if kind not in have and ("tag" if kind == "outliers" else "duplicates") in did]
+    absent = [
+        words
+        for kind, words in counted.items()
+        if kind not in have and ("tag" if kind == "outliers" else "duplicates") in did
+    ]
     parts: list = [card(f, pictures) for f in facts.findings.of("sensitivity")]
     if cells:
-        parts += [el("p", "Asked, and no sign seen. The column “would have been found” gives the smallest effect that "
-                          "so many "
-                          "subjects show in four of five cohorts."),
-                  _shut(("what", "effect", "95 % interval", "q", "would have been found", "subjects"), cells, (3, 5))]
+        parts += [
+            el(
+                "p",
+                "Asked, and no sign seen. The column “would have been found” gives the smallest effect that "
+                "so many "
+                "subjects show in four of five cohorts.",
+            ),
+            _shut(("what", "effect", "95 % interval", "q", "would have been found", "subjects"), cells, (3, 5)),
+        ]
     if absent:
         parts.append(el("p", "Looked for, and none are there: " + ", ".join(absent) + "."))
     if untested:
-        parts.append(el("details", el("summary", f"{count(len(untested), 'question')} could not be asked"),
-                        el("ul", *(el("li", f.sentence) for f in untested))))
+        parts.append(
+            el(
+                "details",
+                el("summary", f"{count(len(untested), 'question')} could not be asked"),
+                el("ul", *(el("li", f.sentence) for f in untested)),
+            )
+        )
     return join(parts)
 
 
 def _shut(head: tuple[str, ...], rows: list[tuple], numeric: tuple[int, ...]) -> Markup:
     """A table whose later rows open on a click; on paper they are there."""
     rest = rows[MOST_CARDS:]
-    return join([
-        table(head, rows[:MOST_CARDS], numeric=numeric),
-        el("details", el("summary", f"{len(rest):,} more"), table(head, rest, numeric=numeric)) if rest else None,
-    ])
+    return join(
+        [
+            table(head, rows[:MOST_CARDS], numeric=numeric),
+            el("details", el("summary", f"{len(rest):,} more"), table(head, rest, numeric=numeric)) if rest else None,
+        ]
+    )
 
 
 def _method(facts: ReportFacts) -> Markup:
     model = [(k.replace("_", " "), v) for k, v in facts.checkpoint.items()]
-    runs = [(name, made.replace("T", " ")[:16], "; ".join(f"{k}: {v}" for k, v in how))
-            for name, made, how in _alike(facts.made)]
-    steps = [(s["label"], s["outcome"], s["summary"], f"{s['seconds']:.1f}" if s["outcome"] == "done" else "")
-             for s in facts.steps]
+    runs = [
+        (name, made.replace("T", " ")[:16], "; ".join(f"{k}: {v}" for k, v in how))
+        for name, made, how in _alike(facts.made)
+    ]
+    steps = [
+        (s["label"], s["outcome"], s["summary"], f"{s['seconds']:.1f}" if s["outcome"] == "done" else "")
+        for s in facts.steps
+    ]
     versions = ", ".join(f"{k} {v}" for k, v in facts.versions.items())
-    return join([
-        el("p", "Each image is summed up by a diffusion autoencoder that learnt without labels (Graf et al., iMIMIC at "
+    return join(
+        [
+            el(
+                "p",
+                "Each image is summed up by a diffusion autoencoder that learnt without labels (Graf et al., iMIMIC at "
                 "MICCAI 2024); its embedding is probed with support vector machines on subjects held out, mapped with "
                 "t-SNE, "
                 "searched for islands, and every cluster is tested on a half of the subjects that was put aside "
                 "before the "
-                "map was drawn. Subjects are the unit of every fold, interval and permutation."),
-        el("p", "Expected differences that were adjusted for: ", ", ".join(facts.expected) or "none", "."),
-        el("h3", "The model") if model else None, table(("fact", "value"), model) if model else None,
-        el("h3", "The audit") if steps else None,
-        table(("step", "outcome", "result", "seconds"), steps, numeric=(3,)) if steps else None,
-        el("h3", "The runs") if runs else None, table(("run", "made", "parameters"), runs) if runs else None,
-        el("p", f"Versions: {versions}.", cls="small-print") if versions else None,
-    ])
+                "map was drawn. Subjects are the unit of every fold, interval and permutation.",
+            ),
+            el("p", "Expected differences that were adjusted for: ", ", ".join(facts.expected) or "none", "."),
+            el("h3", "The model") if model else None,
+            table(("fact", "value"), model) if model else None,
+            el("h3", "The audit") if steps else None,
+            table(("step", "outcome", "result", "seconds"), steps, numeric=(3,)) if steps else None,
+            el("h3", "The runs") if runs else None,
+            table(("run", "made", "parameters"), runs) if runs else None,
+            el("p", f"Versions: {versions}.", cls="small-print") if versions else None,
+        ]
+    )
 
 
 def _alike(runs: Iterable[Made]) -> list[tuple[str, str, tuple]]:

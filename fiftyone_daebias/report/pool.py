@@ -111,8 +111,11 @@ def _settled(claim: Claim, q: float, q_within: float, n: int) -> Finding:
         best = claim.judge(True, True)
         if best not in ("not found", verdict):
             verdict = "unconfirmed"
-            notes = (*notes, f"none of the permutations did as well, but {n:,} tests need more of them to say so; "
-                             f"repeat with n_permutations={permutations_needed(n)} or more")
+            notes = (
+                *notes,
+                f"none of the permutations did as well, but {n:,} tests need more of them to say so; "
+                f"repeat with n_permutations={permutations_needed(n)} or more",
+            )
     return replace(claim.finding, evidence=evidence, verdict=verdict, notes=notes)
 
 
@@ -121,7 +124,9 @@ def _outdated(claim: Claim) -> Finding:
     note = f"made by an older version, whose statistics are no longer trusted; make it anew with 'daebias {claim.redo}'"
     params = {"field": claim.finding.field} if claim.redo == "probe" and claim.finding.field else {}
     return replace(
-        claim.finding, verdict="older version", notes=(note, *claim.finding.notes),
+        claim.finding,
+        verdict="older version",
+        notes=(note, *claim.finding.notes),
         evidence=replace(claim.finding.evidence, strength=0.0),
         next_step=existing(claim.redo, "Made by an older version: run it again", **params),
     )

@@ -79,8 +79,12 @@ class ReviewResult:
     n_marked: int = 0
 
     def to_dict(self) -> dict:
-        return {"finding": self.finding, "title": self.title, "reviews": [r.to_dict() for r in self.reviews],
-                "n_marked": self.n_marked}
+        return {
+            "finding": self.finding,
+            "title": self.title,
+            "reviews": [r.to_dict() for r in self.reviews],
+            "n_marked": self.n_marked,
+        }
 
     def __str__(self) -> str:
         lines = [f"{self.finding}: {self.title}", *(f"  {r}" for r in self.reviews)]

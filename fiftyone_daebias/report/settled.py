@@ -78,8 +78,10 @@ def settle_result(samples, result):
     Returns:
         the same with verdicts, q-values and what they span; as it is where the step tests nothing
     """
-    if not isinstance(result, (ProbeResult, ProbeTable, ClusterTests, DriftTable, QualityTable, CaseMix,
-                               Reidentification, Disagreements)):
+    if not isinstance(
+        result,
+        (ProbeResult, ProbeTable, ClusterTests, DriftTable, QualityTable, CaseMix, Reidentification, Disagreements),
+    ):
         return result
     rows, _, correction = settled_findings(samples)
     found, said = {f.key: f for f in rows}, f"{correction}; {PROVISIONAL}"
@@ -93,12 +95,14 @@ def settle_result(samples, result):
         finding = found.get(f"disagreements:{result.field}:label-error")
         return SettledDisagreements(**values, settled=_verdict(finding), correction=said)
     if isinstance(result, Reidentification):
-        return replace(result, correction=said, verdicts={
-            what: _verdict(found.get(f"reidentify:{what}")) for what in result.rows
-        })
+        return replace(
+            result, correction=said, verdicts={what: _verdict(found.get(f"reidentify:{what}")) for what in result.rows}
+        )
     keys = {
-        ClusterTests: lambda r: f"association:{r.cluster}:{r.field}", DriftTable: lambda r: f"drift:{r.group}:{r.over}",
-        QualityTable: lambda r: f"quality:{r.field}", CaseMix: lambda r: f"case-mix:{r.field}:{r.over}",
+        ClusterTests: lambda r: f"association:{r.cluster}:{r.field}",
+        DriftTable: lambda r: f"drift:{r.group}:{r.over}",
+        QualityTable: lambda r: f"quality:{r.field}",
+        CaseMix: lambda r: f"case-mix:{r.field}:{r.over}",
     }
     key = keys[type(result)]
     out = [_with_verdict(r, found.get(key(r))) for r in result.rows]

@@ -44,8 +44,13 @@ class ReportResult:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict:
-        return {"files": dict(self.files), "size": self.size, "n_found": self.n_found, "n_findings": self.n_findings,
-                "notes": list(self.notes)}
+        return {
+            "files": dict(self.files),
+            "size": self.size,
+            "n_found": self.n_found,
+            "n_findings": self.n_findings,
+            "notes": list(self.notes),
+        }
 
     def __str__(self) -> str:
         files = ", ".join(f"{p} ({kind})" for kind, p in self.files.items())
@@ -113,8 +118,9 @@ def write_report(
             maps = _maps(samples, facts, color_by)
             pictures, gone = _pictures(samples, facts)
             if gone:
-                notes.append(f"{gone} figures are described but their pictures are gone from "
-                             f"{paths.figures_dir('').parent}")
+                notes.append(
+                    f"{gone} figures are described but their pictures are gone from {paths.figures_dir('').parent}"
+                )
             texts["html"] = path, page(facts, sheet, maps, pictures)
         task.advance(note="pictures")
         if "json" in chosen:
@@ -127,8 +133,11 @@ def write_report(
         task.advance(note=path.name)
     size = len(texts["html"][1].encode()) if "html" in texts else 0
     return ReportResult(
-        {kind: str(target) for kind, (target, _) in texts.items()}, size, len(facts.findings.found),
-        len(facts.findings.rows), tuple(notes),
+        {kind: str(target) for kind, (target, _) in texts.items()},
+        size,
+        len(facts.findings.found),
+        len(facts.findings.rows),
+        tuple(notes),
     )
 
 

@@ -37,7 +37,7 @@ def percent(value: float) -> str:
 
 
 def count(n: int, one: str, many: str = "") -> str:
-    """"1 subject", "1,204 subjects"."""
+    """ "1 subject", "1,204 subjects"."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 

@@ -52,8 +52,13 @@ class Cohort:
 
 
 def read_cohort(
-    samples, model: str, subject_field: str | None, n_subjects: int | None, shares: list[float] | None,
-    max_samples: int, seed: int,
+    samples,
+    model: str,
+    subject_field: str | None,
+    n_subjects: int | None,
+    shares: list[float] | None,
+    max_samples: int,
+    seed: int,
     progress: Progress | None,
 ) -> Cohort:
     """Reads the embedding and draws who is tested and who may be affected.
@@ -92,8 +97,17 @@ def read_cohort(
     if size < MIN_SUBJECTS:
         raise InputError(f"n_subjects must be at least {MIN_SUBJECTS}, the fewest a probe takes; got {size}")
     pool = order[: min(size, total)]
-    return Cohort(source, places, vectors, subjects, pool, np.flatnonzero(np.isin(subjects, pool)), config, len(usable),
-                  tuple(shares))
+    return Cohort(
+        source,
+        places,
+        vectors,
+        subjects,
+        pool,
+        np.flatnonzero(np.isin(subjects, pool)),
+        config,
+        len(usable),
+        tuple(shares),
+    )
 
 
 def default_shares(total: int) -> list[float]:

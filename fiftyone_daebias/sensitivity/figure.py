@@ -35,8 +35,15 @@ def curve_figure(dataset_name: str, rows: list[SensitivityRow], level: float) ->
             y = np.array([r.probability for r in line])
             low, high = np.array([r.interval for r in line]).T
             axis.errorbar(
-                x, y, np.abs([y - low, high - y]), color=COLORS[k % len(COLORS)], marker=_MARKERS[k % len(_MARKERS)],
-                ms=4, lw=1.4, elinewidth=0.8, label=f"{share:.0%} ({line[0].n_affected} subjects)",
+                x,
+                y,
+                np.abs([y - low, high - y]),
+                color=COLORS[k % len(COLORS)],
+                marker=_MARKERS[k % len(_MARKERS)],
+                ms=4,
+                lw=1.4,
+                elinewidth=0.8,
+                label=f"{share:.0%} ({line[0].n_affected} subjects)",
             )
         axis.set_xticks(range(len(strengths)), [f"{s:g}" for s in strengths], fontsize=8)
         axis.set_title(effect.replace("_", " "), fontsize=9)
@@ -45,13 +52,21 @@ def curve_figure(dataset_name: str, rows: list[SensitivityRow], level: float) ->
         axis.tick_params(axis="y", labelsize=8)
         axis.grid(lw=0.3, alpha=0.5)
         axis.spines[["top", "right"]].set_visible(False)
-    for axis in panels[len(effects):]:
+    for axis in panels[len(effects) :]:
         axis.set_axis_off()
     for axis in panels[::across]:
         axis.set_ylabel("probability of detection", fontsize=8)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(shares), fontsize=8, frameon=False,
-                  title="share of the subjects affected", title_fontsize=8)
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=len(shares),
+        fontsize=8,
+        frameon=False,
+        title="share of the subjects affected",
+        title_fontsize=8,
+    )
     n = rows[0]
     caption = (
         f"Effects planted into copies of the cohort's own images ({n.n_subjects:,} subjects, {n.repeats} trials a "
@@ -77,10 +92,15 @@ def _short(unit: str) -> str:
 def _plotly(rows, effects: list[str], shares: list[float]) -> dict:
     across = min(ACROSS, len(effects))
     down = -(-len(effects) // across)
-    data, layout = [], {
-        "margin": {"l": 50, "r": 10, "t": 40, "b": 40}, "legend": {"title": {"text": "subjects affected"}},
-        "annotations": [], "height": 240 * down + 60,
-    }
+    data, layout = (
+        [],
+        {
+            "margin": {"l": 50, "r": 10, "t": 40, "b": 40},
+            "legend": {"title": {"text": "subjects affected"}},
+            "annotations": [],
+            "height": 240 * down + 60,
+        },
+    )
     for e, effect in enumerate(effects):
         mine = [r for r in rows if r.effect == effect]
         row, column = divmod(e, across)
@@ -89,29 +109,51 @@ def _plotly(rows, effects: list[str], shares: list[float]) -> dict:
         bottom, top = 1 - (row + 0.72) / down, 1 - row / down
         ticks = [f"{s:g}" for s in [0.0, *sorted({r.strength for r in mine})]]
         layout[f"xaxis{n}"] = {
-            "domain": [left, right], "anchor": f"y{n}", "type": "category", "categoryorder": "array",
-            "categoryarray": ticks, "title": {"text": mine[0].unit, "font": {"size": 10}},
+            "domain": [left, right],
+            "anchor": f"y{n}",
+            "type": "category",
+            "categoryorder": "array",
+            "categoryarray": ticks,
+            "title": {"text": mine[0].unit, "font": {"size": 10}},
         }
         layout[f"yaxis{n}"] = {"domain": [bottom, top], "anchor": f"x{n}", "range": [-0.03, 1.03]}
-        layout["annotations"].append({
-            "text": effect.replace("_", " "), "x": (left + right) / 2, "y": top, "xref": "paper", "yref": "paper",
-            "xanchor": "center", "yanchor": "bottom", "showarrow": False,
-        })
+        layout["annotations"].append(
+            {
+                "text": effect.replace("_", " "),
+                "x": (left + right) / 2,
+                "y": top,
+                "xref": "paper",
+                "yref": "paper",
+                "xanchor": "center",
+                "yanchor": "bottom",
+                "showarrow": False,
+            }
+        )
         for k, share in enumerate(shares):
             line = sorted(
                 (r for r in rows if r.prevalence == share and r.effect in (effect, "none")), key=lambda r: r.strength
             )
-            data.append({
-                "type": "scatter", "mode": "lines+markers", "xaxis": f"x{n}", "yaxis": f"y{n}",
-                "x": [f"{r.strength:g}" for r in line], "y": [r.probability for r in line],
-                "error_y": {
-                    "type": "data", "symmetric": False, "thickness": 1,
-                    "array": [r.interval[1] - r.probability for r in line],
-                    "arrayminus": [r.probability - r.interval[0] for r in line],
-                },
-                "line": {"color": COLORS[k % len(COLORS)]}, "name": f"{share:.0%} ({line[0].n_affected})",
-                "legendgroup": f"{share}", "showlegend": e == 0,
-            })
+            data.append(
+                {
+                    "type": "scatter",
+                    "mode": "lines+markers",
+                    "xaxis": f"x{n}",
+                    "yaxis": f"y{n}",
+                    "x": [f"{r.strength:g}" for r in line],
+                    "y": [r.probability for r in line],
+                    "error_y": {
+                        "type": "data",
+                        "symmetric": False,
+                        "thickness": 1,
+                        "array": [r.interval[1] - r.probability for r in line],
+                        "arrayminus": [r.probability - r.interval[0] for r in line],
+                    },
+                    "line": {"color": COLORS[k % len(COLORS)]},
+                    "name": f"{share:.0%} ({line[0].n_affected})",
+                    "legendgroup": f"{share}",
+                    "showlegend": e == 0,
+                }
+            )
     return {"data": data, "layout": layout}
 
 
@@ -142,12 +184,20 @@ def example_figure(
         marks = {(0.5, 0.99): _OPPOSITE[down], (0.5, 0.01): down, (0.02, 0.5): _OPPOSITE[right], (0.98, 0.5): right}
         for (x, y), letter in marks.items():
             panels[0, 0].text(
-                x, y, letter, transform=panels[0, 0].transAxes, color="#E69F00", fontsize=7,
+                x,
+                y,
+                letter,
+                transform=panels[0, 0].transAxes,
+                color="#E69F00",
+                fontsize=7,
                 ha="left" if x < 0.5 else "right" if x > 0.5 else "center",
                 va="bottom" if y < 0.5 else "top" if y > 0.5 else "center",
             )
     said = "; ".join(f"{e.replace('_', ' ')}: {u}" for e, u in units.items())
     return save_figure(
-        dataset_name, "sensitivity_examples", figure, "What was planted",
+        dataset_name,
+        "sensitivity_examples",
+        figure,
+        "What was planted",
         f"The middle slice of one sample as it is and with each strength, as the model sees it. {said}.",
     )

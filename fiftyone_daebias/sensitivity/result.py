@@ -88,10 +88,16 @@ class Sensitivity:
 
     def to_dict(self) -> dict:
         return {
-            "rows": [r.to_dict() for r in self.rows], "sentence": self.sentence, "level": self.level,
-            "n_tests": self.n_tests, "n_subjects": self.n_subjects, "n_samples": self.n_samples,
+            "rows": [r.to_dict() for r in self.rows],
+            "sentence": self.sentence,
+            "level": self.level,
+            "n_tests": self.n_tests,
+            "n_subjects": self.n_subjects,
+            "n_samples": self.n_samples,
             "n_copied": self.n_copied,
-            "false_alarms": list(self.false_alarms), "figures": list(self.figures), "notes": list(self.notes),
+            "false_alarms": list(self.false_alarms),
+            "figures": list(self.figures),
+            "notes": list(self.notes),
         }
 
     def __str__(self) -> str:
@@ -108,12 +114,17 @@ class Sensitivity:
             for effect, strength, unit in dict.fromkeys((r.effect, r.strength, r.unit) for r in self.rows):
                 mine = {r.prevalence: r for r in self.rows if (r.effect, r.strength) == (effect, strength)}
                 tagged = mine[shares[0]] if shares[0] in mine else None
-                cells.append((
-                    effect, f"{strength:g}", unit, *(_cell(mine.get(s)) for s in shares),
-                    f"{tagged.tagged:.0%}, rest {tagged.tagged_rest:.0%}" if tagged else "–",
-                    f"{tagged.places:.0%}" if tagged and tagged.places == tagged.places else "–",
-                    *((_share(mine.get(shares[-1])),) if asked else ()),
-                ))
+                cells.append(
+                    (
+                        effect,
+                        f"{strength:g}",
+                        unit,
+                        *(_cell(mine.get(s)) for s in shares),
+                        f"{tagged.tagged:.0%}, rest {tagged.tagged_rest:.0%}" if tagged else "–",
+                        f"{tagged.places:.0%}" if tagged and tagged.places == tagged.places else "–",
+                        *((_share(mine.get(shares[-1])),) if asked else ()),
+                    )
+                )
             lines += table_lines(cells)
         lines.append(
             f"probability (95 % interval) that the permutation test of a probe finds it, if a field marks who is "
@@ -122,8 +133,12 @@ class Sensitivity:
             "every trial. outliers: share of the affected "
             "samples that would be tagged although nothing marks them. strange places: share that would be tagged for "
             "something in one place that similar samples lack."
-            + (" island: share of trials in which a cluster of the embedding is the affected, with an overlap of at "
-               "least a half." if asked else "")
+            + (
+                " island: share of trials in which a cluster of the embedding is the affected, with an overlap of at "
+                "least a half."
+                if asked
+                else ""
+            )
         )
         for reason in dict.fromkeys(r.reason for r in self.rows if r.reason):
             lines.append(f"not tested: {reason}")

@@ -78,8 +78,17 @@ def affected_subjects(pool: np.ndarray, n: int, seed: int, trial: int) -> np.nda
 
 
 def run_trial(
-    vectors: np.ndarray, copies: np.ndarray, rows: np.ndarray, subjects: np.ndarray, affected: np.ndarray, *,
-    kernel: str, n_permutations: int, outliers: bool = False, islands: bool = False, rng: np.random.Generator,
+    vectors: np.ndarray,
+    copies: np.ndarray,
+    rows: np.ndarray,
+    subjects: np.ndarray,
+    affected: np.ndarray,
+    *,
+    kernel: str,
+    n_permutations: int,
+    outliers: bool = False,
+    islands: bool = False,
+    rng: np.random.Generator,
 ) -> Trial:
     """Replaces the affected subjects' vectors by those of their altered copies and runs the audit's tests.
 

@@ -113,11 +113,21 @@ def audit_sensitivity(
     n_tests = n_tests or max(1, _n_probed(samples))
     level = 0.05 / n_tests
     n_permutations = permutations_for(level)
-    kept = Kept(dataset.name, {
-        "checkpoint": cohort.config["checkpoint_hash"], "data": cohort.source.data_hash, "model": model,
-        "n_slices": cohort.config["n_slices"], "pool": cohort.config["pool"], "crop": cohort.config["crop"],
-        "seed": seed, "subjects": [str(s) for s in cohort.pool], "n": len(cohort.subjects), "spacing": spacing[:50],
-    })
+    kept = Kept(
+        dataset.name,
+        {
+            "checkpoint": cohort.config["checkpoint_hash"],
+            "data": cohort.source.data_hash,
+            "model": model,
+            "n_slices": cohort.config["n_slices"],
+            "pool": cohort.config["pool"],
+            "crop": cohort.config["crop"],
+            "seed": seed,
+            "subjects": [str(s) for s in cohort.pool],
+            "n": len(cohort.subjects),
+            "spacing": spacing[:50],
+        },
+    )
     kept.forget_others()
     encoder = _encoder(cohort.config, device)
     cells = [("none", 0.0), *wanted]
@@ -130,8 +140,22 @@ def audit_sensitivity(
             copies = kept.vectors(effect=effect, strength=strength)
             unit = _unit(effect, in_pixels)
             for share in shares:
-                row = _row(cohort, copies, effect, strength, unit, share, repeats, level, kernel, n_permutations, seed,
-                           islands, kept, task)
+                row = _row(
+                    cohort,
+                    copies,
+                    effect,
+                    strength,
+                    unit,
+                    share,
+                    repeats,
+                    level,
+                    kernel,
+                    n_permutations,
+                    seed,
+                    islands,
+                    kept,
+                    task,
+                )
                 rows.append(replace(row, places=strange.get((effect, strength), float("nan"))))
     if cohort.n_all > len(cohort.subjects):
         notes.append(
@@ -144,19 +168,41 @@ def audit_sensitivity(
     if any(not r.reason for r in rows):
         figures = [
             curve_figure(dataset.name, rows, level),
-            example_figure(dataset.name, _examples(cohort, wanted, spacing, seed, encoder.image_size),
-                           {e: _unit(e, in_pixels) for e, _ in wanted}, _axes(samples, cohort)),
+            example_figure(
+                dataset.name,
+                _examples(cohort, wanted, spacing, seed, encoder.image_size),
+                {e: _unit(e, in_pixels) for e, _ in wanted},
+                _axes(samples, cohort),
+            ),
         ]
     result = Sensitivity(
-        tuple(rows), sentence, level, n_tests, cohort.n_subjects, len(cohort.subjects), len(cohort.pool),
-        tuple(figures), tuple(notes),
+        tuple(rows),
+        sentence,
+        level,
+        n_tests,
+        cohort.n_subjects,
+        len(cohort.subjects),
+        len(cohort.pool),
+        tuple(figures),
+        tuple(notes),
     )
     store.save_run(
-        samples, schema.SENSITIVITY_RUN,
-        {"model": model, "checkpoint_hash": cohort.config["checkpoint_hash"], "data_hash": cohort.source.data_hash,
-         "effects": sorted({e for e, _ in wanted}), "prevalences": list(shares), "repeats": repeats, "level": level,
-         "n_tests": n_tests, "kernel": kernel, "n_permutations": n_permutations, "n_pool": len(cohort.pool),
-         "seed": seed},
+        samples,
+        schema.SENSITIVITY_RUN,
+        {
+            "model": model,
+            "checkpoint_hash": cohort.config["checkpoint_hash"],
+            "data_hash": cohort.source.data_hash,
+            "effects": sorted({e for e, _ in wanted}),
+            "prevalences": list(shares),
+            "repeats": repeats,
+            "level": level,
+            "n_tests": n_tests,
+            "kernel": kernel,
+            "n_permutations": n_permutations,
+            "n_pool": len(cohort.pool),
+            "seed": seed,
+        },
         {**result.to_dict(), "pool_sample_ids": [cohort.source.sample_ids[cohort.places[r]] for r in cohort.rows]},
     )
     told.say(sentence)
@@ -253,8 +299,20 @@ def _check_same(cohort: Cohort, again: np.ndarray) -> None:
 
 
 def _row(
-    cohort: Cohort, copies, effect, strength, unit, share, repeats, level, kernel, n_permutations, seed, islands,
-    kept: Kept, task,
+    cohort: Cohort,
+    copies,
+    effect,
+    strength,
+    unit,
+    share,
+    repeats,
+    level,
+    kernel,
+    n_permutations,
+    seed,
+    islands,
+    kept: Kept,
+    task,
 ) -> SensitivityRow:
     """The trials of one effect, strength and share; those that are kept are not run again."""
     total = cohort.n_subjects
@@ -269,15 +327,26 @@ def _row(
         task.advance(repeats)
         return SensitivityRow(**{**row.__dict__, "reason": reason})
     piece = {
-        "effect": effect, "strength": strength, "affected": n, "kernel": kernel, "permutations": n_permutations,
+        "effect": effect,
+        "strength": strength,
+        "affected": n,
+        "kernel": kernel,
+        "permutations": n_permutations,
         "islands": islands,
     }
     done = kept.trials(**piece) or {"p": [], "tagged": [], "overlap": []}
     for trial in _todo(done, repeats, task):
         found = run_trial(
-            cohort.vectors, copies, cohort.rows, cohort.subjects, affected_subjects(cohort.pool, n, seed, trial),
-            kernel=kernel, n_permutations=n_permutations, outliers=trial < OUTLIER_TRIALS,
-            islands=islands and trial < OUTLIER_TRIALS, rng=np.random.default_rng([seed, n, trial]),
+            cohort.vectors,
+            copies,
+            cohort.rows,
+            cohort.subjects,
+            affected_subjects(cohort.pool, n, seed, trial),
+            kernel=kernel,
+            n_permutations=n_permutations,
+            outliers=trial < OUTLIER_TRIALS,
+            islands=islands and trial < OUTLIER_TRIALS,
+            rng=np.random.default_rng([seed, n, trial]),
         )
         done["p"].append(found.p)
         if trial < OUTLIER_TRIALS:
@@ -288,8 +357,18 @@ def _row(
     hits = int(sum(p <= level for p in done["p"][:repeats]))
     tagged = np.mean(done["tagged"], axis=0)
     return SensitivityRow(
-        effect, strength, unit, share, n, total, repeats, hits, hits / repeats, wilson(hits, repeats),
-        float(tagged[0]), float(tagged[1]),
+        effect,
+        strength,
+        unit,
+        share,
+        n,
+        total,
+        repeats,
+        hits,
+        hits / repeats,
+        wilson(hits, repeats),
+        float(tagged[0]),
+        float(tagged[1]),
         float(np.mean(np.array(done["overlap"]) >= 0.5)) if islands else float("nan"),
     )
 
@@ -309,8 +388,10 @@ def _far_shifts(cohort: Cohort, wanted, spacing) -> list[str]:
     far = [s for e, s in wanted if e == "shift" and abs(s) > most]
     if not far:
         return []
-    return [f"a shift by more than {most:.3g} (a tenth of the picture) brings in a mirrored edge, which is easier to "
-            f"see than what a scanner would have acquired: take shifts from {min(far, key=abs):g} on as too optimistic"]
+    return [
+        f"a shift by more than {most:.3g} (a tenth of the picture) brings in a mirrored edge, which is easier to "
+        f"see than what a scanner would have acquired: take shifts from {min(far, key=abs):g} on as too optimistic"
+    ]
 
 
 def _axes(samples, cohort: Cohort) -> str:

@@ -25,7 +25,11 @@ from .. import atomic
 from ..errors import BundleError, InputError
 
 MANIFEST, SAMPLES, MAPS, VECTORS, AUDIT = (
-    "manifest.json", "samples.json", "maps.safetensors", "vectors.safetensors", "audit.json"
+    "manifest.json",
+    "samples.json",
+    "maps.safetensors",
+    "vectors.safetensors",
+    "audit.json",
 )
 #: the members a bundle may have, with the most bytes each may hold
 LARGEST = {MANIFEST: 1 << 20, SAMPLES: 256 << 20, MAPS: 256 << 20, VECTORS: 8 << 30, AUDIT: 256 << 20}
@@ -88,8 +92,17 @@ def read_archive(path: Path) -> dict[str, bytes]:
             infos = archive.infolist()
             _check_directory(infos, path.stat().st_size)
             return {i.filename: _read(archive, i) for i in infos}
-    except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, UnicodeDecodeError,
-            OverflowError, ValueError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        struct.error,
+        NotImplementedError,
+        UnicodeDecodeError,
+        OverflowError,
+        ValueError,
+        RuntimeError,
+    ) as error:
         text = " ".join(str(error).split())[:120]
         raise BundleError(f"{path.name} is not a readable zip file ({text}); ask for the bundle again") from error
     except MemoryError:

@@ -25,8 +25,23 @@ _STEM = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_ ()/%+-]{0,79}")
 #: names that FiftyOne, MongoDB or Python give a meaning
 _RESERVED = frozenset(
-    ("id", "_id", "filepath", "tags", "metadata", "created_at", "last_modified_at", "frames", "constructor",
-     "prototype", "_media_type", "_rand", "_dataset_id", "media_type", "groups")
+    (
+        "id",
+        "_id",
+        "filepath",
+        "tags",
+        "metadata",
+        "created_at",
+        "last_modified_at",
+        "frames",
+        "constructor",
+        "prototype",
+        "_media_type",
+        "_rand",
+        "_dataset_id",
+        "media_type",
+        "groups",
+    )
 )
 
 
@@ -126,16 +141,18 @@ def field(value, where: str) -> str:
 def choice(value, where: str, allowed: tuple[str, ...]) -> str:
     """One of some words."""
     if not isinstance(value, str) or value not in allowed:
-        raise BundleError(f"{where} should be one of {', '.join(map(repr, allowed))}; got {str(value)[:60]!r}; nothing "
-                          "was imported")
+        raise BundleError(
+            f"{where} should be one of {', '.join(map(repr, allowed))}; got {str(value)[:60]!r}; nothing was imported"
+        )
     return value
 
 
 def hexa(value, where: str, length: int) -> str:
     """So many hexadecimal digits."""
     if not isinstance(value, str) or not re.fullmatch(rf"[0-9a-f]{{{length}}}", value):
-        raise BundleError(f"{where} should be {length} hexadecimal digits; got {str(value)[:80]!r}; nothing was "
-                          "imported")
+        raise BundleError(
+            f"{where} should be {length} hexadecimal digits; got {str(value)[:80]!r}; nothing was imported"
+        )
     return value
 
 
@@ -148,9 +165,10 @@ def color(value, where: str) -> str:
 
 def moment(value, where: str) -> str:
     """An ISO date and time, or ""."""
-    if value != "" and (not isinstance(value, str) or not re.fullmatch(
-        r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?", value
-    )):
+    if value != "" and (
+        not isinstance(value, str)
+        or not re.fullmatch(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?", value)
+    ):
         raise BundleError(f"{where} should be an ISO time; got {str(value)[:60]!r}; nothing was imported")
     return value
 
@@ -167,8 +185,9 @@ def number(value, where: str) -> float | None:
 def count(value, where: str, most: int = 1 << 40) -> int:
     """A whole number from 0 on."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-        raise BundleError(f"{where} should be a whole number from 0 to {most:,}; got {str(value)[:60]!r}; nothing was "
-                          "imported")
+        raise BundleError(
+            f"{where} should be a whole number from 0 to {most:,}; got {str(value)[:60]!r}; nothing was imported"
+        )
     return value
 
 

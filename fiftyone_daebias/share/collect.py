@@ -24,7 +24,15 @@ from .suppress import big_enough, secret_words, tame
 
 #: kinds of findings that are about a group of samples, and not about all
 _GROUPS = (
-    "opposite", "outliers", "cluster", "association", "disagreements", "duplicates", "leak", "conflicts", "files",
+    "opposite",
+    "outliers",
+    "cluster",
+    "association",
+    "disagreements",
+    "duplicates",
+    "leak",
+    "conflicts",
+    "files",
 )
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?")
 
@@ -42,8 +50,17 @@ class Collector:
         progress: where to report
     """
 
-    def __init__(self, samples, *, k: int, vectors: bool, identity: bool, notes: bool, secret: str | None,
-                 progress: Progress | None = None):
+    def __init__(
+        self,
+        samples,
+        *,
+        k: int,
+        vectors: bool,
+        identity: bool,
+        notes: bool,
+        secret: str | None,
+        progress: Progress | None = None,
+    ):
         self.samples, self.k, self.vectors, self.notes = samples, k, vectors, notes
         ids, subjects = store.sample_ids(samples), store.read_subjects(samples)
         files = store.file_paths(samples)
@@ -102,9 +119,20 @@ class Collector:
         findings = self._findings(settled, words)
         said = {key: f"{f['verdict']}: {f['sentence']}" for key, f in findings.items()}
         return Contents(
-            self.rows, self._maps(), self._vectors() if self.vectors else {}, tuple(findings.values()),
-            self._probes(by_key), associations, clusters, self._views(said), self._workspaces(said),
-            self._provenance(), self._reviews(), self.k, dict(sorted(self.withheld.items())), reading=self._reading(),
+            self.rows,
+            self._maps(),
+            self._vectors() if self.vectors else {},
+            tuple(findings.values()),
+            self._probes(by_key),
+            associations,
+            clusters,
+            self._views(said),
+            self._workspaces(said),
+            self._provenance(),
+            self._reviews(),
+            self.k,
+            dict(sorted(self.withheld.items())),
+            reading=self._reading(),
         )
 
     def _maps(self) -> dict:
@@ -149,11 +177,17 @@ class Collector:
                 if before:
                     sentence = sentence.replace(before, after)
             out[f.key] = {
-                "key": self.tame(f.key, 300), "kind": f.kind, "title": self.tame(f.title),
-                "sentence": self.tame(sentence), "verdict": f.verdict, "measure": f.evidence.measure,
-                "value": _number(f.evidence.value), "interval": [_number(v) for v in f.evidence.interval],
+                "key": self.tame(f.key, 300),
+                "kind": f.kind,
+                "title": self.tame(f.title),
+                "sentence": self.tame(sentence),
+                "verdict": f.verdict,
+                "measure": f.evidence.measure,
+                "value": _number(f.evidence.value),
+                "interval": [_number(v) for v in f.evidence.interval],
                 "q": _number(f.evidence.q),
-                "n_subjects": f.n_subjects, "status": f.status,
+                "n_subjects": f.n_subjects,
+                "status": f.status,
             }
         return out
 
@@ -244,12 +278,22 @@ class Collector:
             if not self.allows(rows, "clusters"):
                 continue
             drawn = cluster.map_key if cluster.map_key in store.map_runs(self.samples) else ""
-            out.append(Group(
-                self.tame(cluster.name, 60), rows, self._note(cluster.note), _hex(cluster.color), cluster.origin,
-                cluster.proposed, self._author(cluster.author), drawn if self._stem(drawn or "x") else "",
-                cluster.polygon if drawn else (), cluster.coloured_by if _is_field(cluster.coloured_by) else "unknown",
-                _number(cluster.stability), _date(cluster.created),
-            ))
+            out.append(
+                Group(
+                    self.tame(cluster.name, 60),
+                    rows,
+                    self._note(cluster.note),
+                    _hex(cluster.color),
+                    cluster.origin,
+                    cluster.proposed,
+                    self._author(cluster.author),
+                    drawn if self._stem(drawn or "x") else "",
+                    cluster.polygon if drawn else (),
+                    cluster.coloured_by if _is_field(cluster.coloured_by) else "unknown",
+                    _number(cluster.stability),
+                    _date(cluster.created),
+                )
+            )
         return _named(out)
 
     def _views(self, findings: dict[str, str]) -> tuple[Group, ...]:
@@ -288,9 +332,11 @@ class Collector:
             # the dataset's name keeps workspaces apart here; it is another one there, and may say too much
             name = layout["name"].removeprefix(f"{dataset}: ")
             color_by = layout["color_by"] if _is_field(layout["color_by"]) else ""
-            out.append(Workspace(
-                self.tame(name, 120), about, _hex(layout["color"]), layout["map_key"] if own else "", color_by,
-            ))
+            out.append(
+                Workspace(
+                    self.tame(name, 120), about, _hex(layout["color"]), layout["map_key"] if own else "", color_by
+                )
+            )
         return _named(out)
 
     def _provenance(self) -> dict[str, dict]:
@@ -304,8 +350,14 @@ class Collector:
 
     def _reviews(self) -> tuple[Said, ...]:
         out = [
-            Said(self.tame(r.finding, 300), r.status, self._note(r.note), self._author(r.author), _date(r.date),
-                 self.members(dict.fromkeys(r.sample_ids)))
+            Said(
+                self.tame(r.finding, 300),
+                r.status,
+                self._note(r.note),
+                self._author(r.author),
+                _date(r.date),
+                self.members(dict.fromkeys(r.sample_ids)),
+            )
             for r in read_reviews(self.samples)
         ]
         if store.has_field(self.samples, schema.REVIEW_FIELD):
@@ -362,5 +414,3 @@ def _hex(color) -> str:
         return to_hex(color) if color else ""
     except ValueError:
         return ""
-
-

@@ -16,9 +16,18 @@ FORMAT, VERSION = "daebias-bundle", 1
 STATUSES = ("reviewed", "confirmed", "refuted")
 #: provenance that says nothing of paths, people or single samples
 PROVENANCE = {
-    "model": c.text, "checkpoint_hash": lambda v, w: c.text(v, w, 128), "data_hash": lambda v, w: c.text(v, w, 128),
-    "n_slices": c.number, "pool": c.text, "crop": c.number, "seed": c.number, "perplexity": c.number,
-    "kl_divergence": c.number, "n_pca": c.number, "created": c.moment, "schema_version": c.number,
+    "model": c.text,
+    "checkpoint_hash": lambda v, w: c.text(v, w, 128),
+    "data_hash": lambda v, w: c.text(v, w, 128),
+    "n_slices": c.number,
+    "pool": c.text,
+    "crop": c.number,
+    "seed": c.number,
+    "perplexity": c.number,
+    "kl_divergence": c.number,
+    "n_pca": c.number,
+    "created": c.moment,
+    "schema_version": c.number,
 }
 
 
@@ -151,9 +160,15 @@ def to_members(contents: Contents) -> dict[str, bytes]:
         if arrays:
             members[name] = _tensors(arrays)
     manifest = {
-        "format": FORMAT, "version": VERSION, "schema_version": schema.SCHEMA_VERSION, "k": contents.k,
-        "n_samples": len(contents.rows), "n_subjects": len({r.subject for r in contents.rows}),
-        "withheld": contents.withheld, "risk": list(contents.risk), "reading": contents.reading,
+        "format": FORMAT,
+        "version": VERSION,
+        "schema_version": schema.SCHEMA_VERSION,
+        "k": contents.k,
+        "n_samples": len(contents.rows),
+        "n_subjects": len({r.subject for r in contents.rows}),
+        "withheld": contents.withheld,
+        "risk": list(contents.risk),
+        "reading": contents.reading,
         "software": contents.software,
         "members": {n: {"sha256": digest(d), "size": len(d)} for n, d in sorted(members.items())},
     }
@@ -180,7 +195,8 @@ def from_members(members: dict[str, bytes]) -> Contents:
     maps = c.tensors(members[MAPS], MAPS, n, 2) if MAPS in members else {}
     vectors = c.tensors(members[VECTORS], VECTORS, n) if VECTORS in members else {}
     audit = c.obj(
-        c.parse(members[AUDIT], AUDIT), AUDIT,
+        c.parse(members[AUDIT], AUDIT),
+        AUDIT,
         ("findings", "probes", "associations", "clusters", "views", "workspaces", "reviews", "provenance"),
     )
     clusters = tuple(c.each(audit["clusters"], "clusters", lambda v, w: _group(v, w, n), 2000))
@@ -193,11 +209,15 @@ def from_members(members: dict[str, bytes]) -> Contents:
             raise BundleError(f"{g.name!r} names a map that the bundle does not have; nothing was imported")
     provenance = c.obj(audit["provenance"], "provenance", (), tuple(audit["provenance"] or ()))
     return Contents(
-        rows, maps, vectors,
+        rows,
+        maps,
+        vectors,
         tuple(c.each(audit["findings"], "findings", _finding, 20_000)),
         tuple(c.each(audit["probes"], "probes", _probe, 20_000)),
         tuple(c.each(audit["associations"], "associations", _association)),
-        clusters, views, workspaces,
+        clusters,
+        views,
+        workspaces,
         {c.stem(k, "provenance"): _facts(v, f"provenance of {k}") for k, v in provenance.items()},
         tuple(c.each(audit["reviews"], "reviews", lambda v, w: _said(v, w, n))),
         **{k: manifest[k] for k in ("k", "withheld", "risk", "reading", "software", "created", "id")},
@@ -209,40 +229,67 @@ def _manifest(raw, members: dict[str, bytes]) -> dict:
         raise BundleError("this zip file is not a bundle of this package (its manifest says so); nothing was imported")
     version = raw.get("version")
     if type(version) is not int or version < 1:
-        raise BundleError(f"the bundle has version {str(version)[:40]!r}; this package reads version {VERSION}; "
-                          "nothing was imported")
+        raise BundleError(
+            f"the bundle has version {str(version)[:40]!r}; this package reads version {VERSION}; nothing was imported"
+        )
     newest = raw.get("schema_version")
     if version > VERSION or type(newest) is int and newest > schema.SCHEMA_VERSION:
         raise BundleError(
             f"the bundle was written by a newer fiftyone-daebias (bundle version {version}, schema {newest}); this one "
             f"reads up to {VERSION} and {schema.SCHEMA_VERSION}; update it; nothing was imported"
         )
-    c.obj(raw, MANIFEST, (
-        "format", "version", "schema_version", "k", "n_samples", "n_subjects", "withheld", "risk", "reading",
-        "software", "members", "id", "created",
-    ))
+    c.obj(
+        raw,
+        MANIFEST,
+        (
+            "format",
+            "version",
+            "schema_version",
+            "k",
+            "n_samples",
+            "n_subjects",
+            "withheld",
+            "risk",
+            "reading",
+            "software",
+            "members",
+            "id",
+            "created",
+        ),
+    )
     listed = c.obj(raw["members"], "members", tuple(m for m in members if m != MANIFEST))
     for name, entry in listed.items():
         c.obj(entry, f"member {name}", ("sha256", "size"))
         if c.count(entry["size"], f"size of {name}") != len(members[name]) or entry["sha256"] != digest(members[name]):
-            raise BundleError(f"{name} is not what the manifest says (its sha256 differs): the bundle was damaged or "
-                              "changed; ask for it again; nothing was imported")
+            raise BundleError(
+                f"{name} is not what the manifest says (its sha256 differs): the bundle was damaged or "
+                "changed; ask for it again; nothing was imported"
+            )
     said = {k: v for k, v in raw.items() if k not in ("id", "created")}
     if c.hexa(raw["id"], "the bundle's id", 16) != digest(_json(said))[:16]:
-        raise BundleError("the manifest was damaged or changed (the bundle's id does not fit it); ask for the bundle "
-                          "again; nothing was imported")
+        raise BundleError(
+            "the manifest was damaged or changed (the bundle's id does not fit it); ask for the bundle "
+            "again; nothing was imported"
+        )
     reading = c.obj(raw["reading"], "reading", (), ("to_grey", "plane", "spacing"))
     withheld = raw["withheld"] if isinstance(raw["withheld"], dict) else {}
     software = raw["software"] if isinstance(raw["software"], dict) else {}
     return {
-        "k": c.count(raw["k"], "k"), "n_samples": c.count(raw["n_samples"], "n_samples"),
-        "n_subjects": c.count(raw["n_subjects"], "n_subjects"), "id": raw["id"],
-        "created": c.moment(raw["created"], "created"), "risk": tuple(c.each(raw["risk"], "risk", _risk, 200)),
+        "k": c.count(raw["k"], "k"),
+        "n_samples": c.count(raw["n_samples"], "n_samples"),
+        "n_subjects": c.count(raw["n_subjects"], "n_subjects"),
+        "id": raw["id"],
+        "created": c.moment(raw["created"], "created"),
+        "risk": tuple(c.each(raw["risk"], "risk", _risk, 200)),
         "withheld": {c.name(k, "withheld"): c.count(v, "withheld") for k, v in withheld.items()},
         "software": {c.name(k, "software"): c.text(v, "software", 60) for k, v in software.items()},
         "reading": {
-            k: v if v is None or k == "to_grey" and c.flag(v, k) is not None else
-            c.number(v, k) if k == "spacing" else c.text(v, k, 40) for k, v in reading.items()
+            k: v
+            if v is None or k == "to_grey" and c.flag(v, k) is not None
+            else c.number(v, k)
+            if k == "spacing"
+            else c.text(v, k, 40)
+            for k, v in reading.items()
         },
     }
 
@@ -250,8 +297,10 @@ def _manifest(raw, members: dict[str, bytes]) -> dict:
 def _row(raw, where) -> Row:
     c.obj(raw, where, ("content", "pixels", "subject"), ("file", "person"))
     return Row(
-        c.hexa(raw["content"], where, 64), raw["pixels"] and c.hexa(raw["pixels"], where, 64),
-        c.hexa(raw["subject"], where, 16), c.text(raw.get("file", ""), where, 1000),
+        c.hexa(raw["content"], where, 64),
+        raw["pixels"] and c.hexa(raw["pixels"], where, 64),
+        c.hexa(raw["subject"], where, 16),
+        c.text(raw.get("file", ""), where, 1000),
         c.text(raw.get("person", ""), where, 200),
     )
 
@@ -259,11 +308,18 @@ def _row(raw, where) -> Row:
 def _group(raw, where, n) -> Group:
     c.obj(raw, where, tuple(f.name for f in fields(Group)))
     return Group(
-        c.name(raw["name"], where), c.rows(raw["rows"], where, n), c.text(raw["description"], where),
-        c.color(raw["color"], where), c.text(raw["origin"], where, 100), c.flag(raw["proposed"], where),
-        c.text(raw["author"], where, 100), raw["map_key"] and c.stem(raw["map_key"], where),
-        tuple(_corner(p, where) for p in c.items(raw["polygon"], where, 10_000)), c.field(raw["coloured_by"], where),
-        c.number(raw["stability"], where), c.moment(raw["created"], where),
+        c.name(raw["name"], where),
+        c.rows(raw["rows"], where, n),
+        c.text(raw["description"], where),
+        c.color(raw["color"], where),
+        c.text(raw["origin"], where, 100),
+        c.flag(raw["proposed"], where),
+        c.text(raw["author"], where, 100),
+        raw["map_key"] and c.stem(raw["map_key"], where),
+        tuple(_corner(p, where) for p in c.items(raw["polygon"], where, 10_000)),
+        c.field(raw["coloured_by"], where),
+        c.number(raw["stability"], where),
+        c.moment(raw["created"], where),
     )
 
 
@@ -277,16 +333,23 @@ def _corner(raw, where) -> tuple[float, float]:
 def _workspace(raw, where) -> Workspace:
     c.obj(raw, where, tuple(f.name for f in fields(Workspace)))
     return Workspace(
-        c.name(raw["name"], where), c.text(raw["description"], where), c.color(raw["color"], where),
-        raw["map_key"] and c.stem(raw["map_key"], where), c.field(raw["color_by"], where),
+        c.name(raw["name"], where),
+        c.text(raw["description"], where),
+        c.color(raw["color"], where),
+        raw["map_key"] and c.stem(raw["map_key"], where),
+        c.field(raw["color_by"], where),
     )
 
 
 def _said(raw, where, n) -> Said:
     c.obj(raw, where, tuple(f.name for f in fields(Said)))
     found = Said(
-        c.text(raw["finding"], where, 300), c.choice(raw["status"], where, STATUSES), c.text(raw["note"], where),
-        c.text(raw["author"], where, 100), c.moment(raw["date"], where), c.rows(raw["rows"], where, n),
+        c.text(raw["finding"], where, 300),
+        c.choice(raw["status"], where, STATUSES),
+        c.text(raw["note"], where),
+        c.text(raw["author"], where, 100),
+        c.moment(raw["date"], where),
+        c.rows(raw["rows"], where, n),
     )
     if not found.finding and len(found.rows) != 1:
         raise BundleError(f"{where} is about neither a finding nor a sample; nothing was imported")
@@ -301,34 +364,83 @@ def _facts(raw, where) -> dict:
 #: columns of the tables, with how each is read; all are needed
 _RISK = {"of": c.text, "what": c.text, "told": c.number, "interval": c.pair, "chance": c.number, "n_subjects": c.count}
 _FINDING = {
-    "key": lambda v, w: c.text(v, w, 300), "kind": c.text, "title": c.text, "sentence": c.text, "verdict": c.text,
-    "measure": c.text, "value": c.number, "interval": c.pair, "q": c.number, "n_subjects": c.count, "status": c.text,
+    "key": lambda v, w: c.text(v, w, 300),
+    "kind": c.text,
+    "title": c.text,
+    "sentence": c.text,
+    "verdict": c.text,
+    "measure": c.text,
+    "value": c.number,
+    "interval": c.pair,
+    "q": c.number,
+    "n_subjects": c.count,
+    "status": c.text,
 }
 _ASSOCIATION = {
-    "cluster": c.name, "field": c.field, "verdict": c.text, "measure": c.text, "effect": c.number, "interval": c.pair,
-    "difference": c.number, "words": c.text, "p": c.number, "q": c.number, "p_within": c.number, "q_within": c.number,
-    "p_exploration": c.number, "n_inside": c.count, "n_outside": c.count,
+    "cluster": c.name,
+    "field": c.field,
+    "verdict": c.text,
+    "measure": c.text,
+    "effect": c.number,
+    "interval": c.pair,
+    "difference": c.number,
+    "words": c.text,
+    "p": c.number,
+    "q": c.number,
+    "p_within": c.number,
+    "q_within": c.number,
+    "p_exploration": c.number,
+    "n_inside": c.count,
+    "n_outside": c.count,
 }
 _WITHIN = {
-    "fields": lambda v, w: c.each(v, w, c.field, 50), "score": c.number, "interval": c.pair, "chance": c.number,
-    "better": c.pair, "p": c.number, "q": c.number, "n_subjects": c.count,
+    "fields": lambda v, w: c.each(v, w, c.field, 50),
+    "score": c.number,
+    "interval": c.pair,
+    "chance": c.number,
+    "better": c.pair,
+    "p": c.number,
+    "q": c.number,
+    "n_subjects": c.count,
 }
 _HOLDOUT = {
-    "score": c.number, "interval": c.pair, "chance": c.number, "accuracy": c.number, "balanced_accuracy": c.number,
+    "score": c.number,
+    "interval": c.pair,
+    "chance": c.number,
+    "accuracy": c.number,
+    "balanced_accuracy": c.number,
     "n_subjects": c.count,
 }
 _PROBE = {
-    "field": c.field, "vectors": c.text, "group": c.text, "kind": c.text, "metric": c.text, "score": c.number,
-    "interval": c.pair, "chance": c.number, "better": c.pair, "accuracy": c.number, "balanced_accuracy": c.number,
-    "detectable": c.number, "p": c.number, "q": c.number, "n_subjects": c.count, "n_samples": c.count,
-    "classes": lambda v, w: c.each(v, w, c.text, 200), "n_opposite": c.number,
+    "field": c.field,
+    "vectors": c.text,
+    "group": c.text,
+    "kind": c.text,
+    "metric": c.text,
+    "score": c.number,
+    "interval": c.pair,
+    "chance": c.number,
+    "better": c.pair,
+    "accuracy": c.number,
+    "balanced_accuracy": c.number,
+    "detectable": c.number,
+    "p": c.number,
+    "q": c.number,
+    "n_subjects": c.count,
+    "n_samples": c.count,
+    "classes": lambda v, w: c.each(v, w, c.text, 200),
+    "n_opposite": c.number,
     "adjusted": lambda v, w: None if v is None else _table_row(_WITHIN, v, w, ("n_strata",)),
     "holdout": lambda v, w: None if v is None else _table_row(_HOLDOUT, v, w),
 }
 #: names of the columns, for those who write them
 COLUMNS = {
-    "risk": tuple(_RISK), "findings": tuple(_FINDING), "associations": tuple(_ASSOCIATION), "probes": tuple(_PROBE),
-    "adjusted": tuple(_WITHIN), "holdout": tuple(_HOLDOUT),
+    "risk": tuple(_RISK),
+    "findings": tuple(_FINDING),
+    "associations": tuple(_ASSOCIATION),
+    "probes": tuple(_PROBE),
+    "adjusted": tuple(_WITHIN),
+    "holdout": tuple(_HOLDOUT),
 }
 
 

@@ -69,8 +69,13 @@ def hand_over(samples, url: str, progress: Progress | None = None) -> tuple[Find
             workspace = now["workspace"] = _free(f"{dataset.name}: {f.title}", taken_there)
             color_by = _color_by(dataset, f)
             store.save_workspace(
-                dataset, workspace, map_key=map_key, color_by=color_by, panel=schema.PANEL_NAME,
-                description=" ".join((about, map_words(map_key, color_by))).strip(), color=color,
+                dataset,
+                workspace,
+                map_key=map_key,
+                color_by=color_by,
+                panel=schema.PANEL_NAME,
+                description=" ".join((about, map_words(map_key, color_by))).strip(),
+                color=color,
             )
             for part, name in kept.get(f.key, {}).items():
                 if now.get(part) != name and name not in {n for k in kept if k != f.key for n in kept[k].values()}:

@@ -33,7 +33,10 @@ class Match:
 
 
 def match(
-    rows: Sequence[Row], ids: Sequence[str], hashes: Sequence[tuple[str, str]], subjects: Sequence[str],
+    rows: Sequence[Row],
+    ids: Sequence[str],
+    hashes: Sequence[tuple[str, str]],
+    subjects: Sequence[str],
     keys: Sequence[str],
 ) -> Match:
     """Matches by content first, then by pixels; never by name or position.
@@ -80,6 +83,11 @@ def match(
     regrouped = {s for s, mine in there.items() if len(mine) > 1}
     regrouped |= {s for owned in here_of.values() if len(owned) > 1 for s in owned}
     return Match(
-        row_of, by_pixels, lost, tuple(i for i in ids if i not in row_of),
-        sum(rows[r].subject in ours for r in lost), other, len(regrouped),
+        row_of,
+        by_pixels,
+        lost,
+        tuple(i for i in ids if i not in row_of),
+        sum(rows[r].subject in ours for r in lost),
+        other,
+        len(regrouped),
     )

@@ -37,9 +37,7 @@ class Plan:
     clusters: list[named.Cluster] = field(default_factory=list)
     views: dict[str, tuple[Group, list[str]]] = field(default_factory=dict)
     workspaces: dict[str, object] = field(default_factory=dict)
-    names: dict[str, dict[str, str]] = field(
-        default_factory=lambda: {"clusters": {}, "views": {}, "workspaces": {}}
-    )
+    names: dict[str, dict[str, str]] = field(default_factory=lambda: {"clusters": {}, "views": {}, "workspaces": {}})
     reviews: list[Review] = field(default_factory=list)
     labels: dict[str, Said] = field(default_factory=dict)
     kept_labels: list[dict] = field(default_factory=list)
@@ -101,11 +99,22 @@ def _plan_clusters(dataset, contents, here, before, out: Plan) -> None:
             name = _free_name("shared cluster", taken, 60)
         taken.add(name)
         out.names["clusters"][g.name] = name
-        out.clusters.append(named.Cluster(
-            name, tuple(ids), "imported", g.proposed, g.color, g.description, g.author,
-            shared_name(g.map_key, contents.id) if g.map_key else "", g.polygon if g.map_key else (), g.coloured_by,
-            float("nan") if g.stability is None else g.stability, g.created,
-        ))
+        out.clusters.append(
+            named.Cluster(
+                name,
+                tuple(ids),
+                "imported",
+                g.proposed,
+                g.color,
+                g.description,
+                g.author,
+                shared_name(g.map_key, contents.id) if g.map_key else "",
+                g.polygon if g.map_key else (),
+                g.coloured_by,
+                float("nan") if g.stability is None else g.stability,
+                g.created,
+            )
+        )
 
 
 def _plan_views(dataset, contents, here, before, out: Plan) -> None:
@@ -169,8 +178,9 @@ def _plan_reviews(dataset, contents, here, out: Plan) -> None:
             elif _said_key("", labels[i][0], labels[i][3], labels[i][1], labels[i][2]) != _said_key(
                 "", said.status, said.note, said.author, said.date
             ):
-                out.kept_labels.append({"sample_id": i, "status": said.status, "note": said.note, "author": said.author,
-                                        "date": said.date})
+                out.kept_labels.append(
+                    {"sample_id": i, "status": said.status, "note": said.note, "author": said.author, "date": said.date}
+                )
 
 
 def _said_key(finding, status, note, author, date) -> tuple:
@@ -220,8 +230,9 @@ def all_or_nothing():
         raise
 
 
-def write(dataset, contents: Contents, match: Match, todo: Plan, config: dict, results: dict,
-          progress: Progress | None = None) -> int:
+def write(
+    dataset, contents: Contents, match: Match, todo: Plan, config: dict, results: dict, progress: Progress | None = None
+) -> int:
     """Writes what was planned; returns how many reviews were new."""
     ids_of: dict[int, list[str]] = {}
     for i, r in match.row_of.items():
@@ -247,10 +258,13 @@ def write(dataset, contents: Contents, match: Match, todo: Plan, config: dict, r
                 store.write_vectors(dataset, mine, ids, values)
             task.advance()
         had = named.read_clusters(dataset)
-        undo(lambda: named.write(
-            dataset, [had[c.name] for c in todo.clusters if c.name in had],
-            [c.name for c in todo.clusters if c.name not in had],
-        ))
+        undo(
+            lambda: named.write(
+                dataset,
+                [had[c.name] for c in todo.clusters if c.name in had],
+                [c.name for c in todo.clusters if c.name not in had],
+            )
+        )
         if todo.clusters:
             named.write(dataset, todo.clusters)
         task.advance()
@@ -264,7 +278,11 @@ def write(dataset, contents: Contents, match: Match, todo: Plan, config: dict, r
             mapped = shared_name(space.map_key, contents.id) if space.map_key else ""
             color_by = space.color_by if root and store.has_field(dataset, root) else ""
             store.save_workspace(
-                dataset, name, map_key=mapped, color_by=color_by, panel=schema.PANEL_NAME,
+                dataset,
+                name,
+                map_key=mapped,
+                color_by=color_by,
+                panel=schema.PANEL_NAME,
                 description=" ".join((space.description, map_words(mapped, color_by))).strip(),
                 color=space.color or None,
             )

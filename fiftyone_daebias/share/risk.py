@@ -16,7 +16,11 @@ SUBJECT = "subject"
 
 
 def measure(
-    samples, arrays: dict[str, tuple[list[str], np.ndarray]], k: int, *, seed: int = 51,
+    samples,
+    arrays: dict[str, tuple[list[str], np.ndarray]],
+    k: int,
+    *,
+    seed: int = 51,
     progress: Progress | None = None,
 ) -> tuple[dict, ...]:
     """How often the nearest neighbour in each array tells person, site or scanner.
@@ -38,10 +42,16 @@ def measure(
         for name, (ids, values) in arrays.items():
             for what, told in (_stored(samples, name) or _measured(samples, ids, values, seed)).items():
                 if told.n_subjects >= k:
-                    out.append({
-                        "of": name, "what": what, "told": told.top1, "interval": list(told.interval1),
-                        "chance": told.chance1, "n_subjects": told.n_subjects,
-                    })
+                    out.append(
+                        {
+                            "of": name,
+                            "what": what,
+                            "told": told.top1,
+                            "interval": list(told.interval1),
+                            "chance": told.chance1,
+                            "n_subjects": told.n_subjects,
+                        }
+                    )
             task.advance()
     return tuple(out)
 
@@ -52,8 +62,10 @@ def sentences(rows: tuple[dict, ...], asked: list[str]) -> list[str]:
     for name in asked:
         mine = [r for r in rows if r["of"] == name]
         if not mine:
-            out.append(f"{name}: what it tells of people could not be measured here (one image a person, no site or "
-                       "scanner field); that is not the same as no risk")
+            out.append(
+                f"{name}: what it tells of people could not be measured here (one image a person, no site or "
+                "scanner field); that is not the same as no risk"
+            )
         for r in mine:
             whom = "its person" if r["what"] == SUBJECT else f"its {r['what']}"
             low, high = r["interval"]
@@ -72,10 +84,7 @@ def _stored(samples, name: str) -> dict[str, Telling]:
     if config.get("vectors") != name:
         return {}
     rows = results["table"]["rows"]
-    return {
-        w: Telling(**{k: tuple(v) if isinstance(v, list) else v for k, v in r.items()})
-        for w, r in rows.items()
-    }
+    return {w: Telling(**{k: tuple(v) if isinstance(v, list) else v for k, v in r.items()}) for w, r in rows.items()}
 
 
 def _measured(samples, ids: list[str], values: np.ndarray, seed: int) -> dict[str, Telling]:

@@ -86,14 +86,21 @@ class Shared:
                 f"bundle {self.bundle} ({self.n_bytes / 1e6:.2f} MB, id {self.bundle_id}): {self.n_samples:,} samples "
                 f"of {self.n_subjects:,} subjects" + (f"; {went}" if went else "")
             )
-            lines.append("; ".join((
-                "in it: vectors and map coordinates" if self.vectors else "in it: map coordinates, no vectors",
-                "no pixels", "FILE NAMES AND SUBJECT IDS" if self.identity else "no file names, no subject ids",
-                "notes and authors" if self.notes else "no notes, no authors",
-            )))
+            lines.append(
+                "; ".join(
+                    (
+                        "in it: vectors and map coordinates" if self.vectors else "in it: map coordinates, no vectors",
+                        "no pixels",
+                        "FILE NAMES AND SUBJECT IDS" if self.identity else "no file names, no subject ids",
+                        "notes and authors" if self.notes else "no notes, no authors",
+                    )
+                )
+            )
             if self.withheld:
-                lines.append(f"withheld (fewer than {self.k} subjects inside or outside): "
-                             + ", ".join(f"{n:,} {w}" for w, n in self.withheld.items()))
+                lines.append(
+                    f"withheld (fewer than {self.k} subjects inside or outside): "
+                    + ", ".join(f"{n:,} {w}" for w, n in self.withheld.items())
+                )
             lines += [f"risk: {r}" for r in self.risk]
         return "\n".join([*lines, *(f"note: {r}" for r in self.remarks)])
 
@@ -231,27 +238,40 @@ def share(
     if not contents.maps:
         remarks.append("there is no map to put in; run 'daebias embed' first")
     if with_notes and (contents.reviews or any(g.description for g in contents.clusters)):
-        remarks.append("notes are free text: ids and file names in them were withheld, a name written out was not; "
-                       "with_notes=False leaves them here")
+        remarks.append(
+            "notes are free text: ids and file names in them were withheld, a name written out was not; "
+            "with_notes=False leaves them here"
+        )
     n_bytes = write_archive(out, members)
     counts = {
-        "findings": len(contents.findings), "probes": len(contents.probes), "clusters": len(contents.clusters),
-        "views": len(contents.views), "workspaces": len(contents.workspaces), "reviews": len(contents.reviews),
+        "findings": len(contents.findings),
+        "probes": len(contents.probes),
+        "clusters": len(contents.clusters),
+        "views": len(contents.views),
+        "workspaces": len(contents.workspaces),
+        "reviews": len(contents.reviews),
     }
     return Shared(
-        name, views, str(out), checked.id, n_bytes, len(contents.rows), len({r.subject for r in contents.rows}), counts,
-        dict(contents.withheld), k, bool(contents.vectors), with_identity, with_notes,
-        tuple(sentences(risk, list(arrays))), risk, tuple(remarks),
+        name,
+        views,
+        str(out),
+        checked.id,
+        n_bytes,
+        len(contents.rows),
+        len({r.subject for r in contents.rows}),
+        counts,
+        dict(contents.withheld),
+        k,
+        bool(contents.vectors),
+        with_identity,
+        with_notes,
+        tuple(sentences(risk, list(arrays))),
+        risk,
+        tuple(remarks),
     )
 
 
-def import_shared(
-    samples,
-    bundle: Path,
-    *,
-    secret: str | None = None,
-    progress: Progress | None = None,
-) -> Imported:
+def import_shared(samples, bundle: Path, *, secret: str | None = None, progress: Progress | None = None) -> Imported:
     """Brings a teammate's bundle to one's own copy of the images.
 
     Everything in the bundle is checked before the first write; a bundle that
@@ -307,14 +327,25 @@ def import_shared(
         found = replace(found, row_of=_with_earlier(dataset, found.row_of, results))
         todo = merge.plan(dataset, contents, found, before["names"])
     config = {
-        "bundle": contents.id, "created_by_sender": contents.created, "software": contents.software, "k": contents.k,
-        "n_samples": len(contents.rows), "n_matched": len(found.row_of), "names": todo.names,
+        "bundle": contents.id,
+        "created_by_sender": contents.created,
+        "software": contents.software,
+        "k": contents.k,
+        "n_samples": len(contents.rows),
+        "n_matched": len(found.row_of),
+        "names": todo.names,
         "reading": contents.reading,
     }
     stored = {
-        "sample_ids": list(found.row_of), "rows": list(found.row_of.values()), "findings": list(contents.findings),
-        "probes": list(contents.probes), "associations": list(contents.associations), "risk": list(contents.risk),
-        "provenance": contents.provenance, "withheld": contents.withheld, "other_reviews": todo.kept_labels,
+        "sample_ids": list(found.row_of),
+        "rows": list(found.row_of.values()),
+        "findings": list(contents.findings),
+        "probes": list(contents.probes),
+        "associations": list(contents.associations),
+        "risk": list(contents.risk),
+        "provenance": contents.provenance,
+        "withheld": contents.withheld,
+        "other_reviews": todo.kept_labels,
     }
     n_reviews = merge.write(dataset, contents, found, todo, config, stored, progress)
     if todo.kept_labels:
@@ -322,7 +353,8 @@ def import_shared(
     added = {
         "maps": tuple(merge.shared_name(n, contents.id) for n in contents.maps),
         "vectors": tuple(merge.shared_name(n, contents.id) for n in contents.vectors),
-        "clusters": tuple(c.name for c in todo.clusters), "views": tuple(todo.views),
+        "clusters": tuple(c.name for c in todo.clusters),
+        "views": tuple(todo.views),
         "workspaces": tuple(todo.workspaces),
     }
     return _imported(contents, found, ids, key, added, n_reviews, again, [*remarks, *todo.notes])
@@ -331,9 +363,19 @@ def import_shared(
 def _imported(contents, found, ids, key, added, n_reviews, again, remarks) -> Imported:
     mine = set(ids)
     return Imported(
-        contents.id, key, len(contents.rows), len(ids), len(mine & set(found.row_of)), found.by_pixels, len(found.lost),
-        len(found.new), added, n_reviews, again,
-        tuple((f["verdict"], f["sentence"]) for f in contents.findings if f["verdict"] not in _QUIET), tuple(remarks),
+        contents.id,
+        key,
+        len(contents.rows),
+        len(ids),
+        len(mine & set(found.row_of)),
+        found.by_pixels,
+        len(found.lost),
+        len(found.new),
+        added,
+        n_reviews,
+        again,
+        tuple((f["verdict"], f["sentence"]) for f in contents.findings if f["verdict"] not in _QUIET),
+        tuple(remarks),
     )
 
 
@@ -347,23 +389,31 @@ def _remarks(samples, contents: Contents, found) -> list[str]:
     out = []
     to_grey = bool(store.read_info(samples).get("to_grey", True))
     if found.lost and contents.reading.get("to_grey", to_grey) != to_grey:
-        out.append(f"the sender registered with to_grey={contents.reading['to_grey']}, here it is {to_grey}; register "
-                   "again with the sender's setting and more will match")
+        out.append(
+            f"the sender registered with to_grey={contents.reading['to_grey']}, here it is {to_grey}; register "
+            "again with the sender's setting and more will match"
+        )
     elif found.lost:
         for name in ("plane", "spacing"):
             theirs, mine = contents.reading.get(name), store.read_info(samples).get(name)
             if theirs != mine:
-                out.append(f"the sender registered with {name}={theirs}, here it is {mine}; register again with the "
-                           "sender's setting and more may match")
+                out.append(
+                    f"the sender registered with {name}={theirs}, here it is {mine}; register again with the "
+                    "sender's setting and more may match"
+                )
     named = [contents.rows[r].file for r in found.lost if contents.rows[r].file]
     if named:
         out.append(f"not here: {', '.join(named[:5])}" + (f" and {len(named) - 5:,} more" if len(named) > 5 else ""))
     if found.known_subjects:
-        out.append(f"{count(found.known_subjects, 'sample')} not here, of subjects who are here: their images differ "
-                   "in content, or were registered with other settings")
+        out.append(
+            f"{count(found.known_subjects, 'sample')} not here, of subjects who are here: their images differ "
+            "in content, or were registered with other settings"
+        )
     if found.other_subjects:
         out.append(f"{count(found.other_subjects, 'image')} of another subject here than in the bundle")
     if found.regrouped:
-        out.append(f"{count(found.regrouped, 'subject')} of the bundle grouped otherwise here: its intervals and "
-                   "p-values count subjects as the sender does")
+        out.append(
+            f"{count(found.regrouped, 'subject')} of the bundle grouped otherwise here: its intervals and "
+            "p-values count subjects as the sender does"
+        )
     return out

@@ -90,9 +90,9 @@ def effect_of(
     if classes:
         value = float(cramers_v(inside, values, len(classes), weights)[0])
         low, high = v_interval(inside, values, subjects, level=level)
-        shares = np.array([
-            [np.average(values[m] == c, weights=weights[m]) for c in range(len(classes))] for m in (inside, ~inside)
-        ])
+        shares = np.array(
+            [[np.average(values[m] == c, weights=weights[m]) for c in range(len(classes))] for m in (inside, ~inside)]
+        )
         top = int(np.argmax(np.abs(shares[0] - shares[1])))
         words = f"{classes[top]}: {shares[0, top]:.0%} inside, {shares[1, top]:.0%} outside"
         return Effect("Cramér's V", min(max(value, low), high), (low, high), float("nan"), words)
@@ -103,22 +103,34 @@ def effect_of(
 
 
 def permutation_p(
-    groups: np.ndarray, values: np.ndarray, n_classes: int, subjects: np.ndarray, *,
-    strata: np.ndarray | None = None, n_permutations: int, rng: np.random.Generator,
+    groups: np.ndarray,
+    values: np.ndarray,
+    n_classes: int,
+    subjects: np.ndarray,
+    *,
+    strata: np.ndarray | None = None,
+    n_permutations: int,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """Permutation p-values of one field against many groups; see :func:`association_test`.
 
     Returns:
         (g,); NaN where no test is possible
     """
-    return association_test(
-        groups, values, n_classes, subjects, strata=strata, n_permutations=n_permutations, rng=rng
-    )[0]
+    return association_test(groups, values, n_classes, subjects, strata=strata, n_permutations=n_permutations, rng=rng)[
+        0
+    ]
 
 
 def association_test(
-    groups: np.ndarray, values: np.ndarray, n_classes: int, subjects: np.ndarray, *,
-    strata: np.ndarray | None = None, covariates: np.ndarray | None = None, n_permutations: int,
+    groups: np.ndarray,
+    values: np.ndarray,
+    n_classes: int,
+    subjects: np.ndarray,
+    *,
+    strata: np.ndarray | None = None,
+    covariates: np.ndarray | None = None,
+    n_permutations: int,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, Exchange]:
     """Tests one field against many groups by permuting its values, within strata if given.
@@ -151,8 +163,14 @@ def association_test(
 
 
 def omnibus_test(
-    columns: np.ndarray, values: np.ndarray, n_classes: int, subjects: np.ndarray, *,
-    strata: np.ndarray | None = None, covariates: np.ndarray | None = None, n_permutations: int,
+    columns: np.ndarray,
+    values: np.ndarray,
+    n_classes: int,
+    subjects: np.ndarray,
+    *,
+    strata: np.ndarray | None = None,
+    covariates: np.ndarray | None = None,
+    n_permutations: int,
     rng: np.random.Generator,
 ) -> tuple[float, Exchange]:
     """Tests one field against many columns at once: measures, principal components, one-hot sites.

@@ -39,8 +39,10 @@ class Covariates:
 
     def missing(self, rows: np.ndarray, subjects: np.ndarray) -> str:
         """Which field is missing for most subjects, in words; "" where none is missing."""
-        lost = [(len(set(subjects[~np.isfinite(c[rows]).all(axis=1)])), f) for c, f in
-                zip(self.columns, self.fields, strict=True)]
+        lost = [
+            (len(set(subjects[~np.isfinite(c[rows]).all(axis=1)])), f)
+            for c, f in zip(self.columns, self.fields, strict=True)
+        ]
         count, name = max(lost)
         return f"{name} is missing for {count} of {len(set(subjects))} subjects" if count else ""
 
@@ -130,10 +132,9 @@ def numbers_of(column: pd.Series, known: np.ndarray) -> np.ndarray | None:
     if isinstance(first, (bool, np.bool_)):
         return None
     if hasattr(first, "timetuple"):
-        return np.array([
-            decimal_year(v) if k and hasattr(v, "timetuple") else np.nan
-            for v, k in zip(column, known, strict=True)
-        ])
+        return np.array(
+            [decimal_year(v) if k and hasattr(v, "timetuple") else np.nan for v, k in zip(column, known, strict=True)]
+        )
     if isinstance(first, (int, float, np.number)):
         return pd.to_numeric(column, errors="coerce").to_numpy(float)
     return None

@@ -102,8 +102,10 @@ def exchange(subjects: np.ndarray, labels: np.ndarray, strata: np.ndarray | None
         sets = [_set_of(code[b], stratum[b]) for b in blocks]
         within = np.array([_varies(code[b], stratum[b]) for b in blocks], bool)
         sizes = np.zeros(len(names), int) if constant else np.log2(counts).astype(int)
-        keys = [tuple(stratum[b].tolist()) if layered else (int(n), int(stratum[b[0]]))
-                for b, n in zip(blocks, sizes, strict=True)]
+        keys = [
+            tuple(stratum[b].tolist()) if layered else (int(n), int(stratum[b[0]]))
+            for b, n in zip(blocks, sizes, strict=True)
+        ]
     groups = defaultdict(list)
     for s, key in enumerate(keys):
         groups[key].append(s)

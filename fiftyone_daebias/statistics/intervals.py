@@ -47,7 +47,8 @@ def v_interval(
         return 0.0, 1.0
     phi2 = float((table**2 / np.outer(rows, columns)).sum() - 1)
     pull = (
-        2 * table / np.outer(rows, columns) - (table**2 / columns).sum(axis=1)[:, None] / rows[:, None] ** 2
+        2 * table / np.outer(rows, columns)
+        - (table**2 / columns).sum(axis=1)[:, None] / rows[:, None] ** 2
         - (table**2 / rows[:, None]).sum(axis=0) / columns**2
     )
     variance = float((np.bincount(index, w * pull[side, codes], n) ** 2).sum()) / n**2
@@ -124,8 +125,10 @@ def delta_interval(
     if min(sizes) < 2:
         return delta, (-1.0, 1.0)
     # a fraction of a subject at the far end: among few, those who lie there may all be missing
-    parts = [(float((u**2).sum()) * n**2 / (n - 1) + FAR * (1 + abs(delta)) ** 2 / n) / (n + FAR)
-             for u, n in zip(pull, sizes, strict=True)]
+    parts = [
+        (float((u**2).sum()) * n**2 / (n - 1) + FAR * (1 + abs(delta)) ** 2 / n) / (n + FAR)
+        for u, n in zip(pull, sizes, strict=True)
+    ]
     variance = max(sum(parts) + 2 * float((pull[0] * pull[1]).sum()), 0.0)
     freedom = sum(parts) ** 2 / max(sum(v**2 / (n - 1) for v, n in zip(parts, sizes, strict=True)), 1e-300)
     usual = _hanley_mcneil(np.array([delta]), sizes)[0]

@@ -26,8 +26,15 @@ class Kept:
 
 
 def kept_share(
-    inside: np.ndarray, values: np.ndarray, n_classes: int, subjects: np.ndarray, strata: np.ndarray,
-    covariates: np.ndarray | None = None, *, n_bootstrap: int = 400, seed: int = 51,
+    inside: np.ndarray,
+    values: np.ndarray,
+    n_classes: int,
+    subjects: np.ndarray,
+    strata: np.ndarray,
+    covariates: np.ndarray | None = None,
+    *,
+    n_bootstrap: int = 400,
+    seed: int = 51,
 ) -> Kept:
     """How much of the difference between a group and the rest is left within strata.
 
@@ -48,7 +55,8 @@ def kept_share(
     """
     # a stratum compares somebody where it has both sides, and values that differ
     telling = [
-        s for s in np.unique(strata[strata >= 0])
+        s
+        for s in np.unique(strata[strata >= 0])
         if 0 < inside[strata == s].sum() < (strata == s).sum() and len(np.unique(values[strata == s])) > 1
     ]
     rows = np.flatnonzero(np.isin(strata, telling))
@@ -59,7 +67,8 @@ def kept_share(
     weights = subject_weights(subjects)
     columns = label_columns(values, n_classes)
     apart = np.average(columns[inside], axis=0, weights=weights[inside]) - np.average(
-        columns[~inside], axis=0, weights=weights[~inside])
+        columns[~inside], axis=0, weights=weights[~inside]
+    )
     share = np.average(columns, axis=0, weights=weights)
     score = columns @ (apart / np.maximum(share, 1e-12) if n_classes else np.sign(apart))
     level = score

@@ -74,8 +74,15 @@ class LabelErrors:
 
 
 def label_errors(
-    subjects: np.ndarray, codes: np.ndarray, scores: np.ndarray, *, regions: np.ndarray | None = None,
-    most_false: float = 0.1, level: float = 0.05, n_draws: int = 1999, rng: np.random.Generator,
+    subjects: np.ndarray,
+    codes: np.ndarray,
+    scores: np.ndarray,
+    *,
+    regions: np.ndarray | None = None,
+    most_false: float = 0.1,
+    level: float = 0.05,
+    n_draws: int = 1999,
+    rng: np.random.Generator,
 ) -> LabelErrors:
     """Lists units whose label their images contradict.
 
@@ -96,8 +103,14 @@ def label_errors(
     seen, nothing = means.argmax(axis=1), np.zeros(0, int)
     sides = [s for s in (_side(labels, means, c) for c in range(means.shape[1])) if s is not None]
     if not sides:
-        return LabelErrors(names, labels, seen, np.zeros(len(names)), nothing,
-                           reason=f"no class has {FEWEST} subjects whose margins differ")
+        return LabelErrors(
+            names,
+            labels,
+            seen,
+            np.zeros(len(names)),
+            nothing,
+            reason=f"no class has {FEWEST} subjects whose margins differ",
+        )
     # where labels differ within subjects, a subject has several units that depend on each other: one each is tested
     first = np.zeros(len(names), bool)
     order = rng.permutation(len(names))

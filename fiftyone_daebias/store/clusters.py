@@ -65,7 +65,8 @@ def write_classifications(samples, field: str, labels: Mapping[str, list[str]]) 
     here = {str(i) for i in dataset.values("id")}
     values = {
         i: fo.Classifications(classifications=[fo.Classification(label=n) for n in names]) if names else None
-        for i, names in labels.items() if i in here
+        for i, names in labels.items()
+        if i in here
     }
     if values:
         dataset.set_values(field, values, key_field="id")
@@ -76,10 +77,13 @@ def set_label_colors(samples, field: str, colors: Mapping[str, str]) -> None:
     dataset = dataset_of(samples)
     scheme = dataset.app_config.color_scheme or fo.ColorScheme()
     fields = [f for f in scheme.fields or [] if f.get("path") != field]
-    fields.append({
-        "path": field, "colorByAttribute": "label",
-        "valueColors": [{"value": n, "color": c} for n, c in colors.items()],
-    })
+    fields.append(
+        {
+            "path": field,
+            "colorByAttribute": "label",
+            "valueColors": [{"value": n, "color": c} for n, c in colors.items()],
+        }
+    )
     scheme.fields = fields
     dataset.app_config.color_scheme = scheme
     dataset.save()
@@ -99,7 +103,8 @@ def samples_since(samples, iso_time: str) -> list[str]:
     since = datetime.datetime.fromisoformat(iso_time)
     ids, created = real(dataset_of(samples)).values(["id", "created_at"])
     return [
-        str(i) for i, c in zip(ids, created, strict=True)
+        str(i)
+        for i, c in zip(ids, created, strict=True)
         if c is not None and (c if c.tzinfo else c.replace(tzinfo=datetime.timezone.utc)) > since
     ]
 

@@ -147,7 +147,8 @@ def write_predictions(samples, field: str, ids: list[str], labels: list[str], co
         margin: signed margin of the sample's own class; negative on the other side
     """
     write_labels(
-        samples, field,
+        samples,
+        field,
         {
             i: fo.Classification(label=str(label), confidence=float(c), margin=float(m))
             for i, label, c, m in zip(ids, labels, confidence, margin, strict=True)
@@ -195,10 +196,16 @@ def write_heatmaps(samples, field: str, maps: Mapping[str, np.ndarray]) -> None:
 
 def write_boxes(samples, field: str, boxes: Mapping[str, tuple[str, list[float], float]]) -> None:
     """Stores one box a sample as ``fo.Detections``: ``{sample id: (label, [left, top, width, height], score)}``."""
-    write_labels(samples, field, {
-        i: fo.Detections(detections=[fo.Detection(label=label, bounding_box=list(map(float, box)), score=float(score))])
-        for i, (label, box, score) in boxes.items()
-    })
+    write_labels(
+        samples,
+        field,
+        {
+            i: fo.Detections(
+                detections=[fo.Detection(label=label, bounding_box=list(map(float, box)), score=float(score))]
+            )
+            for i, (label, box, score) in boxes.items()
+        },
+    )
 
 
 def count_tags(samples) -> dict[str, int]:

@@ -83,12 +83,19 @@ class Lease:
     def _try(self) -> dict:
         """The lease as it stands after one attempt to take it."""
         ours = {
-            "owner": self.owner, "verb": self.verb, "user": _user(), "host": socket.gethostname(), "pid": os.getpid(),
-            "machine": _machine(), "started": _started(os.getpid()), "mark": ObjectId().binary[4:9].hex(),
-            "since": "$$NOW", "expires": {"$add": ["$$NOW", int(1000 * LASTS)]},
-            "crashed": {"$setUnion": [
-                {"$ifNull": ["$crashed", []]}, {"$cond": [{"$gt": ["$mark", None]}, ["$mark"], []]},
-            ]},
+            "owner": self.owner,
+            "verb": self.verb,
+            "user": _user(),
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "machine": _machine(),
+            "started": _started(os.getpid()),
+            "mark": ObjectId().binary[4:9].hex(),
+            "since": "$$NOW",
+            "expires": {"$add": ["$$NOW", int(1000 * LASTS)]},
+            "crashed": {
+                "$setUnion": [{"$ifNull": ["$crashed", []]}, {"$cond": [{"$gt": ["$mark", None]}, ["$mark"], []]}]
+            },
         }
         free = {"$lt": [{"$ifNull": ["$expires", None]}, "$$NOW"]}
         found = self._swap({"_id": self.name}, {"$cond": [free, {"$mergeObjects": ["$$ROOT", ours]}, "$$ROOT"]})

@@ -40,7 +40,12 @@ def save_map(samples, key: str, ids: list[str], points: np.ndarray, points_field
     order = {i: row for row, i in enumerate(ids)}
     rows = [order[str(i)] for i in target.values("id")]
     fob.compute_visualization(
-        target, points=points[rows], brain_key=key, points_field=points_field, verbose=False, progress=False,
+        target,
+        points=points[rows],
+        brain_key=key,
+        points_field=points_field,
+        verbose=False,
+        progress=False,
         create_index=bool(np.ptp(points, axis=0).min() > 0),  # MongoDB refuses to index a region without an area
     )
 
@@ -74,6 +79,5 @@ def save_similarity(samples, key: str, field: str) -> None:
     whole = flat(dataset)
     has = whole.exists(field)
     fob.compute_similarity(
-        whole if count(has) == count(whole) else has, embeddings=field, brain_key=key, backend="sklearn",
-        progress=False,
+        whole if count(has) == count(whole) else has, embeddings=field, brain_key=key, backend="sklearn", progress=False
     )

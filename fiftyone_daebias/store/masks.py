@@ -44,8 +44,9 @@ def mask_readers(samples, field: str, classes: list[str]) -> dict[str, Callable[
         values = []
         for c in classes:
             if c not in named and not str(c).lstrip("-").isdigit():
-                raise InputError(f"classes: {c!r} is no pixel value of {field!r}; named ones: "
-                                 f"{', '.join(named) or 'none'}")
+                raise InputError(
+                    f"classes: {c!r} is no pixel value of {field!r}; named ones: {', '.join(named) or 'none'}"
+                )
             values.append(named.get(c, int(c) if c not in named else named[c]))
     ids, labels = real(samples).values(["id", field])
     return {

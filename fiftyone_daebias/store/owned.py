@@ -79,8 +79,10 @@ def check_name(name: str) -> None:
         except ValueError:
             continue
         if same:
-            raise InputError(f"name {name!r} and the dataset {other!r}, which exists, have the same address in the App "
-                             f"({slug}); choose another name")
+            raise InputError(
+                f"name {name!r} and the dataset {other!r}, which exists, have the same address in the App "
+                f"({slug}); choose another name"
+            )
 
 
 def delete_brain_run(samples, key: str) -> None:

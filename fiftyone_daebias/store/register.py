@@ -121,8 +121,12 @@ def known_splits(name: str) -> dict[str, str]:
 def _set_up(dataset, kinds: dict[str, str]) -> None:
     """Brings a new dataset, or one whose registration was cut off anywhere, to where samples can be written."""
     ours = {
-        schema.SUBJECT_FIELD: "string", schema.SPLIT_FIELD: "string", schema.SOURCE_FIELD: "string",
-        schema.CACHE_FIELD: "string", schema.MONTAGE_FIELD: "string", schema.GEOMETRY_FIELD: "dict",
+        schema.SUBJECT_FIELD: "string",
+        schema.SPLIT_FIELD: "string",
+        schema.SOURCE_FIELD: "string",
+        schema.CACHE_FIELD: "string",
+        schema.MONTAGE_FIELD: "string",
+        schema.GEOMETRY_FIELD: "dict",
         schema.LINKED_FIELD: "string",
     }
     years = {f + schema.YEARS_SUFFIX: "float" for f, kind in kinds.items() if kind in ("date", "datetime")}

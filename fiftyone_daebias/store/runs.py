@@ -60,7 +60,10 @@ def save_run(samples, key: str, config: dict, results: dict | None = None) -> No
         setattr(run_config, name, value)
     run_config.build().validate_run(dataset, key)
     document = RunDocument(
-        dataset_id=dataset._doc.id, key=key, version=fo.__version__, timestamp=datetime.datetime.utcnow(),
+        dataset_id=dataset._doc.id,
+        key=key,
+        version=fo.__version__,
+        timestamp=datetime.datetime.utcnow(),
         config=copy.deepcopy(run_config.serialize()),
     )
     packed = None

@@ -234,8 +234,10 @@ def _owners(samples, field: str | None, also: list[str]) -> tuple[list[str], lis
         # what shares a subject or a link is one person, whichever field names the subject here
         seen: dict[tuple, int] = {}
         pairs = [
-            (seen.setdefault((kind, value), k), k) for k, both in enumerate(zip(owners, linked, strict=True))
-            for kind, value in enumerate(both) if value
+            (seen.setdefault((kind, value), k), k)
+            for k, both in enumerate(zip(owners, linked, strict=True))
+            for kind, value in enumerate(both)
+            if value
         ]
         for group in linked_groups(len(ids), pairs):
             label = min((linked[k] for k in group if linked[k]), default=None)
@@ -282,7 +284,8 @@ def _simple_fields(samples) -> dict[str, fo.Field]:
 def _is_plain_document(field) -> bool:
     """Whether a field holds a document that is no label of FiftyOne's."""
     return isinstance(field, fo.EmbeddedDocumentField) and not issubclass(
-        field.document_type, (fo.Label, fo.Group, fo.Metadata))
+        field.document_type, (fo.Label, fo.Group, fo.Metadata)
+    )
 
 
 def _below(name: str, field: fo.EmbeddedDocumentField) -> dict[str, fo.Field]:
@@ -300,8 +303,10 @@ def _below(name: str, field: fo.EmbeddedDocumentField) -> dict[str, fo.Field]:
 def _kind(field) -> str | None:
     """Kind of a field that holds a simple fact, ``None`` for others."""
     kind = _KINDS.get(type(field))
-    if kind is None and isinstance(field, fo.EmbeddedDocumentField) and issubclass(
-        field.document_type, fo.Classification
+    if (
+        kind is None
+        and isinstance(field, fo.EmbeddedDocumentField)
+        and issubclass(field.document_type, fo.Classification)
     ):
         return "classification"
     return kind
@@ -309,8 +314,11 @@ def _kind(field) -> str | None:
 
 def _probe_fields(fields: dict[str, fo.Field]) -> set[str]:
     """What probes wrote: labels, and the truth and evaluation beside them. A column "probe_type" is the user's."""
-    labels = [n for n, f in fields.items() if n.startswith(schema.PROBE_FIELD_PREFIX) and isinstance(
-        f, fo.EmbeddedDocumentField)]
+    labels = [
+        n
+        for n, f in fields.items()
+        if n.startswith(schema.PROBE_FIELD_PREFIX) and isinstance(f, fo.EmbeddedDocumentField)
+    ]
     beside = {n for n in fields for label in labels if n.startswith((f"{label}_eval", f"{label}_truth"))}
     return {*labels, *beside}
 
@@ -363,7 +371,8 @@ def read_labels(samples, field: str, attributes: tuple[str, ...]) -> dict[str, t
     ids, labels = real(samples).values(["id", field])
     return {
         str(i): tuple(getattr(v, a, None) for a in attributes)
-        for i, v in zip(ids, labels, strict=True) if v is not None
+        for i, v in zip(ids, labels, strict=True)
+        if v is not None
     }
 
 

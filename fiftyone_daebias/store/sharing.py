@@ -32,10 +32,15 @@ def workspace_layouts(samples) -> list[dict]:
     out = []
     for info in dataset.list_workspaces(info=True):
         state = _embeddings_state(dataset.load_workspace(info["name"]))
-        out.append({
-            "name": info["name"], "description": info.get("description") or "", "color": info.get("color") or "",
-            "map_key": str(state.get("brainResult") or ""), "color_by": str(state.get("colorByField") or ""),
-        })
+        out.append(
+            {
+                "name": info["name"],
+                "description": info.get("description") or "",
+                "color": info.get("color") or "",
+                "map_key": str(state.get("brainResult") or ""),
+                "color_by": str(state.get("colorByField") or ""),
+            }
+        )
     return out
 
 

@@ -54,7 +54,13 @@ def saved_view_ids(samples, name: str) -> list[str]:
 
 
 def save_workspace(
-    samples, name: str, *, map_key: str = "", color_by: str = "", panel: str = "", description: str = "",
+    samples,
+    name: str,
+    *,
+    map_key: str = "",
+    color_by: str = "",
+    panel: str = "",
+    description: str = "",
     color: str | None = None,
 ) -> None:
     """Saves a workspace with the grid on the left, and map and audit panel as tabs on the right.

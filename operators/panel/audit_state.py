@@ -60,7 +60,6 @@ def read_state(dataset) -> AuditState:
         while len(_read) > 4:
             _read.pop(next(iter(_read)))
         _read[stamp] = AuditState(
-            stamp, collect_findings(dataset), tuple(runs.stored_runs(dataset)), n,
-            trained, bool(vectors), maps,
+            stamp, collect_findings(dataset), tuple(runs.stored_runs(dataset)), n, trained, bool(vectors), maps
         )
     return _read[stamp]

@@ -17,8 +17,13 @@ from .start import add_stages
 from .wording import FILTERS
 
 TABS = (
-    ("findings", "Findings"), ("probes", "Probes"), ("clusters", "Clusters"), ("time", "Time"),
-    ("explain", "Explained"), ("sensitivity", "Sensitivity"), ("runs", "Runs"),
+    ("findings", "Findings"),
+    ("probes", "Probes"),
+    ("clusters", "Clusters"),
+    ("time", "Time"),
+    ("explain", "Explained"),
+    ("sensitivity", "Sensitivity"),
+    ("runs", "Runs"),
 )
 HELP = (
     "What the embeddings of this cohort know that they need not, ranked by evidence. A click on a row shows its "
@@ -32,7 +37,11 @@ class CohortAudit(foo.Panel):
     @property
     def config(self):
         return foo.PanelConfig(
-            name=schema.PANEL_NAME, label="Cohort audit", icon="fact_check", help_markdown=HELP, surfaces="grid",
+            name=schema.PANEL_NAME,
+            label="Cohort audit",
+            icon="fact_check",
+            help_markdown=HELP,
+            surfaces="grid",
             category=foo.Categories.ANALYZE,
         )
 
@@ -128,8 +137,10 @@ class CohortAudit(foo.Panel):
         if finding is not None:
             name = finding.cluster
             steps = {
-                "test": ("test-clusters", {"names": [name]}), "explain": ("explain", {"cluster": name}),
-                "similar": ("similar", {"cluster": name}), "edit": ("clusters", {"cluster": name, "action": "rename"}),
+                "test": ("test-clusters", {"names": [name]}),
+                "explain": ("explain", {"cluster": name}),
+                "similar": ("similar", {"cluster": name}),
+                "edit": ("clusters", {"cluster": name, "action": "rename"}),
             }
             if (step := steps.get(str(ctx.params.get("event")))) is not None:
                 self._open(ctx, *step)

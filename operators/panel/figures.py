@@ -26,9 +26,10 @@ def add_figures(section: types.Object, dataset_name: str, figures: tuple[dict, .
             continue
         data = base64.b64encode(path.read_bytes()).decode()
         section.str(
-            f"figure_{k}", default=f"data:image/png;base64,{data}",
+            f"figure_{k}",
+            default=f"data:image/png;base64,{data}",
             view=types.ImageView(
-                alt=title, componentsProps={"image": {"style": {"maxWidth": "100%", "background": "white"}}},
+                alt=title, componentsProps={"image": {"style": {"maxWidth": "100%", "background": "white"}}}
             ),
         )
     if len(figures) > AT_ONCE:

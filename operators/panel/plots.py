@@ -31,26 +31,54 @@ def probe_plot(findings: list[Finding]) -> dict:
     data = []
     for verdict, color, symbol in (("found", FOUND, "circle"), ("", OTHER, "circle-open")):
         part = [(n, r) for n, r in zip(names, rows, strict=True) if (r[0].verdict == "found") == (verdict == "found")]
-        data.append({
-            "type": "scatter", "mode": "markers", "name": "found" if verdict else "not found, or unsure",
-            "x": [_plain(r[1]) for _, r in part], "y": [n for n, _ in part], "ids": [r[0].key for _, r in part],
-            "text": [f"{effect(r[0])}, q {p_value(r[0].evidence.q)}, {r[0].n_subjects:,} subjects" for _, r in part],
-            "hovertemplate": "%{y}<br>%{text}<extra></extra>",
-            "error_x": {
-                "type": "data", "symmetric": False, "array": [_plain(r[3] - r[1]) for _, r in part],
-                "arrayminus": [_plain(r[1] - r[2]) for _, r in part], "color": color, "thickness": 2, "width": 4,
-            },
-            "marker": {"color": color, "size": 11, "symbol": symbol, "line": {"width": 2, "color": color}},
-        })
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": "found" if verdict else "not found, or unsure",
+                "x": [_plain(r[1]) for _, r in part],
+                "y": [n for n, _ in part],
+                "ids": [r[0].key for _, r in part],
+                "text": [
+                    f"{effect(r[0])}, q {p_value(r[0].evidence.q)}, {r[0].n_subjects:,} subjects" for _, r in part
+                ],
+                "hovertemplate": "%{y}<br>%{text}<extra></extra>",
+                "error_x": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [_plain(r[3] - r[1]) for _, r in part],
+                    "arrayminus": [_plain(r[1] - r[2]) for _, r in part],
+                    "color": color,
+                    "thickness": 2,
+                    "width": 4,
+                },
+                "marker": {"color": color, "size": 11, "symbol": symbol, "line": {"width": 2, "color": color}},
+            }
+        )
     low = min([-0.1, *(r[2] for r in rows)])
     layout = {
-        "height": 130 + 30 * len(rows), "margin": {"l": 20, "r": 16, "t": 30, "b": 60}, "hovermode": "closest",
-        "showlegend": True, "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        "xaxis": {"title": {"text": "above chance (0 is chance, 1 is perfect)"},
-                  "range": [low, 1.02], "zeroline": False},
+        "height": 130 + 30 * len(rows),
+        "margin": {"l": 20, "r": 16, "t": 30, "b": 60},
+        "hovermode": "closest",
+        "showlegend": True,
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "xaxis": {
+            "title": {"text": "above chance (0 is chance, 1 is perfect)"},
+            "range": [low, 1.02],
+            "zeroline": False,
+        },
         "yaxis": {"categoryorder": "array", "categoryarray": names, "automargin": True},
-        "shapes": [{"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1,
-                    "line": {"dash": "dash", "width": 2, "color": LINE}}],
+        "shapes": [
+            {
+                "type": "line",
+                "x0": 0,
+                "x1": 0,
+                "yref": "paper",
+                "y0": 0,
+                "y1": 1,
+                "line": {"dash": "dash", "width": 2, "color": LINE},
+            }
+        ],
     }
     return {"data": data, "layout": layout}
 
@@ -61,21 +89,32 @@ def drift_plot(rows: list[dict]) -> dict | None:
     if not points:
         return None
     names = list(dict.fromkeys(_drift_name(r) for r, _ in points))
-    data = [{
-        "type": "scatter", "mode": "markers", "name": "changes",
-        "x": [_plain(c.get("when")) for _, c in points], "y": [_drift_name(r) for r, _ in points],
-        "ids": [f"drift:{r.get('group', '')}:{r.get('over', r.get('field', ''))}" for r, _ in points],
-        "text": [_drift_words(c) for _, c in points], "hovertemplate": "%{y}<br>%{text}<extra></extra>",
-        "error_x": {
-            "type": "data", "symmetric": False,
-            "array": [_plain(_bounds(c)[1] - c["when"]) for _, c in points],
-            "arrayminus": [_plain(c["when"] - _bounds(c)[0]) for _, c in points],
-            "color": FOUND, "thickness": 2, "width": 4,
-        },
-        "marker": {"color": FOUND, "size": 13, "symbol": "diamond"},
-    }]
+    data = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "changes",
+            "x": [_plain(c.get("when")) for _, c in points],
+            "y": [_drift_name(r) for r, _ in points],
+            "ids": [f"drift:{r.get('group', '')}:{r.get('over', r.get('field', ''))}" for r, _ in points],
+            "text": [_drift_words(c) for _, c in points],
+            "hovertemplate": "%{y}<br>%{text}<extra></extra>",
+            "error_x": {
+                "type": "data",
+                "symmetric": False,
+                "array": [_plain(_bounds(c)[1] - c["when"]) for _, c in points],
+                "arrayminus": [_plain(c["when"] - _bounds(c)[0]) for _, c in points],
+                "color": FOUND,
+                "thickness": 2,
+                "width": 4,
+            },
+            "marker": {"color": FOUND, "size": 13, "symbol": "diamond"},
+        }
+    ]
     layout = {
-        "height": 150 + 34 * len(names), "margin": {"l": 20, "r": 16, "t": 16, "b": 60}, "hovermode": "closest",
+        "height": 150 + 34 * len(names),
+        "margin": {"l": 20, "r": 16, "t": 16, "b": 60},
+        "hovermode": "closest",
         "xaxis": {"title": {"text": "when the images changed (year), 90 % interval"}, "tickformat": "d"},
         "yaxis": {"automargin": True},
     }

@@ -52,11 +52,30 @@ def add_stages(panel: types.Object, state: AuditState | None, registered: bool, 
     todo = next((s for s in found if not s.done), None)
     row = bar_of(panel, "start_buttons")
     if todo is not None:
-        button(row, f"start_{todo.name}", label=todo.words, icon="play_arrow", variant="contained", on_click=open_verb,
-                params={"verb": todo.command})
+        button(
+            row,
+            f"start_{todo.name}",
+            label=todo.words,
+            icon="play_arrow",
+            variant="contained",
+            on_click=open_verb,
+            params={"verb": todo.command},
+        )
     if registered and any(v.command == "audit" for v in VERBS):
-        button(row, "start_audit", label="Audit everything in one go", icon="fact_check",
-                on_click=open_verb, params={"verb": "audit"})
+        button(
+            row,
+            "start_audit",
+            label="Audit everything in one go",
+            icon="fact_check",
+            on_click=open_verb,
+            params={"verb": "audit"},
+        )
     if todo is not None and todo.name != "register":
-        button(row, "start_other", label="Register another cohort", icon="add_photo_alternate",
-                on_click=open_verb, params={"verb": "register"})
+        button(
+            row,
+            "start_other",
+            label="Register another cohort",
+            icon="add_photo_alternate",
+            on_click=open_verb,
+            params={"verb": "register"},
+        )

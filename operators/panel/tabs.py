@@ -28,7 +28,10 @@ _COMPACT = {
 _SEEN = ("found", "inseparable", "explained")
 _EXPLAINED = ("explain", "counterfactual", "dynamics", "mitigation", "local", "compare")
 _KINDS = {
-    "probes": ("probe",), "clusters": ("cluster",), "time": ("drift", "reidentify"), "explain": _EXPLAINED,
+    "probes": ("probe",),
+    "clusters": ("cluster",),
+    "time": ("drift", "reidentify"),
+    "explain": _EXPLAINED,
     "sensitivity": ("sensitivity",),
 }
 
@@ -73,11 +76,19 @@ def _row_actions(findings: list[Finding], panel) -> list[dict]:
     actions = []
     steps = [f.next_step is not None for f in findings]
     if any(steps):
-        actions.append({"name": "next", "on_click": panel.next_of_row, "icon": "arrow_forward", "tooltip": "Next step",
-                        "rows": steps})
+        actions.append(
+            {
+                "name": "next",
+                "on_click": panel.next_of_row,
+                "icon": "arrow_forward",
+                "tooltip": "Next step",
+                "rows": steps,
+            }
+        )
     if panel.has_verb("review"):
-        actions.append({"name": "review", "on_click": panel.review_row, "icon": "rate_review",
-                        "tooltip": "Review this finding"})
+        actions.append(
+            {"name": "review", "on_click": panel.review_row, "icon": "rate_review", "tooltip": "Review this finding"}
+        )
     return actions
 
 
@@ -97,15 +108,31 @@ def add_findings(section: types.Object, state: AuditState, ctx, panel) -> None:
         section.md("Nothing in this part of the list.", name="none")
         return
     _table(
-        section, "findings_table",
-        {"what": "Finding", "verdict": "Verdict", "effect": "Effect, 95 % interval", "q": "q", "subjects": "Subjects",
-         "review": "Review"},
-        [{
-            "id": f.key, "what": f.title, "verdict": wording.SIGNS.get(f.verdict, f.verdict),
-            "effect": wording.effect(f), "q": wording.p_value(f.evidence.q), "subjects": wording.counts(f),
-            "review": wording.review(f),
-        } for f in rows],
-        _row_actions(rows, panel), on_click_row=panel.choose_row, max_inline_actions=2,
+        section,
+        "findings_table",
+        {
+            "what": "Finding",
+            "verdict": "Verdict",
+            "effect": "Effect, 95 % interval",
+            "q": "q",
+            "subjects": "Subjects",
+            "review": "Review",
+        },
+        [
+            {
+                "id": f.key,
+                "what": f.title,
+                "verdict": wording.SIGNS.get(f.verdict, f.verdict),
+                "effect": wording.effect(f),
+                "q": wording.p_value(f.evidence.q),
+                "subjects": wording.counts(f),
+                "review": wording.review(f),
+            }
+            for f in rows
+        ],
+        _row_actions(rows, panel),
+        on_click_row=panel.choose_row,
+        max_inline_actions=2,
     )
     _more(section, len(rows), len(every), panel)
     section.md(f"_{_correction(state, ctx)}_", name="correction")
@@ -124,8 +151,7 @@ def _bar_buttons(bar: types.Object, state: AuditState, panel) -> None:
     if state.maps:
         button(bar, "open_map", label="Map", icon="scatter_plot", on_click=panel.open_map)
     if panel.has_verb("report"):
-        button(bar, "report", label="Report", icon="description", on_click=panel.open_verb,
-                params={"verb": "report"})
+        button(bar, "report", label="Report", icon="description", on_click=panel.open_verb, params={"verb": "report"})
     button(bar, "refresh", label="Refresh", icon="refresh", on_click=panel.refresh)
 
 
@@ -142,21 +168,42 @@ def add_probes(section: types.Object, state: AuditState, ctx, panel) -> None:
         return
     spec = plots.probe_plot(rows)
     section.plot(
-        "probe_plot", data=spec["data"], layout=spec["layout"], on_click=panel.choose_point,
-        config={"displayModeBar": False, "scrollZoom": False}, height=f"{spec['layout']['height']}px",
+        "probe_plot",
+        data=spec["data"],
+        layout=spec["layout"],
+        on_click=panel.choose_point,
+        config={"displayModeBar": False, "scrollZoom": False},
+        height=f"{spec['layout']['height']}px",
     )
     listed = shown(state, "probes", ctx.panel.state)
     _table(
-        section, "probes_table",
-        {"what": "Field", "verdict": "Verdict", "effect": "Score (95 % interval)", "chance": "Chance",
-         "q": "q", "finds": "Would find", "subjects": "Subjects"},
-        [{
-            "id": f.key, "what": wording.probe_name(f), "verdict": wording.SIGNS.get(f.verdict, f.verdict),
-            "effect": wording.effect(f), "chance": wording.number(f.evidence.chance),
-            "q": wording.p_value(f.evidence.q),
-            "finds": wording.number(f.evidence.detectable), "subjects": wording.counts(f),
-        } for f in listed],
-        _row_actions(listed, panel), on_click_row=panel.choose_row, max_inline_actions=2,
+        section,
+        "probes_table",
+        {
+            "what": "Field",
+            "verdict": "Verdict",
+            "effect": "Score (95 % interval)",
+            "chance": "Chance",
+            "q": "q",
+            "finds": "Would find",
+            "subjects": "Subjects",
+        },
+        [
+            {
+                "id": f.key,
+                "what": wording.probe_name(f),
+                "verdict": wording.SIGNS.get(f.verdict, f.verdict),
+                "effect": wording.effect(f),
+                "chance": wording.number(f.evidence.chance),
+                "q": wording.p_value(f.evidence.q),
+                "finds": wording.number(f.evidence.detectable),
+                "subjects": wording.counts(f),
+            }
+            for f in listed
+        ],
+        _row_actions(listed, panel),
+        on_click_row=panel.choose_row,
+        max_inline_actions=2,
     )
     _more(section, len(listed), len(rows), panel)
 
@@ -165,24 +212,48 @@ def add_clusters(section: types.Object, state: AuditState, ctx, panel) -> None:
     """Clusters, each with what it has in common."""
     rows = shown(state, "clusters", ctx.panel.state)
     if not rows:
-        _empty(section, "There are no clusters yet: draw a lasso in the Embeddings panel and run 'Name the lassoed "
-               "cluster', or", "suggest-clusters", "Suggest clusters", panel)
+        _empty(
+            section,
+            "There are no clusters yet: draw a lasso in the Embeddings panel and run 'Name the lassoed cluster', or",
+            "suggest-clusters",
+            "Suggest clusters",
+            panel,
+        )
         return
-    facts = {r.config.get("cluster", {}).get("name"): r.config["cluster"]
-             for r in store.run_facts(ctx.dataset, schema.CLUSTER_RUN_PREFIX) if r.config.get("cluster")}
+    facts = {
+        r.config.get("cluster", {}).get("name"): r.config["cluster"]
+        for r in store.run_facts(ctx.dataset, schema.CLUSTER_RUN_PREFIX)
+        if r.config.get("cluster")
+    }
     _table(
-        section, "clusters_table",
+        section,
+        "clusters_table",
         {"what": "Cluster", "samples": "Samples", "subjects": "Subjects", "origin": "Drawn", "common": "In common"},
-        [{
-            "id": f.key, "what": f.cluster or f.title, "samples": f"{f.n_samples:,}", "subjects": f"{f.n_subjects:,}",
-            "origin": _origin(facts.get(f.cluster, {})), "common": _in_common(state, f.cluster),
-        } for f in rows],
-        _cluster_actions(panel), on_click_row=panel.choose_row, max_inline_actions=1,
+        [
+            {
+                "id": f.key,
+                "what": f.cluster or f.title,
+                "samples": f"{f.n_samples:,}",
+                "subjects": f"{f.n_subjects:,}",
+                "origin": _origin(facts.get(f.cluster, {})),
+                "common": _in_common(state, f.cluster),
+            }
+            for f in rows
+        ],
+        _cluster_actions(panel),
+        on_click_row=panel.choose_row,
+        max_inline_actions=1,
     )
     _more(section, len(rows), len(state.of("cluster")), panel)
     bar = bar_of(section, "clusters_bar")
-    button(bar, "test_all", label="Test all clusters", icon="biotech", on_click=panel.open_verb,
-            params={"verb": "test-clusters"})
+    button(
+        bar,
+        "test_all",
+        label="Test all clusters",
+        icon="biotech",
+        on_click=panel.open_verb,
+        params={"verb": "test-clusters"},
+    )
     _bar_buttons(bar, state, panel)
 
 
@@ -193,8 +264,11 @@ def _cluster_actions(panel) -> list[dict]:
         ("similar", "similar", "travel_explore", "Similar cases"),
         ("edit", "clusters", "edit", "Rename, merge or delete"),
     )
-    return [{"name": name, "on_click": panel.cluster_step, "icon": icon, "label": label}
-            for name, command, icon, label in steps if panel.has_verb(command)]
+    return [
+        {"name": name, "on_click": panel.cluster_step, "icon": icon, "label": label}
+        for name, command, icon, label in steps
+        if panel.has_verb(command)
+    ]
 
 
 def _origin(facts: dict) -> str:
@@ -224,21 +298,35 @@ def add_time(section: types.Object, state: AuditState, ctx, panel) -> None:
         spec = plots.drift_plot(settle_drift(results.get("table", {}).get("rows", []), by_key))
         if spec is not None:
             section.plot(
-                "drift_plot", data=spec["data"], layout=spec["layout"], on_click=panel.choose_point,
-                config={"displayModeBar": False, "scrollZoom": False}, height=f"{spec['layout']['height']}px",
+                "drift_plot",
+                data=spec["data"],
+                layout=spec["layout"],
+                on_click=panel.choose_point,
+                config={"displayModeBar": False, "scrollZoom": False},
+                height=f"{spec['layout']['height']}px",
             )
     rows = shown(state, "time", ctx.panel.state)
     if not rows:
         _empty(section, "Changes over time were not looked for yet.", "drift", "Look for changes over time", panel)
         return
     _table(
-        section, "time_table",
+        section,
+        "time_table",
         {"what": "Finding", "verdict": "Verdict", "effect": "Effect", "q": "q", "subjects": "Subjects"},
-        [{
-            "id": f.key, "what": f.title, "verdict": wording.SIGNS.get(f.verdict, f.verdict),
-            "effect": wording.effect(f), "q": wording.p_value(f.evidence.q), "subjects": wording.counts(f),
-        } for f in rows],
-        _row_actions(rows, panel), on_click_row=panel.choose_row, max_inline_actions=2,
+        [
+            {
+                "id": f.key,
+                "what": f.title,
+                "verdict": wording.SIGNS.get(f.verdict, f.verdict),
+                "effect": wording.effect(f),
+                "q": wording.p_value(f.evidence.q),
+                "subjects": wording.counts(f),
+            }
+            for f in rows
+        ],
+        _row_actions(rows, panel),
+        on_click_row=panel.choose_row,
+        max_inline_actions=2,
     )
     _more(section, len(rows), len(state.of(*_KINDS["time"])), panel)
 
@@ -250,8 +338,16 @@ def add_explain(section: types.Object, state: AuditState, ctx, panel) -> None:
 
 def add_sensitivity(section: types.Object, state: AuditState, ctx, panel) -> None:
     """What would have been found."""
-    _figured(section, state, ctx, panel, "sensitivity", "It was not measured yet what would have been found.",
-             "sensitivity", "Measure the sensitivity")
+    _figured(
+        section,
+        state,
+        ctx,
+        panel,
+        "sensitivity",
+        "It was not measured yet what would have been found.",
+        "sensitivity",
+        "Measure the sensitivity",
+    )
 
 
 def _figured(section, state, ctx, panel, tab: str, nothing: str, command: str, label: str) -> None:
@@ -266,8 +362,9 @@ def _figured(section, state, ctx, panel, tab: str, nothing: str, command: str, l
         view = types.DropdownView()
         for f in rows:
             view.add_choice(f.key, label=f.title)
-        section.enum(f"{tab}_which", [f.key for f in rows], default=chosen.key, view=view,
-                     on_change=panel.choose_explained)
+        section.enum(
+            f"{tab}_which", [f.key for f in rows], default=chosen.key, view=view, on_change=panel.choose_explained
+        )
     add_detail(section, state, chosen, ctx.dataset, panel)
 
 
@@ -277,19 +374,30 @@ def add_runs(section: types.Object, state: AuditState, ctx, panel) -> None:
 
     add_background(section, background_runs(ctx.dataset), panel)
     _table(
-        section, "runs_table",
+        section,
+        "runs_table",
         {"kind": "What", "key": "Run", "created": "Made (UTC)", "size": "Size", "owns": "Goes with it"},
-        [{
-            "id": r.key, "kind": r.kind + (" (older version)" if r.outdated else ""),
-            "key": r.key.removeprefix("daebias_"),
-            "created": wording.when(r.created),
-            "size": runs.size_words(r.size).replace(" ", "\u00a0"), "owns": _owned(r),
-        } for r in state.runs],
-        [{"name": "delete", "on_click": panel.delete_run, "icon": "delete",
-          "tooltip": "Delete with all that goes with it"}],
-        max_inline_actions=1, tooltips=[
-            types.Tooltip(row=k, column=4, value=r.belongings) for k, r in enumerate(state.runs) if r.belongings
+        [
+            {
+                "id": r.key,
+                "kind": r.kind + (" (older version)" if r.outdated else ""),
+                "key": r.key.removeprefix("daebias_"),
+                "created": wording.when(r.created),
+                "size": runs.size_words(r.size).replace(" ", "\u00a0"),
+                "owns": _owned(r),
+            }
+            for r in state.runs
         ],
+        [
+            {
+                "name": "delete",
+                "on_click": panel.delete_run,
+                "icon": "delete",
+                "tooltip": "Delete with all that goes with it",
+            }
+        ],
+        max_inline_actions=1,
+        tooltips=[types.Tooltip(row=k, column=4, value=r.belongings) for k, r in enumerate(state.runs) if r.belongings],
     )
     bar = bar_of(section, "runs_bar")
     button(bar, "refresh", label="Refresh", icon="refresh", on_click=panel.refresh)
@@ -298,10 +406,15 @@ def add_runs(section: types.Object, state: AuditState, ctx, panel) -> None:
 def _owned(run: runs.StoredRun) -> str:
     """What goes with a run, counted; the names are in the tooltip."""
     parts = [
-        f"{len(values)} {word if len(values) > 1 else word.rstrip('s')}" for word, values in (
-            ("fields", run.fields), ("tags", run.tags), ("views", run.views), ("maps", run.brain_keys),
+        f"{len(values)} {word if len(values) > 1 else word.rstrip('s')}"
+        for word, values in (
+            ("fields", run.fields),
+            ("tags", run.tags),
+            ("views", run.views),
+            ("maps", run.brain_keys),
             ("evaluations", run.evaluations),
-        ) if values
+        )
+        if values
     ]
     return ", ".join(parts) or "–"
 
@@ -312,9 +425,12 @@ def add_background(section: types.Object, open_runs: list[dict], panel) -> None:
         return
     section.md("**In the background**", name="background_title")
     _table(
-        section, "background_table", {"label": "What", "state": "State", "progress": "Progress"},
+        section,
+        "background_table",
+        {"label": "What", "state": "State", "progress": "Progress"},
         [{**{k: r[k] for k in ("id", "label", "state")}, "progress": r["progress"] or "–"} for r in open_runs],
-        [{"name": "stop", "on_click": panel.stop_run, "icon": "stop_circle", "tooltip": "Stop"}], max_inline_actions=1,
+        [{"name": "stop", "on_click": panel.stop_run, "icon": "stop_circle", "tooltip": "Stop"}],
+        max_inline_actions=1,
     )
 
 
@@ -325,24 +441,42 @@ def add_detail(section: types.Object, state: AuditState, finding: Finding, datas
     lines = [f"**{finding.title}**", "", finding.sentence]
     e = finding.evidence
     if e.p == e.p and e.p is not None:
-        lines.append(f"\np {wording.p_value(e.p)}, q {wording.p_value(e.q)} over {state.findings.n_tests:,} tests"
-                     + (f"; within expected differences q {wording.p_value(e.q_within)}"
-                        if e.q_within == e.q_within and e.q_within is not None and e.q_within != e.q else ""))
+        lines.append(
+            f"\np {wording.p_value(e.p)}, q {wording.p_value(e.q)} over {state.findings.n_tests:,} tests"
+            + (
+                f"; within expected differences q {wording.p_value(e.q_within)}"
+                if e.q_within == e.q_within and e.q_within is not None and e.q_within != e.q
+                else ""
+            )
+        )
     lines += [f"\n{note}" for note in finding.notes]
-    lines += [f"\n{r.status} by {r.author or 'somebody'} on {r.date[:10]}" + (f": {r.note}" if r.note else "")
-              for r in finding.reviews]
+    lines += [
+        f"\n{r.status} by {r.author or 'somebody'} on {r.date[:10]}" + (f": {r.note}" if r.note else "")
+        for r in finding.reviews
+    ]
     detail.md("\n".join(lines), name="detail_text")
     bar = bar_of(detail, "detail_bar")
     if finding.selector.kind:
-        button(bar, "detail_select", label="Show its samples", icon="grid_view", variant="contained",
-                on_click=panel.select_chosen)
+        button(
+            bar,
+            "detail_select",
+            label="Show its samples",
+            icon="grid_view",
+            variant="contained",
+            on_click=panel.select_chosen,
+        )
     opposite = state.finding(f"opposite:{finding.field}") if finding.kind == "probe" and finding.field else None
     if opposite is not None:
-        button(bar, "detail_opposite", label=f"The {opposite.n_samples:,} on the other side", icon="flip",
-                variant="outlined", on_click=panel.select_opposite)
+        button(
+            bar,
+            "detail_opposite",
+            label=f"The {opposite.n_samples:,} on the other side",
+            icon="flip",
+            variant="outlined",
+            on_click=panel.select_opposite,
+        )
     if finding.next_step is not None:
-        button(bar, "detail_next", label=finding.next_step.label, icon="arrow_forward",
-                on_click=panel.next_of_chosen)
+        button(bar, "detail_next", label=finding.next_step.label, icon="arrow_forward", on_click=panel.next_of_chosen)
     if panel.has_verb("review"):
         button(bar, "detail_review", label="Review", icon="rate_review", on_click=panel.review_chosen)
     if state.maps:
@@ -355,12 +489,23 @@ def add_detail(section: types.Object, state: AuditState, finding: Finding, datas
 def _empty(section: types.Object, words: str, command: str, label: str, panel) -> None:
     section.md(words, name="empty")
     if panel.has_verb(command):
-        section.btn("empty_start", label=label, icon="play_arrow", variant="contained", on_click=panel.open_verb,
-                    params={"verb": command})
+        section.btn(
+            "empty_start",
+            label=label,
+            icon="play_arrow",
+            variant="contained",
+            on_click=panel.open_verb,
+            params={"verb": command},
+        )
 
 
 #: what each tab adds
 ADD: dict[str, Callable] = {
-    "findings": add_findings, "probes": add_probes, "clusters": add_clusters, "time": add_time,
-    "explain": add_explain, "sensitivity": add_sensitivity, "runs": add_runs,
+    "findings": add_findings,
+    "probes": add_probes,
+    "clusters": add_clusters,
+    "time": add_time,
+    "explain": add_explain,
+    "sensitivity": add_sensitivity,
+    "runs": add_runs,
 }

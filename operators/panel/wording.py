@@ -7,22 +7,33 @@ import datetime
 from fiftyone_daebias.report.findings import Finding
 
 SIGNS = {
-    "found": "●\u00a0found", "inseparable": "◑\u00a0inseparable",
-    "explained": "◐\u00a0explained", "unconfirmed": "○\u00a0unconfirmed",
-    "not blind": "–\u00a0not\u00a0blind", "expected": "–\u00a0expected", "not found": "·\u00a0not\u00a0found",
-    "not tested": "·\u00a0not\u00a0tested", "shown": "■\u00a0shown",
+    "found": "●\u00a0found",
+    "inseparable": "◑\u00a0inseparable",
+    "explained": "◐\u00a0explained",
+    "unconfirmed": "○\u00a0unconfirmed",
+    "not blind": "–\u00a0not\u00a0blind",
+    "expected": "–\u00a0expected",
+    "not found": "·\u00a0not\u00a0found",
+    "not tested": "·\u00a0not\u00a0tested",
+    "shown": "■\u00a0shown",
     "older version": "–\u00a0older\u00a0version",
 }
 SHORT = {"Cramér's V": "V", "Cliff's delta": "δ"}
 #: what the list can be narrowed to
 FILTERS = {
-    "found": ("found",), "open": ("found", "inseparable", "explained", "unconfirmed", "not blind"),
-    "shown": ("shown",), "negative": ("not found", "not tested", "expected"),
-    "older": ("older version",), "all": (),
+    "found": ("found",),
+    "open": ("found", "inseparable", "explained", "unconfirmed", "not blind"),
+    "shown": ("shown",),
+    "negative": ("not found", "not tested", "expected"),
+    "older": ("older version",),
+    "all": (),
 }
 FILTER_LABELS = {
-    "found": "Found", "open": "Found, inseparable, explained or unconfirmed", "shown": "Shown, not tested",
-    "negative": "Not found or not tested", "older": "Made by an older version, not counted",
+    "found": "Found",
+    "open": "Found, inseparable, explained or unconfirmed",
+    "shown": "Shown, not tested",
+    "negative": "Not found or not tested",
+    "older": "Made by an older version, not counted",
     "all": "Everything",
 }
 

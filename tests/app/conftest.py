@@ -17,8 +17,15 @@ import pytest
 
 #: the Embeddings panel draws with WebGL, which a machine without a GPU must do in software
 CHROMIUM_FLAGS = [
-    "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist", "--no-sandbox", "--disable-quic",
-    "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 ]
 ARTEFACTS = Path(__file__).resolve().parents[2] / "test-artefacts"
 
@@ -127,7 +134,9 @@ class AppPage:
         tab = self.page.get_by_role("tab", name=name).first
         if tab.get_attribute("aria-selected") == "true":
             return
-        with self.page.expect_response(lambda r: "operators/execute" in r.url and "cohort_audit" in r.request.post_data):
+        with self.page.expect_response(
+            lambda r: "operators/execute" in r.url and "cohort_audit" in r.request.post_data
+        ):
             tab.click()
         self.page.wait_for_timeout(500)
 
@@ -237,9 +246,7 @@ class AppPage:
 
     def field(self, label: str):
         """The input below a label."""
-        return self.dialog.get_by_text(label, exact=True).first.locator(
-            "xpath=ancestor::div[.//input][1]//input"
-        ).first
+        return self.dialog.get_by_text(label, exact=True).first.locator("xpath=ancestor::div[.//input][1]//input").first
 
     def advanced(self) -> None:
         """Opens the folded section of a form."""

@@ -64,7 +64,12 @@ def test_the_operator_browser_lists_the_verbs_and_their_forms_open(app, audited)
     app.page.get_by_placeholder("Search operations").fill("Cohort audit")
     app.page.get_by_text("Cohort audit: Probe a field").wait_for()
     text = app.page.locator("body").inner_text()
-    for label in ("Register a cohort", "Train the diffusion autoencoder", "Compute DAE embeddings", "Probe every field"):
+    for label in (
+        "Register a cohort",
+        "Train the diffusion autoencoder",
+        "Compute DAE embeddings",
+        "Probe every field",
+    ):
         assert label in text
     app.screenshot("operator-browser")
     app.page.keyboard.press("Escape")

@@ -63,7 +63,12 @@ def test_a_whole_audit_by_clicks_alone(app, app_url, files, tmp_path):
     app.finish("Name the lassoed cluster")
     dataset.reload()
     (cluster,) = dataset.clusters(progress=None).clusters
-    assert (cluster.name, len(cluster.members), cluster.origin, cluster.map_key) == ("upper island", n, "lasso", "dae_map")
+    assert (cluster.name, len(cluster.members), cluster.origin, cluster.map_key) == (
+        "upper island",
+        n,
+        "lasso",
+        "dae_map",
+    )
     assert len(cluster.polygon) > 4 and cluster.coloured_by == "nothing"
 
     app.press("What is it? Test clusters")
@@ -96,7 +101,9 @@ def test_a_whole_audit_by_clicks_alone(app, app_url, files, tmp_path):
         app.execute()
         app.finish("Write the report")
         app.screenshot("clicks-9-report")
-        link = app.page.locator("[role=dialog] a[href*='report.html'], [role=dialog] button:has-text('report.html')").last
+        link = app.page.locator(
+            "[role=dialog] a[href*='report.html'], [role=dialog] button:has-text('report.html')"
+        ).last
         assert "report.html" in link.inner_text()
         app.close_dialogs()
     if "share" in known:

@@ -55,8 +55,13 @@ def cohort(tmp_path_factory):
 @pytest.fixture(scope="module")
 def compared(cohort):
     return cohort.compare(
-        models=["dae", "beta-vae", "resnet10", "pca", "pixels", "random"], fields=["bright", "age", "coin", "image_id"],
-        folds=3, images=IMAGES, n_permutations=499, n_bootstrap=500, progress=None,
+        models=["dae", "beta-vae", "resnet10", "pca", "pixels", "random"],
+        fields=["bright", "age", "coin", "image_id"],
+        folds=3,
+        images=IMAGES,
+        n_permutations=499,
+        n_bootstrap=500,
+        progress=None,
     )
 
 
@@ -125,8 +130,13 @@ def test_it_is_stored_with_maps_and_figures_and_shown(cohort, compared):
 
 def test_again_it_gives_the_same_and_trains_nothing(cohort, compared):
     again = cohort.compare(
-        models=["dae", "pca"], fields=["bright", "age", "coin"], folds=3, images=IMAGES, n_permutations=499,
-        n_bootstrap=500, progress=None,
+        models=["dae", "pca"],
+        fields=["bright", "age", "coin"],
+        folds=3,
+        images=IMAGES,
+        n_permutations=499,
+        n_bootstrap=500,
+        progress=None,
     )
     for name in ("dae", "pca"):
         for field in ("bright", "age", "coin"):
@@ -149,8 +159,14 @@ def test_a_module_of_ones_own_and_vectors_that_are_there(cohort, compared, tmp_p
     result = cohort.compute_dae_embeddings(model=name, checkpoint=tmp_path / "mine", progress=None)
     assert result.dimensions == 64
     found = cohort.compare(
-        models=["pca"], vectors=[result.field], reference="pca", fields=["bright"], folds=3, n_permutations=99,
-        n_bootstrap=100, progress=None,
+        models=["pca"],
+        vectors=[result.field],
+        reference="pca",
+        fields=["bright"],
+        folds=3,
+        n_permutations=99,
+        n_bootstrap=100,
+        progress=None,
     )
     assert [r.name for r in found.rows] == [NO_IMAGE, result.field, "pca"] and found.reference == "pca"
     assert cell(found, result.field, "bright").score > cell(found, NO_IMAGE, "bright").score

@@ -45,6 +45,7 @@ def test_decoder_against_autograds_hessian():
     for layer in range(len(decoder.activations(z))):
         found = []
         for b in range(2):
+
             def flat(code, layer=layer):
                 return decoder.activations(code[None])[layer].flatten()
 

@@ -24,12 +24,29 @@ from fiftyone_daebias.errors import CheckpointError, InputError
 from fiftyone_daebias.probes.fields import Target
 
 VAE = BetaVaeConfig(
-    image_size=16, patch=2, channels=(16, 32), decoder_channels=(32, 16), z_dim=8, beta=0.5, sigma=0.1, kl_warmup=800,
-    hessian=0.01, hessian_images=2,
+    image_size=16,
+    patch=2,
+    channels=(16, 32),
+    decoder_channels=(32, 16),
+    z_dim=8,
+    beta=0.5,
+    sigma=0.1,
+    kl_warmup=800,
+    hessian=0.01,
+    hessian_images=2,
 )
 GAN = StyleGanConfig(
-    image_size=16, patch=2, z_dim=8, w_dim=16, mapping_layers=2, base=256, most=24, encoder_channels=(16, 32, 32),
-    gan_share=0.5, r1=1.0, ada_images=2000,
+    image_size=16,
+    patch=2,
+    z_dim=8,
+    w_dim=16,
+    mapping_layers=2,
+    base=256,
+    most=24,
+    encoder_channels=(16, 32, 32),
+    gan_share=0.5,
+    r1=1.0,
+    ada_images=2000,
 )
 
 
@@ -124,7 +141,9 @@ def test_supervised_networks_learn_eight_images(network, tmp_path):
     place, radius = model.predict(eight_images(source))
     assert (place.argmax(dim=1).numpy() == source.classes).all()
     found, true = radius[:, 0].numpy(), source.numbers * 100
-    assert np.corrcoef(found, true)[0, 1] > 0.9 and np.abs(found - true).mean() < 0.6 * np.abs(true - true.mean()).mean()
+    assert (
+        np.corrcoef(found, true)[0, 1] > 0.9 and np.abs(found - true).mean() < 0.6 * np.abs(true - true.mean()).mean()
+    )
     assert model.encode(eight_images(source)).shape == (8, 1024 if network == "densenet121" else 512)
 
 
@@ -179,7 +198,10 @@ def test_presets_fit_the_autoencoders_and_build():
     for name in TRAINED:
         preset = load_baseline_preset(name)
         assert (preset.config.image_size, preset.train.images, preset.train.batch_size) == (
-            lite.model.image_size, lite.train.images, lite.train.batch_size)
+            lite.model.image_size,
+            lite.train.images,
+            lite.train.batch_size,
+        )
     for name in baseline_presets():
         kind = name.split("-")[0]
         if kind == "supervised":

@@ -9,14 +9,7 @@ import torch.nn.functional as F
 
 from fiftyone_daebias.baselines import gan_losses as losses
 from fiftyone_daebias.baselines.augment import MOST, adapted, affine_maps, augment, geometry
-from fiftyone_daebias.baselines.gan_layers import (
-    EqualLinear,
-    MinibatchDeviation,
-    ModulatedConv,
-    StyledConv,
-    down2,
-    up2,
-)
+from fiftyone_daebias.baselines.gan_layers import EqualLinear, MinibatchDeviation, ModulatedConv, StyledConv, down2, up2
 from fiftyone_daebias.baselines.stylegan2 import Mapping, StyleGanConfig, mixed_styles
 from fiftyone_daebias.baselines.supervised import supervised_loss
 from fiftyone_daebias.baselines.targets import ask
@@ -27,9 +20,9 @@ from fiftyone_daebias.probes.fields import make_target
 def test_kl_and_reconstruction_against_distributions():
     mean, log_variance = torch.randn(3, 4), torch.randn(3, 4)
     normal = torch.distributions.Normal
-    expected = torch.distributions.kl_divergence(
-        normal(mean, (0.5 * log_variance).exp()), normal(0.0, 1.0)
-    ).sum(dim=1).mean()
+    expected = (
+        torch.distributions.kl_divergence(normal(mean, (0.5 * log_variance).exp()), normal(0.0, 1.0)).sum(dim=1).mean()
+    )
     torch.testing.assert_close(kl_divergence(mean, log_variance), expected)
     x, again = torch.randn(3, 1, 4, 4), torch.randn(3, 1, 4, 4)
     constant = normal(again, 0.3).log_prob(again)  # what is left where nothing is wrong

@@ -26,15 +26,21 @@ def zoo(tmp_path_factory):
     manifest = {
         "models": [
             {
-                "base_name": NAME, "base_filename": "small.pth", "description": "for a test", "tags": ["embeddings"],
+                "base_name": NAME,
+                "base_filename": "small.pth",
+                "description": "for a test",
+                "tags": ["embeddings"],
                 "manager": {"type": "fiftyone.core.models.ModelManager", "config": {"url": "http://nowhere.invalid/x"}},
                 "default_deployment_config_dict": {
                     "type": "fiftyone.zoo.models.torch.TorchvisionImageModel",
                     "config": {
-                        "entrypoint_fcn": "torchvision.models.squeezenet1_1", "entrypoint_args": {"weights": None},
+                        "entrypoint_fcn": "torchvision.models.squeezenet1_1",
+                        "entrypoint_args": {"weights": None},
                         "output_processor_cls": "fiftyone.utils.torch.ClassifierOutputProcessor",
-                        "labels_path": str(folder / "labels.txt"), "image_min_dim": 64,
-                        "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225],
+                        "labels_path": str(folder / "labels.txt"),
+                        "image_min_dim": 64,
+                        "image_mean": [0.485, 0.456, 0.406],
+                        "image_std": [0.229, 0.224, 0.225],
                         "embeddings_layer": "features.12",
                     },
                 },

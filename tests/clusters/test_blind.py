@@ -15,10 +15,20 @@ from fiftyone_daebias.statistics.association import association_test
 CLASSES = ("a", "b")
 
 
-@pytest.mark.parametrize("coloured, field", [
-    ("sex", "sex"), ("sex.label", "sex"), ("probe_sex", "sex"), ("probe_sex.label", "sex"), ("probe_sex_truth", "sex"),
-    ("probe_body_part_by_site", "body part"), ("nothing", ""), ("unknown", ""), ("daebias_outlier_score", ""),
-])
+@pytest.mark.parametrize(
+    "coloured, field",
+    [
+        ("sex", "sex"),
+        ("sex.label", "sex"),
+        ("probe_sex", "sex"),
+        ("probe_sex.label", "sex"),
+        ("probe_sex_truth", "sex"),
+        ("probe_body_part_by_site", "body part"),
+        ("nothing", ""),
+        ("unknown", ""),
+        ("daebias_outlier_score", ""),
+    ],
+)
 def test_the_label_behind_a_cluster(coloured, field):
     assert label_of(Cluster("c", ("1",), coloured_by=coloured), ["sex", "age", "body part"]) == field
 
@@ -28,10 +38,16 @@ def misclassified(seed, n=160):
     rng = np.random.default_rng(seed)
     label = rng.random(n) < 0.25
     member = (label + rng.normal(size=n) > 1.1) != label
-    return rng, label.astype(int), member, {
-        "copy": label.astype(int), "flipped": (label ^ (rng.random(n) < 0.15)).astype(int),
-        "free": rng.integers(0, 2, n),
-    }
+    return (
+        rng,
+        label.astype(int),
+        member,
+        {
+            "copy": label.astype(int),
+            "flipped": (label ^ (rng.random(n) < 0.15)).astype(int),
+            "free": rng.integers(0, 2, n),
+        },
+    )
 
 
 def test_what_goes_with_the_label_is_seen_and_the_rest_is_tested_at_its_level():
@@ -56,11 +72,21 @@ def cohort(dataset_name):
     sex = rng.choice(["F", "M"], n)
     region = rng.choice(["head", "knee"], n)
     dataset = fo.Dataset(dataset_name)
-    dataset.add_samples([
-        fo.Sample(filepath=f"/nowhere/{k}.png", subject_id=f"P{k}", sex=sex[k], region=region[k],
-                  gender={"F": "female", "M": "male"}[sex[k]], coin=str(rng.integers(0, 2)), age=float(rng.normal(50, 9)))
-        for k in range(n)
-    ], progress=False)
+    dataset.add_samples(
+        [
+            fo.Sample(
+                filepath=f"/nowhere/{k}.png",
+                subject_id=f"P{k}",
+                sex=sex[k],
+                region=region[k],
+                gender={"F": "female", "M": "male"}[sex[k]],
+                coin=str(rng.integers(0, 2)),
+                age=float(rng.normal(50, 9)),
+            )
+            for k in range(n)
+        ],
+        progress=False,
+    )
     return dataset, rng, sex, region
 
 
@@ -85,7 +111,8 @@ def test_a_group_within_one_region_is_compared_within_it(cohort):
     dataset, rng, sex, region = cohort
     ids = np.array(store.sample_ids(dataset))
     dataset.select(ids[(region == "head") & (rng.random(150) < 0.5)].tolist()).name_cluster(
-        "heads", coloured_by="region", progress=None)
+        "heads", coloured_by="region", progress=None
+    )
     rows = {r.field: r for r in dataset.test_clusters(progress=None).rows}
     assert rows["region"].verdict == "not blind"
     assert rows["coin"].n_inside + rows["coin"].n_outside == (region == "head").sum()
@@ -102,8 +129,10 @@ def test_misclassified_samples_of_one_class_only_cannot_be_compared(cohort):
 def test_reidentification_where_every_subject_is_a_site_of_its_own(dataset_name):
     rng = np.random.default_rng(0)
     dataset = fo.Dataset(dataset_name)
-    dataset.add_samples([fo.Sample(filepath=f"/nowhere/{k}.png", subject_id=f"P{k // 2}", site=f"S{k // 2}")
-                         for k in range(40)], progress=False)
+    dataset.add_samples(
+        [fo.Sample(filepath=f"/nowhere/{k}.png", subject_id=f"P{k // 2}", site=f"S{k // 2}") for k in range(40)],
+        progress=False,
+    )
     store.write_vectors(dataset, schema.embedding_field(), store.sample_ids(dataset), rng.normal(size=(40, 4)))
     told = dataset.reidentify(n_bootstrap=50, progress=None)
     assert "site" in told.skipped and "only 0 samples share their value with another person" in told.skipped["site"]

@@ -21,10 +21,19 @@ def make(name, share_of_men, seed=0, **more):
         sex = "M" if rng.random() < share_of_men[site] else "F"
         age, year = float(rng.normal(50, 10)), float(rng.uniform(2015, 2019))
         for n in range(2):
-            samples.append(fo.Sample(
-                filepath=f"/nowhere/{k}-{n}.png", subject_id=f"P{k}", site=site, scanner=f"scanner {site}", sex=sex,
-                age=age, arm="xy"[int(rng.random() < 0.5)], acquisition_date_years=year, **more,
-            ))
+            samples.append(
+                fo.Sample(
+                    filepath=f"/nowhere/{k}-{n}.png",
+                    subject_id=f"P{k}",
+                    site=site,
+                    scanner=f"scanner {site}",
+                    sex=sex,
+                    age=age,
+                    arm="xy"[int(rng.random() < 0.5)],
+                    acquisition_date_years=year,
+                    **more,
+                )
+            )
     dataset.add_samples(samples)
     return dataset
 

@@ -17,8 +17,14 @@ def blobs(sizes, seed=0, spread=12.0):
 
 def test_real_islands_are_stable_and_found():
     points, truth = blobs((80, 120, 60), seed=3)
-    found = stable_clusters(points, np.arange(len(points)), min_size=20, resamples=5, redraw=lambda rows, seed: points[rows],
-                            rng=np.random.default_rng(0))
+    found = stable_clusters(
+        points,
+        np.arange(len(points)),
+        min_size=20,
+        resamples=5,
+        redraw=lambda rows, seed: points[rows],
+        rng=np.random.default_rng(0),
+    )
     assert len(found) == 3 and all(i.found == 1 and i.stability > 0.8 for i in found)
     assert all(best_overlap(np.isin(np.arange(len(points)), i.rows), truth) > 0.8 for i in found)
 

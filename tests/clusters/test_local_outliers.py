@@ -19,7 +19,9 @@ def bodies(n: int = 80, seed: int = 0, n_slices: int = 6) -> np.ndarray:
     for volume in out:
         image = np.zeros((96, 96), np.float32)
         centre = tuple(int(v) for v in rng.normal(48, 3, 2))
-        cv2.ellipse(image, centre, (int(rng.normal(24, 2)), int(rng.normal(34, 2))), float(rng.normal(0, 8)), 0, 360, 600, -1)
+        cv2.ellipse(
+            image, centre, (int(rng.normal(24, 2)), int(rng.normal(34, 2))), float(rng.normal(0, 8)), 0, 360, 600, -1
+        )
         image = cv2.GaussianBlur(image, (0, 0), 2) + 30
         volume[:] = np.hypot(image + rng.normal(0, 12, volume.shape), rng.normal(0, 12, volume.shape))
     return out
@@ -90,10 +92,12 @@ def marked(dataset_name, tmp_path):
         cv2.imwrite(str(path), image)
     register_cohort(dataset_name, images, table, subject="subject_id", progress=None)
     dataset = fo.load_dataset(dataset_name)
-    pictures = np.stack([
-        cv2.resize(cv2.imread(p, cv2.IMREAD_GRAYSCALE), (8, 8), interpolation=cv2.INTER_AREA).ravel()
-        for p in dataset.values("filepath")
-    ])
+    pictures = np.stack(
+        [
+            cv2.resize(cv2.imread(p, cv2.IMREAD_GRAYSCALE), (8, 8), interpolation=cv2.INTER_AREA).ravel()
+            for p in dataset.values("filepath")
+        ]
+    )
     store.write_vectors(dataset, "dae_embedding", store.sample_ids(dataset), pictures)
     return dataset, {p.stem for p in paths[:5]}
 

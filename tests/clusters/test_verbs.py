@@ -30,11 +30,20 @@ def make_dataset(name, seed=0):
     vectors[:, 7] += 1.5 * (sex == "F")
     software = np.where(moved, "v2", "v1")
     dataset = fo.Dataset(name)
-    dataset.add_samples([
-        fo.Sample(filepath=f"/nowhere/{k:03d}.png", subject_id=f"P{subject[k]}", site=site[k], sex=sex[k],
-                  acquisition_date_years=float(year[k]), weight=float(weight[k]), software_version=software[k])
-        for k in range(N)
-    ])
+    dataset.add_samples(
+        [
+            fo.Sample(
+                filepath=f"/nowhere/{k:03d}.png",
+                subject_id=f"P{subject[k]}",
+                site=site[k],
+                sex=sex[k],
+                acquisition_date_years=float(year[k]),
+                weight=float(weight[k]),
+                software_version=software[k],
+            )
+            for k in range(N)
+        ]
+    )
     ids = store.sample_ids(dataset)
     store.write_vectors(dataset, schema.embedding_field(), ids, vectors.astype(np.float32))
     store.save_map(dataset, schema.map_key(), ids, fit_map(vectors, perplexity=30).points, schema.points_field())
@@ -101,7 +110,9 @@ def test_a_lasso_keeps_its_polygon_and_what_it_was_coloured_by(clean):
     (cluster,) = out.clusters
     assert cluster.origin == "lasso" and cluster.map_key == "dae_map" and len(cluster.polygon) == 4
     assert jaccard(cluster.members, moved) > 0.9
-    assert dataset.load_saved_view("cluster: by eye").values("id") == dataset.match_tags("daebias:cluster:by eye").values("id")
+    assert dataset.load_saved_view("cluster: by eye").values("id") == dataset.match_tags(
+        "daebias:cluster:by eye"
+    ).values("id")
     colors = [f for f in dataset.app_config.color_scheme.fields if f["path"] == schema.CLUSTER_FIELD]
     assert colors[0]["valueColors"] == [{"value": "by eye", "color": cluster.color}]
     rows = {r.field: r for r in dataset.test_clusters(progress=None).rows}
@@ -136,10 +147,15 @@ def test_edited_exported_and_imported(clean, tmp_path):
     dataset.clusters("merge", cluster="first", other="b")
     now = {c.name: c for c in dataset.clusters().clusters}
     assert set(now) == {"first", "rest"} and len(now["first"].members) == 50 and now["first"].coloured_by == "unknown"
-    assert dataset.count_sample_tags()["daebias:cluster:first"] == 50 and "daebias:cluster:b" not in dataset.count_sample_tags()
+    assert (
+        dataset.count_sample_tags()["daebias:cluster:first"] == 50
+        and "daebias:cluster:b" not in dataset.count_sample_tags()
+    )
     assert dataset.count_values("daebias_clusters.classifications.label")["first"] == 50
     out = dataset.clusters("import", file=tmp_path / "c.json")
-    assert "3 clusters imported" in str(out) and {"first (imported)", "b", "rest (imported)"} <= {c.name for c in out.clusters}
+    assert "3 clusters imported" in str(out) and {"first (imported)", "b", "rest (imported)"} <= {
+        c.name for c in out.clusters
+    }
     (tmp_path / "bad.json").write_text('{"version": 1, "clusters": [{"name": "<script>", "members": []}]}')
     with pytest.raises(InputError, match="holds no clusters"):
         dataset.clusters("import", file=tmp_path / "bad.json")

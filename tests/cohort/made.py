@@ -20,8 +20,19 @@ def scene(n=14, height=24, width=20, seed=0) -> np.ndarray:
     return (20 * k + 7 * i + 3 * j + rng.integers(0, 40, (n, height, width))).astype(np.uint16)
 
 
-def write_slice(path: Path, pixels: np.ndarray, *, position=None, orientation=None, spacing=(1.0, 1.0), series=None,
-                number=1, sop=MR, signed=False, **header) -> Path:
+def write_slice(
+    path: Path,
+    pixels: np.ndarray,
+    *,
+    position=None,
+    orientation=None,
+    spacing=(1.0, 1.0),
+    series=None,
+    number=1,
+    sop=MR,
+    signed=False,
+    **header,
+) -> Path:
     """One classic single-frame file; further keywords are header attributes."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = sop, generate_uid()
@@ -58,18 +69,35 @@ def write_sagittal(folder: Path, volume: np.ndarray, *, step=4.0, order=None, sk
         if k in skip:
             continue
         write_slice(
-            folder / f"{names[k]:03d}", pixels, position=(-26 + step * k, -100.0, 80.0), orientation=(0, 1, 0, 0, 0, -1),
-            spacing=(1.5, 1.2), series=series, number=int(names[k]) + 1, **header,
+            folder / f"{names[k]:03d}",
+            pixels,
+            position=(-26 + step * k, -100.0, 80.0),
+            orientation=(0, 1, 0, 0, 0, -1),
+            spacing=(1.5, 1.2),
+            series=series,
+            number=int(names[k]) + 1,
+            **header,
         )
     return series
 
 
 PERSON = {
-    "PatientName": "Musterfrau^Erika", "PatientID": "HOSP-4711-99", "PatientBirthDate": "19640812",
-    "PatientAddress": "Heidestrasse 17, Koeln", "ReferringPhysicianName": "Quacksalber^Theodor",
-    "PatientComments": "asked for Dr. Zebedaeus", "AccessionNumber": "ACC0815007", "PatientSex": "F",
-    "PatientAge": "045Y", "PatientWeight": "61.5", "PatientSize": "1.68", "Manufacturer": "ACME", "EchoTime": "101",
-    "ProtocolName": "t2_tse_sag", "StationName": "MRMUSTERFRAU", "AcquisitionDate": "20210305",
+    "PatientName": "Musterfrau^Erika",
+    "PatientID": "HOSP-4711-99",
+    "PatientBirthDate": "19640812",
+    "PatientAddress": "Heidestrasse 17, Koeln",
+    "ReferringPhysicianName": "Quacksalber^Theodor",
+    "PatientComments": "asked for Dr. Zebedaeus",
+    "AccessionNumber": "ACC0815007",
+    "PatientSex": "F",
+    "PatientAge": "045Y",
+    "PatientWeight": "61.5",
+    "PatientSize": "1.68",
+    "Manufacturer": "ACME",
+    "EchoTime": "101",
+    "ProtocolName": "t2_tse_sag",
+    "StationName": "MRMUSTERFRAU",
+    "AcquisitionDate": "20210305",
     "AcquisitionTime": "143000",
 }
 

@@ -15,9 +15,40 @@ FILES = [f"site{k % 3}/img_{k:03d}.png" for k in range(N_FILES)]
 ITEMS = [Item(f, "raster", (f,)) for f in FILES]
 MISSING = ["", "NA", "n/a", "unknown", "k.A.", "#NULL!", "inconnu", "未知", "-", "nan", "неизвестно", "desconocido"]
 NAMES = [
-    "age", "Alter", "weight_kg", "Größe", "sex", "Geschlecht", "site", "scan date", "Datum", "id", "_id", "media_type", "tags",
-    "filepath", "clinical.age", "年齢", "возраст", "1st", "x$y", "a\nb", "  padded  ", "Unnamed: 3", "probe_type", "metadata",
-    "Vorname", "comment", "height", "width", "31-0.0", "eid", "Kosten (€)", "p-value", "UPPER", "upper",
+    "age",
+    "Alter",
+    "weight_kg",
+    "Größe",
+    "sex",
+    "Geschlecht",
+    "site",
+    "scan date",
+    "Datum",
+    "id",
+    "_id",
+    "media_type",
+    "tags",
+    "filepath",
+    "clinical.age",
+    "年齢",
+    "возраст",
+    "1st",
+    "x$y",
+    "a\nb",
+    "  padded  ",
+    "Unnamed: 3",
+    "probe_type",
+    "metadata",
+    "Vorname",
+    "comment",
+    "height",
+    "width",
+    "31-0.0",
+    "eid",
+    "Kosten (€)",
+    "p-value",
+    "UPPER",
+    "upper",
 ]
 PLAIN, EURO, SWISS, US = "plain", "euro", "swiss", "us"
 
@@ -43,13 +74,48 @@ def dates(rng, n):
 
 
 def categories(rng, n):
-    levels = [["F", "M"], ["A", "B", "C"], ["ja", "nein"], ["T1w", "T2w", "2D"], ["0", "1"], ["x y", "é", "<b>"]][rng.integers(6)]
+    levels = [["F", "M"], ["A", "B", "C"], ["ja", "nein"], ["T1w", "T2w", "2D"], ["0", "1"], ["x y", "é", "<b>"]][
+        rng.integers(6)
+    ]
     return [levels[k] for k in rng.integers(0, len(levels), n)], None
 
 
 def junk(rng, n):
-    odd = ["", " ", "\t", '"', "''", ";", ",", "=1+1", "nan", "inf", "-0", "1e999", "0x1F", "9" * 30, "é" * 50, "\x00", "\u202e", "😀",
-           "1/0", "2021-02-30", "31.12.9999", "a\nb", "[1, 2]", "{}", "NULL", "True", "12:30", "5 mm", "5-6", "<5", "100%", "٣", "²"]
+    odd = [
+        "",
+        " ",
+        "\t",
+        '"',
+        "''",
+        ";",
+        ",",
+        "=1+1",
+        "nan",
+        "inf",
+        "-0",
+        "1e999",
+        "0x1F",
+        "9" * 30,
+        "é" * 50,
+        "\x00",
+        "\u202e",
+        "😀",
+        "1/0",
+        "2021-02-30",
+        "31.12.9999",
+        "a\nb",
+        "[1, 2]",
+        "{}",
+        "NULL",
+        "True",
+        "12:30",
+        "5 mm",
+        "5-6",
+        "<5",
+        "100%",
+        "٣",
+        "²",
+    ]
     return [str(odd[k]) for k in rng.integers(0, len(odd), n)], None
 
 
@@ -57,8 +123,13 @@ def made_table(rng) -> tuple[list[list[str]], dict[str, list]]:
     """Rows with a header, and ``{column: what its cells say}`` of the columns that say something sure."""
     n = int(rng.choice([1, 2, 12, 30, 30, 30]))
     order = rng.permutation(N_FILES)[:n]
-    forms = [lambda f: f, lambda f: f.split("/")[-1], lambda f: f.split("/")[-1][:-4], lambda f: "D:\\x\\" + f.replace("/", "\\"),
-             lambda f: f.split("/")[-1].upper()]
+    forms = [
+        lambda f: f,
+        lambda f: f.split("/")[-1],
+        lambda f: f.split("/")[-1][:-4],
+        lambda f: "D:\\x\\" + f.replace("/", "\\"),
+        lambda f: f.split("/")[-1].upper(),
+    ]
     form = forms[rng.integers(len(forms))]
     columns, truth = {"datei": [form(FILES[k]) for k in order]}, {}
     names = list(rng.permutation(NAMES)[: rng.integers(1, 8)])
@@ -87,11 +158,15 @@ def write_table(rng, rows, folder: Path) -> tuple[Path, bool]:
         frame = pd.DataFrame(rows[1:], columns=rows[0])
         frame.to_parquet(path)
         return path, True
-    head = [[["A title"], *rows], [["A title"], [], *rows], rows, rows, rows][rng.integers(5)] if len(rows) > 2 else rows
+    head = (
+        [[["A title"], *rows], [["A title"], [], *rows], rows, rows, rows][rng.integers(5)] if len(rows) > 2 else rows
+    )
     if kind == "xlsx":
         book = openpyxl.Workbook()
         for row in head:
-            book.active.append([openpyxl.cell.cell.ILLEGAL_CHARACTERS_RE.sub("", str(c)).lstrip("=") or None for c in row])
+            book.active.append(
+                [openpyxl.cell.cell.ILLEGAL_CHARACTERS_RE.sub("", str(c)).lstrip("=") or None for c in row]
+            )
         if rng.random() < 0.3:
             book.create_sheet("Legend").append(["code", "meaning"])
         book.save(path)
@@ -112,7 +187,9 @@ def write_table(rng, rows, folder: Path) -> tuple[Path, bool]:
         whole = False
         for _ in range(int(rng.integers(1, 6))):
             at = int(rng.integers(0, max(len(raw), 1)))
-            raw[at : at + int(rng.integers(0, 4))] = bytes(rng.integers(0, 256, int(rng.integers(0, 4)), dtype=np.uint8))
+            raw[at : at + int(rng.integers(0, 4))] = bytes(
+                rng.integers(0, 256, int(rng.integers(0, 4)), dtype=np.uint8)
+            )
     if rng.random() < 0.1:
         raw, whole = raw[: int(rng.integers(0, len(raw) + 1))], False
     path.write_bytes(bytes(raw))

@@ -22,7 +22,7 @@ def read(folder, **settings):
 def test_a_sagittal_series_is_sorted_by_position_and_oriented(tmp_path):
     volume = scene()
     write_sagittal(tmp_path / "s", volume)
-    (name, got), = read(tmp_path)[0].items()
+    ((name, got),) = read(tmp_path)[0].items()
     assert got.geometry["plane"] == "sagittal" and got.geometry["axes_now"] == "LIP"
     assert got.spacing == pytest.approx((4.0, 1.5, 1.2))
     np.testing.assert_array_equal(got.array, volume)
@@ -129,8 +129,10 @@ def test_enhanced_multi_frame(tmp_path):
     write_enhanced(tmp_path / "e.dcm", volumes)
     got, _ = read(tmp_path)
     assert sorted(got) == ["e.dcm#1", "e.dcm#2", "e.dcm#3"]
-    found = sorted((g.array for g in got.values()), key=lambda a: [np.array_equal(a, v * 2 + 10 * t)
-                                                                   for t, v in enumerate(volumes)].index(True))
+    found = sorted(
+        (g.array for g in got.values()),
+        key=lambda a: [np.array_equal(a, v * 2 + 10 * t) for t, v in enumerate(volumes)].index(True),
+    )
     for t, (array, truth) in enumerate(zip(found, volumes, strict=True)):
         np.testing.assert_array_equal(array, truth * 2 + 10 * t)
 

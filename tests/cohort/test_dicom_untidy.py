@@ -21,22 +21,41 @@ def axial(folder, volume, **header):
     """An axial series with 2 mm between slices; ``at`` shifts it, ``names`` are file names."""
     at, names = header.pop("at", 0.0), header.pop("names", None)
     for k, pixels in enumerate(volume):
-        write_slice(folder / (names[k] if names is not None else f"{k:03d}"), pixels, position=(0, 0, 2.0 * k + at),
-                    orientation=AXIAL, number=k + 1, **header)
+        write_slice(
+            folder / (names[k] if names is not None else f"{k:03d}"),
+            pixels,
+            position=(0, 0, 2.0 * k + at),
+            orientation=AXIAL,
+            number=k + 1,
+            **header,
+        )
 
 
 @pytest.mark.parametrize("case", ["positions between", "same positions"])
-@pytest.mark.parametrize("apart", [
-    {"PatientID": "P{}"}, {"PatientID": "same", "IssuerOfPatientID": "H{}"}, {"PatientID": "ANON", "PatientName": "A^{}"},
-    {"PatientID": "same", "PatientBirthDate": "195{}0101"}, {"PatientID": "same", "PatientSex": "{}"},
-])
+@pytest.mark.parametrize(
+    "apart",
+    [
+        {"PatientID": "P{}"},
+        {"PatientID": "same", "IssuerOfPatientID": "H{}"},
+        {"PatientID": "ANON", "PatientName": "A^{}"},
+        {"PatientID": "same", "PatientBirthDate": "195{}0101"},
+        {"PatientID": "same", "PatientSex": "{}"},
+    ],
+)
 def test_two_patients_under_one_series_uid_are_never_one_volume(case, apart, tmp_path):
     uid, study = generate_uid(), generate_uid()
     names = iter(np.random.default_rng(3).permutation(1000))
     for p, base in enumerate((0, 5000)):
         person = {k: v.format("MF"[p] if k == "PatientSex" else p) for k, v in apart.items()}
-        axial(tmp_path, scene(seed=p) + base, series=uid, StudyInstanceUID=study, at=p if case == "positions between" else 0,
-              names=[f"IM{next(names):04d}" for _ in range(14)], **person)
+        axial(
+            tmp_path,
+            scene(seed=p) + base,
+            series=uid,
+            StudyInstanceUID=study,
+            at=p if case == "positions between" else 0,
+            names=[f"IM{next(names):04d}" for _ in range(14)],
+            **person,
+        )
     got, _ = read(tmp_path)
     assert [len(g.array) for g in got.values()] == [14, 14]
     medians = [np.median(g.array, axis=(1, 2)) for g in got.values()]
@@ -47,25 +66,47 @@ def test_two_patients_under_one_series_uid_are_never_one_volume(case, apart, tmp
 def test_two_studies_of_a_patient_are_two_volumes_unless_every_file_has_its_own(tmp_path):
     uid = generate_uid()
     for s in range(2):
-        axial(tmp_path / "two" / str(s), scene(6, seed=s) + 3000 * s, series=uid, StudyInstanceUID=f"1.2.{s}", PatientID="P")
+        axial(
+            tmp_path / "two" / str(s),
+            scene(6, seed=s) + 3000 * s,
+            series=uid,
+            StudyInstanceUID=f"1.2.{s}",
+            PatientID="P",
+        )
     got, _ = read(tmp_path / "two")
-    assert sorted(int(g.array.min()) // 3000 for g in got.values()) == [0, 1] and {len(g.array) for g in got.values()} == {6}
+    assert sorted(int(g.array.min()) // 3000 for g in got.values()) == [0, 1] and {
+        len(g.array) for g in got.values()
+    } == {6}
     axial(tmp_path / "each", scene(6), series=uid, PatientID="P")  # write_slice makes a study UID anew for each file
     found = look_through(tmp_path / "each")
     assert len(found.items) == 1 and "StudyInstanceUID of its own" in found.notes[0]
 
 
-@pytest.mark.parametrize("keyword, values", [
-    ("SeriesNumber", ("2", "3")), ("SeriesDescription", ("soft tissue", "bone")), ("ConvolutionKernel", ("B30f", "B70f")),
-    ("FrameOfReferenceUID", ("1.2.8", "1.2.9")),
-])
+@pytest.mark.parametrize(
+    "keyword, values",
+    [
+        ("SeriesNumber", ("2", "3")),
+        ("SeriesDescription", ("soft tissue", "bone")),
+        ("ConvolutionKernel", ("B30f", "B70f")),
+        ("FrameOfReferenceUID", ("1.2.8", "1.2.9")),
+    ],
+)
 def test_two_series_of_a_study_under_one_uid_are_two_volumes(keyword, values, tmp_path):
     uid = generate_uid()
     for s, value in enumerate(values):
-        axial(tmp_path / str(s), scene(6, seed=s) + 3000 * s, series=uid, StudyInstanceUID="1.2.3", PatientID="P", at=s,
-              **{keyword: value})
+        axial(
+            tmp_path / str(s),
+            scene(6, seed=s) + 3000 * s,
+            series=uid,
+            StudyInstanceUID="1.2.3",
+            PatientID="P",
+            at=s,
+            **{keyword: value},
+        )
     got, _ = read(tmp_path)
-    assert sorted(int(g.array.min()) // 3000 for g in got.values()) == [0, 1] and {len(g.array) for g in got.values()} == {6}
+    assert sorted(int(g.array.min()) // 3000 for g in got.values()) == [0, 1] and {
+        len(g.array) for g in got.values()
+    } == {6}
     assert any("several series of a study" in n for n in look_through(tmp_path).notes)
 
 
@@ -75,8 +116,18 @@ def test_echo_times_and_orientations_within_rounding_are_one_volume_beyond_two(t
         for k in range(8):
             tilt = np.radians(tilts[k % len(tilts)])
             orientation = (1.0, 0.0, 0.0, 0.0, float(np.cos(tilt)), float(np.sin(tilt)))
-            out.append(Plane(k, None, (0.0, 0.0, 3.0 * (k // 2) + 0.2 * (k % 2)), orientation, (1.0, 1.0), (4, 4), k + 1,
-                             {"EchoTime": echoes[k % len(echoes)]}))
+            out.append(
+                Plane(
+                    k,
+                    None,
+                    (0.0, 0.0, 3.0 * (k // 2) + 0.2 * (k % 2)),
+                    orientation,
+                    (1.0, 1.0),
+                    (4, 4),
+                    k + 1,
+                    {"EchoTime": echoes[k % len(echoes)]},
+                )
+            )
         return out
 
     assert len(stacks(planes(["101", "101.0"], [0]))) == 1
@@ -93,10 +144,14 @@ def test_missing_positions_are_placed_or_kept_together_by_number_and_said(tmp_pa
     names = np.random.default_rng(0).permutation(14)
     for k, pixels in enumerate(volume):
         lost = {} if k in (4, 9) else {"position": (0, 0, 2.0 * k), "orientation": AXIAL}
-        write_slice(tmp_path / "some" / f"{names[k]:02d}", pixels, number=k + 1, series=uid, StudyInstanceUID=study, **lost)
+        write_slice(
+            tmp_path / "some" / f"{names[k]:02d}", pixels, number=k + 1, series=uid, StudyInstanceUID=study, **lost
+        )
         write_slice(tmp_path / "all" / f"{names[k]:02d}", pixels, number=k + 1, series=uid, StudyInstanceUID=study)
         write_slice(tmp_path / "none" / f"{names[k]:02d}", pixels, number=1, series=uid, StudyInstanceUID=study)
-        write_slice(tmp_path / "cr" / f"{names[k]:02d}", pixels, number=k + 1, series=uid, StudyInstanceUID=study, sop=CR)
+        write_slice(
+            tmp_path / "cr" / f"{names[k]:02d}", pixels, number=k + 1, series=uid, StudyInstanceUID=study, sop=CR
+        )
     (some,) = read(tmp_path / "some")[0].values()
     assert "2 of 14 images of the series state no position: placed" in some.notes[0]
     np.testing.assert_array_equal(some.array, volume)
@@ -111,12 +166,20 @@ def test_missing_positions_are_placed_or_kept_together_by_number_and_said(tmp_pa
 
 def test_padding_and_its_range_become_the_lowest_of_the_others(tmp_path):
     pixels = np.array([[-2000, -1990, -1000, 40], [-2000, 300, -7, 2000]], np.int16)
-    write_slice(tmp_path / "one", pixels, signed=True, sop=CR, RescaleSlope="1", RescaleIntercept="-24",
-                PixelPaddingValue=-2000)
+    write_slice(
+        tmp_path / "one", pixels, signed=True, sop=CR, RescaleSlope="1", RescaleIntercept="-24", PixelPaddingValue=-2000
+    )
     write_slice(tmp_path / "range", pixels, signed=True, sop=CR, PixelPaddingValue=-2000, PixelPaddingRangeLimit=-1500)
     stored = np.array([[0, 4095, 100], [4095, 8, 2048]], np.uint16)
-    write_slice(tmp_path / "mono1", stored, sop=CR, PhotometricInterpretation="MONOCHROME1", BitsStored=12, HighBit=11,
-                PixelPaddingValue=0)
+    write_slice(
+        tmp_path / "mono1",
+        stored,
+        sop=CR,
+        PhotometricInterpretation="MONOCHROME1",
+        BitsStored=12,
+        HighBit=11,
+        PixelPaddingValue=0,
+    )
     got, _ = read(tmp_path)
     np.testing.assert_array_equal(got["one"].array[0], [[-2014, -2014, -1024, 16], [-2014, 276, -31, 1976]])
     np.testing.assert_array_equal(got["range"].array[0], [[-1000, -1000, -1000, 40], [-1000, 300, -7, 2000]])
@@ -124,7 +187,9 @@ def test_padding_and_its_range_become_the_lowest_of_the_others(tmp_path):
     assert "2 padding pixels were set to the lowest of the others" in got["one"].notes
 
 
-@pytest.mark.parametrize("stored, allocated, signed", [(1, 8, 0), (8, 8, 0), (10, 16, 0), (16, 16, 0), (16, 16, 1), (12, 16, 1)])
+@pytest.mark.parametrize(
+    "stored, allocated, signed", [(1, 8, 0), (8, 8, 0), (10, 16, 0), (16, 16, 0), (16, 16, 1), (12, 16, 1)]
+)
 def test_monochrome1_is_turned_in_any_depth(stored, allocated, signed, tmp_path):
     low, high = (-(2 ** (stored - 1)), 2 ** (stored - 1) - 1) if signed else (0, 2**stored - 1)
     pixels = np.random.default_rng(0).integers(low, high, (6, 8), endpoint=True)
@@ -138,7 +203,9 @@ def test_monochrome1_is_turned_in_any_depth(stored, allocated, signed, tmp_path)
 
 def test_a_table_of_grey_values_is_looked_up_before_white_as_zero_is_turned(tmp_path):
     pixels = np.array([[0, 1], [2, 3]], np.uint16)
-    path = write_slice(tmp_path / "a", pixels, sop=CR, PhotometricInterpretation="MONOCHROME1", BitsStored=12, HighBit=11)
+    path = write_slice(
+        tmp_path / "a", pixels, sop=CR, PhotometricInterpretation="MONOCHROME1", BitsStored=12, HighBit=11
+    )
     d, table = pydicom.dcmread(path), pydicom.Dataset()
     table.LUTDescriptor, table.ModalityLUTType = [4, 0, 16], "US"
     table.add_new((0x0028, 0x3006), "US", [100, 400, 900, 1600])
@@ -195,31 +262,70 @@ def test_overlays_in_unused_bits_are_no_grey_values(tmp_path):
     np.testing.assert_array_equal(read(tmp_path)[0]["a"].array[0], pixels)
 
 
-@pytest.mark.parametrize("text, years", [
-    ("045Y", 45), ("45Y", 45), ("45 Y", 45), ("9M", 0.75), ("018M", 1.5), ("003W", 3 * 7 / 365.25), ("45.5", 45.5),
-    ("45", 45), ("999Y", None), ("-1Y", None), ("0Y", 0), ("abc", None), ("121Y", None), ("", None), ("12 weeks", 84 / 365.25),
-])
+@pytest.mark.parametrize(
+    "text, years",
+    [
+        ("045Y", 45),
+        ("45Y", 45),
+        ("45 Y", 45),
+        ("9M", 0.75),
+        ("018M", 1.5),
+        ("003W", 3 * 7 / 365.25),
+        ("45.5", 45.5),
+        ("45", 45),
+        ("999Y", None),
+        ("-1Y", None),
+        ("0Y", 0),
+        ("abc", None),
+        ("121Y", None),
+        ("", None),
+        ("12 weeks", 84 / 365.25),
+    ],
+)
 def test_ages(text, years):
     assert years_of(text) == (None if years is None else pytest.approx(years, abs=1e-6))
 
 
-@pytest.mark.parametrize("stated, sexes, note", [
-    (["M", "F", None, "O"], ["M", "F", None, "O"], ""), (["m", "w", "d"], ["M", "F", "O"], "'W' read as F"),
-    (["M", "K"], ["M", "F"], "'K' read as F"), (["1", "2", "0", "9"], ["M", "F", None, None], "ISO 5218"),
-    (["0", "1"], [None, None], ""), (["H", "F"], ["M", "F"], "'H' read as M"), (["H", "M"], [None, None], "Spanish"),
-    (["female", "Male", "U", "unknown"], ["F", "M", None, None], "'FEMALE' read as F"),
-])
+@pytest.mark.parametrize(
+    "stated, sexes, note",
+    [
+        (["M", "F", None, "O"], ["M", "F", None, "O"], ""),
+        (["m", "w", "d"], ["M", "F", "O"], "'W' read as F"),
+        (["M", "K"], ["M", "F"], "'K' read as F"),
+        (["1", "2", "0", "9"], ["M", "F", None, None], "ISO 5218"),
+        (["0", "1"], [None, None], ""),
+        (["H", "F"], ["M", "F"], "'H' read as M"),
+        (["H", "M"], [None, None], "Spanish"),
+        (["female", "Male", "U", "unknown"], ["F", "M", None, None], "'FEMALE' read as F"),
+    ],
+)
 def test_sexes_by_the_codes_of_a_cohort(stated, sexes, note):
     got, notes = sexes_of(stated)
     assert got == sexes and note in " ".join(notes) and (note or not notes)
 
 
 def test_ages_sizes_and_sexes_of_a_cohort(tmp_path, dataset_name, daebias_home):
-    rows = [("045Y", "", "M"), ("45 Y", "", "F"), ("9M", "", "w"), ("999Y", "", "?"), (None, "19000101", "M"),
-            (None, "19000615", "F"), (None, "19760306", "F")]
+    rows = [
+        ("045Y", "", "M"),
+        ("45 Y", "", "F"),
+        ("9M", "", "w"),
+        ("999Y", "", "?"),
+        (None, "19000101", "M"),
+        (None, "19000615", "F"),
+        (None, "19760306", "F"),
+    ]
     for k, (age, born, sex) in enumerate(rows):
-        write_slice(tmp_path / f"{k}.dcm", scene()[0], sop=CR, PatientID=f"P{k}", PatientBirthDate=born, PatientSex=sex,
-                    AcquisitionDate="20210305", PatientSize="175" if k % 2 else "1.75", **({"PatientAge": age} if age else {}))
+        write_slice(
+            tmp_path / f"{k}.dcm",
+            scene()[0],
+            sop=CR,
+            PatientID=f"P{k}",
+            PatientBirthDate=born,
+            PatientSex=sex,
+            AcquisitionDate="20210305",
+            PatientSize="175" if k % 2 else "1.75",
+            **({"PatientAge": age} if age else {}),
+        )
     report = register_cohort(dataset_name, tmp_path)
     dataset = fo.load_dataset(dataset_name)
     assert dataset.values("age") == [45, 45, 0.75, None, None, None, 44]
@@ -241,10 +347,24 @@ def test_a_patient_id_that_stands_for_anybody_makes_nobody_the_same(tmp_path, da
 def test_degenerate_geometry_ends_in_a_volume_or_a_line(tmp_path, dataset_name, daebias_home):
     uid = generate_uid()
     for k in range(4):
-        write_slice(tmp_path / "slide" / f"{k}", scene()[k], position=(3.0 * k, 0, 0), orientation=AXIAL, number=k + 1,
-                    series=uid, StudyInstanceUID="1.2.3")
-        write_slice(tmp_path / "skew" / f"{k}", scene()[k], position=(0, 0, 3.0 * k), orientation=(1, 0, 0, 1, 0, 0),
-                    number=k + 1, series=uid + ".1", StudyInstanceUID="1.2.3")
+        write_slice(
+            tmp_path / "slide" / f"{k}",
+            scene()[k],
+            position=(3.0 * k, 0, 0),
+            orientation=AXIAL,
+            number=k + 1,
+            series=uid,
+            StudyInstanceUID="1.2.3",
+        )
+        write_slice(
+            tmp_path / "skew" / f"{k}",
+            scene()[k],
+            position=(0, 0, 3.0 * k),
+            orientation=(1, 0, 0, 1, 0, 0),
+            number=k + 1,
+            series=uid + ".1",
+            StudyInstanceUID="1.2.3",
+        )
     report = register_cohort(dataset_name, tmp_path)
     text = " ".join(report.notes)
     assert report.images == 2 and "positions do not differ" in text and "state no position" in text
@@ -265,8 +385,15 @@ def test_files_without_a_series_uid_are_one_volume_only_of_a_patient_that_is_nam
 def test_people_without_a_name_under_constant_uids_are_told_apart_by_folder(case, tmp_path, dataset_name, daebias_home):
     root = tmp_path / "cohort"
     for p, base in enumerate((0, 5000)):
-        axial(root / f"case{p}", scene(seed=p) + base, series="1.2.3", StudyInstanceUID="1.2.4", PatientID="ANONYMOUS",
-              PatientName="", at=p if case == "positions between" else 0)
+        axial(
+            root / f"case{p}",
+            scene(seed=p) + base,
+            series="1.2.3",
+            StudyInstanceUID="1.2.4",
+            PatientID="ANONYMOUS",
+            PatientName="",
+            at=p if case == "positions between" else 0,
+        )
     got, _ = read(root)
     assert [len(g.array) for g in got.values()] == [14, 14]
     assert sorted(int(g.array.min()) // 5000 for g in got.values()) == [0, 1]

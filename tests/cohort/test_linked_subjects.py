@@ -47,7 +47,10 @@ def test_register_links_equal_files(cohort, dataset_name):
     assert any("21 subjects count as 10" in n for n in report.notes), report.notes
     owner = dict(zip(stated, people))
     assert {owner[s] for s in ("p00", "q00", "r00")} == {"p00"} and owner["b00"] == "b00" and owner["p39"] == "p39"
-    for values in (dataset.values(schema.SPLIT_FIELD), [dict(zip(stated, open_slices(dataset).splits))[s] for s in stated]):
+    for values in (
+        dataset.values(schema.SPLIT_FIELD),
+        [dict(zip(stated, open_slices(dataset).splits))[s] for s in stated],
+    ):
         sides = {}
         for person, side in zip(people, values):
             sides.setdefault(person, set()).add(side)
@@ -63,7 +66,9 @@ def test_register_links_equal_files(cohort, dataset_name):
 def test_under_another_subject_field_links_still_hold(cohort, dataset_name):
     register_cohort(dataset_name, cohort / "img", cohort / "t.csv")
     dataset = fo.load_dataset(dataset_name)
-    families = {s.id: "f" + str(int(s[schema.SUBJECT_FIELD][1:]) // 4) for s in dataset if s[schema.SUBJECT_FIELD][0] == "p"}
+    families = {
+        s.id: "f" + str(int(s[schema.SUBJECT_FIELD][1:]) // 4) for s in dataset if s[schema.SUBJECT_FIELD][0] == "p"
+    }
     store.write_values(dataset, "family", families, kind="string")
     people = dict(zip(dataset.values(schema.SUBJECT_FIELD), store.read_subjects(dataset, "family")))
     # p00 to p03 are a family; q00 is a copy of p00, r00 too

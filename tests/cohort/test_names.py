@@ -17,14 +17,22 @@ def test_sides_come_in_pairs():
     assert len(got) == 10 and got["images/bus_0003-l.jpg"] == "L" and got["images/bus_0003-r.jpg"] == "R"
     assert sides_of([f"series_r_{k}.png" for k in range(10)]) == {}  # no left: no side
     assert sides_of(["left/1.png", "left/2.png", "right/1.png", "right/2.png"]) == {
-        "left/1.png": "L", "left/2.png": "L", "right/1.png": "R", "right/2.png": "R"}
+        "left/1.png": "L",
+        "left/2.png": "L",
+        "right/1.png": "R",
+        "right/2.png": "R",
+    }
 
 
-@pytest.mark.parametrize("names, first", [
-    ([f"{p:08d}_{k:03d}.png" for p in range(3) for k in range(4)], "4 of '00000000'"),
-    ([f"bus_{p:04d}-{s}.png" for p in range(4) for s in "lr"], "2 of 'bus_0000'"),
-    ([f"img_{k:03d}.png" for k in range(30)], ""), ([f"ixi_{k}.nii.gz" for k in range(30)], ""),
-])
+@pytest.mark.parametrize(
+    "names, first",
+    [
+        ([f"{p:08d}_{k:03d}.png" for p in range(3) for k in range(4)], "4 of '00000000'"),
+        ([f"bus_{p:04d}-{s}.png" for p in range(4) for s in "lr"], "2 of 'bus_0000'"),
+        ([f"img_{k:03d}.png" for k in range(30)], ""),
+        ([f"ixi_{k}.nii.gz" for k in range(30)], ""),
+    ],
+)
 def test_repeats_are_offered_as_a_pattern(names, first):
     got = repeats_told(names)
     assert (first in got and "pattern=" in got) if first else got == ""
@@ -46,7 +54,14 @@ def test_the_offered_pattern_works_and_sides_are_a_field(tmp_path, dataset_name,
 
 def test_a_stack_whose_series_uids_were_lost_is_said(tmp_path):
     for k, pixels in enumerate(scene()):
-        write_slice(tmp_path / f"{k}", pixels, position=(0, 0, 2.0 * k), orientation=(1, 0, 0, 0, 1, 0), number=k,
-                    PatientID="P", StudyInstanceUID="1.2.3")
+        write_slice(
+            tmp_path / f"{k}",
+            pixels,
+            position=(0, 0, 2.0 * k),
+            orientation=(1, 0, 0, 0, 1, 0),
+            number=k,
+            PatientID="P",
+            StudyInstanceUID="1.2.3",
+        )
     found = look_through(tmp_path)
     assert len(found.items) == 14 and any("14 files of 1 stacks" in n for n in found.notes)

@@ -22,9 +22,9 @@ def stored(volume, codes, spacing=(4.0, 1.5, 1.2)):
     return nib.Nifti1Image(moved, affine @ nib.orientations.inv_ornt_aff(moves, volume.shape))
 
 
-@pytest.mark.parametrize("codes", [
-    tuple(c) for axes in itertools.permutations(("RL", "AP", "SI")) for c in itertools.product(*axes)
-])
+@pytest.mark.parametrize(
+    "codes", [tuple(c) for axes in itertools.permutations(("RL", "AP", "SI")) for c in itertools.product(*axes)]
+)
 def test_all_48_orientations_give_the_same_sagittal_slices(codes, tmp_path):
     volume = scene(6, 9, 7)
     path = tmp_path / "v.nii.gz"
@@ -79,10 +79,22 @@ def test_damage_and_missing_orientation(tmp_path):
 
 
 def test_sidecar(tmp_path):
-    (tmp_path / "v.json").write_text(json.dumps({
-        "EchoTime": 0.101, "Manufacturer": "Siemens", "PatientName": "Nobody", "MagneticFieldStrength": 3,
-        "SoftwareVersions": ["a", "b"],
-    }))
+    (tmp_path / "v.json").write_text(
+        json.dumps(
+            {
+                "EchoTime": 0.101,
+                "Manufacturer": "Siemens",
+                "PatientName": "Nobody",
+                "MagneticFieldStrength": 3,
+                "SoftwareVersions": ["a", "b"],
+            }
+        )
+    )
     got, withheld = read_sidecar(tmp_path / "v.nii.gz")
-    assert withheld == {} and got == {"echo_time": 101.0, "manufacturer": "Siemens", "field_strength": 3.0, "software": "a"}
+    assert withheld == {} and got == {
+        "echo_time": 101.0,
+        "manufacturer": "Siemens",
+        "field_strength": 3.0,
+        "software": "a",
+    }
     assert read_sidecar(tmp_path / "w.nii") == ({}, {})

@@ -74,13 +74,23 @@ def test_effects_have_their_units(volume):
     assert not lost[:2].any() and np.array_equal(lost[2:], volume[2:])
 
 
-@pytest.mark.parametrize(("text", "says"), [
-    ("bend:3", "there is no kind 'bend'"), ("shift:far", "the strength in 'shift:far' is no number"),
-    ("shift:9999", "from -150 to 150 mm"), ("shift:5:site=Z", "site in 'shift:5:site=Z' is one of A, B"),
-    ("shift:5:colour=red", "unknown condition 'colour'"), ("shift:5:after=May", "a date such as"),
-    ("marker:10::0%", "above 0 %"), ("headrest:9:region=lumbar", "in the neck only"), ("sampling:0.5", "needs a site"),
-    ("twin:1:region=neck", "takes no region"), ("shift:5:10", "neither a condition"), ("shift:nan", "is no number"),
-])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("bend:3", "there is no kind 'bend'"),
+        ("shift:far", "the strength in 'shift:far' is no number"),
+        ("shift:9999", "from -150 to 150 mm"),
+        ("shift:5:site=Z", "site in 'shift:5:site=Z' is one of A, B"),
+        ("shift:5:colour=red", "unknown condition 'colour'"),
+        ("shift:5:after=May", "a date such as"),
+        ("marker:10::0%", "above 0 %"),
+        ("headrest:9:region=lumbar", "in the neck only"),
+        ("sampling:0.5", "needs a site"),
+        ("twin:1:region=neck", "takes no region"),
+        ("shift:5:10", "neither a condition"),
+        ("shift:nan", "is no number"),
+    ],
+)
 def test_a_plant_that_cannot_be_read_is_said(text, says):
     with pytest.raises(InputError, match="plants") as error:
         parse_plant(text, ["A", "B"])
@@ -88,8 +98,16 @@ def test_a_plant_that_cannot_be_read_is_said(text, says):
 
 
 def test_plants_hit_whom_they_name_and_change_nothing_else():
-    plants = ["shift:43:site=B,region=neck", "marker:10::10%", "label:1:sex=F:20%", "headrest:10:after=2016-01-01",
-              "lost-slice:2:region=chest,site=B", "te:-20:after=2018-06-01", "duplicate:0::5%", "nothing"]
+    plants = [
+        "shift:43:site=B,region=neck",
+        "marker:10::10%",
+        "label:1:sex=F:20%",
+        "headrest:10:after=2016-01-01",
+        "lost-slice:2:region=chest,site=B",
+        "te:-20:after=2018-06-01",
+        "duplicate:0::5%",
+        "nothing",
+    ]
     plan = make_plan(100, plants, ["A", "B=2"], REGIONS, 3)
     plain = make_plan(100, [], ["A", "B=2"], REGIONS, 3)
     by = {p.kind: set(a) for p, a in zip(plan.plants, plan.affected)}
@@ -133,7 +151,9 @@ def test_anatomy_moves_with_sex_age_and_height_and_overlaps():
     width = np.array([s.table["width"][round(s.centres[AT["L3"]] / STEP)] for s in spines])
     long = np.array([s.z.max() - s.z.min() for s in spines])
     wear = np.array([s.wear[round(s.centres[AT["L4"]] / STEP) + 20] for s in spines])
-    bent = np.array([s.theta[round(s.centres[AT["T1"]] / STEP)] - s.theta[round(s.centres[AT["T12"]] / STEP)] for s in spines])
+    bent = np.array(
+        [s.theta[round(s.centres[AT["T1"]] / STEP)] - s.theta[round(s.centres[AT["T12"]] / STEP)] for s in spines]
+    )
 
     def auc(values):
         return (values[man][:, None] > values[~man][None]).mean()
@@ -161,8 +181,15 @@ def test_tissues_lie_where_they_should(region, level):
         k = round(spine.centres[AT[level]] / STEP)
         anchor, _, behind = frame.REGIONS[region]
         (picture,) = draw_region(
-            spine, region, places=spine.x[k : k + 1], shape=(256, 256), spacing=(1.0, 1.0), moved=(0, 0), thick=3.5,
-            te=101, rng=np.random.default_rng(0),
+            spine,
+            region,
+            places=spine.x[k : k + 1],
+            shape=(256, 256),
+            spacing=(1.0, 1.0),
+            moved=(0, 0),
+            thick=3.5,
+            te=101,
+            rng=np.random.default_rng(0),
         )
         half, canal = spine.table["depth"][k] / 2, spine.table["canal"][k]
         at = functools.partial(along_normal, picture, spine, k, anchor=anchor, behind=behind)
@@ -204,8 +231,14 @@ def test_the_same_to_the_byte_whatever_the_processes_and_after_an_interruption(t
 def planted(tmp_path_factory):
     """The same people twice: with plants as DICOM, without as NIfTI."""
     folder = tmp_path_factory.mktemp("phantom")
-    plants = ["shift:43:site=B,region=neck", "spacing:0.5:site=A,region=lumbar", "te:-20:site=A", "lost-slice:1:site=B",
-              "duplicate:0::10%", "label:1::20%"]
+    plants = [
+        "shift:43:site=B,region=neck",
+        "spacing:0.5:site=A,region=lumbar",
+        "te:-20:site=A",
+        "lost-slice:1:site=B",
+        "duplicate:0::10%",
+        "label:1::20%",
+    ]
     common = {"subjects": 10, "sites": ["A", "B"], "matrix": 64, "workers": 1, "seed": 6}
     phantom(folder / "with", plants=plants, format="dicom", **common)
     phantom(folder / "without", format="nifti", **common)

@@ -21,10 +21,20 @@ def audited():
     people = [f"sub-{k:05d}" for k in range(40)]
     volumes = {f"{p}-{r}": (p, r) for p in people for r in ("neck", "lumbar")}
     site = {p: "C" if k < 10 else "AB"[k % 2] for k, p in enumerate(people)}
-    table = {"site": [site[p] for p, _ in volumes.values()], "station": [f"M{site[p]}" for p, _ in volumes.values()],
-             "arm": [str(k // 2 % 3) for k in range(80)]}
-    plant = {"text": "shift:43:site=C,region=neck", "kind": "shift", "strength": 43.0, "regions": ["neck"],
-             "fields": ["site"], "where": {"site": "C"}, "volumes": [[p, "neck"] for p in people[:10]]}
+    table = {
+        "site": [site[p] for p, _ in volumes.values()],
+        "station": [f"M{site[p]}" for p, _ in volumes.values()],
+        "arm": [str(k // 2 % 3) for k in range(80)],
+    }
+    plant = {
+        "text": "shift:43:site=C,region=neck",
+        "kind": "shift",
+        "strength": 43.0,
+        "regions": ["neck"],
+        "fields": ["site"],
+        "where": {"site": "C"},
+        "volumes": [[p, "neck"] for p in people[:10]],
+    }
     return {"plants": [plant]}, volumes, table
 
 
@@ -53,14 +63,27 @@ def test_nothing_found_scores_nothing_and_a_null_cohort_has_only_false_findings(
 
 def test_nothing_is_left_out_of_the_false_findings(audited):
     truth, volumes, table = audited
-    said = [("disagreements:sex:label-error", "sex", ()), ("disagreements:site:label-error", "site", ()),
-            ("duplicates", "", ()), ("outliers", "", ()), ("reidentify:subject", "", ()), ("probe:age", "age", ())]
+    said = [
+        ("disagreements:sex:label-error", "sex", ()),
+        ("disagreements:site:label-error", "site", ()),
+        ("duplicates", "", ()),
+        ("outliers", "", ()),
+        ("reidentify:subject", "", ()),
+        ("probe:age", "age", ()),
+    ]
     got = score_audit(truth, volumes, table, said, {}, {}, np.random.default_rng(0))
     # the site of a shifted scanner is told by the picture, and yet nobody's site is written down wrongly
     assert got.false == ("disagreements:sex:label-error", "disagreements:site:label-error", "duplicates", "outliers")
     assert got.true == ("reidentify:subject", "probe:age")
-    wrong = {"text": "label:1::10%", "kind": "label", "strength": 1.0, "regions": ["neck", "lumbar"],
-             "fields": ["sex"], "where": {}, "volumes": [[f"sub-{k:05d}", "neck"] for k in range(4)]}
+    wrong = {
+        "text": "label:1::10%",
+        "kind": "label",
+        "strength": 1.0,
+        "regions": ["neck", "lumbar"],
+        "fields": ["sex"],
+        "where": {},
+        "volumes": [[f"sub-{k:05d}", "neck"] for k in range(4)],
+    }
     got = score_audit({"plants": [wrong]}, volumes, table, said[:1], {}, {}, np.random.default_rng(0))
     assert got.true == ("disagreements:sex:label-error",) and got.plants[0].by == ("field sex",)
 
@@ -76,8 +99,15 @@ def test_a_finding_is_credited_to_the_plant_it_goes_with_most(audited):
     truth, volumes, table = audited
     people = sorted({p for p, _ in volumes.values()})
     late = [p for k, p in enumerate(people) if k >= 10 and k % 4 == 0]  # some of site A
-    other = {"text": "headrest:14:site=A,after=2016-01-01", "kind": "headrest", "strength": 14.0, "regions": ["neck"],
-             "fields": ["site", "date"], "where": {"site": "A", "after": "2016-01-01"}, "volumes": [[p, "neck"] for p in late]}
+    other = {
+        "text": "headrest:14:site=A,after=2016-01-01",
+        "kind": "headrest",
+        "strength": 14.0,
+        "regions": ["neck"],
+        "fields": ["site", "date"],
+        "where": {"site": "A", "after": "2016-01-01"},
+        "volumes": [[p, "neck"] for p in late],
+    }
     truth = {"plants": [*truth["plants"], other]}
 
     def credited(*findings):
@@ -93,7 +123,13 @@ def test_a_finding_is_credited_to_the_plant_it_goes_with_most(audited):
 
 
 def test_a_marker_shows_where_it_was_burned_in_and_errors_are_in_mm():
-    settings = {"subjects": 8, "plants": ["marker:20::50%", "label:1::50%"], "sites": ["A"], "regions": ["neck"], "seed": 1}
+    settings = {
+        "subjects": 8,
+        "plants": ["marker:20::50%", "label:1::50%"],
+        "sites": ["A"],
+        "regions": ["neck"],
+        "seed": 1,
+    }
     shown = difference_map(settings, 0, "neck")
     rows, columns = np.nonzero(shown > 0.5)
     assert rows.max() < 10 and columns.max() < 10  # 20 of 240 mm, in the upper left

@@ -47,8 +47,16 @@ def test_white_as_zero_is_turned_in_any_depth(dtype, white, tmp_path):
 def test_orientation_is_obeyed(kind, orientation, tmp_path):
     upright = np.zeros((40, 64), np.uint8)
     upright[:16, :24] = 200  # upper left
-    stored = {1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1], 5: upright.T, 6: upright.T[::-1],
-              7: upright.T[::-1, ::-1], 8: upright.T[:, ::-1]}[orientation]
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.T,
+        6: upright.T[::-1],
+        7: upright.T[::-1, ::-1],
+        8: upright.T[:, ::-1],
+    }[orientation]
     path = tmp_path / f"a.{'tif' if kind == 'lzw' else kind}"
     if kind == "tif":
         tifffile.imwrite(path, stored, photometric="minisblack", extratags=[(274, 3, 1, orientation, True)])
@@ -86,7 +94,9 @@ def test_what_is_transparent_is_black(tmp_path):
     alpha[:5] = 0
     Image.fromarray(np.stack([GREY] * 3 + [alpha], -1)).save(tmp_path / "rgba.png")
     Image.fromarray(np.stack([GREY, alpha], -1), "LA").save(tmp_path / "la.png")
-    tifffile.imwrite(tmp_path / "rgba.tif", np.stack([GREY] * 3 + [alpha], -1), photometric="rgb", extrasamples=["unassalpha"])
+    tifffile.imwrite(
+        tmp_path / "rgba.tif", np.stack([GREY] * 3 + [alpha], -1), photometric="rgb", extrasamples=["unassalpha"]
+    )
     for name in ("rgba.png", "la.png", "rgba.tif"):
         array, notes = read_pages(tmp_path / name)
         np.testing.assert_array_equal(array[0], np.where(alpha == 0, 0, GREY))

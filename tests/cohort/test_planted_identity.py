@@ -20,9 +20,27 @@ from fiftyone_daebias.errors import InputError
 
 #: where each marker is planted; "Hans" and "Erika" are names as people have them, the rest nobody's
 MARKERS = (
-    "musterfrau", "erika", "hosp-4711", "19640812", "1964-08-12", "heidestr", "quacksalber", "zebedaeus", "acc0815007",
-    "schneider", "hans", "wagner_otto", "12.05.1958", "19580512", "kowalska", "brunhilde", "fritz", "giovanni", "pesel",
-    "schulze", "helmut",
+    "musterfrau",
+    "erika",
+    "hosp-4711",
+    "19640812",
+    "1964-08-12",
+    "heidestr",
+    "quacksalber",
+    "zebedaeus",
+    "acc0815007",
+    "schneider",
+    "hans",
+    "wagner_otto",
+    "12.05.1958",
+    "19580512",
+    "kowalska",
+    "brunhilde",
+    "fritz",
+    "giovanni",
+    "pesel",
+    "schulze",
+    "helmut",
 )
 
 
@@ -51,8 +69,12 @@ def cohort(tmp_path, daebias_home):
     root = tmp_path / "cohort"
     for k in range(3):
         person = PERSON | {
-            "PatientID": f"HOSP-4711-{k}", "SeriesDescription": "LWS Schneider Hans", "BodyPartExamined": "KNEE",
-            "ImageComments": "see Kowalska", "StudyInstanceUID": f"1.2.3.{k}", "AdditionalPatientHistory": "Brunhilde",
+            "PatientID": f"HOSP-4711-{k}",
+            "SeriesDescription": "LWS Schneider Hans",
+            "BodyPartExamined": "KNEE",
+            "ImageComments": "see Kowalska",
+            "StudyInstanceUID": f"1.2.3.{k}",
+            "AdditionalPatientHistory": "Brunhilde",
             "ProtocolName": ("t2_tse_sag", "Frau Schulze 19640812", "geb. 12.08.1964")[k],
         }
         write_sagittal(root / "dicom" / f"case{k}", scene(13, seed=k), **person)
@@ -60,33 +82,59 @@ def cohort(tmp_path, daebias_home):
     stacked = scene(6, seed=8)
     for name in ("Helmut Schulze", "other"):  # the label that tells volumes of one series apart is somebody's name
         for k, pixels in enumerate(stacked):
-            write_slice(root / "dicom" / "stacks" / f"{name[:2]}{k}", pixels, position=(0, 0, 3.0 * k),
-                        orientation=(1, 0, 0, 0, 1, 0), series="1.2.3.4", number=k, PatientID="X2", StackID=name[:16],
-                        StudyInstanceUID="1.2.3.9")
+            write_slice(
+                root / "dicom" / "stacks" / f"{name[:2]}{k}",
+                pixels,
+                position=(0, 0, 3.0 * k),
+                orientation=(1, 0, 0, 0, 1, 0),
+                series="1.2.3.4",
+                number=k,
+                PatientID="X2",
+                StackID=name[:16],
+                StudyInstanceUID="1.2.3.9",
+            )
     image = nib.Nifti1Image(scene(14).astype(np.int16), np.diag([1.0, 1, 2, 1]))
     image.header["descrip"], image.header["db_name"] = b"Giovanni PESEL", b"Brunhilde"
     path = root / "nifti" / "Schneider, Hans 12.05.1958" / "scan.nii.gz"
     path.parent.mkdir(parents=True)
     nib.save(image, path)
-    (path.parent / "scan.json").write_text(json.dumps({
-        "ProtocolName": "T1 Hans Schneider", "SeriesDescription": "geb 12.05.1958", "PatientName": "Schneider^Hans",
-        "StationName": "Frau Kowalska", "BodyPartExamined": "Fritz", "EchoTime": 0.1}))
+    (path.parent / "scan.json").write_text(
+        json.dumps(
+            {
+                "ProtocolName": "T1 Hans Schneider",
+                "SeriesDescription": "geb 12.05.1958",
+                "PatientName": "Schneider^Hans",
+                "StationName": "Frau Kowalska",
+                "BodyPartExamined": "Fritz",
+                "EchoTime": 0.1,
+            }
+        )
+    )
     (root / "png").mkdir()
     text = PngInfo()
     text.add_text("Comment", "Patient Giovanni")
     rng = np.random.default_rng(0)
     for name in ("Helmut_Schulze_1", "scan_2", "IM-19580512"):
-        Image.fromarray(rng.integers(0, 255, (40, 30)).astype(np.uint8)).save(root / "png" / f"{name}.png", pnginfo=text)
-    tifffile.imwrite(root / "png" / "plain.tif", rng.integers(0, 999, (40, 30)).astype(np.uint16),
-                     photometric="minisblack", description="Fritz Giovanni")
+        Image.fromarray(rng.integers(0, 255, (40, 30)).astype(np.uint8)).save(
+            root / "png" / f"{name}.png", pnginfo=text
+        )
+    tifffile.imwrite(
+        root / "png" / "plain.tif",
+        rng.integers(0, 999, (40, 30)).astype(np.uint16),
+        photometric="minisblack",
+        description="Fritz Giovanni",
+    )
     return root
 
 
 def test_markers_are_found_nowhere(cohort, dataset_name, daebias_home):
-    planted = b"\n".join([*(str(p.relative_to(cohort)).encode() for p in cohort.rglob("*")),
-                          *(p.read_bytes() for p in cohort.rglob("*") if p.is_file())]).lower()
-    everywhere = planted + b"\n".join(
-        bytes(nib.load(p).header.binaryblock) for p in cohort.rglob("*.nii.gz")).lower()
+    planted = b"\n".join(
+        [
+            *(str(p.relative_to(cohort)).encode() for p in cohort.rglob("*")),
+            *(p.read_bytes() for p in cohort.rglob("*") if p.is_file()),
+        ]
+    ).lower()
+    everywhere = planted + b"\n".join(bytes(nib.load(p).header.binaryblock) for p in cohort.rglob("*.nii.gz")).lower()
     assert [m for m in MARKERS if m.encode() not in everywhere and m not in ("1964-08-12",)] == []
     report = register_cohort(dataset_name, cohort)
     dataset = fo.load_dataset(dataset_name)

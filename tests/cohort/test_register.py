@@ -74,7 +74,9 @@ def test_again_changes_nothing_and_new_files_and_values_come_in(cohort, dataset_
 def test_rows_and_files_that_do_not_meet_are_reported_and_kept(cohort, dataset_name):
     folder, table = cohort
     lines = table.read_text().splitlines()
-    table.write_text("\n".join([*lines[:20], lines[5], lines[6].replace(";F;", ";M;").replace("im05", "im03"), "gone;P9;F;1;"]))
+    table.write_text(
+        "\n".join([*lines[:20], lines[5], lines[6].replace(";F;", ";M;").replace("im05", "im03"), "gone;P9;F;1;"])
+    )
     report = register_cohort(dataset_name, folder, table)
     assert len(report.files_without_row) == 5 and len(report.rows_without_file) == 1
     assert "equal rows" in report.duplicate_rows["s0/im04.png"]
@@ -116,7 +118,9 @@ def test_bad_input_is_one_line_with_code_2_and_leaves_no_dataset(case, cohort, d
         (folder / "s0" / "im04.png").write_bytes(b"\x89PNG but no more")
         expected = "im04.png cannot be read"
     elif case == "colour":
-        Image.fromarray(np.random.default_rng(1).integers(0, 255, (9, 9, 3)).astype(np.uint8)).save(folder / "s0" / "im04.png")
+        Image.fromarray(np.random.default_rng(1).integers(0, 255, (9, 9, 3)).astype(np.uint8)).save(
+            folder / "s0" / "im04.png"
+        )
         expected = "im04.png is in colour"
     elif case == "nocolumn":
         arguments += ["--key", "nope"]

@@ -49,33 +49,68 @@ def stored_text(name) -> str:
     """All that the database holds of a dataset, as one text."""
     dataset = fo.load_dataset(name)
     return json.dumps([s.to_dict() for s in dataset], default=str, ensure_ascii=False) + json.dumps(
-        dataset.info, default=str, ensure_ascii=False)
+        dataset.info, default=str, ensure_ascii=False
+    )
 
 
 MARKERS = {
-    "Vorname": "Erika", "Nachname": "Quastenflosser", "Geburtsdatum": "05.05.1961", "Straße": "Heideweg 17", "PLZ": "50667",
-    "Téléphone": "0221-471199", "Médecin": "Dr. Zwirbel", "Versichertennummer": "A987654321", "名前": "山田花子", "mystery": None,
-    "remarks": None, "kontakt2": None, "gd": None,
+    "Vorname": "Erika",
+    "Nachname": "Quastenflosser",
+    "Geburtsdatum": "05.05.1961",
+    "Straße": "Heideweg 17",
+    "PLZ": "50667",
+    "Téléphone": "0221-471199",
+    "Médecin": "Dr. Zwirbel",
+    "Versichertennummer": "A987654321",
+    "名前": "山田花子",
+    "mystery": None,
+    "remarks": None,
+    "kontakt2": None,
+    "gd": None,
 }
 
 
 def test_nothing_that_names_somebody_is_stored_and_the_report_says_what_was_left_out(
     cohort, dataset_name, daebias_home, tmp_path
 ):
-    table = {"file": FILES, **{c: [v] * 40 for c, v in MARKERS.items() if v},
-             "mystery": [f"Zausel{k}" for k in range(40)], "remarks": [f"fell off horse number {k} on the way home" for k in range(40)],
-             "kontakt2": ["sie@beispiel.test", "er@beispiel.test"] * 20, "gd": [f"{1 + k % 28:02d}.07.19{40 + k % 40}" for k in range(40)],
-             "age": [20 + k for k in range(40)], "site": ["A", "B"] * 20}
+    table = {
+        "file": FILES,
+        **{c: [v] * 40 for c, v in MARKERS.items() if v},
+        "mystery": [f"Zausel{k}" for k in range(40)],
+        "remarks": [f"fell off horse number {k} on the way home" for k in range(40)],
+        "kontakt2": ["sie@beispiel.test", "er@beispiel.test"] * 20,
+        "gd": [f"{1 + k % 28:02d}.07.19{40 + k % 40}" for k in range(40)],
+        "age": [20 + k for k in range(40)],
+        "site": ["A", "B"] * 20,
+    }
     report, dataset = cohort(FILES, table)
     fields = set(dataset.get_field_schema())
     assert {"age", "site"} <= fields and set(report.not_stored) == {"file", *MARKERS}
-    text = stored_text(dataset_name) + str(report.decisions) + "".join(
-        p.read_text("utf-8", "ignore") for p in daebias_home.rglob("*") if p.is_file())
-    for marker in ("Erika", "Quastenflosser", "1961", "Heideweg", "50667", "471199", "Zwirbel", "987654321", "山田", "Zausel",
-                   "horse", "beispiel"):
+    text = (
+        stored_text(dataset_name)
+        + str(report.decisions)
+        + "".join(p.read_text("utf-8", "ignore") for p in daebias_home.rglob("*") if p.is_file())
+    )
+    for marker in (
+        "Erika",
+        "Quastenflosser",
+        "1961",
+        "Heideweg",
+        "50667",
+        "471199",
+        "Zwirbel",
+        "987654321",
+        "山田",
+        "Zausel",
+        "horse",
+        "beispiel",
+    ):
         assert marker not in text, marker
-    dataset.audit(config={"steps": {s: False for s in ("train", "embed", "quality", "probe-all", "tag", "duplicates")}},
-                  out=tmp_path / "a.html", progress=None)
+    dataset.audit(
+        config={"steps": {s: False for s in ("train", "embed", "quality", "probe-all", "tag", "duplicates")}},
+        out=tmp_path / "a.html",
+        progress=None,
+    )
     page = (tmp_path / "a.html").read_text() + (tmp_path / "a.json").read_text()
     assert not any(m in page for m in ("Erika", "Quastenflosser", "Heideweg", "Zausel", "horse"))
 
@@ -83,7 +118,11 @@ def test_nothing_that_names_somebody_is_stored_and_the_report_says_what_was_left
 def test_a_column_is_stored_when_it_is_named(cohort):
     table = {"file": FILES, "operator": ["Zoe"] * 20 + ["Kim"] * 20, "code": [f"c{k}" for k in range(40)]}
     report, dataset = cohort(FILES, table, keep=["code", "operator"])
-    assert dataset.values("code")[3] == "c3" and dataset.values("operator")[0] == "Zoe" and set(report.not_stored) == {"file"}
+    assert (
+        dataset.values("code")[3] == "c3"
+        and dataset.values("operator")[0] == "Zoe"
+        and set(report.not_stored) == {"file"}
+    )
     with pytest.raises(CohortError, match="no column 'cod'"):
         cohort(FILES, table, keep=["cod"])
 
@@ -92,7 +131,12 @@ def test_a_value_that_looks_like_a_name_is_a_stand_in_that_keeps_the_groups(coho
     table = {"file": FILES, "group": (["control", "case", "other", "Mueller, Hans"] * 10)}
     report, dataset = cohort(FILES, table)
     values = dataset.values("group")
-    assert len(set(values)) == 4 and "Mueller, Hans" not in values and values[3] == values[7] and values[3].startswith("name-")
+    assert (
+        len(set(values)) == 4
+        and "Mueller, Hans" not in values
+        and values[3] == values[7]
+        and values[3].startswith("name-")
+    )
 
 
 @pytest.mark.parametrize("folder", ["Mueller_Hans", "DOE^JANE", "1961-05-05", "MRN 123456", "山田太郎"])
@@ -136,17 +180,25 @@ def test_names_of_datasets_that_share_an_address(cohort, dataset_name, tmp_path)
 
 # --- joins ---------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("files, column, values, said", [
-    ([f"img_{k:03d}.png" for k in range(9)], "image", [f"IMG-{k}" for k in range(9)], "leading zeros"),
-    ([f"{k:04d}.png" for k in range(9)], "id", [f"{k}.0" for k in range(9)], "leading zeros"),
-    ([f"{1000 + k}.png" for k in range(9)], "id", [f"{1000 + k}.0" for k in range(9)], '".0" behind a number'),
-    (["größe_1.png", "größe_2.png"], "file", ["gro\u0308\u00dfe_1.png", "gro\u0308\u00dfe_2.png"], "accents"),
-    (["Case 1.png", "Case 2.png"], "file", ["case_1", "case_2"], "spaces, dashes"),
-    ([f"s{k}/scan.png" for k in range(5)], "name", [f"S{k}" for k in range(5)], "by pieces of the paths"),
-    ([f"P{k:03d}_T1.png" for k in range(9)] + [f"P{k:03d}_T2.png" for k in range(9)], "patient", [f"P{k:03d}" for k in range(9)],
-     "by pieces of the paths"),
-    ([f"a{k}.png" for k in range(5)], "file", [f"D:\\export\\a{k}.jpg" for k in range(5)], "by file"),
-])
+
+@pytest.mark.parametrize(
+    "files, column, values, said",
+    [
+        ([f"img_{k:03d}.png" for k in range(9)], "image", [f"IMG-{k}" for k in range(9)], "leading zeros"),
+        ([f"{k:04d}.png" for k in range(9)], "id", [f"{k}.0" for k in range(9)], "leading zeros"),
+        ([f"{1000 + k}.png" for k in range(9)], "id", [f"{1000 + k}.0" for k in range(9)], '".0" behind a number'),
+        (["größe_1.png", "größe_2.png"], "file", ["gro\u0308\u00dfe_1.png", "gro\u0308\u00dfe_2.png"], "accents"),
+        (["Case 1.png", "Case 2.png"], "file", ["case_1", "case_2"], "spaces, dashes"),
+        ([f"s{k}/scan.png" for k in range(5)], "name", [f"S{k}" for k in range(5)], "by pieces of the paths"),
+        (
+            [f"P{k:03d}_T1.png" for k in range(9)] + [f"P{k:03d}_T2.png" for k in range(9)],
+            "patient",
+            [f"P{k:03d}" for k in range(9)],
+            "by pieces of the paths",
+        ),
+        ([f"a{k}.png" for k in range(5)], "file", [f"D:\\export\\a{k}.jpg" for k in range(5)], "by file"),
+    ],
+)
 def test_what_a_person_sees_at_once_is_joined_and_said(files, column, values, said, cohort):
     report, dataset = cohort(files, {column: values, "age": [20 + k for k in range(len(values))]})
     assert all(v is not None for v in dataset.values("age")) and said in str(report)
@@ -165,7 +217,9 @@ def test_one_row_a_subject_makes_one_subject_of_all_its_images(cohort):
 
 
 def test_when_nothing_joins_the_nearest_pair_is_shown(cohort):
-    with pytest.raises(CohortError, match=r"nearest are 'scan_a7x' in column 'what' and 'scan_b7x\.png': the table has 'a' more"):
+    with pytest.raises(
+        CohortError, match=r"nearest are 'scan_a7x' in column 'what' and 'scan_b7x\.png': the table has 'a' more"
+    ):
         cohort(["scan_b7x.png", "other.png"], {"what": ["scan_a7x", "nothing"], "age": [1, 2]})
 
 
@@ -174,19 +228,33 @@ def test_sessions_are_joined_without_regard_to_zeros(tmp_path, dataset_name, dae
     pictures(tmp_path / "i", files)
     (tmp_path / "t.tsv").write_text("participant_id\tsession\tage\n1\t1\t30\n1\t2\t31\n2\t1\t40\n2\t2\t41\n")
     report = register_cohort(dataset_name, tmp_path / "i", tmp_path / "t.tsv", workers=1)
-    ages = dict(zip(fo.load_dataset(dataset_name).values(["daebias_source", "age"])[0], fo.load_dataset(dataset_name).values("age")))
-    assert [ages[str((tmp_path / "i" / f).resolve())] for f in files] == [30, 31, 40, 41] and "leading zeros" in str(report)
+    ages = dict(
+        zip(
+            fo.load_dataset(dataset_name).values(["daebias_source", "age"])[0],
+            fo.load_dataset(dataset_name).values("age"),
+        )
+    )
+    assert [ages[str((tmp_path / "i" / f).resolve())] for f in files] == [30, 31, 40, 41] and "leading zeros" in str(
+        report
+    )
 
 
 def test_uk_biobank(cohort):
     rng = np.random.default_rng(0)
-    table = {"eid": [1000000 + k // 2 for k in range(40)], "file": FILES, "31-0.0": [(k // 2) % 2 for k in range(40)],
-             "864-0.0": rng.choice([-10, -3, -1, *range(2, 20)], 40), "53-2.0": rng.choice(["2015-03-01", "2016-07-09", "1900-01-01"], 40)}
+    table = {
+        "eid": [1000000 + k // 2 for k in range(40)],
+        "file": FILES,
+        "31-0.0": [(k // 2) % 2 for k in range(40)],
+        "864-0.0": rng.choice([-10, -3, -1, *range(2, 20)], 40),
+        "53-2.0": rng.choice(["2015-03-01", "2016-07-09", "1900-01-01"], 40),
+    }
     report, dataset = cohort(FILES, table)
     assert report.subjects == 20 and "column 'eid'" in report.subject_source
     fields = store.metadata_fields(dataset)
     assert fields["table_31_0_0"] == "integer" and fields["table_53_2_0"] == "date" and "eid" not in fields
-    assert any("CODES?" in n and "table_864_0_0" in n for n in report.notes) and any("1900-01-01" in n for n in report.notes)
+    assert any("CODES?" in n and "table_864_0_0" in n for n in report.notes) and any(
+        "1900-01-01" in n for n in report.notes
+    )
     report, dataset = cohort(FILES, table, missing_codes=["-1", "-3", "-10", "1900-01-01"])
     assert min(v for v in dataset.values("table_864_0_0") if v is not None) >= 2
 
@@ -198,9 +266,16 @@ def test_columns_of_ultrasound_are_fields_like_any_other(cohort):
 
 # --- plan ----------------------------------------------------------------------------------------------
 
+
 def test_a_plan_repeats_the_registration_exactly_and_can_be_edited(cohort, tmp_path, dataset_name, daebias_home):
-    table = {"datei": [f"IMG-{k}" for k in range(40)], "Größe": ["1,75", "unbekannt"] * 20, "sbp": ([120, 130, 999, 110] * 10),
-             "scan_date": ["03/04/2021", "05/06/2021"] * 20, "Arzt": ["Zwirbel"] * 40, "media_type": ["film", "digital"] * 20}
+    table = {
+        "datei": [f"IMG-{k}" for k in range(40)],
+        "Größe": ["1,75", "unbekannt"] * 20,
+        "sbp": ([120, 130, 999, 110] * 10),
+        "scan_date": ["03/04/2021", "05/06/2021"] * 20,
+        "Arzt": ["Zwirbel"] * 40,
+        "media_type": ["film", "digital"] * 20,
+    }
     report, dataset = cohort(FILES, table, plan=tmp_path / "p.yaml", missing_codes=["999"])
     plan = yaml.safe_load((tmp_path / "p.yaml").read_text())
     columns = plan["table"]["columns"]
@@ -216,7 +291,9 @@ def test_a_plan_repeats_the_registration_exactly_and_can_be_edited(cohort, tmp_p
     columns["scan_date"]["reading"]["order"]["/"] = "mdy"
     columns["Arzt"] = {"stored": True, "field": "doctor"}
     (tmp_path / "q.yaml").write_text(yaml.safe_dump(plan))
-    register_cohort(dataset_name + " edited", tmp_path / "i", tmp_path / "t.csv", from_plan=tmp_path / "q.yaml", workers=1)
+    register_cohort(
+        dataset_name + " edited", tmp_path / "i", tmp_path / "t.csv", from_plan=tmp_path / "q.yaml", workers=1
+    )
     edited = fo.load_dataset(dataset_name + " edited")
     assert edited.values("scan_date")[0].month == 3 and edited.values("doctor")[0] == "Zwirbel"
     for text, message in (("[]", "no plan"), ("version: 9\ntable: {}", "version 9"), ("a: [", "cannot be read")):
@@ -226,6 +303,7 @@ def test_a_plan_repeats_the_registration_exactly_and_can_be_edited(cohort, tmp_p
 
 
 # --- header and table ----------------------------------------------------------------------------------
+
 
 def test_codes_of_a_table_stand_for_the_headers_values():
     header = ["M", "F"] * 12
@@ -244,7 +322,21 @@ def test_the_command_prints_the_report_whatever_the_terminal_can_show(tmp_path, 
     pictures(tmp_path / "i", ["größe.png"])
     (tmp_path / "t.csv").write_text("file,größe\ngröße.png,1\n", encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "fiftyone_daebias", "register", "test-ascii", str(tmp_path / "i"), "--table", str(tmp_path / "t.csv"),
-         "--quiet", "--json"], env={**os.environ, "PYTHONIOENCODING": "ascii:backslashreplace"}, capture_output=True, text=True)
+        [
+            sys.executable,
+            "-m",
+            "fiftyone_daebias",
+            "register",
+            "test-ascii",
+            str(tmp_path / "i"),
+            "--table",
+            str(tmp_path / "t.csv"),
+            "--quiet",
+            "--json",
+        ],
+        env={**os.environ, "PYTHONIOENCODING": "ascii:backslashreplace"},
+        capture_output=True,
+        text=True,
+    )
     fo.delete_dataset("test-ascii")
     assert done.returncode == 0 and json.loads(done.stdout)["images"] == 1

@@ -94,6 +94,9 @@ def test_the_bound_is_kept(tmp_path, monkeypatch):
 def test_spacing_is_that_of_the_slices_as_they_lie_in_the_cache():
     geometry = {"spacing_mm": [0.5, 0.4], "matrix": [2000, 1000]}
     assert _in_plane(geometry, (1, 2000, 1000)) == (0.5, 0.4)
-    assert _in_plane(geometry, (1, 500, 250)) == (2.0, 1.6)  # scaled down four times, so each pixel is four times as large
+    assert _in_plane(geometry, (1, 500, 250)) == (
+        2.0,
+        1.6,
+    )  # scaled down four times, so each pixel is four times as large
     assert _in_plane({"spacing_mm": [4, 0.5, 0.5], "resampled_mm": [1, 1]}, (3, 9, 9)) == (1.0, 1.0)
     assert _in_plane({}, (1, 9, 9)) is None

@@ -67,10 +67,19 @@ def test_units_given_for_some_and_another_meant_by_the_rest_are_noticed():
     assert not any("UNITS" in n for n in type_column("Gewicht", ["61,5"] * 6 + ["80 kg"] * 3).notes)
 
 
-@pytest.mark.parametrize("column, found", [
-    ("Pat. Nr.", True), ("PatientNumber", True), ("proband", True), ("SubjID", True), ("PID", True), ("case", False),
-    ("Image No", False), ("patient_age", False),
-])
+@pytest.mark.parametrize(
+    "column, found",
+    [
+        ("Pat. Nr.", True),
+        ("PatientNumber", True),
+        ("proband", True),
+        ("SubjID", True),
+        ("PID", True),
+        ("case", False),
+        ("Image No", False),
+        ("patient_age", False),
+    ],
+)
 def test_the_subject_is_found_by_its_columns_name_in_several_languages(tmp_path, column, found):
     path = tmp_path / "t.csv"
     path.write_text(f"file,{column}\na.png,1\n")
@@ -99,7 +108,12 @@ def test_excel_and_parquet(tmp_path, suffix):
 
 @pytest.mark.parametrize(
     "content, culprit",
-    [("", "empty"), ("a,b\n", "no rows"), ("a,a\n1,2\n", "two columns named 'a'"), ("a,b\n1,2,3\n", "line 2 has 3 values")],
+    [
+        ("", "empty"),
+        ("a,b\n", "no rows"),
+        ("a,a\n1,2\n", "two columns named 'a'"),
+        ("a,b\n1,2,3\n", "line 2 has 3 values"),
+    ],
 )
 def test_bad_tables_name_the_culprit(tmp_path, content, culprit):
     path = tmp_path / "t.csv"
@@ -112,12 +126,19 @@ def test_field_names_are_valid_and_clear_of_fiftyones_own():
     assert field_names(["Größe"])["Größe"] == "Grosse"
     names = field_names(["Patient Age", "id", "tags", "2nd", "age/yr", "age yr", "daebias_split"])
     assert names == {
-        "Patient Age": "Patient_Age", "id": "table_id", "tags": "table_tags", "2nd": "table_2nd", "age/yr": "age_yr",
-        "age yr": "age_yr_2", "daebias_split": "table_daebias_split",
+        "Patient Age": "Patient_Age",
+        "id": "table_id",
+        "tags": "table_tags",
+        "2nd": "table_2nd",
+        "age/yr": "age_yr",
+        "age yr": "age_yr_2",
+        "daebias_split": "table_daebias_split",
     }
 
 
-@pytest.mark.parametrize("values", [["x/1.png", "y/1.png"], ["data/x/1.png", "data/y/1.png"], [".\\x\\1.png", "X/1.PNG"]])
+@pytest.mark.parametrize(
+    "values", [["x/1.png", "y/1.png"], ["data/x/1.png", "data/y/1.png"], [".\\x\\1.png", "X/1.PNG"]]
+)
 def test_files_are_found_by_path_and_an_ambiguous_name_fits_none(tmp_path, values):
     path = tmp_path / "t.csv"
     path.write_text("sex,file\n" + "\n".join(f"F,{v}" for v in values))

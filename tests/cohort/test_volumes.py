@@ -20,7 +20,17 @@ from fiftyone_daebias.cohort.prune import cache
 from fiftyone_daebias.cohort.slices import open_slices
 from fiftyone_daebias.errors import InputError
 
-SECRETS = ("musterfrau", "erika", "4711", "19640812", "1964-08-12", "heidestr", "quacksalber", "zebedaeus", "acc0815007")
+SECRETS = (
+    "musterfrau",
+    "erika",
+    "4711",
+    "19640812",
+    "1964-08-12",
+    "heidestr",
+    "quacksalber",
+    "zebedaeus",
+    "acc0815007",
+)
 
 
 @pytest.fixture
@@ -49,7 +59,9 @@ def test_identity_never_reaches_database_cache_or_previews(cohort, dataset_name,
     report = register_cohort(dataset_name, cohort)
     dataset = fo.load_dataset(dataset_name)
     assert report.subjects == 5 and len(dataset) == 6
-    assert len(set(dataset.values("subject_id"))) == 5 and all(s.startswith("sub-") for s in dataset.values("subject_id"))
+    assert len(set(dataset.values("subject_id"))) == 5 and all(
+        s.startswith("sub-") for s in dataset.values("subject_id")
+    )
     text = everything(dataset, daebias_home)
     assert [s for s in SECRETS if s in text] == []
     assert capfd.readouterr().out == ""
@@ -75,7 +87,9 @@ def test_volumes_come_back_as_slices_with_previews(cohort, dataset_name, daebias
         subjects[k] = sample["subject_id"]
         if source.n_slices(k) == 14:
             got = (source.read(k) + 1) / 2
-            assert any(np.allclose(got, (t := scene(14, seed=s) + 300 * (s == 4)) / t.max(), atol=1e-5) for s in range(5))
+            assert any(
+                np.allclose(got, (t := scene(14, seed=s) + 300 * (s == 4)) / t.max(), atol=1e-5) for s in range(5)
+            )
             assert source.spacing[k] == pytest.approx((1.5, 1.2))
         preview, montage = Image.open(sample.filepath), Image.open(sample[schema.MONTAGE_FIELD])
         assert max(preview.size) == 512
@@ -192,7 +206,9 @@ def test_duplicates_under_different_ids_and_leaking_splits(tmp_path, dataset_nam
             coarse.save(folder / "copy.png", optimize=True)
             lines.append("copy.png,q1,test")
         if k == 1:
-            brighter = Image.fromarray(np.clip(np.asarray(coarse) * 1.1 + 12, 0, 255).astype(np.uint8)).resize((128, 128))
+            brighter = Image.fromarray(np.clip(np.asarray(coarse) * 1.1 + 12, 0, 255).astype(np.uint8)).resize(
+                (128, 128)
+            )
             brighter.save(folder / "near.png")
             lines.append("near.png,q2,train")
         if k == 2:
@@ -237,15 +253,21 @@ def test_a_bids_folder_brings_its_own_tables(tmp_path, dataset_name, daebias_hom
             stem = f"sub-{sub}" + (f"_ses-{session}" if session else "") + "_T2w"
             nib.save(nib.Nifti1Image(scene(13), np.diag([4, 1, 1, 1])), folder / f"{stem}.nii.gz")
             (folder / f"{stem}.json").write_text(json.dumps({"EchoTime": 0.101, "Manufacturer": "ACME"}))
-    (tmp_path / "participants.tsv").write_text("participant_id\tsex\tage\nsub-01\tF\t40\nsub-02\tM\t50\nsub-03\tF\tn/a\n")
+    (tmp_path / "participants.tsv").write_text(
+        "participant_id\tsex\tage\nsub-01\tF\t40\nsub-02\tM\t50\nsub-03\tF\tn/a\n"
+    )
     for sub, text in (("01", "ses-a\t40\t61\nses-b\t42\t63\n"), ("02", "ses-a\tn/a\t80\n")):
         (tmp_path / f"sub-{sub}" / f"sub-{sub}_sessions.tsv").write_text("session_id\tage\tweight\n" + text)
     report = register_cohort(dataset_name, tmp_path)
     assert "participants.tsv" in str(report) and "2 sessions.tsv" in str(report) and not report.rows_without_file
     dataset = fo.load_dataset(dataset_name)
     found = {(s["subject_id"], s["session"]): (s["sex"], s["age"], s["weight"]) for s in dataset}
-    assert found == {("sub-01", "ses-a"): ("F", 40, 61), ("sub-01", "ses-b"): ("F", 42, 63),
-                     ("sub-02", "ses-a"): ("M", 50, 80), ("sub-03", None): ("F", None, None)}
+    assert found == {
+        ("sub-01", "ses-a"): ("F", 40, 61),
+        ("sub-01", "ses-b"): ("F", 42, 63),
+        ("sub-02", "ses-a"): ("M", 50, 80),
+        ("sub-03", None): ("F", None, None),
+    }
     assert schema.TAG_CONFLICT not in dataset.count_sample_tags()
 
 

@@ -34,13 +34,17 @@ def bids(tmp_path, daebias_home):
         volume = scene(24, 20, 14, seed=s).astype(np.int16)
         labels = (volume > 200).astype(np.uint8)
         for name, data in (
-            ("anat/sub-0{}_T1w", volume), ("func/sub-0{}_task-rest_bold", np.stack([volume + 1] * 3, -1)),
-            ("dwi/sub-0{}_dwi", np.stack([volume + 2] * 3, -1)), ("fmap/sub-0{}_phasediff", volume + 3),
+            ("anat/sub-0{}_T1w", volume),
+            ("func/sub-0{}_task-rest_bold", np.stack([volume + 1] * 3, -1)),
+            ("dwi/sub-0{}_dwi", np.stack([volume + 2] * 3, -1)),
+            ("fmap/sub-0{}_phasediff", volume + 3),
             ("anat/sub-0{}_space-orig_dseg", labels),
         ):
             nifti(tmp_path / f"sub-0{s}" / f"{name.format(s)}.nii.gz", data)
         nifti(tmp_path / "derivatives" / "fmriprep" / f"sub-0{s}" / "anat" / f"sub-0{s}_desc-brain_mask.nii.gz", labels)
-        nifti(tmp_path / "derivatives" / "fmriprep" / f"sub-0{s}" / "anat" / f"sub-0{s}_desc-preproc_T1w.nii.gz", volume)
+        nifti(
+            tmp_path / "derivatives" / "fmriprep" / f"sub-0{s}" / "anat" / f"sub-0{s}_desc-preproc_T1w.nii.gz", volume
+        )
     (tmp_path / "participants.tsv").write_text("participant_id\tage\nsub-00\t30\nsub-01\t40\nsub-02\t50\n")
     return tmp_path
 
@@ -50,18 +54,29 @@ def test_derivatives_masks_and_field_maps_are_counted_and_left_out(bids, dataset
     assert (report.images, report.subjects) == (9, 3)
     assert fo.load_dataset(dataset_name).count_values("bids_suffix") == {"T1w": 3, "bold": 3, "dwi": 3}
     text = str(report)
-    for line in ("left out: 12 files", "3: BIDS derivatives, mask (first: derivatives/fmriprep/sub-00",
-                 "3: BIDS derivatives, T1w (first", "3: a mask or label map by its BIDS suffix, dseg (first: sub-00",
-                 "3: a field map, phasediff (first"):
+    for line in (
+        "left out: 12 files",
+        "3: BIDS derivatives, mask (first: derivatives/fmriprep/sub-00",
+        "3: BIDS derivatives, T1w (first",
+        "3: a mask or label map by its BIDS suffix, dseg (first: sub-00",
+        "3: a field map, phasediff (first",
+    ):
         assert line in text
     assert "BIDS suffix: T1w 3" in text and "include=" in text
 
 
-@pytest.mark.parametrize("arguments, n", [
-    (["--include", "*_T1w.nii.gz"], 3), (["--include", "*_T1w.nii.gz", "*_bold.nii.gz"], 6),
-    (["--exclude", "func", "dwi"], 3), (["--exclude", "sub-00/*"], 6), (["--include", "derivatives/*preproc*"], 3),
-    (["--include", "*_dseg.nii.gz"], 3), (["--include", "sub-01"], 3),
-])
+@pytest.mark.parametrize(
+    "arguments, n",
+    [
+        (["--include", "*_T1w.nii.gz"], 3),
+        (["--include", "*_T1w.nii.gz", "*_bold.nii.gz"], 6),
+        (["--exclude", "func", "dwi"], 3),
+        (["--exclude", "sub-00/*"], 6),
+        (["--include", "derivatives/*preproc*"], 3),
+        (["--include", "*_dseg.nii.gz"], 3),
+        (["--include", "sub-01"], 3),
+    ],
+)
 def test_include_and_exclude_on_the_command_line(arguments, n, bids, dataset_name, capsys):
     assert main(["register", dataset_name, str(bids), *arguments, "--quiet"]) == 0
     assert len(fo.load_dataset(dataset_name)) == n
@@ -79,11 +94,21 @@ def test_globs_that_match_nothing_say_so_and_the_form_knows_them(bids, dataset_n
     assert known["include"].kind is list and "globs" in known["include"].help and known["exclude"].default is None
 
 
-@pytest.mark.parametrize("pattern, file, hit", [
-    ("*_T1w.nii.gz", "a/b/sub-1_T1w.nii.gz", True), ("a/*", "a/b/c.png", True), ("a", "a/b/c.png", True),
-    ("a/", "a/c.png", True), ("./a", "a/c.png", True), ("b/*", "a/b/c.png", False), ("**/c.png", "c.png", True),
-    ("c?.png", "a/c1.png", True), ("*.dcm", "a/c1.png", False), ("b", "a/b/c.png", True),
-])
+@pytest.mark.parametrize(
+    "pattern, file, hit",
+    [
+        ("*_T1w.nii.gz", "a/b/sub-1_T1w.nii.gz", True),
+        ("a/*", "a/b/c.png", True),
+        ("a", "a/b/c.png", True),
+        ("a/", "a/c.png", True),
+        ("./a", "a/c.png", True),
+        ("b/*", "a/b/c.png", False),
+        ("**/c.png", "c.png", True),
+        ("c?.png", "a/c1.png", True),
+        ("*.dcm", "a/c1.png", False),
+        ("b", "a/b/c.png", True),
+    ],
+)
 def test_globs(pattern, file, hit):
     assert matches(file, [pattern]) is hit
 
@@ -176,8 +201,12 @@ def test_archives_are_named(tmp_path):
 
 def test_told_groups_reasons_by_urgency():
     skipped = {f"m{k}": "a mask or label map by its BIDS suffix, dseg" for k in range(5)} | {
-        "b/x.dcm": "x.dcm: pixels cannot be decoded (ValueError: 12 bytes)", "y.dcm": "y.dcm: pixels cannot be decoded "
-        "(ValueError: 99 bytes)", "z.nii": "content not fetched (git-annex): run it", "q": "copy of r", "s": "copy of t"}
+        "b/x.dcm": "x.dcm: pixels cannot be decoded (ValueError: 12 bytes)",
+        "y.dcm": "y.dcm: pixels cannot be decoded (ValueError: 99 bytes)",
+        "z.nii": "content not fetched (git-annex): run it",
+        "q": "copy of r",
+        "s": "copy of t",
+    }
     lines = told(skipped)
     assert [line.strip().partition(":")[0] for line in lines] == ["z.nii", "2", "2", "5"]
 
@@ -195,10 +224,16 @@ def test_a_table_with_a_row_a_file_joins_volumes(tmp_path, dataset_name, daebias
     assert any("a row a file" in n and "path, instance" in n for n in report.notes)
 
 
-@pytest.mark.parametrize("unit, factor, size, note", [
-    ("micron", 1e-3, 1500.0, "micron"), ("meter", 1e3, 0.0015, "meter"), ("mm", 1, 1.5, None), ("unknown", 1, 1.5, None),
-    ("meter", 1, 1.5, "taken as mm"),
-])
+@pytest.mark.parametrize(
+    "unit, factor, size, note",
+    [
+        ("micron", 1e-3, 1500.0, "micron"),
+        ("meter", 1e3, 0.0015, "meter"),
+        ("mm", 1, 1.5, None),
+        ("unknown", 1, 1.5, None),
+        ("meter", 1, 1.5, "taken as mm"),
+    ],
+)
 def test_spatial_units(unit, factor, size, note, tmp_path):
     image = nib.Nifti1Image(scene(14).astype(np.int16), np.diag([size, size, size, 1]))
     image.header.set_xyzt_units(unit)
@@ -208,11 +243,20 @@ def test_spatial_units(unit, factor, size, note, tmp_path):
     assert (note in got.notes[0]) if note else not got.notes
 
 
-@pytest.mark.parametrize("qform, sform, note, axes", [
-    ((1, 1, 2), (-1, 1, 2), "qform (RAS) and sform (LAS) contradict one another: left and right are in doubt", "LAS"),
-    ((1, 1, 2), (1, 1, 3), "state other voxel sizes", "RAS"), ((1, 1, 2), (1, 1, 2), None, "RAS"),
-    ((1, 1, 2), (0, 0, 0), "its sform cannot be inverted: the qform is used", "RAS"),
-])
+@pytest.mark.parametrize(
+    "qform, sform, note, axes",
+    [
+        (
+            (1, 1, 2),
+            (-1, 1, 2),
+            "qform (RAS) and sform (LAS) contradict one another: left and right are in doubt",
+            "LAS",
+        ),
+        ((1, 1, 2), (1, 1, 3), "state other voxel sizes", "RAS"),
+        ((1, 1, 2), (1, 1, 2), None, "RAS"),
+        ((1, 1, 2), (0, 0, 0), "its sform cannot be inverted: the qform is used", "RAS"),
+    ],
+)
 def test_qform_against_sform(qform, sform, note, axes, tmp_path):
     image = nib.Nifti1Image(scene(14).astype(np.int16), MM)
     image.set_qform(np.diag([*map(float, qform), 1]), 1)

@@ -15,8 +15,16 @@ from fiftyone_daebias.signatures import read_signature
 
 
 def documented(
-    samples, field: str, *, mode: Literal["fast", "full"] = "fast", fields: list[str] | None = None,
-    alpha: float = 0.05, n: int | None = None, out: Path | None = None, tag: bool = True, progress=None,
+    samples,
+    field: str,
+    *,
+    mode: Literal["fast", "full"] = "fast",
+    fields: list[str] | None = None,
+    alpha: float = 0.05,
+    n: int | None = None,
+    out: Path | None = None,
+    tag: bool = True,
+    progress=None,
 ):
     """Does a thing to samples.
 
@@ -132,21 +140,32 @@ def seconds(*arguments: str) -> tuple[float, int, str]:
     return float(line.split()[1]), done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("arguments, code, said", [
-    (["--help"], 0, "Audit a medical image cohort"), (["--version"], 0, "daebias"), ([], 2, "Audit a medical"),
-    (["probe", "--help"], 0, "--n-permutations"), (["explain", "cohort", "--nonsense"], 2, "--nonsense"),
-    (["register"], 2, "required: NAME, IMAGES"), (["sensitivity", "cohort", "--effects", "x"], 2, "invalid choice"),
-])
+@pytest.mark.parametrize(
+    "arguments, code, said",
+    [
+        (["--help"], 0, "Audit a medical image cohort"),
+        (["--version"], 0, "daebias"),
+        ([], 2, "Audit a medical"),
+        (["probe", "--help"], 0, "--n-permutations"),
+        (["explain", "cohort", "--nonsense"], 2, "--nonsense"),
+        (["register"], 2, "required: NAME, IMAGES"),
+        (["sensitivity", "cohort", "--effects", "x"], 2, "invalid choice"),
+    ],
+)
 def test_help_and_wrong_arguments_take_no_time(arguments, code, said):
     took, got, text = seconds(*arguments)
     assert got == code and said in text
     assert took < QUICK
 
 
-@pytest.mark.parametrize("order", [
-    "import fiftyone_daebias, fiftyone as fo", "import fiftyone as fo, fiftyone_daebias",
-    "import fiftyone_daebias.store, fiftyone_daebias, fiftyone as fo",
-])
+@pytest.mark.parametrize(
+    "order",
+    [
+        "import fiftyone_daebias, fiftyone as fo",
+        "import fiftyone as fo, fiftyone_daebias",
+        "import fiftyone_daebias.store, fiftyone_daebias, fiftyone as fo",
+    ],
+)
 def test_the_methods_are_there_whichever_package_comes_first(order):
     code = (
         f"{order}\nimport sys, inspect\nfor c in (fo.Dataset, fo.DatasetView):\n"

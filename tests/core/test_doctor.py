@@ -13,7 +13,16 @@ def test_all_is_well_here():
     report = doctor.examine()
     assert report.passed, str(report)
     names = [c.name for c in report.checks]
-    assert names == ["Python", "torch", "mongod", "database", "plugin", "plugin registry", "free disk", "DICOM decoders"]
+    assert names == [
+        "Python",
+        "torch",
+        "mongod",
+        "database",
+        "plugin",
+        "plugin registry",
+        "free disk",
+        "DICOM decoders",
+    ]
     assert "the main job can run" in str(report)
 
 

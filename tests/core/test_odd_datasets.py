@@ -29,8 +29,10 @@ def grouped(tmp_path, dataset_name, daebias_home):
     samples = []
     for k in range(40):
         group = fo.Group()
-        samples += [fo.Sample(filepath=str(paths[2 * k + j]), group=group.element(s), patient=f"p{k}", sex="MF"[k % 2])
-                    for j, s in enumerate(("pa", "lateral"))]
+        samples += [
+            fo.Sample(filepath=str(paths[2 * k + j]), group=group.element(s), patient=f"p{k}", sex="MF"[k % 2])
+            for j, s in enumerate(("pa", "lateral"))
+        ]
     dataset.add_samples(samples)
     for name in ("pa", "lateral"):
         dataset.save_view(name, dataset.select_group_slices(name))
@@ -61,8 +63,10 @@ def test_every_verb_works_on_the_slice_in_view(grouped, name, capsys):
 
 
 def test_one_subject_is_on_one_side_in_all_slices(grouped):
-    sides = [dict(zip((s := open_slices(store.load_samples(grouped.name, n))).subjects, s.splits, strict=True))
-             for n in ("pa", "lateral")]
+    sides = [
+        dict(zip((s := open_slices(store.load_samples(grouped.name, n))).subjects, s.splits, strict=True))
+        for n in ("pa", "lateral")
+    ]
     assert sides[0] == sides[1]
 
 
@@ -76,23 +80,52 @@ def test_a_grouped_dataset_as_a_whole_is_refused_in_one_line(grouped, capsys):
 def test_patches_are_refused_and_nested_fields_are_read(tmp_path, dataset_name, daebias_home, capsys):
     paths = pictures(tmp_path / "i", 40)
     dataset = fo.Dataset(dataset_name, persistent=True)
-    dataset.add_samples([
-        fo.Sample(filepath=str(p), patient=f"p{k}", det=fo.Detections(detections=[
-            fo.Detection(label="nodule", bounding_box=[0.1, 0.1, 0.2, 0.2])]), probe_type="AB"[k % 2],
-                  clinical=fo.DynamicEmbeddedDocument(age=40 + k, lab=fo.DynamicEmbeddedDocument(crp=k / 7)))
-        for k, p in enumerate(paths)], dynamic=True)
+    dataset.add_samples(
+        [
+            fo.Sample(
+                filepath=str(p),
+                patient=f"p{k}",
+                det=fo.Detections(detections=[fo.Detection(label="nodule", bounding_box=[0.1, 0.1, 0.2, 0.2])]),
+                probe_type="AB"[k % 2],
+                clinical=fo.DynamicEmbeddedDocument(age=40 + k, lab=fo.DynamicEmbeddedDocument(crp=k / 7)),
+            )
+            for k, p in enumerate(paths)
+        ],
+        dynamic=True,
+    )
     dataset.save_view("lesions", dataset.to_patches("det"))
     for verb in (["train"], ["embed"], ["quality"], ["probe-all"], ["audit"]):
         assert main([verb[0], dataset_name, "--view", "lesions"]) == 2
         error = capsys.readouterr().err
         assert error.count("\n") == 1 and "shows patches" in error
     fields = store.metadata_fields(dataset)
-    assert fields["clinical.age"] == "integer" and fields["clinical.lab.crp"] == "float" and fields["probe_type"] == "string"
+    assert (
+        fields["clinical.age"] == "integer"
+        and fields["clinical.lab.crp"] == "float"
+        and fields["probe_type"] == "string"
+    )
     vectors = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
     store.write_vectors(dataset, "vectors", store.sample_ids(dataset), vectors)
     for field in ("clinical.age", "probe_type"):
-        assert main(["probe", dataset_name, field, "--vectors", "vectors", "--quiet", "--n-permutations", "99",
-                     "--n-bootstrap", "100", "--repeats", "1"]) == 0
+        assert (
+            main(
+                [
+                    "probe",
+                    dataset_name,
+                    field,
+                    "--vectors",
+                    "vectors",
+                    "--quiet",
+                    "--n-permutations",
+                    "99",
+                    "--n-bootstrap",
+                    "100",
+                    "--repeats",
+                    "1",
+                ]
+            )
+            == 0
+        )
     dataset.reload()
     assert "probe_type" in store.metadata_fields(dataset) and "probe_clinical_age" not in store.metadata_fields(dataset)
 

@@ -73,8 +73,13 @@ def test_the_whole_line_by_operators(cohort, dataset_name, daebias_home):
     assert set(dataset.match_tags("daebias:cluster:odd").values("id")) == set(lassoed.values("id"))
     named = run("name_cluster", dataset, dataset.limit(15), name="corner", coloured_by="nothing", note="odd")
     assert [c["name"] for c in named.result["result"]["clusters"]] == ["corner"]
-    assert "suggested" not in run("suggest_clusters", dataset, resamples=1, min_size=10, opposite=False).result["summary"][:9]
-    assert run("test_clusters", dataset, names=["corner"], fields=["sex", "age"], n_permutations=99).result["result"]["rows"]
+    assert (
+        "suggested"
+        not in run("suggest_clusters", dataset, resamples=1, min_size=10, opposite=False).result["summary"][:9]
+    )
+    assert run("test_clusters", dataset, names=["corner"], fields=["sex", "age"], n_permutations=99).result["result"][
+        "rows"
+    ]
     renamed = run("clusters", dataset, action="rename", cluster="corner", new_name="edge").result["summary"]
     assert renamed.startswith("renamed 'corner' to 'edge'")
     first = dataset.first().id
@@ -84,7 +89,9 @@ def test_the_whole_line_by_operators(cohort, dataset_name, daebias_home):
         run("drift", dataset).raise_exceptions()
     properties = form("clusters", dataset).to_json()["type"]["properties"]
     assert "edge" in properties["cluster"]["type"]["values"] and "merge" in properties["action"]["type"]["values"]
-    assert form("name_cluster", dataset).to_json()["type"]["properties"]["coloured_by"]["type"]["values"][0] == "nothing"
+    assert (
+        form("name_cluster", dataset).to_json()["type"]["properties"]["coloured_by"]["type"]["values"][0] == "nothing"
+    )
 
 
 def test_forms_offer_the_datasets_own_fields_and_mark_what_is_required(cohort, dataset_name, daebias_home):
@@ -178,7 +185,9 @@ def test_a_form_says_what_cannot_work_before_it_runs(cohort, dataset_name, daebi
     assert wrong("train", advanced={"batch_size": 0}) == "batch_size must be at least 1; got 0"
 
 
-def test_in_the_app_progress_is_streamed_and_the_result_has_a_way_onward(cohort, dataset_name, daebias_home, monkeypatch):
+def test_in_the_app_progress_is_streamed_and_the_result_has_a_way_onward(
+    cohort, dataset_name, daebias_home, monkeypatch
+):
     import sys
 
     from fiftyone_daebias import register_cohort
@@ -230,14 +239,20 @@ def test_runs_are_listed_and_deleted_with_what_belongs_to_them(cohort, dataset_n
     register_cohort(dataset_name, *cohort)
     dataset = fo.load_dataset(dataset_name)
     assert dataset.runs(progress=None).runs == ()
-    vectors = {str(i): [float(s == "M"), k % 7, k % 5] for k, (i, s) in enumerate(
-        zip(dataset.values("id"), dataset.values("sex"), strict=True))}
+    vectors = {
+        str(i): [float(s == "M"), k % 7, k % 5]
+        for k, (i, s) in enumerate(zip(dataset.values("id"), dataset.values("sex"), strict=True))
+    }
     store.write_vectors(dataset, "dae_embedding", list(vectors), list(vectors.values()))
     dataset.probe("sex", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
     dataset.limit(12).name_cluster("some", coloured_by="nothing", progress=None)
     found = {r.key: r for r in dataset.runs(progress=None).runs}
     probe, cluster = found["daebias_probe_sex"], found["daebias_cluster_some"]
-    assert probe.fields == ("probe_sex", "probe_sex_truth") and probe.tags == ("daebias:opposite:sex",) and probe.size > 100
+    assert (
+        probe.fields == ("probe_sex", "probe_sex_truth")
+        and probe.tags == ("daebias:opposite:sex",)
+        and probe.size > 100
+    )
     assert cluster.tags == ("daebias:cluster:some",) and cluster.views == ("cluster: some",)
     with pytest.raises(InputError, match="this deletes daebias_probe_sex \\(probe\\) with fields probe_sex.*set sure"):
         dataset.runs("delete", names=["daebias_probe_sex"], progress=None)

@@ -39,7 +39,8 @@ def audited(tmp_path_factory):
 def event(method, dataset, state=None, **params):
     """Runs an event as the App does; returns what it asks the App to do, ``{operator: params}``, and the layout."""
     request = {
-        "dataset_name": dataset.name, "view": [],
+        "dataset_name": dataset.name,
+        "view": [],
         "params": {"__method__": method, "panel_id": "p", "panel_state": dict(state or {}), **params},
     }
     ctx = ExecutionContext(request_params=request, executor=Executor(), operator_uri=URI)

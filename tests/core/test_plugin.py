@@ -26,12 +26,15 @@ print("REPORT" + json.dumps({"errors": [str(e) for e in registry.list_errors()],
 def report(plugins_dir: Path, prelude: str = "", isolated: bool = False, **env) -> dict:
     arguments = [sys.executable, "-S"] if isolated else [sys.executable]
     out = subprocess.run(
-        [*arguments, "-c", prelude + REPORT], capture_output=True, text=True, cwd=plugins_dir,
+        [*arguments, "-c", prelude + REPORT],
+        capture_output=True,
+        text=True,
+        cwd=plugins_dir,
         env={**os.environ, "FIFTYONE_PLUGINS_DIR": str(plugins_dir), **env},
     )
     line = next((t for t in out.stdout.splitlines() if t.startswith("REPORT")), None)
     assert line, out.stdout + out.stderr
-    return json.loads(line[len("REPORT"):])
+    return json.loads(line[len("REPORT") :])
 
 
 def listed() -> list[str]:
@@ -126,12 +129,14 @@ print("REPORT" + json.dumps(got))
 
 def test_the_app_serves_the_plugins_files_and_nothing_else_of_a_checkout(tmp_path):
     out = subprocess.run(
-        [sys.executable, "-c", SERVED, str(ROOT)], capture_output=True, text=True,
+        [sys.executable, "-c", SERVED, str(ROOT)],
+        capture_output=True,
+        text=True,
         env={**os.environ, "FIFTYONE_PLUGINS_DIR": str(tmp_path)},
     )
     line = next((t for t in out.stdout.splitlines() if t.startswith("REPORT")), None)
     assert line, out.stdout + out.stderr
-    got = json.loads(line[len("REPORT"):])
+    got = json.loads(line[len("REPORT") :])
     served = {path for path, status in got.items() if status == 200}
     assert "fiftyone.yml" in served and "operators/__init__.py" in served
     assert {p for p in served if not p.startswith(("operators/", "models/"))} == {"fiftyone.yml"}

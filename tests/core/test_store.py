@@ -28,9 +28,7 @@ def dataset(dataset_name, tmp_path):
 
 def test_metadata_fields_leave_out_bookkeeping(dataset):
     store.write_values(dataset, schema.SPLIT_FIELD, {i: "train" for i in store.sample_ids(dataset)}, kind="string")
-    assert store.metadata_fields(dataset) == {
-        "sex": "classification", "age": "float", "site": "string", "day": "date",
-    }
+    assert store.metadata_fields(dataset) == {"sex": "classification", "age": "float", "site": "string", "day": "date"}
 
 
 def test_table_and_subjects_keep_order(dataset):
@@ -56,7 +54,11 @@ def test_vectors_round_trip_and_missing_ones_are_left_out(dataset):
 
 
 def test_run_round_trip_restores_arrays(dataset):
-    results = {"scores": np.arange(6, dtype=np.float32).reshape(2, 3), "rows": [{"field": "sex", "auc": 0.5}], "none": None}
+    results = {
+        "scores": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "rows": [{"field": "sex", "auc": 0.5}],
+        "none": None,
+    }
     store.save_run(dataset, "daebias_probe_sex", {"seed": 51, "fields": ("sex",)}, results)
     config, got = store.load_run(dataset, "daebias_probe_sex")
     assert config["seed"] == 51 and config["fields"] == ["sex"]
@@ -116,7 +118,9 @@ def test_many_columns_are_declared_in_one_write_of_the_schema(dataset, monkeypat
     monkeypatch.setattr(type(dataset._doc), "save", counted)
     store.declare_fields(dataset, {f"column_{k}": "float" for k in range(300)} | {"mark": fo.Classification})
     assert len(writes) == 1
-    assert {"column_0", "column_299", "mark", "age"} <= set(fo.load_dataset(dataset.name, reload=True).get_field_schema())
+    assert {"column_0", "column_299", "mark", "age"} <= set(
+        fo.load_dataset(dataset.name, reload=True).get_field_schema()
+    )
     with pytest.raises(InputError, match="'column_7' already exists as FloatField, not StringField"):
         store.declare_fields(dataset, {"column_7": "string", "fresh": "string"})
     assert not dataset.has_field("fresh")

@@ -7,8 +7,18 @@ def tiny():
     from fiftyone_daebias.dae.config import ModelConfig, TrainConfig
 
     model = ModelConfig(
-        image_size=16, patch=2, channels=16, multipliers=(1, 2), blocks=1, attention=(4,), dropout=0.1, embed_dim=32,
-        z_dim=8, encoder="lite", lite_encoder_channels=(16, 32), prediction="x0",
+        image_size=16,
+        patch=2,
+        channels=16,
+        multipliers=(1, 2),
+        blocks=1,
+        attention=(4,),
+        dropout=0.1,
+        embed_dim=32,
+        z_dim=8,
+        encoder="lite",
+        lite_encoder_channels=(16, 32),
+        prediction="x0",
     )
     train = TrainConfig(images=160, batch_size=16, lr=2e-3, warmup=3, ema=0.9, time_power=3.0, save_every=64)
     return model, train

@@ -22,7 +22,9 @@ class Weights(dict):
         if name not in self:
             value = torch.randn(shape, generator=self.generator)
             fan = math.prod(shape[1:])
-            self[name] = 0.1 * value + (1 if name.endswith("weight") else 0) if len(shape) == 1 else value / math.sqrt(fan)
+            self[name] = (
+                0.1 * value + (1 if name.endswith("weight") else 0) if len(shape) == 1 else value / math.sqrt(fan)
+            )
         return self[name]
 
 
@@ -128,7 +130,9 @@ def unet(w, x, t, z, image_size, channels, multipliers, attend=16, width=512):
     k = 0
     for level in reversed(range(len(multipliers))):
         for i in range(3):
-            h = resblock(w, f"output_blocks.{k}.0", torch.cat([h, skips[level].pop()], 1), channels * multipliers[level], emb, z)
+            h = resblock(
+                w, f"output_blocks.{k}.0", torch.cat([h, skips[level].pop()], 1), channels * multipliers[level], emb, z
+            )
             last = 1
             if side == attend:
                 h = attention(w, f"output_blocks.{k}.1", h)

@@ -106,8 +106,20 @@ def test_stored_codes_are_even_and_decode_to_what_the_networks_own_codes_decode_
 
 def test_before_training_the_picture_is_that_of_the_principal_components():
     config = ModelConfig(
-        image_size=16, patch=2, channels=16, multipliers=(1,), blocks=1, attention=(), dropout=0.0, embed_dim=16,
-        z_dim=12, encoder="lite", lite_encoder_channels=(8,), prediction="x0", components=6, sketch=True,
+        image_size=16,
+        patch=2,
+        channels=16,
+        multipliers=(1,),
+        blocks=1,
+        attention=(),
+        dropout=0.0,
+        embed_dim=16,
+        z_dim=12,
+        encoder="lite",
+        lite_encoder_channels=(8,),
+        prediction="x0",
+        components=6,
+        sketch=True,
     )
     model, x = build(config), images_of(MemorySource(n=32))
     parts = principal_components(x.flatten(1).numpy(), 6, 0)
@@ -121,8 +133,19 @@ def test_before_training_the_picture_is_that_of_the_principal_components():
 
 def test_fewer_images_than_components():
     config = ModelConfig(
-        image_size=16, patch=2, channels=16, multipliers=(1,), blocks=1, attention=(), embed_dim=16, z_dim=72,
-        encoder="lite", lite_encoder_channels=(8,), prediction="x0", components=64, evened=True,
+        image_size=16,
+        patch=2,
+        channels=16,
+        multipliers=(1,),
+        blocks=1,
+        attention=(),
+        embed_dim=16,
+        z_dim=72,
+        encoder="lite",
+        lite_encoder_channels=(8,),
+        prediction="x0",
+        components=64,
+        evened=True,
     )
     model, x = build(config), images_of(MemorySource(n=10))
     model.encoder.set_components(*map(torch.from_numpy, principal_components(x.flatten(1).numpy(), 64, 0)))

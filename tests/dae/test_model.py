@@ -49,7 +49,16 @@ def test_presets_state_what_they_cost(name):
 
 
 def test_operations_are_counted_as_by_hand():
-    config = ModelConfig(image_size=64, channels=32, multipliers=(1,), attention=(), embed_dim=4, z_dim=64, encoder="lite", lite_encoder_channels=(64, 128))
+    config = ModelConfig(
+        image_size=64,
+        channels=32,
+        multipliers=(1,),
+        attention=(),
+        embed_dim=4,
+        z_dim=64,
+        encoder="lite",
+        lite_encoder_channels=(64, 128),
+    )
     cost = cost_of(config, TrainConfig(batch_size=1))
     # strided convolutions 64 x 64 -> 32 x 32 -> 16 x 16, then a linear map to 64
     by_hand = 2 * 9 * 64 * 32 * 32 + 2 * 9 * 64 * 128 * 16 * 16 + 2 * 128 * 16 * 16 * 64

@@ -42,9 +42,15 @@ def test_published_weights_give_the_same_output(preset, channels, tmp_path):
     ckpt = {
         "state_dict": collections.OrderedDict(
             [(f"ema_model.{k}", v) for k, v in weights.items()]
-            + [("model.out.2.weight", torch.zeros(1)), ("x_T", torch.zeros(1)), ("ema_model.latent_net.a", torch.zeros(1))]
+            + [
+                ("model.out.2.weight", torch.zeros(1)),
+                ("x_T", torch.zeros(1)),
+                ("ema_model.latent_net.a", torch.zeros(1)),
+            ]
         ),
-        "epoch": 3, "callbacks": {Callback: {"best": None}}, "hyper_parameters": {"lr": 1e-4},
+        "epoch": 3,
+        "callbacks": {Callback: {"best": None}},
+        "hyper_parameters": {"lr": 1e-4},
     }
     torch.save(ckpt, tmp_path / "last.ckpt")
     del ckpt
@@ -100,8 +106,12 @@ def test_the_command_takes_a_checkpoint_over_and_says_in_one_line_when_it_cannot
     assert main(["import-checkpoint", str(tmp_path / "none.ckpt")]) == 2
     assert "there is no file" in capsys.readouterr().err
     # an architecture of the same kind that is small
-    small = lambda name: replace(config.load_preset(name), model=replace(  # noqa: E731
-        config.load_preset(name).model, image_size=32, channels=32, multipliers=(1, 2), encoder_multipliers=(1, 2)))
+    small = lambda name: replace(
+        config.load_preset(name),
+        model=replace(  # noqa: E731
+            config.load_preset(name).model, image_size=32, channels=32, multipliers=(1, 2), encoder_multipliers=(1, 2)
+        ),
+    )
     monkeypatch.setattr(published, "load_preset", small)
     weights = published_layout.Weights()
     with torch.no_grad():

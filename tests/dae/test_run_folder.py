@@ -89,10 +89,19 @@ class Failing(DaeLearner):
         return super().step(batch, step)
 
 
-@pytest.mark.parametrize("error, message", [
-    (torch.OutOfMemoryError("CUDA out of memory"), "out of memory on cpu with batch_size=16, accumulate=1; pass a larger accumulate"),
-    (RuntimeError("CUDA error: an illegal memory access"), "the device cpu failed .*the last good state is kept in"),
-])
+@pytest.mark.parametrize(
+    "error, message",
+    [
+        (
+            torch.OutOfMemoryError("CUDA out of memory"),
+            "out of memory on cpu with batch_size=16, accumulate=1; pass a larger accumulate",
+        ),
+        (
+            RuntimeError("CUDA error: an illegal memory access"),
+            "the device cpu failed .*the last good state is kept in",
+        ),
+    ],
+)
 def test_a_failing_device_is_named_and_the_run_goes_on_afterwards(error, message, tiny, tmp_path):
     learner = Failing(*tiny)
     learner.error = error

@@ -33,8 +33,17 @@ def pictures(tmp_path, dataset_name, daebias_home):
 
 
 def torchrun(*arguments):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-               "-m", "fiftyone_daebias", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "fiftyone_daebias",
+        *arguments,
+    ]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
@@ -52,10 +61,21 @@ def test_two_processes_train_and_embed_as_one(pictures, monkeypatch):
     single = losses(alone.folder)
     shutil.rmtree(alone.folder)
 
-    out = torchrun("train", pictures.name, "--preset", "cpu-lite", "--images", "96", "--batch-size", "16",
-                   "--device", "cpu", "--json")
+    out = torchrun(
+        "train",
+        pictures.name,
+        "--preset",
+        "cpu-lite",
+        "--images",
+        "96",
+        "--batch-size",
+        "16",
+        "--device",
+        "cpu",
+        "--json",
+    )
     assert out.returncode == 0, out.stderr[-2000:]
-    together = json.loads(out.stdout[out.stdout.index("{"):])  # the first process alone prints
+    together = json.loads(out.stdout[out.stdout.index("{") :])  # the first process alone prints
     assert together["folder"] == alone.folder
     assert losses(alone.folder) == pytest.approx(single, rel=1e-4)
     after = weights(Path(alone.folder) / "model.safetensors")
@@ -86,5 +106,7 @@ def test_a_batch_that_cannot_be_shared_out_is_refused(monkeypatch, tiny, tmp_pat
     from memory import MemorySource, train_tiny
 
     monkeypatch.setattr("fiftyone_daebias.dae.trainer.team", lambda: Team(0, 3))
-    with pytest.raises(InputError, match="batch_size 16 cannot be shared out evenly among 3 processes; pass batch_size=15"):
+    with pytest.raises(
+        InputError, match="batch_size 16 cannot be shared out evenly among 3 processes; pass batch_size=15"
+    ):
         train_tiny(MemorySource(n=8), tmp_path, *tiny)

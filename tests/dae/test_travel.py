@@ -25,7 +25,9 @@ def test_ssim_and_mse_agree_with_scikit_image_and_with_hand():
     b = np.clip(a + rng.normal(0, 0.3, a.shape), -1, 1).astype(np.float32)
     got = ssim(torch.from_numpy(a), torch.from_numpy(b))
     for k in range(3):
-        _, full = structural_similarity(a[k, 0], b[k, 0], data_range=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True)
+        _, full = structural_similarity(
+            a[k, 0], b[k, 0], data_range=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
+        )
         assert got[k].item() == pytest.approx(full[5:-5, 5:-5].mean(), abs=1e-4)
     assert ssim(torch.from_numpy(a), torch.from_numpy(a)).tolist() == pytest.approx([1, 1, 1])
     assert mse(torch.zeros(1, 1, 2, 2), torch.tensor([[[[1.0, 0], [0, 1]]]])).item() == 0.5

@@ -35,8 +35,10 @@ def test_the_whole_slice_is_seen_in_the_middle_of_background():
     assert padded(slices[:, :20]) is not None and padded(slices[:, :20]).shape == (2, 20, 20)
 
 
-@pytest.mark.parametrize("shape, crop, side", [((40, 20), 0.9, 18), ((40, 20), 1.0, 20), ((40, 20), WHOLE, 40),
-                                               ((20, 40), WHOLE, 40), ((1, 3), 0.1, 1)])
+@pytest.mark.parametrize(
+    "shape, crop, side",
+    [((40, 20), 0.9, 18), ((40, 20), 1.0, 20), ((40, 20), WHOLE, 40), ((20, 40), WHOLE, 40), ((1, 3), 0.1, 1)],
+)
 def test_side_of_the_square(shape, crop, side):
     assert square_side(shape, crop) == side
 

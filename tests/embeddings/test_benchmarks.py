@@ -31,8 +31,10 @@ def tiny_cohort(cohorts, n=70):
     y, x = np.mgrid[:40, :30]
     side, size = rng.integers(0, 2, n), rng.uniform(3, 9, n)
     volumes = [
-        np.clip((np.hypot(y - 20, x - (8 if s else 22)) < r) * 120 + rng.normal(60, 8, (2, 40, 30)), 0, 255)
-        .astype(np.uint8) for s, r in zip(side, size, strict=True)
+        np.clip((np.hypot(y - 20, x - (8 if s else 22)) < r) * 120 + rng.normal(60, 8, (2, 40, 30)), 0, 255).astype(
+            np.uint8
+        )
+        for s, r in zip(side, size, strict=True)
     ]
     table = pd.DataFrame({"side": np.where(side, "L", "R"), "size": size, "noise": rng.normal(size=n)})
     return cohorts.Slices("tiny", volumes, [f"s{k}" for k in range(n)], table, 2)
@@ -74,8 +76,21 @@ def test_batches_made_on_the_device_show_whole_slices_and_parts_of_them(benchmar
 def test_the_gpu_benchmark_runs_on_a_cpu_and_goes_on(benchmarks, tmp_path):
     _, cohorts, gpu = benchmarks
     tiny_cohort(cohorts).save(tmp_path / "tiny.npz")
-    told = [str(tmp_path / "tiny.npz"), "--presets", "cpu-lite", "--minutes", "0.01", "--steps", "1", "--batch", "4",
-            "--device", "cpu", "--out", str(tmp_path / "out")]
+    told = [
+        str(tmp_path / "tiny.npz"),
+        "--presets",
+        "cpu-lite",
+        "--minutes",
+        "0.01",
+        "--steps",
+        "1",
+        "--batch",
+        "4",
+        "--device",
+        "cpu",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     first = gpu.main(told)["cpu-lite"]
     assert {r["how"] for r in first["rates"]} == {"float32", "plain loop"}
     assert all(r["images/s"] > 0 and 0 < r["share read"] < 1 for r in first["rates"])

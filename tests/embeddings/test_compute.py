@@ -75,7 +75,8 @@ def test_an_interrupted_embedding_goes_on(dataset, monkeypatch):
     assert dataset.count("dae_embedding") == 25
     rest = []
     monkeypatch.setattr(
-        compute, "encode_volumes",
+        compute,
+        "encode_volumes",
         lambda model, source, rows, **s: (rest.append(i) or (i, v) for i, v in real(model, source, rows, **s)),
     )
     dataset.compute_dae_embeddings(progress=None)
@@ -108,13 +109,25 @@ def test_bad_input_leaves_the_database_as_it_was(dataset, dataset_name, tmp_path
     before = (set(dataset.get_field_schema()), dataset.list_brain_runs(), dataset.list_runs())
     cases = [
         (InputError, "at least 8 samples; got 3", lambda: dataset.limit(3).compute_dae_embeddings(progress=None)),
-        (InputError, "perplexity must be at least 2", lambda: dataset.compute_dae_embeddings(perplexity=1, progress=None)),
+        (
+            InputError,
+            "perplexity must be at least 2",
+            lambda: dataset.compute_dae_embeddings(perplexity=1, progress=None),
+        ),
         (InputError, "there is no preset 'big'", lambda: dataset.train_dae(preset="big", progress=None)),
         (InputError, "images must be above 0", lambda: dataset.train_dae(images=0, progress=None)),
         (InputError, "device 'cuda:77' cannot be used", lambda: dataset.train_dae(device="cuda:77", progress=None)),
-        (CheckpointError, "there is no checkpoint in", lambda: dataset.compute_dae_embeddings(checkpoint=tmp_path, progress=None)),
+        (
+            CheckpointError,
+            "there is no checkpoint in",
+            lambda: dataset.compute_dae_embeddings(checkpoint=tmp_path, progress=None),
+        ),
         (InputError, "fewer than 12 slices", lambda: _with_checkpoint(dataset, n_slices=12)),
-        (InputError, "has no samples", lambda: fo.Dataset(dataset_name + "-none").compute_dae_embeddings(progress=None)),
+        (
+            InputError,
+            "has no samples",
+            lambda: fo.Dataset(dataset_name + "-none").compute_dae_embeddings(progress=None),
+        ),
     ]
     for error, message, call in cases:
         with pytest.raises(error, match=message):
@@ -135,7 +148,9 @@ def test_names_in_the_database_are_those_of_the_schema(dataset):
     result = dataset.compute_dae_embeddings(progress=None)
     assert result.field == schema.embedding_field("dae") == "dae_embedding"
     assert (result.map_key, result.similarity_key, result.provenance_key) == (
-        "dae_map", "dae_similarity", "dae_provenance",
+        "dae_map",
+        "dae_similarity",
+        "dae_provenance",
     )
 
 
@@ -193,7 +208,9 @@ def test_checkpoints_of_other_channels_and_images_that_are_too_small(dataset, tm
     from fiftyone_daebias.dae.model import build
     from fiftyone_daebias.plugin import plugin_dir
 
-    config = ModelConfig(image_size=16, in_channels=3, channels=8, multipliers=(1,), z_dim=4, encoder="lite", lite_encoder_channels=(8,))
+    config = ModelConfig(
+        image_size=16, in_channels=3, channels=8, multipliers=(1,), z_dim=4, encoder="lite", lite_encoder_channels=(8,)
+    )
     save_model(tmp_path / "rgb", build(config).state_dict(), config)
     before = set(dataset.get_field_schema())
     with pytest.raises(InputError, match="takes 3 channels, the slices have 1; train one"):

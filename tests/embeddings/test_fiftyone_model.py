@@ -55,8 +55,13 @@ def test_fiftyone_embeds_with_a_checkpoint_as_this_package_does(radiographs):
 
 def test_a_similarity_index_takes_the_model(radiographs):
     fob.compute_similarity(
-        radiographs, model=EncoderModel(WEIGHTS), embeddings="by_model", brain_key="by_model", batch_size=8,
-        num_workers=0, progress=False,
+        radiographs,
+        model=EncoderModel(WEIGHTS),
+        embeddings="by_model",
+        brain_key="by_model",
+        batch_size=8,
+        num_workers=0,
+        progress=False,
     )
     near = radiographs.sort_by_similarity(radiographs.first().id, k=3, brain_key="by_model").values("id")
     assert len(near) == 3 and near[0] == radiographs.first().id
@@ -77,7 +82,9 @@ def test_the_loaders_part_can_be_pickled_and_reads_16_bits(tmp_path):
 
 
 def test_colour_models_read_colour(tmp_path):
-    config = ModelConfig(image_size=16, in_channels=3, channels=8, multipliers=(1,), z_dim=4, encoder="lite", lite_encoder_channels=(8,))
+    config = ModelConfig(
+        image_size=16, in_channels=3, channels=8, multipliers=(1,), z_dim=4, encoder="lite", lite_encoder_channels=(8,)
+    )
     save_model(tmp_path / "rgb", build(config).state_dict(), config)
     Image.new("RGB", (40, 30), (255, 0, 0)).save(tmp_path / "red.png")
     model = EncoderModel(tmp_path / "rgb")

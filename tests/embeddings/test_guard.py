@@ -93,7 +93,8 @@ def test_embed_says_how_it_stands_and_keeps_pca_where_it_loses(dataset_name, dae
 
     real = compute.guarded
     monkeypatch.setattr(
-        compute, "guarded",
+        compute,
+        "guarded",
         lambda samples, source, vectors, *a: real(samples, source, rng.normal(size=vectors.shape), *a),
     )
     result = dataset.compute_dae_embeddings(progress=None)

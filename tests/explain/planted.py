@@ -16,13 +16,16 @@ ROWS, COLUMNS, MM = 96, 72, 3.0
 
 def body(rng: np.random.Generator, down: float = 0.0, right: float = 0.0, marker: bool = False) -> np.ndarray:
     """One sagittal slice (ROWS, COLUMNS): trunk, skin fat, a curved spine with discs, of a person of their own size."""
-    y, x = np.meshgrid((np.arange(ROWS) - (ROWS - 1) / 2) * MM - down, (np.arange(COLUMNS) - (COLUMNS - 1) / 2) * MM - right,
-                       indexing="ij")
+    y, x = np.meshgrid(
+        (np.arange(ROWS) - (ROWS - 1) / 2) * MM - down,
+        (np.arange(COLUMNS) - (COLUMNS - 1) / 2) * MM - right,
+        indexing="ij",
+    )
     size = rng.normal(1, 0.06)
     own_y, own_x = rng.normal(0, 4, 2)
     y, x = (y - own_y) / size, (x - own_x) / size
     back = 55 + 12 * np.sin((y + 20) / 55) + rng.normal(0, 2)
-    front = -60 - 15 * np.exp(-((y - 40) / 60) ** 2) + rng.normal(0, 6)
+    front = -60 - 15 * np.exp(-(((y - 40) / 60) ** 2)) + rng.normal(0, 6)
     trunk = (x < back) & (x > front)
     image = 0.45 * trunk + 0.4 * ((x > back - 9) & trunk) + 0.3 * ((x < front + 12) & trunk)
     middle = back - 38
@@ -39,8 +42,19 @@ def body(rng: np.random.Generator, down: float = 0.0, right: float = 0.0, marker
     return image
 
 
-def write_cohort(folder: Path, n: int = 60, *, down: float = 0.0, right: float = 0.0, marker: bool = False,
-                 header: bool = False, noise: float = 0.05, slices: int = 3, gain: float = 1.0, seed: int = 0) -> Path:
+def write_cohort(
+    folder: Path,
+    n: int = 60,
+    *,
+    down: float = 0.0,
+    right: float = 0.0,
+    marker: bool = False,
+    header: bool = False,
+    noise: float = 0.05,
+    slices: int = 3,
+    gain: float = 1.0,
+    seed: int = 0,
+) -> Path:
     """Writes one volume a subject; the odd subjects are of group B, whose pictures are changed.
 
     Args:
@@ -75,7 +89,14 @@ def write_cohort(folder: Path, n: int = 60, *, down: float = 0.0, right: float =
         nib.save(nib.Nifti1Image(volume, affine), folder / "images" / f"p{k:03d}.nii")
         side = {"SoftwareVersions": "v2" if moved else "v1", "EchoTime": 0.1 + 0.002 * rng.standard_normal()}
         (folder / "images" / f"p{k:03d}.json").write_text(json.dumps(side))
-        rows.append({"image_id": f"p{k:03d}", "subject_id": f"S{k}", "group": "B" if moved else "A",
-                     "arm": ("x", "y")[k // 2 % 2], "age": round(float(rng.normal(50, 10)), 1)})
+        rows.append(
+            {
+                "image_id": f"p{k:03d}",
+                "subject_id": f"S{k}",
+                "group": "B" if moved else "A",
+                "arm": ("x", "y")[k // 2 % 2],
+                "age": round(float(rng.normal(50, 10)), 1),
+            }
+        )
     pd.DataFrame(rows).to_csv(folder / "table.csv", index=False)
     return folder / "table.csv"

@@ -32,8 +32,16 @@ def make_dataset(name: str, folder, n_subjects: int = 90, per_subject: int = 1, 
         for k in range(per_subject):
             path = folder / f"{s:03d}_{k}.png"
             Image.fromarray(picture(rng, site == "B")).save(path)
-            samples.append(fo.Sample(filepath=str(path), subject_id=f"s{s}", site=site, coin=coin,
-                                     three="abc"[s % 3], age=float(rng.normal(50, 10))))
+            samples.append(
+                fo.Sample(
+                    filepath=str(path),
+                    subject_id=f"s{s}",
+                    site=site,
+                    coin=coin,
+                    three="abc"[s % 3],
+                    age=float(rng.normal(50, 10)),
+                )
+            )
     dataset.add_samples(samples)
     return dataset
 
@@ -50,10 +58,21 @@ def train_and_embed(dataset: fo.Dataset, images: int = 3200) -> None:
 
     if not _trained:
         model = ModelConfig(
-            image_size=32, patch=4, channels=32, multipliers=(1, 2), blocks=1, attention=(4,), dropout=0.0,
-            embed_dim=64, z_dim=16, encoder="lite", lite_encoder_channels=(16, 32, 32), prediction="x0",
+            image_size=32,
+            patch=4,
+            channels=32,
+            multipliers=(1, 2),
+            blocks=1,
+            attention=(4,),
+            dropout=0.0,
+            embed_dim=64,
+            z_dim=16,
+            encoder="lite",
+            lite_encoder_channels=(16, 32, 32),
+            prediction="x0",
         )
-        train = TrainConfig(images=images, batch_size=32, lr=2e-3, warmup=10, ema=0.98, time_power=3.0, crop=1.0,
-                            save_every=images)
+        train = TrainConfig(
+            images=images, batch_size=32, lr=2e-3, warmup=10, ema=0.98, time_power=3.0, crop=1.0, save_every=images
+        )
         _trained.append(train_on_samples(dataset, "dae", DaeLearner, model, train).folder)
     dataset.compute_dae_embeddings(checkpoint=_trained[0], progress=None)

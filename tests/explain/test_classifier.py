@@ -78,7 +78,18 @@ def test_mean_maps_lie_on_the_mark_and_are_faithful(trained):
     assert found.faithful and found.deletion > found.deletion_random and found.n == len(rows)
     assert -1 <= found.alike <= 1
     # the same maps mirrored mark the wrong corner: the check says so
-    wrong = check(networks, RECIPE, layer, stack, rows, result.fold, labels, maps[..., ::-1, ::-1].copy(), "gradcam", n_bootstrap=199)
+    wrong = check(
+        networks,
+        RECIPE,
+        layer,
+        stack,
+        rows,
+        result.fold,
+        labels,
+        maps[..., ::-1, ::-1].copy(),
+        "gradcam",
+        n_bootstrap=199,
+    )
     assert wrong.gain < found.gain and not wrong.faithful
 
 
@@ -113,7 +124,10 @@ def test_every_architecture_takes_slices_as_channels_and_keeps_the_random_state(
 
 
 def test_a_bad_recipe_says_so():
-    for at, message in (({"architecture": "vgg"}, "architecture must be"), ({"inputs": "volume"}, "inputs must be"),
-                        ({"batch_size": 1}, "batch_size at least 2")):
+    for at, message in (
+        ({"architecture": "vgg"}, "architecture must be"),
+        ({"inputs": "volume"}, "inputs must be"),
+        ({"batch_size": 1}, "batch_size at least 2"),
+    ):
         with pytest.raises(InputError, match=message):
             Recipe(**at)

@@ -98,7 +98,7 @@ def test_the_marker_appears_where_it_was_planted(dataset):
     rest[slice(max(0, at[0].start - 4), at[0].stop + 4), slice(max(0, at[1].start - 4), at[1].stop + 4)] = False
     assert inside > 20 and inside > 2.5 * np.abs(change[rest]).mean()
     assert np.abs(change).argmax() in np.ravel_multi_index(
-        np.mgrid[at[0].start - 2:at[0].stop + 2, at[1].start - 2:at[1].stop + 2].reshape(2, -1), change.shape
+        np.mgrid[at[0].start - 2 : at[0].stop + 2, at[1].start - 2 : at[1].stop + 2].reshape(2, -1), change.shape
     )
     assert [f["name"] for f in stored["figures"]] == [f["name"] for f in result.figures] and len(result.figures) == 3
     for figure in stored["figures"]:
@@ -131,9 +131,12 @@ def test_the_own_code_is_kept_when_asked_for(dataset):
 
 def test_bad_input_says_so(dataset):
     for at, message in (
-        ({}, "exactly one of cluster, tag and field"), ({"field": "three"}, "has 3 values; name one"),
-        ({"field": "nope"}, "does not exist"), ({"field": "site", "span": 0}, "span must be"),
-        ({"field": "site", "n_samples": 2}, "n_samples must be"), ({"field": "site", "against": "A"}, "needs a value"),
+        ({}, "exactly one of cluster, tag and field"),
+        ({"field": "three"}, "has 3 values; name one"),
+        ({"field": "nope"}, "does not exist"),
+        ({"field": "site", "span": 0}, "span must be"),
+        ({"field": "site", "n_samples": 2}, "n_samples must be"),
+        ({"field": "site", "against": "A"}, "needs a value"),
         ({"field": "site", "vectors": "nope_embedding"}, "does not exist"),
         ({"field": "site", "code": "x", "n_permutations": 99, "n_bootstrap": 100}, "code must be"),
     ):
@@ -162,14 +165,17 @@ def test_volumes_are_moved_slice_by_slice(tmp_path, dataset, dataset_name):
         if k % 2:
             volume[5:8, 22:27, 24:29] = 230  # anterior, superior, in three slices
         nib.Nifti1Image(volume.clip(0).astype(np.int16), np.diag([4.0, 2.0, 1.5, 1])).to_filename(
-            tmp_path / "images" / f"v{k:02d}.nii.gz")
+            tmp_path / "images" / f"v{k:02d}.nii.gz"
+        )
         rows.append({"file": f"v{k:02d}.nii.gz", "site": "AB"[k % 2], "subject": f"p{k}"})
     pd.DataFrame(rows).to_csv(tmp_path / "table.csv", index=False)
-    fiftyone_daebias.register_cohort(dataset_name, tmp_path / "images", table=tmp_path / "table.csv", subject="subject",
-                                     plane="sagittal", workers=1)
+    fiftyone_daebias.register_cohort(
+        dataset_name, tmp_path / "images", table=tmp_path / "table.csv", subject="subject", plane="sagittal", workers=1
+    )
     volumes = fo.load_dataset(dataset_name)
-    volumes.compute_dae_embeddings(checkpoint=trained_checkpoint(dataset) or train_and_embed.__globals__["_trained"][0],
-                                   progress=None)
+    volumes.compute_dae_embeddings(
+        checkpoint=trained_checkpoint(dataset) or train_and_embed.__globals__["_trained"][0], progress=None
+    )
     base = open_embedding(volumes, "dae_embedding")
     assert base.n_slices == 12 and base.vectors.shape == (40, 12 * 16)
     square = square_of(volumes, base.source, base.rows, base.crop)

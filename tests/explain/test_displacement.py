@@ -22,8 +22,9 @@ def cohort(n, seed, shading=0.0, noise=0.05, **change):
 
 
 def measured(images, labels, seed=0, n_permutations=99):
-    return measure_displacement(images, labels, EVERYWHERE, GRID, n_permutations=n_permutations, n_bootstrap=60,
-                                rng=np.random.default_rng(seed))
+    return measure_displacement(
+        images, labels, EVERYWHERE, GRID, n_permutations=n_permutations, n_bootstrap=60, rng=np.random.default_rng(seed)
+    )
 
 
 def test_correlation_over_the_overlap_against_numpy():
@@ -72,7 +73,10 @@ def test_rotation_and_scale_are_told_from_a_shift():
     assert np.sign(found.rotation) == np.sign(flat.rotation)
     large = images.copy()
     zoom = ndimage.affine_transform(
-        images[labels], [1, 1 / 1.08, 1 / 1.08], offset=[0, *((n - 1) / 2 * (1 - 1 / 1.08) for n in GRID.shape)], order=1,
+        images[labels],
+        [1, 1 / 1.08, 1 / 1.08],
+        offset=[0, *((n - 1) / 2 * (1 - 1 / 1.08) for n in GRID.shape)],
+        order=1,
         mode="nearest",
     )
     large[labels] = zoom
@@ -82,8 +86,14 @@ def test_rotation_and_scale_are_told_from_a_shift():
 
 def test_the_common_grid_keeps_positions_whatever_matrix_and_spacing():
     # a bright point 30 mm below and 24 mm right of the centre, in fields of different size and resolution
-    frames = [Frame((120, 100), (1.0, 1.0), (1, 1)), Frame((121, 75), (2.0, 2.0), (2, 2)), Frame((90, 140), (3.0, 1.5), (3, 1.5))]
-    grid = common_grid(frames, [{"plane": "sagittal", "axes_now": "LIP", "spacing_mm": [4, *f.spacing]} for f in frames], 64)
+    frames = [
+        Frame((120, 100), (1.0, 1.0), (1, 1)),
+        Frame((121, 75), (2.0, 2.0), (2, 2)),
+        Frame((90, 140), (3.0, 1.5), (3, 1.5)),
+    ]
+    grid = common_grid(
+        frames, [{"plane": "sagittal", "axes_now": "LIP", "spacing_mm": [4, *f.spacing]} for f in frames], 64
+    )
     places = []
     for frame in frames:
         y = (np.arange(frame.shape[0]) - (frame.shape[0] - 1) / 2) * frame.spacing[0]
@@ -104,21 +114,35 @@ def test_the_common_grid_keeps_positions_whatever_matrix_and_spacing():
 def test_what_the_cache_scaled_down_keeps_its_size_in_mm():
     frame = frame_of((512, 410), {"plane": "image", "shape": [1, 3000, 2400], "spacing_mm": [0.1, 0.1]})
     assert frame.extent == pytest.approx((300, 240), rel=0.002) and frame.voxel == (0.1, 0.1)
-    volume = {"plane": "sagittal", "shape": [30, 1024, 768], "axes": "LPS", "axes_now": "LIP", "spacing_mm": [4, 0.5, 0.6]}
+    volume = {
+        "plane": "sagittal",
+        "shape": [30, 1024, 768],
+        "axes": "LPS",
+        "axes_now": "LIP",
+        "spacing_mm": [4, 0.5, 0.6],
+    }
     # rows run along I: the file's third axis with 768 voxels; columns along P: its second with 1024
     assert frame_of((384, 512), volume).extent == pytest.approx((384, 614.4))
     assert frame_of((100, 50), None, longest=400).extent == (400, 200)
 
 
-@pytest.mark.parametrize("header, pixels, verdict", [
-    ((0, 0, 10), (10, 0), "both moved"), ((0, 0, 0), (10, 0), "pixels only"), ((0, 0, 10), (0, 0), "header only"),
-    ((0, 0, 0), (0, 0), "neither moved"), ((0, 0, 25), (10, 0), "both, by different amounts"),
-])
+@pytest.mark.parametrize(
+    "header, pixels, verdict",
+    [
+        ((0, 0, 10), (10, 0), "both moved"),
+        ((0, 0, 0), (10, 0), "pixels only"),
+        ((0, 0, 10), (0, 0), "header only"),
+        ((0, 0, 0), (0, 0), "neither moved"),
+        ((0, 0, 25), (10, 0), "both, by different amounts"),
+    ],
+)
 def test_the_headers_position_is_held_against_the_pixels(header, pixels, verdict):
     rng = np.random.default_rng(1)
     labels = np.arange(80) % 2 == 1
     # a field of view 10 mm further superior shows the same anatomy 10 mm further down
     centres = rng.normal(0, 4, (80, 3)) + labels[:, None] * np.array(header)
-    found = compare_positions(centres, labels, ("I", "P"), pixels, (pixels[0] != 0, False), ((pixels[0] - 1, pixels[0] + 1), (-1, 1)), rng=rng)
+    found = compare_positions(
+        centres, labels, ("I", "P"), pixels, (pixels[0] != 0, False), ((pixels[0] - 1, pixels[0] + 1), (-1, 1)), rng=rng
+    )
     assert found.agrees == (verdict, "neither moved")
     assert found.shift[0] == pytest.approx(-header[2], abs=2.5)

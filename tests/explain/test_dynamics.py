@@ -15,7 +15,9 @@ from fiftyone_daebias.explain.learning import Course, split_by_subject
 
 def test_images_until_a_level_is_reached():
     seen = np.array([0, 10, 20, 30, 40])
-    assert first_reached(np.array([0.9, 0.5, 0.9, 0.5, 0.9]), seen, 0.8) == 40  # once is no arrival, but the last look is
+    assert (
+        first_reached(np.array([0.9, 0.5, 0.9, 0.5, 0.9]), seen, 0.8) == 40
+    )  # once is no arrival, but the last look is
     assert first_reached(np.array([0.5, 0.5, 0.8, 0.9, 0.5]), seen, 0.8) == 20
     assert first_reached(np.array([0.9, 0.5, 0.5, 0.5, 0.5]), seen, 0.8) is None  # before training does not count
 
@@ -52,12 +54,15 @@ def test_a_late_subgroup_is_late_and_a_random_one_is_not():
         assert min(c.reached) - max(c.others_reached) >= 200
         assert c.n_subgroup + c.n_others == 80 or c.part == "validation"
     p = [
-        c.p for s in range(8)
+        c.p
+        for s in range(8)
         for c in make_curves(*courses(np.random.default_rng(s), 0), n_permutations=99, rng=np.random.default_rng(s))
     ]
     assert np.mean(np.array(p) <= 0.05) <= 0.2 and 0.2 < np.mean(p) < 0.8
     never = courses(np.random.default_rng(0), late=20)
-    assert all(r is None for c in make_curves(*never, n_permutations=99, rng=np.random.default_rng(1)) for r in c.reached)
+    assert all(
+        r is None for c in make_curves(*never, n_permutations=99, rng=np.random.default_rng(1)) for r in c.reached
+    )
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +117,8 @@ def test_a_random_subgroup_is_learned_with_the_others_on_both_sequences(dataset)
 def test_bad_input_says_so(dataset):
     for at, message in (
         ({"field": "site"}, f"has the tag '{schema.TAG_OPPOSITE}site'; run 'daebias probe"),
-        ({"field": "age", "tag": "at random"}, "holds numbers"), ({"field": "three", "tag": "at random"}, "has 3 classes"),
+        ({"field": "age", "tag": "at random"}, "holds numbers"),
+        ({"field": "three", "tag": "at random"}, "has 3 classes"),
         ({"field": "three", "tag": "at random", "value": "q"}, "no value 'q'"),
         ({"field": "site", "tag": "at random", "by": "coin"}, "no subject has images of all"),
         ({"field": "site", "tag": "at random", "epochs": 0}, "epochs must be"),

@@ -29,16 +29,31 @@ def cohort(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def explained(cohort):
-    return cohort.explain(field="group", value="B", image_size=48, steps=30, n_slices=2, n_maps=40, n_permutations=99,
-                          device="cpu", progress=None)
+    return cohort.explain(
+        field="group",
+        value="B",
+        image_size=48,
+        steps=30,
+        n_slices=2,
+        n_maps=40,
+        n_permutations=99,
+        device="cpu",
+        progress=None,
+    )
 
 
 def test_the_shift_is_said_first_in_mm_voxels_and_anatomical_words(explained):
     first = explained.sentences[0]
     assert "superior" in first and "posterior" not in first and "voxels" in first and first.startswith("In group B")
-    assert explained.displacement.shift[0] == pytest.approx(-14, abs=3) and explained.displacement.moved == (True, False)
+    assert explained.displacement.shift[0] == pytest.approx(-14, abs=3) and explained.displacement.moved == (
+        True,
+        False,
+    )
     assert explained.voxels[0] == pytest.approx(explained.displacement.shift[0] / planted.MM)
-    assert explained.sentences[1].startswith("The header says the same") and "more inferior in group B" in explained.sentences[1]
+    assert (
+        explained.sentences[1].startswith("The header says the same")
+        and "more inferior in group B" in explained.sentences[1]
+    )
     assert explained.header.agrees == ("both moved", "neither moved")
     assert str(explained).startswith(first)
 
@@ -90,8 +105,24 @@ def test_groups_that_do_not_differ_yield_no_explanation(cohort, capsys):
     assert not found.found and found.sentences[0] == "No difference is found between arm x and the rest"
     assert found.sentences[1].startswith("No shift is found (inferior ") and "no map is drawn" in found.sentences[-1]
     assert not found.heatmap_field and not cohort.has_field("explain_arm_x")
-    assert cli.main(["explain", NAME, "--field", "arm", "--value", "x", "--no-train", "--n-permutations", "99",
-                     "--quiet", "--json"]) == 0
+    assert (
+        cli.main(
+            [
+                "explain",
+                NAME,
+                "--field",
+                "arm",
+                "--value",
+                "x",
+                "--no-train",
+                "--n-permutations",
+                "99",
+                "--quiet",
+                "--json",
+            ]
+        )
+        == 0
+    )
     assert json.loads(capsys.readouterr().out)["classifier"] is None
 
 
@@ -105,7 +136,10 @@ def test_groups_are_clusters_tags_or_values_and_no_subject_is_on_both_sides(coho
         assert resolve_groups(cohort, tag="odd").n_samples == (6, 58)
         old = resolve_groups(cohort, field="age", value=">=50", against="<50")
         ages = cohort.values("age")
-        assert list(old.labels) == [a >= 50 for a in ages] and old.key != resolve_groups(cohort, field="age", value="<50").key
+        assert (
+            list(old.labels) == [a >= 50 for a in ages]
+            and old.key != resolve_groups(cohort, field="age", value="<50").key
+        )
         # two samples of one subject on both sides: the subject is left out and counted
         cohort.select(ids[:1]).set_field("subject_id", "S1").save()
         mixed = resolve_groups(cohort, field="group", value="B")

@@ -38,7 +38,13 @@ def test_views_are_paired_on_the_same_folds():
     assert scores["outside"].difference == pytest.approx(scores["whole"].score - scores["outside"].score)
     number = Target("n", "numeric", np.arange(240), whole[:, 1] + 0.2 * rng.normal(size=240))
     metric, chance, views, _ = compare_views(
-        {"whole": whole, "inside": codes["outside"]}, number, subjects, n_permutations=99, n_bootstrap=200, repeats=1, seed=1
+        {"whole": whole, "inside": codes["outside"]},
+        number,
+        subjects,
+        n_permutations=99,
+        n_bootstrap=200,
+        repeats=1,
+        seed=1,
     )
     assert metric == "MAE" and views[0].score < chance and views[1].difference_interval[0] > 0
 
@@ -50,7 +56,12 @@ def test_the_crop_by_hand():
     mask[2, 0:10, 10:14] = True
     assert box_of(mask) == (0, 6, 11)  # ten rows and a margin of a twentieth on either side
     got = square_crop(np.ones((2, 20, 30), np.float32), (-2, 25, 8))
-    assert got.shape == (2, 8, 8) and (got[:, 2:, :5] == 1).all() and (got[:, :2] == -1).all() and (got[:, :, 5:] == -1).all()
+    assert (
+        got.shape == (2, 8, 8)
+        and (got[:, 2:, :5] == 1).all()
+        and (got[:, :2] == -1).all()
+        and (got[:, :, 5:] == -1).all()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +84,11 @@ def volumes(tmp_path_factory):
         image = image.as_reoriented(nib.orientations.ornt_transform(nib.orientations.io_orientation(affine), goal))
         if k == 3:
             mask = mask.slicer[:, :, :]  # TotalSegmentator's own axes; RAS
-            mask = mask.as_reoriented(nib.orientations.ornt_transform(
-                nib.orientations.io_orientation(affine), nib.orientations.axcodes2ornt("LSA")))
+            mask = mask.as_reoriented(
+                nib.orientations.ornt_transform(
+                    nib.orientations.io_orientation(affine), nib.orientations.axcodes2ornt("LSA")
+                )
+            )
         image.to_filename(folder / "images" / f"sub-{k:02d}.nii.gz")
         mask.to_filename(folder / "labels" / f"sub-{k:02d}_seg.nii.gz")
         truth[f"sub-{k:02d}"] = (ras, labels)
@@ -95,8 +109,9 @@ def test_label_maps_go_through_the_orientation_of_their_volume(volumes):
         assert mask.shape == array.shape == (12, 26, 30)
         np.testing.assert_array_equal(mask, np.asarray(array) > 300)  # what is bright was labelled
     one = open_masks(dataset, str(folder / "labels"), ["7"])
-    assert all(one.readers[s](source.cache.shape(source.keys[i])).sum() == 2 * 4 * 5
-               for i, s in enumerate(source.sample_ids))
+    assert all(
+        one.readers[s](source.cache.shape(source.keys[i])).sum() == 2 * 4 * 5 for i, s in enumerate(source.sample_ids)
+    )
     # a view of the inside: only slices that hold the mask, or enough around them
     packed = {0: pack(masks.readers[source.sample_ids[0]]((12, 26, 30)))}
     inside = MaskedSlices(source, packed, "inside", 1)
@@ -121,7 +136,9 @@ def test_label_maps_of_another_grid_are_placed_or_refused(volumes, tmp_path):
     masks = open_masks(dataset, str(tmp_path))
     assert set(masks.readers) == {first.id}
     shape = source.cache.shape(source.keys[i])
-    np.testing.assert_array_equal(masks.readers[first.id](shape), np.asarray(source.cache.read(source.keys[i])[0]) > 300)
+    np.testing.assert_array_equal(
+        masks.readers[first.id](shape), np.asarray(source.cache.read(source.keys[i])[0]) > 300
+    )
     # far away: nothing of it lies on the volume
     affine[:3, 3] = 5000
     nib.Nifti1Image(labels, affine).to_filename(tmp_path / "sub-00" / "organ.nii.gz")
@@ -137,6 +154,7 @@ def test_label_maps_of_another_grid_are_placed_or_refused(volumes, tmp_path):
     wrong.mkdir()
     nib.Nifti1Image(labels[:9], np.diag([4.0, 1.5, 2.0, 1.0])).to_filename(wrong / "sub-00.nii.gz")
     from fiftyone_daebias.explain.masks import aligned_map
+
     with pytest.raises(InputError, match="does not lie on its volume: 9 slices"):
         aligned_map(wrong / "sub-00.nii.gz", first["daebias_geometry"], shape, [])
 
@@ -190,8 +208,11 @@ def test_the_marker_is_found_in_its_box_and_not_in_the_disc(dataset):
 
 def test_bad_input_says_so(dataset, tmp_path):
     for mask, classes, message in (
-        ("nope", None, "neither a field nor a folder; fields with masks: boxes, organ"), (str(tmp_path), None, "no NIfTI files"),
-        ("site", None, "label map"), ("age", None, "neither segmentations"), ("organ", ["lung"], "no pixel value"),
+        ("nope", None, "neither a field nor a folder; fields with masks: boxes, organ"),
+        (str(tmp_path), None, "no NIfTI files"),
+        ("site", None, "label map"),
+        ("age", None, "neither segmentations"),
+        ("organ", ["lung"], "no pixel value"),
         ("organ", ["5"], "no mask here has a pixel"),
     ):
         with pytest.raises(InputError, match=message):

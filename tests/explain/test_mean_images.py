@@ -36,15 +36,22 @@ def test_no_pixel_lights_up_where_nothing_differs():
     for seed in range(30):
         rng = np.random.default_rng(seed)
         images = ndimage.gaussian_filter(rng.standard_normal((24, 16, 16)), (0, 1, 1)).astype(np.float32)
-        found = compare_means(images, rng.permutation(np.arange(24) < 9), np.ones((16, 16), bool), n_permutations=99, rng=rng)
+        found = compare_means(
+            images, rng.permutation(np.arange(24) < 9), np.ones((16, 16), bool), n_permutations=99, rng=rng
+        )
         hits.append(found.share > 0)
         assert (found.p <= 0.05) >= (found.share > 0) or found.p <= 0.06
     assert np.mean(hits) <= 0.2
 
 
 def test_pictures_that_are_all_the_same_differ_nowhere():
-    found = compare_means(np.full((12, 8, 8), 0.3, np.float32), np.arange(12) < 6, np.ones((8, 8), bool),
-                          n_permutations=99, rng=np.random.default_rng(0))
+    found = compare_means(
+        np.full((12, 8, 8), 0.3, np.float32),
+        np.arange(12) < 6,
+        np.ones((8, 8), bool),
+        n_permutations=99,
+        rng=np.random.default_rng(0),
+    )
     assert not found.significant.any() and found.share == 0 and found.p == 1 and found.to_dict()["threshold"] is None
 
 
@@ -67,7 +74,9 @@ def test_the_bodys_edge_is_found_in_mm_and_named():
     still, labels = bodies(60, seed=5)
     lo, hi = compare_edges(still, labels, GRID, "posterior", rng=np.random.default_rng(0)).interval
     assert lo < 1.5 and hi > -1.5
-    assert compare_edges(np.zeros((6, 20, 20), np.float32), np.arange(6) < 3, GRID, rng=np.random.default_rng(0)) is None
+    assert (
+        compare_edges(np.zeros((6, 20, 20), np.float32), np.arange(6) < 3, GRID, rng=np.random.default_rng(0)) is None
+    )
 
 
 def test_noise_and_sharpness_are_those_that_were_put_in():
@@ -91,7 +100,9 @@ def test_a_gain_is_seen_in_raw_values_and_a_spacing_in_mm():
         rows.append(appearance_of(image * gain, image, Frame(GRID.shape, (mm, mm), (mm, mm)), geometry))
     columns = {n: (n, "", np.array([r[n] for r in rows]), ()) for n in rows[0]}
     found = {c.name: c for c in compare_table(columns, labels, np.arange(40).astype(str), n_permutations=499, seed=0)}
-    assert found["grey_high"].found and found["grey_high"].inside / found["grey_high"].outside == pytest.approx(1.5, abs=0.05)
+    assert found["grey_high"].found and found["grey_high"].inside / found["grey_high"].outside == pytest.approx(
+        1.5, abs=0.05
+    )
     assert found["row_spacing"].found and found["row_spacing"].inside == pytest.approx(0.9)
     assert not found["brightness"].found and not found["noise"].found
     assert "slice_spacing" not in found and "slices" not in found  # the same in all

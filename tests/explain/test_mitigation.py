@@ -25,7 +25,8 @@ def test_a_synthetic_vector_lies_between_two_subjects_of_the_group():
     assert len(made) == 200 and set(made.first) | set(made.second) <= set(rows)
     assert (subjects[made.first] != subjects[made.second]).all() and ((made.weight > 0) & (made.weight < 1)).all()
     np.testing.assert_allclose(
-        made.vectors, (1 - made.weight[:, None]) * vectors[made.first] + made.weight[:, None] * vectors[made.second],
+        made.vectors,
+        (1 - made.weight[:, None]) * vectors[made.first] + made.weight[:, None] * vectors[made.second],
         atol=1e-5,
     )
     means = vectors[:20].reshape(10, 2, 4).mean(axis=1)
@@ -94,7 +95,9 @@ def test_group_scores_by_hand():
     folds, draws = np.zeros((1, 6), int), np.array([[1.0] * 6, [1, 1, 3, 1, 1, 1]])
     got = group_scores(scores, folds, classes, groups, draws, "balanced accuracy")
     np.testing.assert_allclose(got, [[(1 + 1 / 2) / 2, (1 + 1 / 4) / 2], [(1 + 1 / 2) / 2, (1 + 1 / 2) / 2]])
-    np.testing.assert_allclose(group_scores(scores, folds, classes, groups, draws, "AUC")[0], [(0.5 + 1) / 2, (1 + 1.5) / 4])
+    np.testing.assert_allclose(
+        group_scores(scores, folds, classes, groups, draws, "AUC")[0], [(0.5 + 1) / 2, (1 + 1.5) / 4]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +147,10 @@ def test_synthetic_samples_are_tagged_and_enter_no_finding(dataset):
 
 def test_bad_input_says_so(dataset):
     for at, message in (
-        ({"field": "site"}, "exactly one of by, cluster and tag"), ({"field": "site", "by": "site"}, "groups of itself"),
-        ({"field": "age", "by": "clinic"}, "holds numbers"), ({"field": "site", "by": "age"}, "more than 30 values"),
+        ({"field": "site"}, "exactly one of by, cluster and tag"),
+        ({"field": "site", "by": "site"}, "groups of itself"),
+        ({"field": "age", "by": "clinic"}, "holds numbers"),
+        ({"field": "site", "by": "age"}, "more than 30 values"),
         ({"field": "site", "tag": "nope"}, "no sample with a vector has the tag"),
         ({"field": "site", "by": "clinic", "decode": -1}, "decode at least 0"),
         ({"field": "site", "by": "nope"}, "does not exist"),

@@ -41,10 +41,23 @@ class Server:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [mongod(), "--dbpath", str(self.folder / "data"), "--port", str(self.port), "--bind_ip", "127.0.0.1",
-             "--nounixsocket", "--wiredTigerCacheSizeGB", "0.25", "--logpath", str(self.folder / "log"),
-             "--logappend"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [
+                mongod(),
+                "--dbpath",
+                str(self.folder / "data"),
+                "--port",
+                str(self.port),
+                "--bind_ip",
+                "127.0.0.1",
+                "--nounixsocket",
+                "--wiredTigerCacheSizeGB",
+                "0.25",
+                "--logpath",
+                str(self.folder / "log"),
+                "--logappend",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         for _ in range(600):
             with socket.socket() as probe:

@@ -129,7 +129,11 @@ def test_what_was_there_before_stays_when_the_new_one_cannot_be_written(disk):
 def test_files_and_folders_are_for_their_owner_only(tmp_path):
     path = tmp_path / "a" / "b" / "file"
     atomic.write_text(path, "text")
-    assert [oct(p.stat().st_mode & 0o777) for p in (path, path.parent, path.parent.parent)] == ["0o600", "0o700", "0o700"]
+    assert [oct(p.stat().st_mode & 0o777) for p in (path, path.parent, path.parent.parent)] == [
+        "0o600",
+        "0o700",
+        "0o700",
+    ]
 
 
 def test_a_disk_that_gets_full_while_previews_are_written_stops_the_registration(disk, dataset_name, tmp_path):

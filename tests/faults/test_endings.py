@@ -56,7 +56,9 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
 
     Image.new("L", (8, 8)).save(folder / "a.png")
     process = subprocess.Popen(
-        [sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, "-c", code, str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         env=environment(tmp_path),
     )
     process.stdout.close()

@@ -33,10 +33,16 @@ def dataset(dataset_name, tmp_path):
     samples = []
     for k in range(40):
         vector = rng.normal(size=6) + (2.0 * (k % 2) - 1)
-        samples.append(fo.Sample(
-            filepath=str(tmp_path / f"{k}.png"), subject_id=f"s{k}", sex="FM"[k % 2], view="AP"[k // 2 % 2],
-            site="abcd"[k % 4], vectors=vector.tolist(),
-        ))
+        samples.append(
+            fo.Sample(
+                filepath=str(tmp_path / f"{k}.png"),
+                subject_id=f"s{k}",
+                sex="FM"[k % 2],
+                view="AP"[k // 2 % 2],
+                site="abcd"[k % 4],
+                vectors=vector.tolist(),
+            )
+        )
     dataset.add_samples(samples, progress=False)
     dataset.add_sample_field("dae_embedding", fo.VectorField)
     dataset.set_values("dae_embedding", [np.asarray(v, np.float32) for v in dataset.values("vectors")])
@@ -56,7 +62,9 @@ def test_two_probes_at_the_same_moment_both_keep_their_fields(dataset, tmp_path)
     env = environment(tmp_path / "home")
     for field in ("sex", "view"):
         store.clear_field(dataset, f"probe_{field}")
-    both = [start(["probe", dataset.name, f, "--n-permutations", "99", "--quiet"], env) for f in ("sex", "view", "site")]
+    both = [
+        start(["probe", dataset.name, f, "--n-permutations", "99", "--quiet"], env) for f in ("sex", "view", "site")
+    ]
     for process in both:
         code, _, err = finish(process)
         assert code == 0, err
@@ -175,9 +183,10 @@ with store.lease(d, "torn"):
 """
 
 
-@pytest.mark.parametrize("point, found", [
-    ("in the results", "old"), ("before the dataset names it", "old"), ("before the old one goes", "new"),
-])
+@pytest.mark.parametrize(
+    "point, found",
+    [("in the results", "old"), ("before the dataset names it", "old"), ("before the old one goes", "new")],
+)
 def test_a_run_is_whole_whenever_its_writer_is_killed_and_the_next_sweeps(dataset, point, found):
     store.save_run(dataset, "daebias_big", {"which": "old"}, {"a": np.arange(100_000.0)})
     before = _stored()
@@ -205,6 +214,7 @@ def test_a_run_is_whole_whenever_its_writer_is_killed_and_the_next_sweeps(datase
 def _stored() -> dict[str, int]:
     database = odm.get_db_conn()
     return {
-        "runs": database.runs.count_documents({}), "files": database["fs.files"].count_documents({}),
+        "runs": database.runs.count_documents({}),
+        "files": database["fs.files"].count_documents({}),
         "pieces": database["fs.chunks"].count_documents({}),
     }

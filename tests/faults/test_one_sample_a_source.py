@@ -80,8 +80,10 @@ def doomed(cohort: Path, env: dict, server: Server, whom: str, when: int) -> Non
     import sys
 
     process = subprocess.Popen(
-        [sys.executable, "-c", DOOMED, whom, str(when), str(server.process.pid), str(cohort)], env=env,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        [sys.executable, "-c", DOOMED, whom, str(when), str(server.process.pid), str(cohort)],
+        env=env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     process.wait(timeout=120)
 

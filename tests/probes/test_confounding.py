@@ -12,10 +12,7 @@ from fiftyone_daebias.probes.scores import concordance, weighted_auc
 
 
 def test_strata_cross_fields_cut_numbers_and_say_what_they_cannot_support():
-    table = pd.DataFrame({
-        "sex": ["F"] * 50 + ["M"] * 49 + [None],
-        "age": np.linspace(20, 79, 100),
-    })
+    table = pd.DataFrame({"sex": ["F"] * 50 + ["M"] * 49 + [None], "age": np.linspace(20, 79, 100)})
     strata = make_strata(table)
     assert strata.codes[-1] == -1 and strata.fields == ("sex", "age")
     assert "sex F, age 20 to 31.8" in strata.names or "sex F, age 19.99 to 31.8" in strata.names
@@ -55,7 +52,12 @@ def test_the_linear_machine_finds_scikit_learns_minimum():
         t = 2 * x[:, 0] * np.sqrt(d) + 0.1 * rng.normal(size=n)
         mine = fit_linear(x, t, 1.0, w, regression=True, tolerance=1e-5)
         theirs = LinearSVR(
-            C=1.0, epsilon=0.1, loss="squared_epsilon_insensitive", intercept_scaling=1000, tol=1e-8, dual=False,
+            C=1.0,
+            epsilon=0.1,
+            loss="squared_epsilon_insensitive",
+            intercept_scaling=1000,
+            tol=1e-8,
+            dual=False,
             max_iter=100_000,
         ).fit(x, t, w)
 

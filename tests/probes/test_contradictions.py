@@ -17,12 +17,21 @@ def test_verdicts():
     names = np.array(["fine", "moved", "moved", "odd", "unclear", "wrong"])
     labels = np.array([0, 0, 1, 0, 0, 0])
     errors = LabelErrors(
-        names, labels, np.array([0, 1, 1, 1, 0, 1]), np.array([0, 0.9, 0, 0.3, 0.2, 0.99]), np.array([5, 1]), 0.055,
-        0.1, 0.01,
+        names,
+        labels,
+        np.array([0, 1, 1, 1, 0, 1]),
+        np.array([0, 0.9, 0, 0.3, 0.2, 0.99]),
+        np.array([5, 1]),
+        0.055,
+        0.1,
+        0.01,
     )
     got = judge(errors, ("F", "M"), subjects, codes, predicted, z, list("abcdefgh"))
     assert [(v.subject, v.kind) for v in got] == [
-        ("wrong", "contradicted"), ("moved", "contradicted"), ("odd", "bad image"), ("unclear", "ambiguous")
+        ("wrong", "contradicted"),
+        ("moved", "contradicted"),
+        ("odd", "bad image"),
+        ("unclear", "ambiguous"),
     ]
     wrong, moved, odd, unclear = got
     assert wrong.sample_ids == ("a", "b") and wrong.seen_as == "M" and wrong.evidence == OPEN

@@ -9,9 +9,27 @@ from fiftyone_daebias.probes.result import ProbeResult
 
 LABELS = ("sex", "view", "finding", "laterality", "side", "pathology", "birads", "repo_class", "sex_code", "region")
 FACTS = (
-    "file_mode", "file_format", "licence_class", "colour", "alpha_nontrivial", "field_strength", "MagneticFieldStrength",
-    "T2w_MRAcquisitionType", "SpecificCharacterSet", "orig_pixel_spacing_mm", "matrix_rows", "manufacturer", "model",
-    "site", "institution_id", "header_station", "repo_split", "visit", "series_description", "study_date", "n_slices",
+    "file_mode",
+    "file_format",
+    "licence_class",
+    "colour",
+    "alpha_nontrivial",
+    "field_strength",
+    "MagneticFieldStrength",
+    "T2w_MRAcquisitionType",
+    "SpecificCharacterSet",
+    "orig_pixel_spacing_mm",
+    "matrix_rows",
+    "manufacturer",
+    "model",
+    "site",
+    "institution_id",
+    "header_station",
+    "repo_split",
+    "visit",
+    "series_description",
+    "study_date",
+    "n_slices",
 )
 
 
@@ -24,19 +42,33 @@ def test_labels_are_told_from_facts_of_file_scanner_place_and_time():
 
 
 STRONG = ProbeResult(
-    "sex", "dae", kind="binary", metric="AUC", score=0.93, interval=(0.88, 0.96), better=(0.38, 0.46), p=0.001, q=0.01,
-    n_subjects=200, n_samples=400, classes=("F", "M"), n_opposite=40,
+    "sex",
+    "dae",
+    kind="binary",
+    metric="AUC",
+    score=0.93,
+    interval=(0.88, 0.96),
+    better=(0.38, 0.46),
+    p=0.001,
+    q=0.01,
+    n_subjects=200,
+    n_samples=400,
+    classes=("F", "M"),
+    n_opposite=40,
 )
 
 
-@pytest.mark.parametrize(("change", "why"), [
-    ({}, ""),
-    ({"interval": (0.84, 0.97), "better": (0.34, 0.47)}, "may be as low as 0.840"),
-    ({"n_opposite": 90}, "misses 22%"),
-    ({"q": 0.2}, "beyond chance"),
-    ({"metric": "MAE"}, "not probed as classes"),
-    ({"reason": "too few"}, "not probed as classes"),
-])
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({}, ""),
+        ({"interval": (0.84, 0.97), "better": (0.34, 0.47)}, "may be as low as 0.840"),
+        ({"n_opposite": 90}, "misses 22%"),
+        ({"q": 0.2}, "beyond chance"),
+        ({"metric": "MAE"}, "not probed as classes"),
+        ({"reason": "too few"}, "not probed as classes"),
+    ],
+)
 def test_the_lower_end_of_the_interval_decides(change, why):
     said = too_weak(replace(STRONG, **change))
     assert (said == "") == (why == "") and why in said

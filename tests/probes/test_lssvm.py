@@ -65,8 +65,9 @@ def test_concordance_is_the_area_under_the_curve_and_influences_give_its_spread(
         draws.append(roc_auc_score(y[k], s[k]))
     assert spread(influence) == pytest.approx(np.std(draws), rel=0.12)
     # two identical images of every subject are one subject
-    twice, its = concordance_influence(np.tile(s, 2)[None], np.tile(y, 2), np.zeros((1, 400), int),
-                                       np.tile(np.arange(200), 2), np.full(400, 0.5))
+    twice, its = concordance_influence(
+        np.tile(s, 2)[None], np.tile(y, 2), np.zeros((1, 400), int), np.tile(np.arange(200), 2), np.full(400, 0.5)
+    )
     assert twice == pytest.approx(value) and spread(its) == pytest.approx(spread(influence), rel=1e-6)
 
 

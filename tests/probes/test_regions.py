@@ -32,11 +32,18 @@ def dataset():
             if 30 <= k < 50:
                 v[0] = 3 + rng.normal(0, 4)  # these twenty are served worse
             vectors.append(v)
-            samples.append(fo.Sample(
-                filepath=f"/nowhere/{k}-{region}.png", subject_id=f"s{k:02d}", region=region, sex="FM"[sex[k]],
-                site=f"site{site[k]}", height=float(150 + 20 * sex[k] + rng.normal(0, 3)), blurred=30 <= k < 50,
-                daebias_split="train" if k < 55 else "val" if k < 65 else "test",
-            ))
+            samples.append(
+                fo.Sample(
+                    filepath=f"/nowhere/{k}-{region}.png",
+                    subject_id=f"s{k:02d}",
+                    region=region,
+                    sex="FM"[sex[k]],
+                    site=f"site{site[k]}",
+                    height=float(150 + 20 * sex[k] + rng.normal(0, 3)),
+                    blurred=30 <= k < 50,
+                    daebias_split="train" if k < 55 else "val" if k < 65 else "test",
+                )
+            )
     dataset.add_samples(samples)
     store.write_vectors(dataset, "dae_embedding", store.sample_ids(dataset), np.array(vectors, np.float32))
     del samples  # FiftyOne reloads every sample that is in memory at each write
@@ -46,7 +53,12 @@ def dataset():
 
 def test_by_region_adjusted_and_on_the_split(dataset):
     table = dataset.probe_all(
-        fields=["sex", "site"], by="region", adjust_for=["sex"], n_permutations=199, n_bootstrap=200, repeats=1,
+        fields=["sex", "site"],
+        by="region",
+        adjust_for=["sex"],
+        n_permutations=199,
+        n_bootstrap=200,
+        repeats=1,
         progress=None,
     )
     rows = {(r.field, r.group): r for r in table.rows}
@@ -100,10 +112,16 @@ def told():
             v[0] += 5 * looks
             v[4 + r] += 6
             vectors.append(v)
-            samples.append(fo.Sample(
-                filepath=f"/nowhere/{k}-{region}.png", subject_id=f"s{k:03d}", region=region, sex="FM"[sex],
-                header_sex="FM"[1 - sex] if k < 3 else "FM"[sex] if k > 5 else None, file_mode="AB"[looks],
-            ))
+            samples.append(
+                fo.Sample(
+                    filepath=f"/nowhere/{k}-{region}.png",
+                    subject_id=f"s{k:03d}",
+                    region=region,
+                    sex="FM"[sex],
+                    header_sex="FM"[1 - sex] if k < 3 else "FM"[sex] if k > 5 else None,
+                    file_mode="AB"[looks],
+                )
+            )
     dataset.add_samples(samples)
     store.write_vectors(dataset, "dae_embedding", store.sample_ids(dataset), np.array(vectors, np.float32))
     del samples
@@ -120,7 +138,9 @@ def test_labels_that_images_contradict_are_listed_with_an_error_rate(told):
     assert len(listed) == got.n_listed and len(wrong & set(listed)) >= 5 and len(set(listed) - wrong) <= 1
     # who looks so in one region only is described, not claimed
     assert all(v.kind == "ambiguous" for v in got.verdicts if v.subject in ("s006", "s007", "s008"))
-    assert all("says" in listed[s].evidence and s < "s003" or "left open" in listed[s].evidence for s in wrong & set(listed))
+    assert all(
+        "says" in listed[s].evidence and s < "s003" or "left open" in listed[s].evidence for s in wrong & set(listed)
+    )
     tagged = told.match_tags("daebias:label-error:sex")
     assert set(tagged.values("subject_id")) == set(listed) and len(tagged) == 2 * len(listed)
     text = str(got)
@@ -155,7 +175,9 @@ def test_a_fact_of_the_file_is_no_label(told):
 
 
 def test_the_group_that_is_served_worse_is_named(dataset):
-    got = dataset.subgroups("sex", by=["blurred", "site"], n_permutations=199, n_bootstrap=200, repeats=1, progress=None)
+    got = dataset.subgroups(
+        "sex", by=["blurred", "site"], n_permutations=199, n_bootstrap=200, repeats=1, progress=None
+    )
     gap = next(g for g in got.gaps if g.by == "blurred")
     assert gap.groups[0].group == "True" and gap.gap > 0 and gap.p < 0.2
     assert gap.groups[0].score < gap.groups[1].score
@@ -174,8 +196,9 @@ def test_several_vector_fields_a_brain_run_and_levels(dataset):
     rng = np.random.default_rng(0)
     ids = store.sample_ids(dataset)
     store.write_vectors(dataset, "noise", ids, rng.normal(size=(len(ids), 4)))
-    both = dataset.probe("sex", vectors=["dae_embedding", "noise"], n_permutations=99, n_bootstrap=100, repeats=1,
-                         progress=None)
+    both = dataset.probe(
+        "sex", vectors=["dae_embedding", "noise"], n_permutations=99, n_bootstrap=100, repeats=1, progress=None
+    )
     assert both.vectors == "dae_embedding+noise" and both.score > 0.8
     store.save_map(dataset, "m", ids, rng.normal(size=(len(ids), 2)), "m_points")
     on_map = dataset.probe("sex", vectors="m", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)

@@ -66,7 +66,9 @@ def test_noise_shading_and_blur_move_the_measures_the_right_way():
     rng = np.random.default_rng(0)
     body = np.zeros((64, 64))
     body[12:52, 12:52] = 400
-    quiet, loud = (np.hypot(body + s * rng.standard_normal(body.shape), s * rng.standard_normal(body.shape)) for s in (8, 40))
+    quiet, loud = (
+        np.hypot(body + s * rng.standard_normal(body.shape), s * rng.standard_normal(body.shape)) for s in (8, 40)
+    )
     a, b = named(slice_measures(quiet)), named(slice_measures(loud))
     assert a["snr1"] > 0 and a["psnr"] > b["psnr"] and a["snr2"] > 3 * b["snr2"] and a["cjv"] < b["cjv"]
     assert a["fber"] > 10 * b["fber"] and a["cvp"] < b["cvp"]

@@ -21,8 +21,16 @@ NAME = "test-quality"
 def noisy(tmp_path_factory):
     """80 spines; site C's scanner is noisy."""
     folder = tmp_path_factory.mktemp("noisy")
-    phantom(folder, subjects=80, plants=["noise:0.15:site=C"], format="nifti", regions=["neck", "lumbar"], matrix=64,
-            workers=1, seed=2)
+    phantom(
+        folder,
+        subjects=80,
+        plants=["noise:0.15:site=C"],
+        format="nifti",
+        regions=["neck", "lumbar"],
+        matrix=64,
+        workers=1,
+        seed=2,
+    )
     register_cohort(NAME, folder / "images", workers=1, progress=None)
     yield fo.load_dataset(NAME)
     fo.delete_dataset(NAME)

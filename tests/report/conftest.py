@@ -10,11 +10,17 @@ from fiftyone_daebias import schema, store
 #: an audit of vectors that are there already, quick enough for tests
 SHORT = {
     "steps": {
-        "duplicates": False, "train": False, "embed": False, "explain": False, "sensitivity": False,
-        "probe-all": {"n_permutations": 199, "n_bootstrap": 100, "repeats": 1}, "suggest-clusters": {"resamples": 0},
-        "test-clusters": {"n_permutations": 199}, "drift": {"n_permutations": 99},
+        "duplicates": False,
+        "train": False,
+        "embed": False,
+        "explain": False,
+        "sensitivity": False,
+        "probe-all": {"n_permutations": 199, "n_bootstrap": 100, "repeats": 1},
+        "suggest-clusters": {"resamples": 0},
+        "test-clusters": {"n_permutations": 199},
+        "drift": {"n_permutations": 99},
         "reidentify": {"n_bootstrap": 100},
-    },
+    }
 }
 
 
@@ -33,11 +39,21 @@ def make_cohort(name, planted=True, n_subjects=100, extra=None, seed=0):
         vectors[:, 7] += 2.5 * (sex == "F")
     dataset = fo.Dataset(name)
     columns = {k: v(rng, subject) for k, v in (extra or {}).items()}
-    dataset.add_samples([
-        fo.Sample(filepath=f"/nowhere/{name}/{k:03d}.png", subject_id=f"P{subject[k]:03d}", site=site[k], sex=sex[k],
-                  acquisition_date_years=float(year[k]), weight=float(weight[k]), **{c: v[k] for c, v in columns.items()})
-        for k in range(n)
-    ], progress=False)
+    dataset.add_samples(
+        [
+            fo.Sample(
+                filepath=f"/nowhere/{name}/{k:03d}.png",
+                subject_id=f"P{subject[k]:03d}",
+                site=site[k],
+                sex=sex[k],
+                acquisition_date_years=float(year[k]),
+                weight=float(weight[k]),
+                **{c: v[k] for c, v in columns.items()},
+            )
+            for k in range(n)
+        ],
+        progress=False,
+    )
     ids = store.sample_ids(dataset)
     store.write_vectors(dataset, schema.embedding_field(), ids, vectors.astype(np.float32))
     points = vectors[:, [0, 7]] + 0.1 * rng.standard_normal((n, 2))

@@ -40,8 +40,16 @@ def test_nothing_is_computed_twice_and_only_what_depends_on_a_change(cohort, sho
 
     first = audit(short)
     assert ran(first) == {
-        "case-mix", "probe-all", "disagreements", "suggest-clusters", "test-clusters", "drift", "reidentify", "tag",
-        "report"}
+        "case-mix",
+        "probe-all",
+        "disagreements",
+        "suggest-clusters",
+        "test-clusters",
+        "drift",
+        "reidentify",
+        "tag",
+        "report",
+    }
     times = store.run_times(cohort)
     page = (tmp_path / "audit.html").read_bytes()
     again = audit(short)
@@ -168,10 +176,16 @@ def test_a_wrong_configuration_is_one_clear_error(raw, message):
             AuditConfig.read(raw)
 
 
-@pytest.mark.parametrize("text, message", [
-    ("a: [", "is no YAML"), ("dataset: a\ndataset: b", "key 'dataset' is given twice"), ("!!python/object:os.system x", "is no YAML"),
-    ("? [a]\n: 1", "is no YAML"), ("- 1", "must be a mapping"),
-])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("a: [", "is no YAML"),
+        ("dataset: a\ndataset: b", "key 'dataset' is given twice"),
+        ("!!python/object:os.system x", "is no YAML"),
+        ("? [a]\n: 1", "is no YAML"),
+        ("- 1", "must be a mapping"),
+    ],
+)
 def test_a_wrong_file_is_one_clear_error(text, message, tmp_path):
     (tmp_path / "c.yaml").write_text(text)
     with pytest.raises(InputError, match=message):
@@ -181,8 +195,14 @@ def test_a_wrong_file_is_one_clear_error(text, message, tmp_path):
 
 
 def test_the_effective_configuration_can_be_written_and_read_again(cohort, short, tmp_path):
-    out = cohort.audit(config={**short, "expected": "sex"}, by="site", fail_on=["sex.auc>0.9"], skip=["tag"],
-                       write_config=tmp_path / "w.yaml", progress=None)
+    out = cohort.audit(
+        config={**short, "expected": "sex"},
+        by="site",
+        fail_on=["sex.auc>0.9"],
+        skip=["tag"],
+        write_config=tmp_path / "w.yaml",
+        progress=None,
+    )
     assert out.written.endswith("w.yaml") and schema.AUDIT_RUN not in store.list_runs(cohort)
     config = AuditConfig.read(tmp_path / "w.yaml")
     assert config.dataset == cohort.name and config.fail_on == ("sex.auc>0.9",) and config.steps["tag"] is None
@@ -290,7 +310,9 @@ def test_by_operators_on_a_real_database(cohort, short, tmp_path):
     assert "confirmed" in (tmp_path / "b.html").read_text() and done.result["result"]["size"] > 10_000
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError("Erika Muster"), MemoryError(), RecursionError("deep"), KeyError("x")])
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError("Erika Muster"), MemoryError(), RecursionError("deep"), KeyError("x")]
+)
 def test_a_step_that_fails_is_recorded_with_its_reason_and_the_audit_goes_on(
     cohort, short, tmp_path, monkeypatch, daebias_home, capsys, error
 ):
@@ -325,6 +347,8 @@ def test_what_builds_on_a_step_that_failed_is_left_out_and_the_rest_goes_on(data
     dataset.add_samples([fo.Sample(filepath=f"/nowhere/{k}.png", site="AB"[k % 2]) for k in range(30)])
     result = dataset.audit(skip=["report"], progress=None)
     steps = {s.name: s for s in result.steps}
-    assert steps["train"].outcome == "failed" and "/nowhere/0.png of this dataset does not exist" in steps["train"].summary
+    assert (
+        steps["train"].outcome == "failed" and "/nowhere/0.png of this dataset does not exist" in steps["train"].summary
+    )
     assert steps["embed"].outcome == NOT and "builds on 'train', which failed" in steps["embed"].summary
     assert steps["probe-all"].outcome == steps["reidentify"].outcome == NOT and result.exit_code == 3

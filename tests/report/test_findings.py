@@ -23,8 +23,13 @@ def claim(key, p, within=float("nan"), family="probes"):
 
 def test_p_values_of_all_steps_are_corrected_together():
     # by hand, 4 tests: sorted p .01 .02 .03 .5 -> times 4/rank: .04 .04 .04 .5
-    claims = [claim("a", 0.03), claim("b", 0.01, family="pairs"), claim("c", 0.5, family="pairs"), claim("d", 0.02),
-              claim("e", float("nan"))]
+    claims = [
+        claim("a", 0.03),
+        claim("b", 0.01, family="pairs"),
+        claim("c", 0.5, family="pairs"),
+        claim("d", 0.02),
+        claim("e", float("nan")),
+    ]
     out, n, said = settle(claims)
     assert n == 4 and "2 probes" in said and "2 pairs" in said
     assert [round(f.evidence.q, 6) for f in out[:4]] == [0.04, 0.04, 0.5, 0.04] and np.isnan(out[4].evidence.q)
@@ -40,8 +45,20 @@ def test_tests_within_strata_are_a_family_of_the_same_size():
 
 def test_what_passes_alone_is_unconfirmed_among_few_tests_and_not_found_among_many(cohort_maker):
     dataset = cohort_maker("test-findings-pool", planted=False)
-    summary = {"field": "site", "vectors": "v", "kind": "binary", "metric": "AUC", "score": 0.62, "interval": [0.55, 0.7],
-               "chance": 0.5, "better": [0.05, 0.2], "p": 0.04, "q": 0.04, "n_subjects": 100, "n_samples": 200}
+    summary = {
+        "field": "site",
+        "vectors": "v",
+        "kind": "binary",
+        "metric": "AUC",
+        "score": 0.62,
+        "interval": [0.55, 0.7],
+        "chance": 0.5,
+        "better": [0.05, 0.2],
+        "p": 0.04,
+        "q": 0.04,
+        "n_subjects": 100,
+        "n_samples": 200,
+    }
     store.save_run(dataset, schema.PROBE_RUN_PREFIX + "site", {"field": "site", "by": ""}, {"summary": summary})
     assert collect_findings(dataset).by_key("probe:site").verdict == "found"
     for k in range(10):
@@ -56,26 +73,45 @@ def test_what_passes_alone_is_unconfirmed_among_few_tests_and_not_found_among_ma
 
 def test_too_few_permutations_are_said_and_are_no_absence():
     # 60 tests, one of them as strong as 999 permutations can say: q = .001 * 60 > .05
-    strong = replace(claim("strong", 0.001), n_permutations=999, judge=lambda raw, within: "found" if raw else "not found")
+    strong = replace(
+        claim("strong", 0.001), n_permutations=999, judge=lambda raw, within: "found" if raw else "not found"
+    )
     out, n, _ = settle([strong, *(claim(f"n{k}", 0.5) for k in range(59))])
     assert n == 60 and out[0].verdict == "unconfirmed" and "n_permutations=1200 or more" in out[0].notes[0]
     # with enough of them it is found; and one that is not at their limit is not excused
-    out, _, _ = settle([replace(strong, finding=replace(strong.finding, evidence=Evidence("AUC", 0.9, p=1 / 1201)),
-                                n_permutations=1200), *(claim(f"n{k}", 0.5) for k in range(59))])
+    out, _, _ = settle(
+        [
+            replace(
+                strong, finding=replace(strong.finding, evidence=Evidence("AUC", 0.9, p=1 / 1201)), n_permutations=1200
+            ),
+            *(claim(f"n{k}", 0.5) for k in range(59)),
+        ]
+    )
     assert out[0].verdict == "found" and out[0].notes == ()
     weak = replace(strong, finding=replace(strong.finding, evidence=Evidence("AUC", 0.6, p=0.004)))
     out, _, _ = settle([weak, *(claim(f"n{k}", 0.5) for k in range(59))])
     assert out[0].verdict == "not found" and out[0].notes == ()
     # within strata too: not told is not explained away
-    inner = replace(claim("inner", 1e-5, within=0.001), n_permutations=999,
-                    judge=lambda raw, within: "found" if raw and within else "explained" if raw else "not found")
+    inner = replace(
+        claim("inner", 1e-5, within=0.001),
+        n_permutations=999,
+        judge=lambda raw, within: "found" if raw and within else "explained" if raw else "not found",
+    )
     out, _, _ = settle([inner, *(claim(f"n{k}", 0.5) for k in range(59))])
     assert out[0].verdict == "unconfirmed"
 
 
-@pytest.mark.parametrize("p, n", [
-    ([0.001, 0.034, 0.5], 999), ([0.005, 0.31], 199), ([1 / 3000, 0.25], 2999), ([float("nan")], 0), ([], 0), ([0.123456789], 0),
-])
+@pytest.mark.parametrize(
+    "p, n",
+    [
+        ([0.001, 0.034, 0.5], 999),
+        ([0.005, 0.31], 199),
+        ([1 / 3000, 0.25], 2999),
+        ([float("nan")], 0),
+        ([], 0),
+        ([0.123456789], 0),
+    ],
+)
 def test_permutations_are_read_off_the_p_values(p, n):
     assert permutations_behind(p) == n
 
@@ -100,7 +136,8 @@ def test_selectors_look_samples_up_when_asked(audited):
     opposite = found.of("opposite")[0]
     ids = opposite.selector.ids(dataset)
     assert len(ids) == opposite.n_samples and sorted(ids) == sorted(
-        str(i) for i in dataset.match_tags(opposite.selector.name).values("id"))
+        str(i) for i in dataset.match_tags(opposite.selector.name).values("id")
+    )
     assert len(opposite.selector.view(dataset)) == len(ids)
     assert len(found.by_key("probe:site").selector.ids(dataset)) == 200
 
@@ -120,8 +157,9 @@ def test_an_unknown_key_names_its_neighbours(audited):
 def test_nothing_planted_nothing_claimed(cohort_maker, short):
     dataset = cohort_maker("test-findings-null", planted=False, seed=5)
     result = dataset.audit(config=short, skip=["report"], progress=None)
-    claimed = [f.key for f in result.findings.rows
-               if f.verdict == "found" and f.kind in ("probe", "association", "drift")]
+    claimed = [
+        f.key for f in result.findings.rows if f.verdict == "found" and f.kind in ("probe", "association", "drift")
+    ]
     assert claimed == [] and result.findings.n_tests >= 4
 
 
@@ -157,8 +195,12 @@ def test_runs_of_rooms_it_does_not_know_speak_for_themselves(cohort_maker):
     dataset = cohort_maker("test-findings-runs", n_subjects=12)
     ids = store.sample_ids(dataset)[:4]
     figure = {"name": "mean", "title": "Mean images", "caption": "n = 4", "png": "mean.png", "plotly": None}
-    store.save_run(dataset, schema.EXPLAIN_RUN_PREFIX + "a_b", {"comparison": "a against b"},
-                   {"sentence": "a is brighter", "figures": [figure, "junk"], "sample_ids": ids})
+    store.save_run(
+        dataset,
+        schema.EXPLAIN_RUN_PREFIX + "a_b",
+        {"comparison": "a against b"},
+        {"sentence": "a is brighter", "figures": [figure, "junk"], "sample_ids": ids},
+    )
     store.save_run(dataset, schema.SENSITIVITY_RUN, {}, {"summary": {"sentence": "0.4 SD would be found"}})
     found = collect_findings(dataset)
     explained = found.by_key("explain:a_b")

@@ -34,7 +34,8 @@ def cohort(tmp_path_factory):
     vectors = np.column_stack([male * 3.0, np.zeros(60), (site == 1) * 1.0]) + rng.normal(size=(60, 3))
     store.write_vectors(dataset, "dae_embedding", store.sample_ids(dataset), vectors)
     dataset.select([i for i, m in zip(store.sample_ids(dataset), male, strict=True) if m]).name_cluster(
-        "men", coloured_by="nothing", progress=None)
+        "men", coloured_by="nothing", progress=None
+    )
     yield dataset
     dataset.delete()
 
@@ -49,11 +50,17 @@ def words_of(result, key) -> dict[str, str]:
 STEPS = (
     ("case_mix", {"n_permutations": 199}, lambda r: f"case-mix:{r.field}:{r.over}"),
     ("image_quality", {"fields": ["sex", "age", "site"], "n_permutations": 199}, lambda r: f"quality:{r.field}"),
-    ("probe_all", {"fields": ["sex", "age", "site"], "n_permutations": 199, "n_bootstrap": 100, "repeats": 1},
-     lambda r: f"probe:{r.field}"),
+    (
+        "probe_all",
+        {"fields": ["sex", "age", "site"], "n_permutations": 199, "n_bootstrap": 100, "repeats": 1},
+        lambda r: f"probe:{r.field}",
+    ),
     ("probe", {"field": "sex", "n_permutations": 199, "n_bootstrap": 100, "repeats": 1}, lambda r: f"probe:{r.field}"),
-    ("test_clusters", {"fields": ["sex", "age", "site"], "n_permutations": 199},
-     lambda r: f"association:{r.cluster}:{r.field}"),
+    (
+        "test_clusters",
+        {"fields": ["sex", "age", "site"], "n_permutations": 199},
+        lambda r: f"association:{r.cluster}:{r.field}",
+    ),
     ("drift", {"n_permutations": 99}, lambda r: f"drift:{r.group}:{r.over}"),
     ("reidentify", {"n_bootstrap": 100}, None),
 )
@@ -79,9 +86,15 @@ def test_panel_report_and_bundle_say_the_same(cohort, tmp_path):
     found = {f.key: f for f in collect_findings(cohort).rows}
     # the panel
     uri = f"{PLUGIN_NAME}/{schema.PANEL_NAME}"
-    ctx = ExecutionContext(request_params={"dataset_name": cohort.name, "view": [], "params": {
-        "__method__": "on_load", "panel_id": "p", "panel_state": {"filter": "all"}}}, executor=Executor(),
-        operator_uri=uri)
+    ctx = ExecutionContext(
+        request_params={
+            "dataset_name": cohort.name,
+            "view": [],
+            "params": {"__method__": "on_load", "panel_id": "p", "panel_state": {"filter": "all"}},
+        },
+        executor=Executor(),
+        operator_uri=uri,
+    )
     foo.get_operator(uri).execute(ctx)
     asked = {r["operator_uri"]: r["params"] for r in json.loads(json.dumps(ctx.executor.to_json()))["requests"]}
     table = asked["show_panel_output"]["output"]["type"]["properties"]["findings_table"]["default"]
@@ -101,8 +114,9 @@ def test_panel_report_and_bundle_say_the_same(cohort, tmp_path):
     assert f"{collect_findings(cohort).n_tests:,} tests" in text
     # JSON of the audit's findings, and the bundle that is shared
     contents = Collector(cohort, k=2, vectors=False, identity=False, notes=False, secret=None).contents()
-    assert {f["key"]: f["verdict"] for f in contents.findings} == {f["key"]: found[f["key"]].verdict
-                                                                   for f in contents.findings}
+    assert {f["key"]: f["verdict"] for f in contents.findings} == {
+        f["key"]: found[f["key"]].verdict for f in contents.findings
+    }
     rows = {f"association:{r['cluster']}:{r['field']}": r for r in contents.associations}
     assert rows and all(r["verdict"] == found[k].verdict for k, r in rows.items())
     assert all(r["q"] == pytest.approx(found[f"probe:{r['field']}"].evidence.q) for r in contents.probes)
@@ -156,4 +170,11 @@ def test_a_step_of_older_statistics_runs_again_and_nothing_else(cohort):
     run_steps(cohort, [step("train-it", 0), step("test-it", 2)])
     assert ran == ["train-it", "test-it", "test-it"]
     tests = {kind.name for kind in LINE if kind.tests}
-    assert {"probe-all", "test-clusters", "drift", "quality", "case-mix", "reidentify"} <= tests and "train" not in tests
+    assert {
+        "probe-all",
+        "test-clusters",
+        "drift",
+        "quality",
+        "case-mix",
+        "reidentify",
+    } <= tests and "train" not in tests

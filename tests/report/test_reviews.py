@@ -32,7 +32,9 @@ def test_samples_are_marked_only_when_asked_and_only_in_the_view(tagged):
     view = tagged.limit(2)
     out = view.review("duplicates", status="confirmed", author="Ana", note="n", mark_samples=True, progress=None)
     marked = [r for r in tagged.values(schema.REVIEW_FIELD) if r is not None]
-    assert out.n_marked == len(marked) == 2 and {(r.label, r.author, r.note) for r in marked} == {("confirmed", "Ana", "n")}
+    assert out.n_marked == len(marked) == 2 and {(r.label, r.author, r.note) for r in marked} == {
+        ("confirmed", "Ana", "n")
+    }
     assert read_reviews(tagged)[-1].sample_ids == tuple(store.sample_ids(view))
 
 

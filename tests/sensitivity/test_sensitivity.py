@@ -108,7 +108,8 @@ def test_it_goes_on_where_it_was_and_gives_the_same(embedded, result, monkeypatc
 
 def test_a_larger_cohort_is_tested_in_part_and_says_so(embedded):
     found = embedded.audit_sensitivity(
-        effects=["contrast"], strengths=[3], repeats=5, max_samples=50, n_tests=1, progress=None)
+        effects=["contrast"], strengths=[3], repeats=5, max_samples=50, n_tests=1, progress=None
+    )
     assert found.n_samples == found.n_subjects == 50 and "tested on 50 of 56 samples" in found.notes[-1]
     # without shares named, a larger one is added for so small a cohort
     assert [r.prevalence for r in found.rows if r.effect == "contrast"] == [0.02, 0.05, 0.1, 0.2]
@@ -119,10 +120,13 @@ def test_lengths_are_pixels_where_the_spacing_is_unknown(embedded, monkeypatch):
     seen = []
     real = verb.SpikedSource
     monkeypatch.setattr(
-        verb, "SpikedSource", lambda source, e, s, spacing, seed: seen.append(spacing) or real(source, e, s, spacing, seed)
+        verb,
+        "SpikedSource",
+        lambda source, e, s, spacing, seed: seen.append(spacing) or real(source, e, s, spacing, seed),
     )
     found = embedded.audit_sensitivity(
-        effects=["shift"], strengths=[4], prevalences=[0.2], repeats=5, n_subjects=12, n_tests=1, progress=None)
+        effects=["shift"], strengths=[4], prevalences=[0.2], repeats=5, n_subjects=12, n_tests=1, progress=None
+    )
     assert found.rows[-1].unit == "pixels towards the head" and "pixels of the cached slices, not mm" in found.notes[0]
     assert set(seen[0]) == {(1.0, 1.0)}
     ids = store.sample_ids(embedded)
@@ -130,8 +134,9 @@ def test_lengths_are_pixels_where_the_spacing_is_unknown(embedded, monkeypatch):
         store.write_values(embedded, schema.GEOMETRY_FIELD, {i: {"spacing_mm": [0.5, 0.25]} for i in ids}, kind="dict")
         # volumes of which the cache lost nothing need no file again
         found = embedded.audit_sensitivity(
-            effects=["shift"], strengths=[2, 4], prevalences=[0.2], repeats=5, n_subjects=12, n_tests=1, progress=None)
-        assert found.rows[-1].unit == "mm towards the head" and set(seen[-1]) == {(0.5, 0.25)} 
+            effects=["shift"], strengths=[2, 4], prevalences=[0.2], repeats=5, n_subjects=12, n_tests=1, progress=None
+        )
+        assert found.rows[-1].unit == "mm towards the head" and set(seen[-1]) == {(0.5, 0.25)}
         # 64 rows of 0.5 mm: a tenth of the picture is 3.2 mm
         assert "more than 3.2 " in found.notes[0] and "from 4 on" in found.notes[0] and len(found.notes) == 1
     finally:
@@ -147,7 +152,8 @@ def test_bad_input_says_so(embedded, dataset_name):
         ({"prevalences": [0.9]}, "at most 0.5"),
         ({"prevalences": [0.05]}, "too few subjects: a probe needs 10 .* of 200; there are 56"),
         ({"n_subjects": 3}, "at least 10"),
-        ({"repeats": 1}, "repeats must be at least 5"), ({"max_samples": 9}, "max_samples must be at least 50"),
+        ({"repeats": 1}, "repeats must be at least 5"),
+        ({"max_samples": 9}, "max_samples must be at least 50"),
         ({"effects": ["flip"], "prevalences": [0.2]}, "need volumes"),
         ({"model": "pca"}, "run 'daebias embed' first"),
     ):
@@ -165,8 +171,7 @@ def test_vectors_of_another_making_are_refused(embedded):
     try:
         store.write_vectors(embedded, field, ids, vectors + vectors.std() * 2)
         with pytest.raises(CheckpointError, match="another vector than their checkpoint gives"):
-            embedded.audit_sensitivity(
-                effects=["contrast"], strengths=[3], prevalences=[0.2], repeats=5, progress=None)
+            embedded.audit_sensitivity(effects=["contrast"], strengths=[3], prevalences=[0.2], repeats=5, progress=None)
     finally:
         store.write_vectors(embedded, field, ids, vectors)
     assert SliceCache().keys()

@@ -103,7 +103,7 @@ def cohort(seed=0, n=120, per=2, d=12):
     rng = np.random.default_rng(seed)
     subjects = np.repeat([f"s{k:03d}" for k in range(n)], per)
     # images of one person are alike, which a test by images would take for an effect
-    vectors = (np.repeat(rng.standard_normal((n, d)), per, axis=0) + 0.3 * rng.standard_normal((n * per, d)))
+    vectors = np.repeat(rng.standard_normal((n, d)), per, axis=0) + 0.3 * rng.standard_normal((n * per, d))
     return vectors.astype(np.float32), subjects
 
 
@@ -124,26 +124,69 @@ def test_nothing_planted_is_rarely_found_and_a_plant_is():
         for t in range(10)
     ]
     assert sum(p <= 0.05 for p in found) >= 9
-    far = run_trial(vectors, vectors + 40, rows, subjects, affected_subjects(pool, 3, 1, 0), rng=rng,
-                    kernel="linear", n_permutations=199, outliers=True)
+    far = run_trial(
+        vectors,
+        vectors + 40,
+        rows,
+        subjects,
+        affected_subjects(pool, 3, 1, 0),
+        rng=rng,
+        kernel="linear",
+        n_permutations=199,
+        outliers=True,
+    )
     assert far.tagged > far.tagged_rest and far.tagged_rest < 0.1
-    apart = run_trial(vectors, vectors + 9, rows, subjects, affected_subjects(pool, 20, 1, 0), rng=rng,
-                      kernel="linear", n_permutations=199, islands=True)
+    apart = run_trial(
+        vectors,
+        vectors + 9,
+        rows,
+        subjects,
+        affected_subjects(pool, 20, 1, 0),
+        rng=rng,
+        kernel="linear",
+        n_permutations=199,
+        islands=True,
+    )
     assert apart.island > 0.8 and np.isnan(apart.tagged)
-    within = run_trial(vectors, vectors, rows, subjects, affected_subjects(pool, 20, 1, 0), rng=rng,
-                       kernel="linear", n_permutations=199, islands=True)
+    within = run_trial(
+        vectors,
+        vectors,
+        rows,
+        subjects,
+        affected_subjects(pool, 20, 1, 0),
+        rng=rng,
+        kernel="linear",
+        n_permutations=199,
+        islands=True,
+    )
     assert within.island < 0.3
 
 
 def row(effect, strength, share, found, repeats=20, **more):
-    return SensitivityRow(effect, strength, "mm", share, int(share * 200), 200, repeats, found, found / repeats,
-                          wilson(found, repeats), **more)
+    return SensitivityRow(
+        effect,
+        strength,
+        "mm",
+        share,
+        int(share * 200),
+        200,
+        repeats,
+        found,
+        found / repeats,
+        wilson(found, repeats),
+        **more,
+    )
 
 
 def test_the_sentence_names_the_smallest_strength_found_and_what_is_missed():
     rows = [
-        row("none", 0, 0.1, 1), row("none", 0, 0.2, 0), row("shift", 2, 0.1, 3), row("shift", 5, 0.1, 17),
-        row("shift", 10, 0.1, 20), row("noise", 1, 0.1, 4), row("shift", 2, 0.2, 20),
+        row("none", 0, 0.1, 1),
+        row("none", 0, 0.2, 0),
+        row("shift", 2, 0.1, 3),
+        row("shift", 5, 0.1, 17),
+        row("shift", 10, 0.1, 20),
+        row("noise", 1, 0.1, 4),
+        row("shift", 2, 0.2, 20),
         SensitivityRow("shift", 2, "mm", 0.02, 4, 200, reason="2% of 200 subjects are 4"),
     ]
     text = make_sentence(rows)

@@ -30,7 +30,9 @@ def register_two(folder, names, missing=0):
         row = frame[frame["image_id"] == file.name].iloc[0] if (frame["image_id"] == file.name).any() else None
         if row is None:
             row = frame[frame["image_id"].astype(str).str.startswith(file.stem)].iloc[0]
-        rows.append({**row.to_dict(), "image_id": f"scan{n:04d}{file.suffix}", "subject_id": f"their-{row['subject_id']}"})
+        rows.append(
+            {**row.to_dict(), "image_id": f"scan{n:04d}{file.suffix}", "subject_id": f"their-{row['subject_id']}"}
+        )
     pd.DataFrame(rows).to_csv(folder / "b" / "table.csv", index=False)
     register_cohort(names[1], other, table=folder / "b" / "table.csv", subject="subject_id")
 
@@ -48,13 +50,30 @@ def audit(dataset, seed=0):
     field = schema.embedding_field()
     store.write_vectors(dataset, field, ids, vectors)
     store.save_map(dataset, schema.map_key(), ids, fit_map(vectors, perplexity=10).points, schema.points_field())
-    store.save_run(dataset, schema.provenance_key(), {
-        "model": "dae", "checkpoint": "/home/ada/secret place/run", "checkpoint_hash": "c" * 64, "data_hash": "d" * 64,
-        "n_slices": 1, "pool": "concat", "crop": 1.0, "seed": 51, "notes": [f"first: {ids[0]}"],
-    }, {"sample_ids": ids, "content": dataset.values(schema.CACHE_FIELD)})
+    store.save_run(
+        dataset,
+        schema.provenance_key(),
+        {
+            "model": "dae",
+            "checkpoint": "/home/ada/secret place/run",
+            "checkpoint_hash": "c" * 64,
+            "data_hash": "d" * 64,
+            "n_slices": 1,
+            "pool": "concat",
+            "crop": 1.0,
+            "seed": 51,
+            "notes": [f"first: {ids[0]}"],
+        },
+        {"sample_ids": ids, "content": dataset.values(schema.CACHE_FIELD)},
+    )
     dataset.probe_all(fields=["sex", "age"], n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
     dataset.match({"sex": "F"}).name_cluster(
-        "women", note=f"see {subjects[0]} and {dataset.first().filepath}", author="ada", coloured_by="nothing", color="red")
+        "women",
+        note=f"see {subjects[0]} and {dataset.first().filepath}",
+        author="ada",
+        coloured_by="nothing",
+        color="red",
+    )
     few = [i for i, s in zip(ids, subjects, strict=True) if s in sorted(set(subjects))[:3]]
     dataset.select(few).name_cluster("three people", author="ada")
     rest = [i for i in ids if i not in set(few)]
@@ -62,7 +81,6 @@ def audit(dataset, seed=0):
     dataset.test_clusters(names=["women"], fields=["sex", "age", "view"], n_permutations=199, progress=None)
     store.save_view(dataset, "older", dataset.match(fo.ViewField("age") > 40), description="above 40", color="#009E73")
     store.save_view(dataset, "two", dataset.limit(2), description="two images")
-    dataset.review("probe:sex", status="confirmed", note="seen in <b>every</b> reading", author="grace",
-                   progress=None)
+    dataset.review("probe:sex", status="confirmed", note="seen in <b>every</b> reading", author="grace", progress=None)
     dataset.review("cluster:women", status="refuted", note="2 patients only", author="grace", progress=None)
     return dataset

@@ -23,18 +23,40 @@ def contents():
     at = np.arange(N)
     points = np.column_stack([np.linspace(0, 1, N), np.linspace(2, 3, N)]).astype(np.float32)
     probe = {
-        "field": "sex", "vectors": "dae_embedding", "group": "", "kind": "binary", "metric": "AUC", "score": 0.9,
-        "interval": [0.8, 0.95], "chance": 0.5, "better": [0.3, 0.45], "accuracy": 0.8, "balanced_accuracy": 0.8,
-        "detectable": 0.6, "p": 0.001, "q": 0.002, "n_subjects": 6, "n_samples": 12, "classes": ["F", "M"],
-        "n_opposite": None, "adjusted": None, "holdout": None,
+        "field": "sex",
+        "vectors": "dae_embedding",
+        "group": "",
+        "kind": "binary",
+        "metric": "AUC",
+        "score": 0.9,
+        "interval": [0.8, 0.95],
+        "chance": 0.5,
+        "better": [0.3, 0.45],
+        "accuracy": 0.8,
+        "balanced_accuracy": 0.8,
+        "detectable": 0.6,
+        "p": 0.001,
+        "q": 0.002,
+        "n_subjects": 6,
+        "n_samples": 12,
+        "classes": ["F", "M"],
+        "n_opposite": None,
+        "adjusted": None,
+        "holdout": None,
     }
     return Contents(
-        rows, {"dae_map": (at, points)}, {"dae_embedding": (at, np.ones((N, 4), np.float32))}, probes=(probe,),
+        rows,
+        {"dae_map": (at, points)},
+        {"dae_embedding": (at, np.ones((N, 4), np.float32))},
+        probes=(probe,),
         clusters=(Group("women", tuple(range(8)), origin="view", map_key="dae_map", coloured_by="sex"),),
-        views=(Group("older", (0, 1, 2, 3, 4, 5)),), workspaces=(Workspace("sex", map_key="dae_map", color_by="sex"),),
+        views=(Group("older", (0, 1, 2, 3, 4, 5)),),
+        workspaces=(Workspace("sex", map_key="dae_map", color_by="sex"),),
         provenance={"dae": {"model": "dae", "seed": 51}},
-        reviews=(Said("probe:sex", "confirmed", "seen", "grace", "2026-01-02T03:04:05.678+00:00"),), created="2026-01-02",
-        software={"numpy": "2.0"}, reading={"to_grey": True, "plane": None, "spacing": None},
+        reviews=(Said("probe:sex", "confirmed", "seen", "grace", "2026-01-02T03:04:05.678+00:00"),),
+        created="2026-01-02",
+        software={"numpy": "2.0"},
+        reading={"to_grey": True, "plane": None, "spacing": None},
     )
 
 
@@ -95,18 +117,21 @@ def link(name, target):
     return info, target
 
 
-@pytest.mark.parametrize(("extra", "message"), [
-    ([("../../etc/cron.d/x", b"x")], "leads out of its folder"),
-    ([("/etc/passwd", b"x")], "leads out of its folder"),
-    ([("..\\..\\x.json", b"x")], "leads out of its folder"),
-    ([("C:\\x.json", b"x")], "leads out of its folder"),
-    ([link("maps.safetensors", b"/etc/passwd")], "symbolic link"),
-    ([("results.pkl", b"x")], "does not belong into a bundle"),
-    ([("maps.safetensors/", b"")], "does not belong|not a plain file"),
-    ([("audit.json", b"{}")], "twice"),
-    ([(f"{n}.json", b"") for n in range(5000)], "at most 5"),
-    ([(f"{n}.json", b"") for n in range(9)], "at most 5"),
-])
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ([("../../etc/cron.d/x", b"x")], "leads out of its folder"),
+        ([("/etc/passwd", b"x")], "leads out of its folder"),
+        ([("..\\..\\x.json", b"x")], "leads out of its folder"),
+        ([("C:\\x.json", b"x")], "leads out of its folder"),
+        ([link("maps.safetensors", b"/etc/passwd")], "symbolic link"),
+        ([("results.pkl", b"x")], "does not belong into a bundle"),
+        ([("maps.safetensors/", b"")], "does not belong|not a plain file"),
+        ([("audit.json", b"{}")], "twice"),
+        ([(f"{n}.json", b"") for n in range(5000)], "at most 5"),
+        ([(f"{n}.json", b"") for n in range(9)], "at most 5"),
+    ],
+)
 def test_foreign_members_are_refused(tmp_path, members, extra, message):
     import warnings
 
@@ -153,9 +178,15 @@ def test_what_is_no_zip_is_refused(tmp_path, members):
     write_archive(good, members)
     data = good.read_bytes()
     for name, bad, message in (
-        ("empty", b"", "not a readable zip"), ("text", b"hello" * 100, "not a readable zip"),
-        ("cut", data[: len(data) // 2], "not a readable zip"), ("polyglot", b"#!/bin/sh\nrm -rf /\n" + data, "does not begin"),
-        ("flipped", bytes(b ^ (k == 90) for k, b in enumerate(data)), "not a readable zip|not what the manifest|damaged"),
+        ("empty", b"", "not a readable zip"),
+        ("text", b"hello" * 100, "not a readable zip"),
+        ("cut", data[: len(data) // 2], "not a readable zip"),
+        ("polyglot", b"#!/bin/sh\nrm -rf /\n" + data, "does not begin"),
+        (
+            "flipped",
+            bytes(b ^ (k == 90) for k, b in enumerate(data)),
+            "not a readable zip|not what the manifest|damaged",
+        ),
     ):
         (tmp_path / name).write_bytes(bad)
         with pytest.raises(BundleError, match=message):
@@ -196,57 +227,66 @@ def put(*path_and_value):
     return change
 
 
-@pytest.mark.parametrize(("name", "change", "message"), [
-    (AUDIT, put("clusters", 0, "name", "<script>alert(1)</script>"), "markup or script"),
-    (AUDIT, put("views", 0, "name", "a\u202egpj.exe"), "control characters"),
-    (AUDIT, put("views", 0, "name", "a\nb"), "control characters"),
-    (AUDIT, put("views", 0, "description", "[x](javascript:alert(1))"), "markup or script"),
-    (AUDIT, put("views", 0, "name", "$where"), "is no name"),
-    (AUDIT, put("views", 0, "name", "x" * 5000), "characters"),
-    (AUDIT, put("views", 0, "stages", [{"_cls": "fiftyone.core.stages.Mongo", "kwargs": [["pipeline", []]]}]),
-     "a key that no bundle has: 'stages'"),
-    (AUDIT, put("views", 0, "$where", "sleep(1)"), "a key that no bundle has"),
-    (AUDIT, put("__proto__", {}), "a key that no bundle has"),
-    (AUDIT, put("views", 0, "rows", [0, 0]), "twice"),
-    (AUDIT, put("views", 0, "rows", [99]), "does not have"),
-    (AUDIT, put("views", 0, "rows", [True]), "does not have"),
-    (AUDIT, put("views", 0, "rows", {"$gt": 0}), "should be a list"),
-    (AUDIT, put("views", 0, "color", "url(http://evil)"), "should be a colour"),
-    (AUDIT, put("workspaces", 0, "color_by", "sex.$where.x"), "cannot name a field"),
-    (AUDIT, put("workspaces", 0, "color_by", "__class__"), "cannot name a field"),
-    (AUDIT, put("workspaces", 0, "map_key", "no_such_map"), "a map that the bundle does not have"),
-    (AUDIT, put("clusters", 0, "map_key", "filepath"), "cannot name a field"),
-    (AUDIT, put("clusters", 0, "polygon", [[0, 1], [2]]), "two numbers"),
-    (AUDIT, put("clusters", 0, "proposed", "yes"), "true or false"),
-    (AUDIT, put("reviews", 0, "status", "deleted"), "should be one of"),
-    (AUDIT, put("reviews", 0, "date", "yesterday"), "ISO time"),
-    (AUDIT, put("reviews", 0, "finding", ""), "neither a finding nor a sample"),
-    (AUDIT, put("probes", 0, "score", "0.9"), "should be a number"),
-    (AUDIT, put("probes", 0, "field", "_id"), "cannot name a field"),
-    (AUDIT, put("probes", 0, "n_subjects", -1), "whole number"),
-    (AUDIT, put("provenance", {"dae": {"checkpoint": "/etc"}}), "a key that no bundle has"),
-    (AUDIT, put("provenance", {"a.b": {}}), "cannot name a field"),
-    (SAMPLES, put("samples", 0, "content", "../../x"), "hexadecimal"),
-    (SAMPLES, put("samples", []), "the manifest says"),
-    (SAMPLES, put("samples", 0, "filepath", "/etc/passwd"), "a key that no bundle has"),
-])
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (AUDIT, put("clusters", 0, "name", "<script>alert(1)</script>"), "markup or script"),
+        (AUDIT, put("views", 0, "name", "a\u202egpj.exe"), "control characters"),
+        (AUDIT, put("views", 0, "name", "a\nb"), "control characters"),
+        (AUDIT, put("views", 0, "description", "[x](javascript:alert(1))"), "markup or script"),
+        (AUDIT, put("views", 0, "name", "$where"), "is no name"),
+        (AUDIT, put("views", 0, "name", "x" * 5000), "characters"),
+        (
+            AUDIT,
+            put("views", 0, "stages", [{"_cls": "fiftyone.core.stages.Mongo", "kwargs": [["pipeline", []]]}]),
+            "a key that no bundle has: 'stages'",
+        ),
+        (AUDIT, put("views", 0, "$where", "sleep(1)"), "a key that no bundle has"),
+        (AUDIT, put("__proto__", {}), "a key that no bundle has"),
+        (AUDIT, put("views", 0, "rows", [0, 0]), "twice"),
+        (AUDIT, put("views", 0, "rows", [99]), "does not have"),
+        (AUDIT, put("views", 0, "rows", [True]), "does not have"),
+        (AUDIT, put("views", 0, "rows", {"$gt": 0}), "should be a list"),
+        (AUDIT, put("views", 0, "color", "url(http://evil)"), "should be a colour"),
+        (AUDIT, put("workspaces", 0, "color_by", "sex.$where.x"), "cannot name a field"),
+        (AUDIT, put("workspaces", 0, "color_by", "__class__"), "cannot name a field"),
+        (AUDIT, put("workspaces", 0, "map_key", "no_such_map"), "a map that the bundle does not have"),
+        (AUDIT, put("clusters", 0, "map_key", "filepath"), "cannot name a field"),
+        (AUDIT, put("clusters", 0, "polygon", [[0, 1], [2]]), "two numbers"),
+        (AUDIT, put("clusters", 0, "proposed", "yes"), "true or false"),
+        (AUDIT, put("reviews", 0, "status", "deleted"), "should be one of"),
+        (AUDIT, put("reviews", 0, "date", "yesterday"), "ISO time"),
+        (AUDIT, put("reviews", 0, "finding", ""), "neither a finding nor a sample"),
+        (AUDIT, put("probes", 0, "score", "0.9"), "should be a number"),
+        (AUDIT, put("probes", 0, "field", "_id"), "cannot name a field"),
+        (AUDIT, put("probes", 0, "n_subjects", -1), "whole number"),
+        (AUDIT, put("provenance", {"dae": {"checkpoint": "/etc"}}), "a key that no bundle has"),
+        (AUDIT, put("provenance", {"a.b": {}}), "cannot name a field"),
+        (SAMPLES, put("samples", 0, "content", "../../x"), "hexadecimal"),
+        (SAMPLES, put("samples", []), "the manifest says"),
+        (SAMPLES, put("samples", 0, "filepath", "/etc/passwd"), "a key that no bundle has"),
+    ],
+)
 def test_foreign_values_are_refused_even_with_sums_that_fit(members, name, change, message):
     with pytest.raises(BundleError, match=message) as caught:
         from_members(edited(members, name, change))
     assert "nothing was imported" in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "data", "message"), [
-    (AUDIT, b"[" * 200_000 + b"]" * 200_000, "nested|should be an object"),
-    (AUDIT, b'{"a":' * 90_000 + b"1" + b"}" * 90_000, "nested|a key that no bundle has"),
-    (AUDIT, b'{"probes": NaN}', "is no number"),
-    (AUDIT, b'{"probes": [], "probes": []}', "there twice"),
-    (AUDIT, b"\xff\xfe", "not the JSON"),
-    (AUDIT, b"1" * 10_000, "not the JSON"),
-    (SAMPLES, b'{"samples": 1e999}', "should be a list"),
-    (SAMPLES, b'{"samples": [' + b"[]," * 5_000_000 + b"[]]}", "more parts than any bundle"),
-    (AUDIT, b"null", "should be an object"),
-])
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        (AUDIT, b"[" * 200_000 + b"]" * 200_000, "nested|should be an object"),
+        (AUDIT, b'{"a":' * 90_000 + b"1" + b"}" * 90_000, "nested|a key that no bundle has"),
+        (AUDIT, b'{"probes": NaN}', "is no number"),
+        (AUDIT, b'{"probes": [], "probes": []}', "there twice"),
+        (AUDIT, b"\xff\xfe", "not the JSON"),
+        (AUDIT, b"1" * 10_000, "not the JSON"),
+        (SAMPLES, b'{"samples": 1e999}', "should be a list"),
+        (SAMPLES, b'{"samples": [' + b"[]," * 5_000_000 + b"[]]}", "more parts than any bundle"),
+        (AUDIT, b"null", "should be an object"),
+    ],
+)
 def test_json_that_is_none_is_refused(members, name, data, message):
     with pytest.raises(BundleError, match=message):
         from_members(sealed({**members, name: data}))
@@ -262,22 +302,29 @@ VALUES = {"dtype": "F32", "shape": [2, 2], "data_offsets": [16, 32]}
 PAYLOAD = np.array([0, 1], np.int64).tobytes() + np.zeros(4, np.float32).tobytes()
 
 
-@pytest.mark.parametrize(("entries", "payload", "message"), [
-    ({"m.rows": ROWS, "m.values": {**VALUES, "shape": [2, 2000]}}, PAYLOAD, "damaged"),
-    ({"m.rows": ROWS, "m.values": {**VALUES, "data_offsets": [16, 1 << 40]}}, PAYLOAD, "damaged"),
-    ({"m.rows": ROWS, "m.values": {**VALUES, "dtype": "F64"}}, PAYLOAD, "should be F32"),
-    ({"m.rows": ROWS}, PAYLOAD[:16], "do not fit each other"),
-    ({"m.rows": ROWS, "m.values": {**VALUES, "shape": [4, 1]}}, PAYLOAD, "do not fit each other"),
-    ({"m.rows": ROWS, "m.values": VALUES}, np.array([0, 99], np.int64).tobytes() + PAYLOAD[16:], "does not have"),
-    ({"m.rows": ROWS, "m.values": VALUES}, np.array([1, 1], np.int64).tobytes() + PAYLOAD[16:], "does not have"),
-    ({"m.rows": ROWS, "m.values": VALUES}, PAYLOAD[:16] + np.array([0, np.nan, 0, 0], np.float32).tobytes(), "NaN"),
-    ({"m.rows": ROWS, "m.values": VALUES}, PAYLOAD[:16] + np.array([0, np.inf, 0, 0], np.float32).tobytes(), "infinite"),
-    ({"filepath.rows": ROWS, "filepath.values": VALUES}, PAYLOAD, "cannot name a field"),
-    ({"__proto__.rows": ROWS}, PAYLOAD, "cannot name a field"),
-    ({"a.b.rows": ROWS}, PAYLOAD, "does not belong"),
-    ({"m.pickle": ROWS}, PAYLOAD, "does not belong"),
-    ({"__metadata__": {"x": "y"}, "m.rows": ROWS, "m.values": VALUES}, PAYLOAD, "not that of a bundle"),
-])
+@pytest.mark.parametrize(
+    ("entries", "payload", "message"),
+    [
+        ({"m.rows": ROWS, "m.values": {**VALUES, "shape": [2, 2000]}}, PAYLOAD, "damaged"),
+        ({"m.rows": ROWS, "m.values": {**VALUES, "data_offsets": [16, 1 << 40]}}, PAYLOAD, "damaged"),
+        ({"m.rows": ROWS, "m.values": {**VALUES, "dtype": "F64"}}, PAYLOAD, "should be F32"),
+        ({"m.rows": ROWS}, PAYLOAD[:16], "do not fit each other"),
+        ({"m.rows": ROWS, "m.values": {**VALUES, "shape": [4, 1]}}, PAYLOAD, "do not fit each other"),
+        ({"m.rows": ROWS, "m.values": VALUES}, np.array([0, 99], np.int64).tobytes() + PAYLOAD[16:], "does not have"),
+        ({"m.rows": ROWS, "m.values": VALUES}, np.array([1, 1], np.int64).tobytes() + PAYLOAD[16:], "does not have"),
+        ({"m.rows": ROWS, "m.values": VALUES}, PAYLOAD[:16] + np.array([0, np.nan, 0, 0], np.float32).tobytes(), "NaN"),
+        (
+            {"m.rows": ROWS, "m.values": VALUES},
+            PAYLOAD[:16] + np.array([0, np.inf, 0, 0], np.float32).tobytes(),
+            "infinite",
+        ),
+        ({"filepath.rows": ROWS, "filepath.values": VALUES}, PAYLOAD, "cannot name a field"),
+        ({"__proto__.rows": ROWS}, PAYLOAD, "cannot name a field"),
+        ({"a.b.rows": ROWS}, PAYLOAD, "does not belong"),
+        ({"m.pickle": ROWS}, PAYLOAD, "does not belong"),
+        ({"__metadata__": {"x": "y"}, "m.rows": ROWS, "m.values": VALUES}, PAYLOAD, "not that of a bundle"),
+    ],
+)
 def test_tensors_that_lie_are_refused(members, entries, payload, message):
     with pytest.raises(BundleError, match=message):
         from_members(sealed({**members, MAPS: tensor_file(entries, payload)}))
@@ -296,10 +343,15 @@ def test_sums_versions_and_keys_are_checked(members):
     with pytest.raises(BundleError, match="id does not fit"):
         from_members({**members, MANIFEST: _json({**raw, "k": 2})})
     for change, message in (
-        ({"version": 2}, "newer fiftyone-daebias"), ({"schema_version": 99}, "newer fiftyone-daebias"),
-        ({"version": 0}, "has version"), ({"version": "1"}, "has version"), ({"format": "zip"}, "not a bundle of this"),
-        ({"exec": "x"}, "a key that no bundle has"), ({"n_samples": 5}, "the manifest says"),
-        ({"risk": [{"of": "<b>"}]}, "lacks"), ({"withheld": {"$gt": 1}}, "is no name"),
+        ({"version": 2}, "newer fiftyone-daebias"),
+        ({"schema_version": 99}, "newer fiftyone-daebias"),
+        ({"version": 0}, "has version"),
+        ({"version": "1"}, "has version"),
+        ({"format": "zip"}, "not a bundle of this"),
+        ({"exec": "x"}, "a key that no bundle has"),
+        ({"n_samples": 5}, "the manifest says"),
+        ({"risk": [{"of": "<b>"}]}, "lacks"),
+        ({"withheld": {"$gt": 1}}, "is no name"),
     ):
         with pytest.raises(BundleError, match=message):
             from_members(sealed(members, **change))

@@ -64,13 +64,21 @@ def state(dataset):
         re.sub(r"'\$oid': '[0-9a-f]{24}'", "", str({k: v for k, v in s.to_dict().items() if k != "last_modified_at"}))
         for s in dataset.limit(20)
     ]
-    return json.dumps([
-        sorted(dataset.get_field_schema()), sorted(dataset.list_runs()), sorted(dataset.list_brain_runs()),
-        sorted((n, str(v)) for n, v in store.saved_views(dataset).items()),
-        sorted((n, str(v)) for n, v in store.saved_workspaces(dataset).items()), dataset.count_sample_tags(),
-        [c.to_dict() for c in read_clusters(dataset).values()], dataset.info,
-        content,
-    ], default=str, sort_keys=True)
+    return json.dumps(
+        [
+            sorted(dataset.get_field_schema()),
+            sorted(dataset.list_runs()),
+            sorted(dataset.list_brain_runs()),
+            sorted((n, str(v)) for n, v in store.saved_views(dataset).items()),
+            sorted((n, str(v)) for n, v in store.saved_workspaces(dataset).items()),
+            dataset.count_sample_tags(),
+            [c.to_dict() for c in read_clusters(dataset).values()],
+            dataset.info,
+            content,
+        ],
+        default=str,
+        sort_keys=True,
+    )
 
 
 def test_every_finding_opens_by_name_and_by_link(cohorts, bundle):
@@ -186,7 +194,9 @@ def test_another_copy_gets_the_map_the_clusters_and_the_views_by_content(cohorts
     layout = {w["name"]: w for w in store.workspace_layouts(mate)}["test-share-mate: sex: what the image tells"]
     assert layout["map_key"] == key and layout["color_by"] == "sex"
     assert [(r.finding, r.author, r.origin) for r in read_reviews(mate)] == [
-        ("probe:sex", "grace", shared.bundle_id), ("cluster:women", "grace", shared.bundle_id)]
+        ("probe:sex", "grace", shared.bundle_id),
+        ("cluster:women", "grace", shared.bundle_id),
+    ]
     config, results = store.load_run(mate, found.run_key)
     assert config["bundle"] == shared.bundle_id and config["n_matched"] == 89
     assert {p["field"] for p in results["probes"]} == {"sex", "age"}
@@ -260,8 +270,10 @@ def test_a_hostile_bundle_leaves_the_database_as_it_was(bundle, mate, tmp_path):
     before, members = state(mate), read_archive(path)
     raw = json.loads(members[AUDIT])
     for change in (
-        put("views", 0, "name", "<img src=x onerror=alert(1)>"), put("clusters", 0, "rows", [10**6]),
-        put("views", 0, "stages", [{"_cls": "fiftyone.core.stages.Mongo"}]), put("reviews", 0, "note", "a\x00b"),
+        put("views", 0, "name", "<img src=x onerror=alert(1)>"),
+        put("clusters", 0, "rows", [10**6]),
+        put("views", 0, "stages", [{"_cls": "fiftyone.core.stages.Mongo"}]),
+        put("reviews", 0, "note", "a\x00b"),
     ):
         bad = json.loads(json.dumps(raw))
         change(bad)
@@ -287,7 +299,9 @@ def test_vectors_and_names_go_along_only_when_asked(cohorts, mate):
     ids, vectors = store.read_vectors(mate, field)
     np.testing.assert_array_equal(vectors, [want[theirs[i]] for i in ids])
     # the teammate's subjects have other names, so the agreed secret finds none of them
-    assert any(r.startswith("not here: ") for r in found.remarks) and not any("another subject" in r for r in found.remarks)
+    assert any(r.startswith("not here: ") for r in found.remarks) and not any(
+        "another subject" in r for r in found.remarks
+    )
     # the same bundle at the sender's: everything is there already
     alone = owner.clone("test-share-self", persistent=False)
     try:
@@ -343,13 +357,26 @@ def test_two_databases_and_one_bundle_between_them(cohorts, bundle, tmp_path):
     owner, folder = cohorts
     _, path = bundle
     environment = {
-        **os.environ, "FIFTYONE_DATABASE_DIR": str(tmp_path / "mongo"), "DAEBIAS_HOME": str(tmp_path / "home"),
+        **os.environ,
+        "FIFTYONE_DATABASE_DIR": str(tmp_path / "mongo"),
+        "DAEBIAS_HOME": str(tmp_path / "home"),
     }
     environment.pop("FIFTYONE_DATABASE_URI", None)
     done = subprocess.run(
-        [sys.executable, "-c", IMPORT, str(folder / "b" / "elsewhere"), str(folder / "b" / "table.csv"), str(path),
-         str(tmp_path / "back.zip")],
-        env=environment, capture_output=True, text=True, timeout=180, check=False,
+        [
+            sys.executable,
+            "-c",
+            IMPORT,
+            str(folder / "b" / "elsewhere"),
+            str(folder / "b" / "table.csv"),
+            str(path),
+            str(tmp_path / "back.zip"),
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.strip().splitlines()[-1])
@@ -369,12 +396,15 @@ def test_groups_and_words_by_hand():
     assert big_enough(range(6), subjects, 2) and not big_enough(range(8), subjects, 2)
     assert big_enough(range(10), subjects, 2) and not big_enough([0, 1], subjects, 2)
     words = secret_words(["P017", "12"], ["/data/x/scan_9.nii.gz"], ["64a"])
-    assert tame("P017, scan_9 and /data/x/scan_9.nii.gz of 12", 0, words) == "[withheld], [withheld] and [withheld] of 12"
+    assert (
+        tame("P017, scan_9 and /data/x/scan_9.nii.gz of 12", 0, words) == "[withheld], [withheld] and [withheld] of 12"
+    )
     assert tame("case 017 and 17", 0, secret_words(["017", "17"], [], [], 3)) == "case [withheld] and 17"
     assert tame("case 017", 0, secret_words(["017"], [], [])) == "case 017"
     assert tame("p017's scan", 0, words) == "[withheld]'s scan"
     assert tame("3 subjects, 12 patients, 1,204 images, T2, 4 mm, 4 of 90 samples", 5) == (
-        "fewer than 5 subjects, 12 patients, 1,204 images, T2, 4 mm, fewer than 5 of 90 samples")
+        "fewer than 5 subjects, 12 patients, 1,204 images, T2, 4 mm, fewer than 5 of 90 samples"
+    )
     assert tame("0 subjects") == "0 subjects" and tame("a\tb\u202ec<d>") == "a b c\u2039d\u203a"
 
 
@@ -384,9 +414,11 @@ def test_matching_by_hand():
 
     rows = [Row("a", "pa", "s1"), Row("b", "pb", "s1"), Row("b", "pb", "s2"), Row("c", "pc", "s3"), Row("d", "", "s9")]
     found = match(
-        rows, ["1", "2", "3", "4", "5", "6"],
+        rows,
+        ["1", "2", "3", "4", "5", "6"],
         [("a", "pa"), ("b", "pb"), ("b", "pb"), ("x", "pc"), ("a", "pa"), ("y", "")],
-        ["A", "B", "A", "C", "A", "D"], ["s1", "s2", "s1", "s3", "s1", "s9"],
+        ["A", "B", "A", "C", "A", "D"],
+        ["s1", "s2", "s1", "s3", "s1", "s9"],
     )
     # the twin goes to the row of its own subject; a picture that is here twice has its row twice
     assert found.row_of == {"1": 0, "2": 2, "3": 1, "4": 3, "5": 0}

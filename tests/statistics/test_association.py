@@ -37,7 +37,10 @@ def test_level_holds_with_several_samples_a_subject(kind):
         subjects = np.repeat(np.arange(60), 4)
         member = (rng.random(60) < 0.3)[subjects]  # whole subjects lie in the cluster
         value = rng.integers(0, 3, 60)[subjects] if kind == "class" else rng.normal(size=60)[subjects]
-        hits += permutation_p(member[:, None], value, 3 if kind == "class" else 0, subjects, n_permutations=99, rng=rng)[0] <= 0.05
+        hits += (
+            permutation_p(member[:, None], value, 3 if kind == "class" else 0, subjects, n_permutations=99, rng=rng)[0]
+            <= 0.05
+        )
     assert binom.ppf(0.001, runs, 0.05) <= hits <= binom.ppf(0.999, runs, 0.05)
 
 

@@ -52,7 +52,9 @@ def test_several_images_of_a_subject_add_up_to_one():
     three = np.repeat(np.arange(90), 3)
     assert v_interval(inside[three], codes[three], three) == pytest.approx(one)
     x = rng.normal(size=90)
-    assert delta_interval(inside[three], x[three], three)[1] == pytest.approx(delta_interval(inside, x, np.arange(90))[1])
+    assert delta_interval(inside[three], x[three], three)[1] == pytest.approx(
+        delta_interval(inside, x, np.arange(90))[1]
+    )
 
 
 def test_a_perfect_association_reaches_one_and_few_subjects_know_nothing():
@@ -64,9 +66,10 @@ def test_a_perfect_association_reaches_one_and_few_subjects_know_nothing():
     assert delta == high == 1 and 0.7 < low < 0.95
 
 
-@pytest.mark.parametrize("shape, delta, a, b", [
-    ("normal", 0.0, 8, 60), ("normal", 0.5, 15, 60), ("heavy", 0.0, 15, 60), ("heavy", 0.3, 40, 40),
-])
+@pytest.mark.parametrize(
+    "shape, delta, a, b",
+    [("normal", 0.0, 8, 60), ("normal", 0.5, 15, 60), ("heavy", 0.0, 15, 60), ("heavy", 0.3, 40, 40)],
+)
 def test_delta_is_covered(shape, delta, a, b):
     rng = np.random.default_rng([a, b])
     inside = np.arange(a + b) < a
@@ -83,7 +86,9 @@ def test_a_wider_level_gives_a_wider_interval():
     rng = np.random.default_rng(2)
     inside, codes = table_of(rng, 120, 3, 0.3)
     x = rng.normal(size=120) + inside
-    for interval in (lambda at: v_interval(inside, codes, np.arange(120), level=at),
-                     lambda at: delta_interval(inside, x, np.arange(120), level=at)[1]):
+    for interval in (
+        lambda at: v_interval(inside, codes, np.arange(120), level=at),
+        lambda at: delta_interval(inside, x, np.arange(120), level=at)[1],
+    ):
         (a, b), (c, d) = interval(0.95), interval(0.999)
         assert c <= a and b <= d and d - c > b - a

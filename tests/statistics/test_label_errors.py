@@ -51,8 +51,13 @@ def test_clean_cohorts_are_not_accused_whatever_the_tails(shape, apart):
 def test_more_images_of_a_subject_are_no_more_evidence():
     subjects, codes, scores = cohort(np.random.default_rng(1), wrong=5)
     once = label_errors(subjects, codes, scores, n_draws=99, rng=np.random.default_rng(2))
-    many = label_errors(np.repeat(subjects, 10), np.repeat(codes, 10), np.repeat(scores, 10, axis=0), n_draws=99,
-                        rng=np.random.default_rng(2))
+    many = label_errors(
+        np.repeat(subjects, 10),
+        np.repeat(codes, 10),
+        np.repeat(scores, 10, axis=0),
+        n_draws=99,
+        rng=np.random.default_rng(2),
+    )
     assert many.p == once.p and np.allclose(many.posterior, once.posterior)
 
 

@@ -32,16 +32,28 @@ def planes_of(index: int, dataset: pydicom.Dataset) -> list[Plane]:
 
 def _classic(index: int, d: pydicom.Dataset) -> Plane:
     facts = {
-        "EchoTime": _text(d.get("EchoTime")), "EchoNumbers": _text(d.get("EchoNumbers")),
-        "TemporalPositionIdentifier": _text(d.get("TemporalPositionIdentifier")), "StackID": _text(d.get("StackID")),
-        "ImageType": _text(d.get("ImageType")), "AcquisitionNumber": _text(d.get("AcquisitionNumber")),
-        "DiffusionBValue": _text(d.get("DiffusionBValue")), "TriggerTime": _text(d.get("TriggerTime")),
-        "InversionTime": _text(d.get("InversionTime")), "ContentTime": _text(d.get("ContentTime")),
-        "AcquisitionTime": _text(d.get("AcquisitionTime")), "SliceThickness": _number(d.get("SliceThickness")),
+        "EchoTime": _text(d.get("EchoTime")),
+        "EchoNumbers": _text(d.get("EchoNumbers")),
+        "TemporalPositionIdentifier": _text(d.get("TemporalPositionIdentifier")),
+        "StackID": _text(d.get("StackID")),
+        "ImageType": _text(d.get("ImageType")),
+        "AcquisitionNumber": _text(d.get("AcquisitionNumber")),
+        "DiffusionBValue": _text(d.get("DiffusionBValue")),
+        "TriggerTime": _text(d.get("TriggerTime")),
+        "InversionTime": _text(d.get("InversionTime")),
+        "ContentTime": _text(d.get("ContentTime")),
+        "AcquisitionTime": _text(d.get("AcquisitionTime")),
+        "SliceThickness": _number(d.get("SliceThickness")),
     }
     return Plane(
-        index, None, _numbers(d.get("ImagePositionPatient"), 3), _directions(d.get("ImageOrientationPatient")),
-        _spacing(d), (int(d.Rows), int(d.Columns)), _whole(d.get("InstanceNumber")), facts,
+        index,
+        None,
+        _numbers(d.get("ImagePositionPatient"), 3),
+        _directions(d.get("ImageOrientationPatient")),
+        _spacing(d),
+        (int(d.Rows), int(d.Columns)),
+        _whole(d.get("InstanceNumber")),
+        facts,
     )
 
 
@@ -57,7 +69,9 @@ def _enhanced(index: int, d: pydicom.Dataset, frames: int) -> list[Plane]:
             return _first(own.get(name)) or (_first(shared.get(name)) if shared is not None else None)
 
         position, orientation, measures = (
-            group("PlanePositionSequence"), group("PlaneOrientationSequence"), group("PixelMeasuresSequence")
+            group("PlanePositionSequence"),
+            group("PlaneOrientationSequence"),
+            group("PixelMeasuresSequence"),
         )
         content, echo, kind = group("FrameContentSequence"), group("MREchoSequence"), group("MRImageFrameTypeSequence")
         diffusion, timing = group("MRDiffusionSequence"), group("CardiacSynchronizationSequence")
@@ -65,9 +79,11 @@ def _enhanced(index: int, d: pydicom.Dataset, frames: int) -> list[Plane]:
         dimensions = [index_values] if isinstance(index_values, int) else list(index_values or [])
         others = tuple(v for n, v in enumerate(dimensions) if n not in along)
         facts = {
-            "EchoTime": _text(_get(echo, "EffectiveEchoTime")), "EchoNumbers": "",
+            "EchoTime": _text(_get(echo, "EffectiveEchoTime")),
+            "EchoNumbers": "",
             "TemporalPositionIdentifier": _text(_get(content, "TemporalPositionIndex")),
-            "StackID": _text(_get(content, "StackID")), "ImageType": _text(_get(kind, "FrameType")),
+            "StackID": _text(_get(content, "StackID")),
+            "ImageType": _text(_get(kind, "FrameType")),
             "DiffusionBValue": _text(_get(diffusion, "DiffusionBValue")),
             "DiffusionDirection": _text(
                 _get(_first(_get(diffusion, "DiffusionGradientDirectionSequence")), "DiffusionGradientOrientation")
@@ -76,11 +92,18 @@ def _enhanced(index: int, d: pydicom.Dataset, frames: int) -> list[Plane]:
             "Dimensions": _text(others) if others else "",
             "SliceThickness": _number(_get(measures, "SliceThickness")),
         }
-        out.append(Plane(
-            index, k, _numbers(_get(position, "ImagePositionPatient"), 3),
-            _directions(_get(orientation, "ImageOrientationPatient")), _positive(_get(measures, "PixelSpacing")),
-            (int(d.Rows), int(d.Columns)), k, facts,
-        ))
+        out.append(
+            Plane(
+                index,
+                k,
+                _numbers(_get(position, "ImagePositionPatient"), 3),
+                _directions(_get(orientation, "ImageOrientationPatient")),
+                _positive(_get(measures, "PixelSpacing")),
+                (int(d.Rows), int(d.Columns)),
+                k,
+                facts,
+            )
+        )
     return out
 
 

@@ -20,8 +20,16 @@ from . import unplaced
 _ALWAYS = ("EchoTime", "EchoNumbers", "TemporalPositionIdentifier", "StackID")
 #: attributes tried, in this order, when images share a position
 _TIE_BREAKERS = (
-    "ImageType", "AcquisitionNumber", "DiffusionBValue", "DiffusionDirection", "TriggerTime", "InversionTime",
-    "ContentTime", "AcquisitionTime", "ComplexImageComponent", "Dimensions",
+    "ImageType",
+    "AcquisitionNumber",
+    "DiffusionBValue",
+    "DiffusionDirection",
+    "TriggerTime",
+    "InversionTime",
+    "ContentTime",
+    "AcquisitionTime",
+    "ComplexImageComponent",
+    "Dimensions",
 )
 
 
@@ -142,8 +150,10 @@ def _near(groups, p: Plane) -> tuple:
     own = (p.shape, p.orientation, p.spacing or (0.0, 0.0))
     for key in groups:
         shape, orientation, spacing = key
-        if shape == p.shape and same_orientation(orientation, p.orientation) and np.allclose(
-            spacing, own[2], atol=2e-3
+        if (
+            shape == p.shape
+            and same_orientation(orientation, p.orientation)
+            and np.allclose(spacing, own[2], atol=2e-3)
         ):
             return key
     return own

@@ -12,22 +12,37 @@ from .values import OLDEST, TALLEST_M, metres_of, years_of
 
 #: {field: (keyword, kind)}; kinds: text, number, age, date, time, first (of several), pair
 ALLOWED = {
-    "sex": ("PatientSex", "sex"), "age": ("PatientAge", "age"), "weight": ("PatientWeight", "number"),
-    "height": ("PatientSize", "number"), "body_part": ("BodyPartExamined", "text"), "modality": ("Modality", "text"),
-    "manufacturer": ("Manufacturer", "text"), "model": ("ManufacturerModelName", "text"),
-    "field_strength": ("MagneticFieldStrength", "number"), "software": ("SoftwareVersions", "text"),
-    "station": ("StationName", "text"), "institution": ("InstitutionName", "text"),
-    "protocol": ("ProtocolName", "text"), "series_description": ("SeriesDescription", "text"),
-    "echo_time": ("EchoTime", "number"), "repetition_time": ("RepetitionTime", "number"),
-    "inversion_time": ("InversionTime", "number"), "flip_angle": ("FlipAngle", "number"),
-    "echo_train": ("EchoTrainLength", "number"), "bandwidth": ("PixelBandwidth", "number"),
-    "coil": ("ReceiveCoilName", "text"), "thickness": ("SliceThickness", "number"),
-    "position": ("PatientPosition", "text"), "laterality": ("Laterality", "text"), "view": ("ViewPosition", "text"),
+    "sex": ("PatientSex", "sex"),
+    "age": ("PatientAge", "age"),
+    "weight": ("PatientWeight", "number"),
+    "height": ("PatientSize", "number"),
+    "body_part": ("BodyPartExamined", "text"),
+    "modality": ("Modality", "text"),
+    "manufacturer": ("Manufacturer", "text"),
+    "model": ("ManufacturerModelName", "text"),
+    "field_strength": ("MagneticFieldStrength", "number"),
+    "software": ("SoftwareVersions", "text"),
+    "station": ("StationName", "text"),
+    "institution": ("InstitutionName", "text"),
+    "protocol": ("ProtocolName", "text"),
+    "series_description": ("SeriesDescription", "text"),
+    "echo_time": ("EchoTime", "number"),
+    "repetition_time": ("RepetitionTime", "number"),
+    "inversion_time": ("InversionTime", "number"),
+    "flip_angle": ("FlipAngle", "number"),
+    "echo_train": ("EchoTrainLength", "number"),
+    "bandwidth": ("PixelBandwidth", "number"),
+    "coil": ("ReceiveCoilName", "text"),
+    "thickness": ("SliceThickness", "number"),
+    "position": ("PatientPosition", "text"),
+    "laterality": ("Laterality", "text"),
+    "view": ("ViewPosition", "text"),
     "burned_in": ("BurnedInAnnotation", "text"),
 }
-KINDS = {
-    name: "float" if kind in ("number", "age") else "string" for name, (_, kind) in ALLOWED.items()
-} | {"acquisition_date": "date", "acquisition_hour": "float"}
+KINDS = {name: "float" if kind in ("number", "age") else "string" for name, (_, kind) in ALLOWED.items()} | {
+    "acquisition_date": "date",
+    "acquisition_hour": "float",
+}
 _POSITIVE = ("weight", "height", "field_strength", "repetition_time", "thickness")
 #: what a technician types; it may name a person, whatever the other attributes say
 _TYPED_IN = ("protocol", "series_description", "body_part", "station", "coil", "view")
@@ -35,11 +50,30 @@ _TYPED_IN = ("protocol", "series_description", "body_part", "station", "coil", "
 _FREE_TEXT = ("PatientComments", "ImageComments", "AdditionalPatientHistory", "InstitutionAddress")
 #: attributes whose values identify a person; nothing that holds one of them is kept
 IDENTIFYING = (
-    "PatientName", "PatientID", "OtherPatientIDs", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName",
-    "PatientBirthDate", "PatientAddress", "PatientTelephoneNumbers", "ReferringPhysicianName",
-    "PerformingPhysicianName", "OperatorsName", "NameOfPhysiciansReadingStudy", "RequestingPhysician",
-    "PhysiciansOfRecord", "InstitutionAddress", "AccessionNumber", "MilitaryRank", "PatientReligiousPreference",
-    "ResponsiblePerson", "PatientComments", "ImageComments", "AdditionalPatientHistory", "IssuerOfPatientID",
+    "PatientName",
+    "PatientID",
+    "OtherPatientIDs",
+    "OtherPatientNames",
+    "PatientBirthName",
+    "PatientMotherBirthName",
+    "PatientBirthDate",
+    "PatientAddress",
+    "PatientTelephoneNumbers",
+    "ReferringPhysicianName",
+    "PerformingPhysicianName",
+    "OperatorsName",
+    "NameOfPhysiciansReadingStudy",
+    "RequestingPhysician",
+    "PhysiciansOfRecord",
+    "InstitutionAddress",
+    "AccessionNumber",
+    "MilitaryRank",
+    "PatientReligiousPreference",
+    "ResponsiblePerson",
+    "PatientComments",
+    "ImageComments",
+    "AdditionalPatientHistory",
+    "IssuerOfPatientID",
 )
 
 

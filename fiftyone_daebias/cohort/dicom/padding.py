@@ -80,7 +80,8 @@ def without_overlays(pixels: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray
         return pixels
     low, high = stored_range(dataset)
     embedded = any(
-        (position := dataset.get((0x6000 + 2 * n, 0x0102))) is not None and int(position.value or 0) > 0
+        (position := dataset.get((0x6000 + 2 * n, 0x0102))) is not None
+        and int(position.value or 0) > 0
         and (0x6000 + 2 * n, 0x3000) not in dataset
         for n in range(16)
     )

@@ -11,9 +11,37 @@ import pydicom
 
 #: what stands in PatientID or PatientName of many people at once
 NOBODY = {
-    "anonymous", "anonymized", "anonymised", "anonym", "anon", "none", "unknown", "unbekannt", "removed", "deleted",
-    "deidentified", "de-identified", "n/a", "na", "null", "nan", "xxx", "xxxx", "x", "0", "00", "000", "0000", "00000",
-    "000000", "0000000", "00000000", "no name", "noname", "patient", "test",
+    "anonymous",
+    "anonymized",
+    "anonymised",
+    "anonym",
+    "anon",
+    "none",
+    "unknown",
+    "unbekannt",
+    "removed",
+    "deleted",
+    "deidentified",
+    "de-identified",
+    "n/a",
+    "na",
+    "null",
+    "nan",
+    "xxx",
+    "xxxx",
+    "x",
+    "0",
+    "00",
+    "000",
+    "0000",
+    "00000",
+    "000000",
+    "0000000",
+    "00000000",
+    "no name",
+    "noname",
+    "patient",
+    "test",
 }
 
 
@@ -53,15 +81,18 @@ def by_person(datasets: list[pydicom.Dataset]) -> tuple[list[list[int]], list[st
                 studies = [part for g in studies for part in _split(datasets, g, keyword)]
             if len(studies) == len(group):
                 studies = [group]
-            notes.append("every file of a series has a StudyInstanceUID of its own: it was not used to tell volumes "
-                         "apart")
+            notes.append(
+                "every file of a series has a StudyInstanceUID of its own: it was not used to tell volumes apart"
+            )
         if len(studies) > 1:
             notes.append("one SeriesInstanceUID holds images of several studies of a patient: told apart")
         for study in studies:
             series = _series(datasets, study)
             if len(series) > 1:
-                notes.append("one SeriesInstanceUID holds several series of a study: told apart by number, "
-                             "description, kernel or frame of reference")
+                notes.append(
+                    "one SeriesInstanceUID holds several series of a study: told apart by number, "
+                    "description, kernel or frame of reference"
+                )
             out += series
     return out, list(dict.fromkeys(notes))
 

@@ -51,9 +51,12 @@ def read_stack(stack: Stack, files: list[Path], to_grey: bool = False) -> Volume
             window = _window(dataset, plane.frame)
     common = np.result_type(*{s.dtype for s in slices})
     array = np.stack([s.astype(common, copy=False) for s in slices])
-    array, notes = filled(array, None if all(o is None for o in outside) else np.stack([
-        np.zeros(s.shape, bool) if o is None else o for o, s in zip(outside, slices, strict=True)
-    ]))
+    array, notes = filled(
+        array,
+        None
+        if all(o is None for o in outside)
+        else np.stack([np.zeros(s.shape, bool) if o is None else o for o, s in zip(outside, slices, strict=True)]),
+    )
     notes = (*stack.notes, *notes)
     if inverted and window is not None:
         # the window was meant for the values before the inversion, which mirrors about the middle of their range
@@ -72,8 +75,11 @@ def _decode(path: Path, to_grey: bool) -> tuple[pydicom.Dataset, np.ndarray]:
             dataset.file_meta = getattr(dataset, "file_meta", None) or pydicom.dataset.FileMetaDataset()
             little, implicit = dataset.original_encoding[1], dataset.original_encoding[0]
             dataset.file_meta.TransferSyntaxUID = (
-                pydicom.uid.ImplicitVRLittleEndian if implicit
-                else pydicom.uid.ExplicitVRLittleEndian if little else pydicom.uid.ExplicitVRBigEndian
+                pydicom.uid.ImplicitVRLittleEndian
+                if implicit
+                else pydicom.uid.ExplicitVRLittleEndian
+                if little
+                else pydicom.uid.ExplicitVRBigEndian
             )
         pixels = dataset.pixel_array
     except BaseException as error:  # each decoder raises its own, those in Rust what is no Exception
@@ -118,8 +124,11 @@ def _values(frame: np.ndarray, dataset: pydicom.Dataset, number: int | None) -> 
         return frame, inverted
     values = frame.astype(np.float64) * slope + intercept
     finite = values if frame.dtype.kind != "f" else values[np.isfinite(values)]
-    if float(slope).is_integer() and float(intercept).is_integer() and frame.dtype.kind != "f" and (
-        np.abs(finite).max(initial=0) < 2**24
+    if (
+        float(slope).is_integer()
+        and float(intercept).is_integer()
+        and frame.dtype.kind != "f"
+        and (np.abs(finite).max(initial=0) < 2**24)
     ):
         small = np.int16 if -32768 <= values.min() and values.max() <= 32767 else np.int32
         return values.astype(small), inverted

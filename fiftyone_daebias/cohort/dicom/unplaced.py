@@ -42,8 +42,12 @@ def place(planes: list[Plane]) -> tuple[list[Plane], tuple[str, ...]]:
     if step < 1e-3 or np.abs(design @ line - where).max() > 0.05 * step:
         return planes, ()
     out = [
-        p if p.has_place else replace(
-            p, position=tuple(map(float, line[0] * p.number + line[1])), orientation=first.orientation,
+        p
+        if p.has_place
+        else replace(
+            p,
+            position=tuple(map(float, line[0] * p.number + line[1])),
+            orientation=first.orientation,
             spacing=p.spacing or first.spacing,
         )
         for p in planes
@@ -52,9 +56,7 @@ def place(planes: list[Plane]) -> tuple[list[Plane], tuple[str, ...]]:
     return out, (note,)
 
 
-def gather(
-    planes: list[Plane], modality: str, echoes: dict[str, str]
-) -> list[tuple[list[Plane], tuple[str, ...]]]:
+def gather(planes: list[Plane], modality: str, echoes: dict[str, str]) -> list[tuple[list[Plane], tuple[str, ...]]]:
     """Images without a place as volumes: frames of one file, slices of one series by number, else one by one.
 
     Args:
@@ -80,10 +82,24 @@ def gather(
         if modality not in STACKED or n == 1:
             out += [([p], ()) for p in members]
         elif len(numbers) == n and max(numbers) - min(numbers) < 2 * n:
-            out.append((sorted(members, key=lambda p: p.number), (
-                f"{n} files of one series state no position: kept together in the order of their InstanceNumber; "
-                "distances and sides are unknown",)))
+            out.append(
+                (
+                    sorted(members, key=lambda p: p.number),
+                    (
+                        f"{n} files of one series state no position: kept together in the order of their InstanceNumber; "
+                        "distances and sides are unknown",
+                    ),
+                )
+            )
         else:
-            out += [([p], (f"{n} files of one series state no position, and their InstanceNumber does not order them: "
-                           "kept as single images",)) for p in members]
+            out += [
+                (
+                    [p],
+                    (
+                        f"{n} files of one series state no position, and their InstanceNumber does not order them: "
+                        "kept as single images",
+                    ),
+                )
+                for p in members
+            ]
     return out

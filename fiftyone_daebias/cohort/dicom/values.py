@@ -13,12 +13,36 @@ OLDEST = 115
 TALLEST_M = 3.0
 
 _SEXES = {
-    **dict.fromkeys(("M", "MALE", "MAN", "MANN", "MÄNNLICH", "MAENNLICH", "MASCULINO", "MASCULIN", "MASCHIO", "HOMME",
-                     "HOMBRE"), "M"),
-    **dict.fromkeys(("F", "FEMALE", "W", "WOMAN", "FRAU", "WEIBLICH", "FEMENINO", "FEMININO", "FEMININ", "FÉMININ",
-                     "FEMMINA", "FEMME", "MUJER", "K", "KVINNA", "KVINDE", "KOBIETA", "KADIN", "V", "VROUW",
-                     "VROUWELIJK"),
-                    "F"),
+    **dict.fromkeys(
+        ("M", "MALE", "MAN", "MANN", "MÄNNLICH", "MAENNLICH", "MASCULINO", "MASCULIN", "MASCHIO", "HOMME", "HOMBRE"),
+        "M",
+    ),
+    **dict.fromkeys(
+        (
+            "F",
+            "FEMALE",
+            "W",
+            "WOMAN",
+            "FRAU",
+            "WEIBLICH",
+            "FEMENINO",
+            "FEMININO",
+            "FEMININ",
+            "FÉMININ",
+            "FEMMINA",
+            "FEMME",
+            "MUJER",
+            "K",
+            "KVINNA",
+            "KVINDE",
+            "KOBIETA",
+            "KADIN",
+            "V",
+            "VROUW",
+            "VROUWELIJK",
+        ),
+        "F",
+    ),
     **dict.fromkeys(("O", "OTHER", "D", "DIVERS", "X"), "O"),
 }
 #: ways to say that nothing is known

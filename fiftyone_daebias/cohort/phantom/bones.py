@@ -40,8 +40,10 @@ def draw_column(image: np.ndarray, f: Frame, x: float, thick: float, signal: dic
     # cortex first, then marrow inside it; beside worn discs it is fatty
     body = np.minimum(np.minimum(behind, before), plate)
     paint(image, soft(body, f.pixel) * lateral, signal["bone"])
-    fatty = f.once("fatty end plates", lambda: 1 + 0.25 * np.clip(wear - 0.6, 0, 1) * np.exp(
-        -np.clip(f.look("in_body"), 0, None) / 4))
+    fatty = f.once(
+        "fatty end plates",
+        lambda: 1 + 0.25 * np.clip(wear - 0.6, 0, 1) * np.exp(-np.clip(f.look("in_body"), 0, None) / 4),
+    )
     paint(image, soft(body - 1.1, f.pixel) * lateral, signal["marrow"] * (1 + 0.07 * texture) * fatty)
     # the basivertebral vein: a bright slit behind the middle of the body
     if side.min() < 5 + thick:

@@ -72,9 +72,15 @@ def rotation(slices: np.ndarray, spacing_mm: Spacing, strength: float, rng: np.r
     matrix = np.diag([1 / row, 1 / column]) @ turn @ np.diag([row, column])
     centre = (np.array(slices.shape[1:]) - 1) / 2
     offset = centre - matrix @ centre
-    return _clip(np.stack([
-        ndimage.affine_transform(s, matrix, offset, order=3, mode="reflect") for s in np.asarray(slices, np.float32)
-    ]), slices)
+    return _clip(
+        np.stack(
+            [
+                ndimage.affine_transform(s, matrix, offset, order=3, mode="reflect")
+                for s in np.asarray(slices, np.float32)
+            ]
+        ),
+        slices,
+    )
 
 
 def contrast(slices: np.ndarray, spacing_mm: Spacing, strength: float, rng: np.random.Generator) -> np.ndarray:
@@ -148,9 +154,13 @@ def spacing(slices: np.ndarray, spacing_mm: Spacing, strength: float, rng: np.ra
 
 
 #: the letter R, 9 × 7, as annotation software burns it in
-_GLYPH = np.array([[int(c) for c in row] for row in (
-    "1111100", "1100110", "1100011", "1100011", "1111110", "1111000", "1101100", "1100110", "1100011",
-)], np.float32)
+_GLYPH = np.array(
+    [
+        [int(c) for c in row]
+        for row in ("1111100", "1100110", "1100011", "1100011", "1111110", "1111000", "1101100", "1100110", "1100011")
+    ],
+    np.float32,
+)
 
 
 def marker(slices: np.ndarray, spacing_mm: Spacing, strength: float, rng: np.random.Generator) -> np.ndarray:
@@ -186,18 +196,21 @@ def lost_edge_slice(slices: np.ndarray, spacing_mm: Spacing, strength: float, rn
     return out
 
 
-EFFECTS: dict[str, Effect] = {e.name: e for e in (
-    Effect("shift", shift, "mm towards the head", (2, 5, 10, 20, 43)),
-    Effect("rotation", rotation, "degrees", (1, 2, 5, 10, 20)),
-    Effect("contrast", contrast, "change of the power of the grey-scale curve", (0.05, 0.1, 0.2, 0.4, 0.8)),
-    Effect("shading", shading, "relative difference of gain between back and front", (0.1, 0.2, 0.4, 0.8, 1.2)),
-    Effect("bias_field", bias_field, "standard deviation of the log gain", (0.05, 0.1, 0.2, 0.4)),
-    Effect("noise", noise, "share of the mean signal", (0.02, 0.05, 0.1, 0.2, 0.4)),
-    Effect("spacing", spacing, "relative enlargement of the voxels in the plane", (0.25, 0.5, 1, 2, 3)),
-    Effect("marker", marker, "mm high", (3, 6, 12, 24)),
-    Effect("flip", flip, "0 or 1", (1,)),
-    Effect("lost_edge_slice", lost_edge_slice, "slices", (1, 2, 3)),
-)}
+EFFECTS: dict[str, Effect] = {
+    e.name: e
+    for e in (
+        Effect("shift", shift, "mm towards the head", (2, 5, 10, 20, 43)),
+        Effect("rotation", rotation, "degrees", (1, 2, 5, 10, 20)),
+        Effect("contrast", contrast, "change of the power of the grey-scale curve", (0.05, 0.1, 0.2, 0.4, 0.8)),
+        Effect("shading", shading, "relative difference of gain between back and front", (0.1, 0.2, 0.4, 0.8, 1.2)),
+        Effect("bias_field", bias_field, "standard deviation of the log gain", (0.05, 0.1, 0.2, 0.4)),
+        Effect("noise", noise, "share of the mean signal", (0.02, 0.05, 0.1, 0.2, 0.4)),
+        Effect("spacing", spacing, "relative enlargement of the voxels in the plane", (0.25, 0.5, 1, 2, 3)),
+        Effect("marker", marker, "mm high", (3, 6, 12, 24)),
+        Effect("flip", flip, "0 or 1", (1,)),
+        Effect("lost_edge_slice", lost_edge_slice, "slices", (1, 2, 3)),
+    )
+}
 
 
 def _signal(slices: np.ndarray) -> float:

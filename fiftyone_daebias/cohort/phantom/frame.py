@@ -64,8 +64,17 @@ class Frame:
     def part(self, rows: slice, columns: slice) -> Frame:
         """A window of the plane; its maps are views."""
         cut = (rows, columns)
-        return Frame(self.spine, self.z[cut], self.y[cut], self.pixel, self.k[cut], self.s[cut], self.d[cut],
-                     self.middle[rows], {})
+        return Frame(
+            self.spine,
+            self.z[cut],
+            self.y[cut],
+            self.pixel,
+            self.k[cut],
+            self.s[cut],
+            self.d[cut],
+            self.middle[rows],
+            {},
+        )
 
     def height_of(self, level: str) -> float:
         """z of a body's centre, mm."""
@@ -129,4 +138,3 @@ def ellipse(a: np.ndarray, b: np.ndarray, centre: tuple[float, float], half: tup
     """About the distance to the edge of an ellipse in mm, positive inside."""
     r = np.sqrt(((a - centre[0]) / half[0]) ** 2 + ((b - centre[1]) / half[1]) ** 2)
     return (1 - r) * min(half)
-

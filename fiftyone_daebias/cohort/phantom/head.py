@@ -104,8 +104,10 @@ def _face(image, f: Frame, a, b, x: float, thick: float, signal: dict, fine, coa
     shells = 0.5 + 0.5 * np.sin(0.6 * b + 1.2 * coarse)
     paint(image, soft(nose, 2) * central, 0.8 * signal["gland"] * shells**2)
     # the throat narrows upward to the roof of the nasal part and goes down behind the tongue
-    throat = np.minimum(np.minimum(-15 - 0.1 * b.clip(0) - a, a + 23 + 0.35 * np.clip(b - 2, 0, 18)),
-                        np.minimum(b + 60, 26 - b - 0.6 * (a + 24)))
+    throat = np.minimum(
+        np.minimum(-15 - 0.1 * b.clip(0) - a, a + 23 + 0.35 * np.clip(b - 2, 0, 18)),
+        np.minimum(b + 60, 26 - b - 0.6 * (a + 24)),
+    )
     paint(image, soft(throat, f.pixel) * soft(11 - abs(x), thick), signal["air"])
     palate = np.minimum(np.minimum(-36 - a, a + 86), 2.4 - np.abs(b - 3 - 0.002 * (a + 60) ** 2))
     paint(image, soft(palate, f.pixel) * soft(20 - abs(x), thick), signal["bone"])

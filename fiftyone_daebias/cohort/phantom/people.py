@@ -67,8 +67,9 @@ class Person:
         fat = max(3.0, (5 + 0.75 * (bmi - 22) + 3.0 * female) * float(np.exp(0.22 * traits["fat"])))
         muscle = (1 + 0.06 * (2 * self.maleness - 1)) * (1 + 0.06 * traits["muscle"]) * (1 - 0.002 * (self.age - 47))
         belly = 4.0 * (bmi - 25) + 5 * traits["front"]
-        return Build(self.height, self.age, self.maleness, float(fat), float(belly), float(muscle), traits,
-                     self.neck_change)
+        return Build(
+            self.height, self.age, self.maleness, float(fat), float(belly), float(muscle), traits, self.neck_change
+        )
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,14 @@ def make_sites(names: list[str], seed: int) -> list[Site]:
             )
         rng = np.random.default_rng([seed, _SITE, n])
         days = (LAST_DAY - FIRST_DAY).days
-        out.append(Site(name.strip(), f"MR{n + 1:02d}", share,
-                        FIRST_DAY + datetime.timedelta(int(rng.integers(days // 5, 4 * days // 5)))))
+        out.append(
+            Site(
+                name.strip(),
+                f"MR{n + 1:02d}",
+                share,
+                FIRST_DAY + datetime.timedelta(int(rng.integers(days // 5, 4 * days // 5))),
+            )
+        )
     return out
 
 
@@ -133,11 +140,22 @@ def make_people(n: int, sites: list[Site], seed: int, men: dict[str, float] | No
         height = float(np.round((178 if man else 165.5) + 6.8 * tall - 0.06 * (age - 47), 1))
         bmi = 25.6 * np.exp(0.15 * heavy + 0.0025 * (age - 47) + (0.02 if man else -0.02))
         day = FIRST_DAY + datetime.timedelta(int(rng.integers((LAST_DAY - FIRST_DAY).days + 1)))
-        out.append(Person(
-            f"sub-{k + 1:05d}", k, "M" if man else "F", age, height, float(np.round(bmi * (height / 100) ** 2, 1)),
-            site.name, day, int(rng.integers(8, 18)), "L" if rng.random() < 0.1 else "R", str(rng.integers(1, 4)),
-            1.0 if man else 0.0,
-        ))
+        out.append(
+            Person(
+                f"sub-{k + 1:05d}",
+                k,
+                "M" if man else "F",
+                age,
+                height,
+                float(np.round(bmi * (height / 100) ** 2, 1)),
+                site.name,
+                day,
+                int(rng.integers(8, 18)),
+                "L" if rng.random() < 0.1 else "R",
+                str(rng.integers(1, 4)),
+                1.0 if man else 0.0,
+            )
+        )
     return out
 
 

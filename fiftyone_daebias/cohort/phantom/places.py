@@ -53,9 +53,7 @@ def side_mm(region: str) -> float:
     return REGIONS[region][1]
 
 
-def localisation_error(
-    found: np.ndarray, found_pixel: float, truth: np.ndarray, truth_pixel: float
-) -> float:
+def localisation_error(found: np.ndarray, found_pixel: float, truth: np.ndarray, truth_pixel: float) -> float:
     """Distance from the strongest place of an explanation to the nearest place where the plant truly shows, mm.
 
     Both maps are laid with their centres on one another, as fields of view are.

@@ -123,5 +123,3 @@ def _change(scan: Scan, plant: Plant) -> Scan:
     if kind == "marker":
         return replace(scan, marker=max(scan.marker, strength))
     return scan  # people were changed already
-
-

@@ -87,15 +87,29 @@ class Plant:
         out += [k for k in ("sex", "handedness", "study_arm") if k in self.where]
         if "region" in self.where:
             out += ["body_part"]
-        out += {"te": ["software", "echo_time"], "contrast": ["software"], "sampling": ["site", "sex"],
-                "spacing": ["pixel_spacing_mm", "matrix_rows", "matrix_columns"], "label": ["sex"], "twin": ["sex"],
-                "shift": ["centre_superior_mm"], "lost-slice": ["n_slices", "centre_right_mm"]}.get(self.kind, [])
+        out += {
+            "te": ["software", "echo_time"],
+            "contrast": ["software"],
+            "sampling": ["site", "sex"],
+            "spacing": ["pixel_spacing_mm", "matrix_rows", "matrix_columns"],
+            "label": ["sex"],
+            "twin": ["sex"],
+            "shift": ["centre_superior_mm"],
+            "lost-slice": ["n_slices", "centre_right_mm"],
+        }.get(self.kind, [])
         return tuple(dict.fromkeys(out))
 
     def to_dict(self) -> dict:
-        return {"text": self.text, "kind": self.kind, "strength": self.strength, "unit": KINDS[self.kind][3],
-                "where": dict(self.where), "share": self.share, "regions": list(self.regions),
-                "fields": list(self.fields)}
+        return {
+            "text": self.text,
+            "kind": self.kind,
+            "strength": self.strength,
+            "unit": KINDS[self.kind][3],
+            "where": dict(self.where),
+            "share": self.share,
+            "regions": list(self.regions),
+            "fields": list(self.fields),
+        }
 
 
 def parse_plant(text: str, sites: list[str]) -> Plant:
@@ -147,8 +161,13 @@ def _number(text: str, whole: str, what: str) -> float:
 
 def _condition(text: str, whole: str, sites: list[str]) -> dict[str, str]:
     key, _, value = (p.strip() for p in text.partition("="))
-    allowed = {"site": sites, "region": list(REGIONS), "sex": ["F", "M"], "handedness": ["L", "R"],
-               "study_arm": ["1", "2", "3"]}
+    allowed = {
+        "site": sites,
+        "region": list(REGIONS),
+        "sex": ["F", "M"],
+        "handedness": ["L", "R"],
+        "study_arm": ["1", "2", "3"],
+    }
     if key not in _CONDITIONS:
         raise InputError(f"plants: unknown condition {key!r} in {whole!r}; conditions: {', '.join(_CONDITIONS)}")
     if key in ("after", "before"):

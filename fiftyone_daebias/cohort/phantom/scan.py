@@ -108,8 +108,15 @@ def acquire(scan: Scan, seed: int, matrix: int, spine: Spine | None = None, nois
     moved = _moved(scan, jitter)
     places = 1.5 * jitter[2] + (np.arange(n) - (n - 1) / 2) * STEP_MM
     signal = draw_region(
-        spine, scan.region, places=places, shape=(size, size), spacing=(pixel, pixel), moved=moved, thick=THICK_MM,
-        te=scan.te, rng=textures,
+        spine,
+        scan.region,
+        places=places,
+        shape=(size, size),
+        spacing=(pixel, pixel),
+        moved=moved,
+        thick=THICK_MM,
+        te=scan.te,
+        rng=textures,
     )
     # the body lies on its back on an array coil; the scanner evens that out in part
     columns = (np.arange(size) - size / 2) * pixel
@@ -139,5 +146,6 @@ def acquire(scan: Scan, seed: int, matrix: int, spine: Spine | None = None, nois
         values, x = values[scan.lost :], places[scan.lost :]
     y, z = behind + moved[0] - (size - 1) / 2 * pixel, moved[1] + (size - 1) / 2 * pixel
     table = (8.0 * about[1] - 4.0, 20.0 * about[2] - 10.0)  # how the body lies relative to the isocentre
-    return Picture(np.ascontiguousarray(values), (STEP_MM, pixel, pixel),
-                   (float(x[0]), float(y + table[0]), float(z + table[1])))
+    return Picture(
+        np.ascontiguousarray(values), (STEP_MM, pixel, pixel), (float(x[0]), float(y + table[0]), float(z + table[1]))
+    )

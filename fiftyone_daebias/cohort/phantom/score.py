@@ -15,8 +15,17 @@ from .frame import REGIONS
 _NAN = float("nan")
 #: what the pictures of every cohort tell, since they are drawn from it: that images tell it is true
 DRAWN = {
-    "sex", "age", "height", "weight", "body_part", "protocol", "series_description", "region",
-    "centre_superior_mm", "centre_anterior_mm", "centre_right_mm",
+    "sex",
+    "age",
+    "height",
+    "weight",
+    "body_part",
+    "protocol",
+    "series_description",
+    "region",
+    "centre_superior_mm",
+    "centre_anterior_mm",
+    "centre_right_mm",
 }
 #: kinds of findings that say no more than that images, or what is measured on them, go with a field
 _TELL = {"probe", "association", "quality", "reidentify"}
@@ -84,8 +93,13 @@ class AuditScore:
         return len(self.false) / max(1, len(self.true) + len(self.false))
 
     def to_dict(self) -> dict:
-        return {"plants": [p.to_dict() for p in self.plants], "true": list(self.true), "false": list(self.false),
-                "groups": self.groups, "false_rate": self.false_rate}
+        return {
+            "plants": [p.to_dict() for p in self.plants],
+            "true": list(self.true),
+            "false": list(self.false),
+            "groups": self.groups,
+            "false_rate": self.false_rate,
+        }
 
 
 def score_audit(
@@ -120,9 +134,7 @@ def score_audit(
         the score
     """
     ids = list(volumes)
-    members = {
-        n: {tuple(v) for v in plant["volumes"]} for n, plant in enumerate(truth["plants"]) if plant["volumes"]
-    }
+    members = {n: {tuple(v) for v in plant["volumes"]} for n, plant in enumerate(truth["plants"]) if plant["volumes"]}
     inside = {n: np.array([volumes[i] in m for i in ids]) for n, m in members.items()}
     people = np.array([volumes[i][0] for i in ids])
     related = {n: related_fields(table, inside[n], people) for n in members}
@@ -157,10 +169,22 @@ def score_audit(
             if not _f1(best) >= _f1(fit):
                 best = fit
         ap, p10, p25, chance = _ranked(rankings, ids, inside[n], here, rng)
-        scores.append(PlantScore(
-            plant["text"], plant["kind"], plant["strength"], float(inside[n].sum() / max(1, here.sum())),
-            int(inside[n].sum()), bool(by[n]), tuple(dict.fromkeys(by[n])), *best, ap, chance, p10, p25,
-        ))
+        scores.append(
+            PlantScore(
+                plant["text"],
+                plant["kind"],
+                plant["strength"],
+                float(inside[n].sum() / max(1, here.sum())),
+                int(inside[n].sum()),
+                bool(by[n]),
+                tuple(dict.fromkeys(by[n])),
+                *best,
+                ap,
+                chance,
+                p10,
+                p25,
+            )
+        )
     return AuditScore(tuple(scores), tuple(true), tuple(false), len(groups))
 
 
@@ -198,8 +222,10 @@ def related_fields(table: Mapping[str, Sequence], inside: np.ndarray, people: np
             p, effect = test.pvalue, abs(2 * test.statistic / ((known & hit).sum() * (known & ~hit).sum()) - 1)
         else:
             texts = np.array([str(v) for v in column])
-            cells = [[int((known & (hit == side) & (texts == t)).sum()) for t in np.unique(texts[known])]
-                     for side in (True, False)]
+            cells = [
+                [int((known & (hit == side) & (texts == t)).sum()) for t in np.unique(texts[known])]
+                for side in (True, False)
+            ]
             test = chi2_contingency(cells, correction=False)
             p, effect = test.pvalue, np.sqrt(test.statistic / known.sum())
         if p < RELATED_P:

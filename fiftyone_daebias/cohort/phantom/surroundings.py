@@ -181,4 +181,3 @@ def draw_abdomen(image, f: Frame, x: float, thick: float, signal: dict, fine, co
     paint(image, soft(bladder, f.pixel) * soft(size - abs(x) + 4, thick) * body, signal["urine"])
     rectum = ellipse(f.y - y, f.z - z, (-26, -8), (11, 34))
     paint(image, soft(rectum, 2) * soft(20 - abs(x), thick) * body, signal["bowel wall"] * (1 + 0.4 * fine).clip(0.2))
-

@@ -123,24 +123,36 @@ def phantom(
     names = list(sites or ["A", "B", "C", "D"])
     parts = list(regions or REGIONS)
     plan = make_plan(subjects, list(plants or []), names, parts, seed)
-    settings = {"version": VERSION, "subjects": subjects, "plants": list(plants or []), "format": format,
-                "regions": parts, "sites": names, "matrix": matrix, "seed": seed}
+    settings = {
+        "version": VERSION,
+        "subjects": subjects,
+        "plants": list(plants or []),
+        "format": format,
+        "regions": parts,
+        "sites": names,
+        "matrix": matrix,
+        "seed": seed,
+    }
     root = Path(out).expanduser().resolve()
     _prepare(root, settings)
     images = root / "images"
-    jobs = [(images, p, plan.scans[p.name], seed, matrix, format) for p in plan.people
-            if not (images / p.name).exists()]
+    jobs = [
+        (images, p, plan.scans[p.name], seed, matrix, format) for p in plan.people if not (images / p.name).exists()
+    ]
     with start(progress, "drawing", len(jobs), "subjects") as task:
         for _ in _drawn(jobs, workers):
             task.advance()
     _write_table(images / "participants.tsv", plan, format)
     truth = root / TRUTH
     truth.write_text(json.dumps(truth_of(plan, settings), indent=1) + "\n")
-    planted = tuple(
-        (p.text, len({m for m, _ in a}), len(a)) for p, a in zip(plan.plants, plan.affected, strict=True)
-    )
+    planted = tuple((p.text, len({m for m, _ in a}), len(a)) for p, a in zip(plan.plants, plan.affected, strict=True))
     return PhantomReport(
-        str(images), str(truth), len(plan.people), sum(map(len, plan.scans.values())), planted, len(jobs),
+        str(images),
+        str(truth),
+        len(plan.people),
+        sum(map(len, plan.scans.values())),
+        planted,
+        len(jobs),
         time.perf_counter() - began,
     )
 
@@ -153,11 +165,23 @@ def truth_of(plan: Plan, settings: dict) -> dict:
             {**p.to_dict(), "what": KINDS[p.kind][4], "volumes": [list(v) for v in a]}
             for p, a in zip(plan.plants, plan.affected, strict=True)
         ],
-        "people": {p.name: {"sex": p.sex, "age": p.age, "site": p.site, "date": p.date.isoformat(), "body": p.number,
-                            "maleness": p.maleness, "copy_of": p.copy_of} for p in plan.people},
+        "people": {
+            p.name: {
+                "sex": p.sex,
+                "age": p.age,
+                "site": p.site,
+                "date": p.date.isoformat(),
+                "body": p.number,
+                "maleness": p.maleness,
+                "copy_of": p.copy_of,
+            }
+            for p in plan.people
+        },
         # how far each field of view lies behind and towards the head of its usual place on the body
-        "moved_mm": {p.name: {s.region: [round(v, 3) for v in moved_mm(s, plan.seed)] for s in plan.scans[p.name]}
-                     for p in plan.people},
+        "moved_mm": {
+            p.name: {s.region: [round(v, 3) for v in moved_mm(s, plan.seed)] for s in plan.scans[p.name]}
+            for p in plan.people
+        },
     }
 
 
@@ -174,9 +198,7 @@ def _prepare(root: Path, settings: dict) -> None:
     begun.write_text(json.dumps(settings))
 
 
-def draw_person(
-    images: Path, person: Person, scans: list[Scan], seed: int, matrix: int, format: str
-) -> str:
+def draw_person(images: Path, person: Person, scans: list[Scan], seed: int, matrix: int, format: str) -> str:
     """Draws and writes all volumes of one participant; what a worker process runs."""
     import cv2
 
@@ -220,9 +242,17 @@ def _write_table(path: Path, plan: Plan, format: str) -> None:
     columns += ["acquisition_date"] if format == "nifti" else []
     lines = ["\t".join(columns)]
     for p in plan.people:
-        facts = {"participant_id": p.name, "sex": p.stated("sex"), "age": p.age, "height": f"{p.height:.1f}",
-                 "weight": f"{p.weight:.1f}", "site": p.site, "handedness": p.handedness, "study_arm": p.study_arm,
-                 "acquisition_date": p.date.isoformat()}
+        facts = {
+            "participant_id": p.name,
+            "sex": p.stated("sex"),
+            "age": p.age,
+            "height": f"{p.height:.1f}",
+            "weight": f"{p.weight:.1f}",
+            "site": p.site,
+            "handedness": p.handedness,
+            "study_arm": p.study_arm,
+            "acquisition_date": p.date.isoformat(),
+        }
         lines.append("\t".join(str(facts[c]) for c in columns))
     path.write_text("\n".join(lines) + "\n")
 

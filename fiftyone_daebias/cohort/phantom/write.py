@@ -91,12 +91,24 @@ def write_nifti(stem: Path, scan: Scan, picture: Picture) -> None:
     with open(f"{stem}.nii.gz", "wb") as stream, gzip.GzipFile("", "wb", 1, stream, mtime=0) as packed:
         packed.write(image.to_bytes())
     sidecar = {
-        "Modality": "MR", "Manufacturer": _MAKER, "ManufacturersModelName": _MODEL, "MagneticFieldStrength": 1.5,
-        "SoftwareVersions": scan.software, "StationName": scan.station, "InstitutionName": f"Site {scan.person.site}",
-        "BodyPartExamined": _BODY_PART[scan.region], "ProtocolName": f"t2_tse_sag_{scan.region}",
-        "SeriesDescription": f"t2_tse_sag_{scan.region}", "EchoTime": scan.te / 1000, "RepetitionTime": TR / 1000,
-        "EchoTrainLength": 17, "FlipAngle": 150, "PixelBandwidth": 191, "ReceiveCoilName": "Spine 24",
-        "SliceThickness": THICK_MM, "PatientPosition": "HFS",
+        "Modality": "MR",
+        "Manufacturer": _MAKER,
+        "ManufacturersModelName": _MODEL,
+        "MagneticFieldStrength": 1.5,
+        "SoftwareVersions": scan.software,
+        "StationName": scan.station,
+        "InstitutionName": f"Site {scan.person.site}",
+        "BodyPartExamined": _BODY_PART[scan.region],
+        "ProtocolName": f"t2_tse_sag_{scan.region}",
+        "SeriesDescription": f"t2_tse_sag_{scan.region}",
+        "EchoTime": scan.te / 1000,
+        "RepetitionTime": TR / 1000,
+        "EchoTrainLength": 17,
+        "FlipAngle": 150,
+        "PixelBandwidth": 191,
+        "ReceiveCoilName": "Spine 24",
+        "SliceThickness": THICK_MM,
+        "PatientPosition": "HFS",
     }
     Path(f"{stem}.json").write_text(json.dumps(sidecar, indent=1) + "\n")
 
