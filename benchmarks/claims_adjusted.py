@@ -9,9 +9,9 @@ import pandas as pd
 from claims import Kind
 
 from fiftyone_daebias.probes.confounding import make_strata
-from fiftyone_daebias.report.from_clusters import among_alike
+from fiftyone_daebias.reporting.from_clusters import among_alike
 from fiftyone_daebias.statistics.association import association_test
-from fiftyone_daebias.statistics.kept import kept_share
+from fiftyone_daebias.statistics.result_cache import kept_share
 
 LEVEL = 0.05
 

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from claims import Kind
 
-from fiftyone_daebias.clusters.blind import goes_with
+from fiftyone_daebias.clustering.blind import goes_with
 from fiftyone_daebias.statistics.association import association_test, effect_of
 
 LEVEL, PERMUTATIONS = 0.05, 199

@@ -8,11 +8,11 @@ import numpy as np
 from claims import Kind
 from scipy import ndimage
 
-from fiftyone_daebias.explain.displacement import measure_displacement
-from fiftyone_daebias.explain.grid import Grid
-from fiftyone_daebias.explain.mean_images import compare_means
+from fiftyone_daebias.explanation.displacement import measure_displacement
+from fiftyone_daebias.explanation.grid import Grid
+from fiftyone_daebias.explanation.mean_images import compare_means
+from fiftyone_daebias.quality.image_quality import _row, comparable
 from fiftyone_daebias.quality.measures import MEASURES
-from fiftyone_daebias.quality.verb import _row, comparable
 
 LEVEL = 0.05
 SIDE = 48

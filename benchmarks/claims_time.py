@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from claims import Kind
 
-from fiftyone_daebias.clusters.case_mix import _row as case_mix_row
-from fiftyone_daebias.clusters.drift import change_points, whiten
-from fiftyone_daebias.clusters.neighbours import n_with_partner, telling
+from fiftyone_daebias.clustering.case_mix import _row as case_mix_row
+from fiftyone_daebias.clustering.change_points import change_points, whiten
+from fiftyone_daebias.clustering.neighbours import n_with_partner, telling
 from fiftyone_daebias.statistics.association import omnibus_test
 
 LEVEL = 0.05

@@ -120,7 +120,7 @@ class Plain:
 
 
 def training(names, source, device, steps: int) -> list[dict]:
-    from fiftyone_daebias.dae.ahead import ahead
+    from fiftyone_daebias.dae.prefetch import prefetch
 
     rows = []
     for name in names:
@@ -135,7 +135,7 @@ def training(names, source, device, steps: int) -> list[dict]:
         learner, plain = DaeLearner(preset.model, train, device=device), Plain(preset.model, train, device)
 
         def ours(count, learner=learner, batches=batches):
-            for k, batch in enumerate(ahead(batches.batch, range(count), depth=2)):
+            for k, batch in enumerate(prefetch(batches.batch, range(count), depth=2)):
                 learner.step(batch, k)
 
         def theirs(count, plain=plain, batches=batches):
@@ -168,7 +168,7 @@ def embedding(images: int, device, quick: bool) -> list[dict]:
     """A cohort of single slices and one of volumes of 12, from the cache to the database."""
     import fiftyone as fo
 
-    from fiftyone_daebias.cohort.cache import SliceCache
+    from fiftyone_daebias.cohort.slice_cache import SliceCache
     from fiftyone_daebias.cohort.slices import SliceSource
     from fiftyone_daebias.dae.batches import fixed_crop
     from fiftyone_daebias.embeddings.samples import encode_samples

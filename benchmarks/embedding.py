@@ -130,7 +130,7 @@ class Row:
 
     def _supervised(self) -> None:
         """A network on labels, trained in every fold with one head a field; leaves the answers to all fields."""
-        from fiftyone_daebias.baselines.verb import load_baseline, supervised_learner
+        from fiftyone_daebias.baselines.train_baseline import load_baseline, supervised_learner
         from fiftyone_daebias.dae.batches import fixed_crop
         from fiftyone_daebias.embeddings.encode import centre_indices
         from fiftyone_daebias.probes.fields import Target

@@ -143,8 +143,8 @@ def _pictures(name: str, folder: Path, table: pd.DataFrame, path: str, subject: 
 
 def _phantom(subjects: int) -> Slices:
     """Necks of people of whom sites and dates tell nothing; 80 rows and columns."""
-    from fiftyone_daebias.cohort.phantom.plan import make_plan
-    from fiftyone_daebias.cohort.phantom.scan import acquire
+    from fiftyone_daebias.phantoms.plan import make_plan
+    from fiftyone_daebias.phantoms.scan import acquire
 
     plan = make_plan(subjects, [], ["A", "B", "C", "D"], ["neck"], 51)
     volumes, rows = [], []
@@ -169,9 +169,9 @@ def _dataset(name: str) -> Slices:
     import fiftyone as fo
 
     from fiftyone_daebias import store
-    from fiftyone_daebias.baselines.verb import default_fields
+    from fiftyone_daebias.baselines.train_baseline import default_fields
     from fiftyone_daebias.cohort.slices import open_slices
-    from fiftyone_daebias.embeddings.compute import _slice_count
+    from fiftyone_daebias.embeddings.embed import _slice_count
 
     samples = fo.load_dataset(name.partition(":")[2])
     source = open_slices(samples)

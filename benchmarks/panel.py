@@ -20,8 +20,8 @@ from fiftyone.operators.executor import ExecutionContext, Executor
 from PIL import Image
 
 from fiftyone_daebias import schema, store
-from fiftyone_daebias.clusters import named
-from fiftyone_daebias.clusters.tested import Association, ClusterTests
+from fiftyone_daebias.clustering import cluster as named
+from fiftyone_daebias.clustering.test_clusters import Association, ClusterTests
 from fiftyone_daebias.plugin import PLUGIN_NAME, link_plugin
 from fiftyone_daebias.probes.result import ProbeResult
 from fiftyone_daebias.text_table import table_lines

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from fiftyone_daebias.cohort.phantom.verb import phantom
+from fiftyone_daebias.phantoms.phantom import phantom
 
 
 def core_seconds() -> float:

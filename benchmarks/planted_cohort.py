@@ -30,14 +30,14 @@ from fiftyone_daebias import (
     test_clusters,
     train_dae,
 )
-from fiftyone_daebias.cohort.phantom.places import difference_map, localisation_error, side_mm
-from fiftyone_daebias.cohort.phantom.score import AuditScore, score_audit
 from fiftyone_daebias.embeddings.map import fit_map, principal_components
 from fiftyone_daebias.errors import InputError
-from fiftyone_daebias.explain.verb import explain
+from fiftyone_daebias.explanation.explain import explain
+from fiftyone_daebias.phantoms.places import difference_map, localisation_error, side_mm
+from fiftyone_daebias.phantoms.score import AuditScore, score_audit
 from fiftyone_daebias.quality.measures import vectors_of
 from fiftyone_daebias.quality.stored import read_measures
-from fiftyone_daebias.report.findings import collect_findings
+from fiftyone_daebias.reporting.findings import collect_findings
 
 EXPECTED = ["body_part", "sex"]
 REGION = {"CSPINE": "neck", "TSPINE": "chest", "LSPINE": "lumbar"}
@@ -265,7 +265,7 @@ def _localised(dataset, number: int, plant: dict, score: AuditScore, truth: dict
 
 
 def _clusters(dataset):
-    from fiftyone_daebias.clusters.named import read_clusters
+    from fiftyone_daebias.clustering.cluster import read_clusters
 
     return list(read_clusters(dataset).values())
 

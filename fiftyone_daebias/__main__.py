@@ -24,7 +24,7 @@ def together(argv: list[str]) -> int:
     Returns:
         the command's exit code
     """
-    from .dae.team import join, leave
+    from .dae.distributed import join, leave
 
     if not argv or argv[0] not in SHARED:
         if _rank() == 0:
@@ -36,21 +36,21 @@ def together(argv: list[str]) -> int:
         return EXIT_INPUT
     device = argv[argv.index("--device") + 1] if "--device" in argv[:-1] else None
     try:
-        mates = join(device)
+        group = join(device)
     except DaebiasError as error:
         print(f"daebias {argv[0]}: error: {error}", file=sys.stderr)
         return EXIT_INPUT
     try:
-        if mates.leads:
+        if group.is_main:
             _start_database()
-        mates.wait()
-        if mates.leads:
+        group.barrier()
+        if group.is_main:
             return main(argv)
         told = io.StringIO()
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(told):
             code = main([*argv, "--quiet"])
         if code:
-            print(f"process {mates.rank} of {mates.size}: {told.getvalue().strip()}", file=sys.stderr)
+            print(f"process {group.rank} of {group.size}: {told.getvalue().strip()}", file=sys.stderr)
         return code
     finally:
         leave()

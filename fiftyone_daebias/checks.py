@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import runs, store, verbs
-from .clusters import named
+from . import run_listing, store, verbs
+from .clustering import cluster as named
 from .errors import CohortError, DaebiasError, InputError
 from .probes.fields import make_target
 
@@ -118,7 +118,7 @@ def _register(_, values: dict) -> None:
 
 
 def _train(samples, values: dict) -> None:
-    from .dae.verb import pick_device, settings
+    from .dae.train import pick_device, settings
 
     changes = {k: values[k] for k in ("images", "batch_size", "accumulate", "lr") if k in values}
     settings(values.get("preset"), **changes)
@@ -126,7 +126,7 @@ def _train(samples, values: dict) -> None:
 
 
 def _embed(samples, values: dict) -> None:
-    from .dae.verb import pick_device
+    from .dae.train import pick_device
 
     if store.count(samples) < _SMALLEST_MAP:
         raise InputError(f"a map needs at least {_SMALLEST_MAP} samples; got {store.count(samples)}; use a wider view")
@@ -169,7 +169,7 @@ def _some_cluster(samples, values: dict) -> None:
 
 def _sure(samples, values: dict) -> None:
     if values.get("action") == "delete":
-        runs.check_delete(samples, values.get("names"), bool(values.get("sure")))
+        run_listing.check_delete(samples, values.get("names"), bool(values.get("sure")))
 
 
 def _cluster_action(samples, values: dict) -> None:

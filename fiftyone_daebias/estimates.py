@@ -96,7 +96,7 @@ def _work(verb: verbs.Verb, samples, values: dict) -> float:
 
 def _training(samples, values: dict) -> Estimate | None:
     """From the images a second that the newest run of the same preset wrote to its metrics."""
-    from .dae.verb import settings
+    from .dae.train import settings
 
     changes = {k: values[k] for k in ("images", "batch_size", "accumulate", "lr") if k in values}
     model, config = settings(values.get("preset"), **changes)[:2]

@@ -93,7 +93,7 @@ def _load(path: str) -> Callable:
 def _settling(function: Callable) -> Callable:
     @functools.wraps(function)
     def run(samples, *args, **kwargs):
-        from .report.settled import settle_result
+        from .reporting.verdicts import settle_result
 
         return settle_result(samples, function(samples, *args, **kwargs))
 
@@ -133,10 +133,10 @@ VERBS: tuple[Verb, ...] = (
         icon="privacy_tip",
         holds="",
     ),
-    Verb("cache", "cohort.prune:cache", "Slice cache", method=False, icon="inventory_2", holds=""),
+    Verb("cache", "cohort.cache:cache", "Slice cache", method=False, icon="inventory_2", holds=""),
     Verb(
         "phantom",
-        "cohort.phantom.verb:phantom",
+        "phantoms.phantom:phantom",
         "Draw a cohort of known bias",
         method=False,
         icon="science",
@@ -145,7 +145,7 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         "train",
-        "dae.verb:train_dae",
+        "dae.train:train_dae",
         "Train the diffusion autoencoder",
         icon="model_training",
         delegate=True,
@@ -153,7 +153,7 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         "import-checkpoint",
-        "dae.published:import_checkpoint",
+        "dae.import_checkpoint:import_checkpoint",
         "Take over a published checkpoint",
         method=False,
         icon="download",
@@ -166,80 +166,109 @@ VERBS: tuple[Verb, ...] = (
         icon="compare",
         delegate=True,
     ),
-    Verb("embed", "embeddings.compute:compute_dae_embeddings", "Compute DAE embeddings", delegate=True),
-    Verb("case-mix", "clusters.case_mix:case_mix", "Do sites see the same people?", icon="diversity_3", tests=True),
+    Verb("embed", "embeddings.embed:compute_dae_embeddings", "Compute DAE embeddings", delegate=True),
+    Verb("case-mix", "clustering.case_mix:case_mix", "Do sites see the same people?", icon="diversity_3", tests=True),
     Verb(
-        "quality", "quality.verb:image_quality", "Measure image quality", icon="high_quality", delegate=True, tests=True
+        "quality",
+        "quality.image_quality:image_quality",
+        "Measure image quality",
+        icon="high_quality",
+        delegate=True,
+        tests=True,
     ),
-    Verb("probe", "probes.verb:probe", "Probe a field", icon="troubleshoot", tests=True),
-    Verb("probe-all", "probes.verb:probe_all", "Probe every field", icon="fact_check", delegate=True, tests=True),
+    Verb("probe", "probes.probe:probe", "Probe a field", icon="troubleshoot", tests=True),
+    Verb("probe-all", "probes.probe:probe_all", "Probe every field", icon="fact_check", delegate=True, tests=True),
     Verb(
         "disagreements", "probes.disagreements:disagreements", "Label error or true anatomy?", icon="rule", tests=True
     ),
     Verb("subgroups", "probes.subgroups:subgroups", "Score a probe by group", icon="groups", delegate=True),
     Verb("transfer", "probes.transfer:transfer", "Probe across groups", icon="swap_horiz", delegate=True),
-    Verb("tag", "clusters.outliers:tag_outliers", "Tag outliers", icon="sell"),
+    Verb("tag", "clustering.tag:tag_outliers", "Tag outliers", icon="sell"),
     Verb(
-        "suggest-clusters", "clusters.suggest:suggest_clusters", "Suggest clusters", icon="bubble_chart", delegate=True
+        "suggest-clusters",
+        "clustering.suggest_clusters:suggest_clusters",
+        "Suggest clusters",
+        icon="bubble_chart",
+        delegate=True,
     ),
     Verb(
-        "name-cluster", "clusters.naming:name_cluster", "Name the lassoed cluster", icon="highlight_alt", on_ticked=True
+        "name-cluster",
+        "clustering.name_cluster:name_cluster",
+        "Name the lassoed cluster",
+        icon="highlight_alt",
+        on_ticked=True,
     ),
-    Verb("clusters", "clusters.manage:clusters", "List and edit clusters", icon="workspaces", looks="list"),
-    Verb("test-clusters", "clusters.tested:test_clusters", "What is it? Test clusters", icon="biotech", tests=True),
-    Verb("drift", "clusters.timeline:drift", "Changes over time", icon="timeline", delegate=True, tests=True),
+    Verb("clusters", "clustering.clusters:clusters", "List and edit clusters", icon="workspaces", looks="list"),
+    Verb(
+        "test-clusters",
+        "clustering.test_clusters:test_clusters",
+        "What is it? Test clusters",
+        icon="biotech",
+        tests=True,
+    ),
+    Verb("drift", "clustering.drift:drift", "Changes over time", icon="timeline", delegate=True, tests=True),
     Verb(
         "reidentify",
-        "clusters.reidentify:reidentify",
+        "clustering.reidentify:reidentify",
         "Could someone be re-identified?",
         icon="fingerprint",
         tests=True,
     ),
-    Verb("similar", "clusters.similar:similar", "Similar cases", icon="image_search"),
+    Verb("similar", "clustering.similar:similar", "Similar cases", icon="image_search"),
     Verb(
         "train-baseline",
-        "baselines.verb:train_baseline",
+        "baselines.train_baseline:train_baseline",
         "Train a baseline",
         icon="model_training",
         delegate=True,
         holds="training",
     ),
     Verb("compare", "baselines.compare:compare", "Compare embeddings", icon="leaderboard", delegate=True),
-    Verb("explain", "explain.verb:explain", "Explain a difference", icon="center_focus_strong", delegate=True),
+    Verb("explain", "explanation.explain:explain", "Explain a difference", icon="center_focus_strong", delegate=True),
     Verb(
         "counterfactual",
-        "explain.counterfactual:counterfactual",
+        "explanation.counterfactual:counterfactual",
         "Decode counterfactuals",
         icon="compare",
         delegate=True,
     ),
     Verb(
         "training-dynamics",
-        "explain.dynamics:training_dynamics",
+        "explanation.training_dynamics:training_dynamics",
         "Follow how a subgroup is learned",
         icon="stacked_line_chart",
         delegate=True,
     ),
-    Verb("local-view", "explain.local:local_view", "Probe inside a mask", icon="center_focus_strong", delegate=True),
     Verb(
-        "mitigate", "explain.mitigation:mitigate", "Try to help the worst-served group", icon="balance", delegate=True
+        "local-view",
+        "explanation.local_view:local_view",
+        "Probe inside a mask",
+        icon="center_focus_strong",
+        delegate=True,
     ),
-    Verb("runs", "runs:runs", "List or delete runs", icon="delete_sweep", looks="list"),
+    Verb(
+        "mitigate", "explanation.mitigate:mitigate", "Try to help the worst-served group", icon="balance", delegate=True
+    ),
+    Verb("runs", "run_listing:runs", "List or delete runs", icon="delete_sweep", looks="list"),
     Verb(
         "audit",
-        "report.audit_verb:audit",
+        "reporting.audit:audit",
         "Audit the cohort",
         icon="fact_check",
         delegate=True,
-        opens="report.audit_verb:open_audit",
+        opens="reporting.audit:open_audit",
     ),
-    Verb("report", "report.verb:write_report", "Write the report", icon="summarize"),
-    Verb("review", "report.reviews:review", "Review a finding", icon="rate_review", on_ticked=True),
+    Verb("report", "reporting.report:write_report", "Write the report", icon="summarize"),
+    Verb("review", "reporting.review:review", "Review a finding", icon="rate_review", on_ticked=True),
     Verb(
-        "sensitivity", "sensitivity.verb:audit_sensitivity", "What would have been found?", icon="radar", delegate=True
+        "sensitivity",
+        "sensitivity.audit_sensitivity:audit_sensitivity",
+        "What would have been found?",
+        icon="radar",
+        delegate=True,
     ),
-    Verb("share", "share.verb:share", "Share the audit", icon="share"),
-    Verb("import-shared", "share.verb:import_shared", "Import a shared audit", icon="move_to_inbox"),
+    Verb("share", "sharing.share:share", "Share the audit", icon="share"),
+    Verb("import-shared", "sharing.share:import_shared", "Import a shared audit", icon="move_to_inbox"),
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fiftyone_daebias import checks, runs, store
-from fiftyone_daebias.clusters.named import BLIND, UNKNOWN, read_clusters
+from fiftyone_daebias.clustering.cluster import BLIND, UNKNOWN, read_clusters
 from fiftyone_daebias.dae.config import presets
 from fiftyone_daebias.embeddings.encoders import model_names
 

@@ -11,7 +11,7 @@ import numpy as np
 from .. import schema, store
 from ..cohort.slices import SliceSource, open_slices
 from ..dae.samples import pick_device
-from ..embeddings.compute import _slice_count
+from ..embeddings.embed import _slice_count
 from ..embeddings.encoders import embedding_model
 from ..embeddings.joined import joined_slices
 from ..errors import InputError
@@ -20,11 +20,11 @@ from ..probes.permutation import benjamini_hochberg
 from ..progress import Progress, listening
 from .compare_figures import map_figures, score_figure
 from .compare_result import Cell, Column, CompareResult, CompareRow
-from .contest import bootstrap_means, designs, dull_answers, paired, subject_scores, svm_answers
+from .evaluation import baseline_predictions, bootstrap_means, designs, paired, subject_scores, svm_answers
 from .plan import Plan, make_plan
 from .representations import Settings, represent, supervised_answers
 from .supervised import NETWORKS
-from .verb import default_fields
+from .train_baseline import default_fields
 
 #: the paper's rows, then what they have to beat
 EVERY_MODEL = ("dae", "stylegan2", "beta-vae", *NETWORKS, "pca", "pixels", "random")
@@ -275,7 +275,7 @@ class _Contest:
         self.asked: dict[str, int] = {}
 
     def add_dull(self) -> None:
-        answers = [dull_answers(t, self.subjects[t.rows], self.parts) for t in self.targets]
+        answers = [baseline_predictions(t, self.subjects[t.rows], self.parts) for t in self.targets]
         self.add_answers(NO_IMAGE, "without images", answers, self.seed, 0, 0.0, 0)
 
     def add_vectors(self, name: str, matrix: np.ndarray, seed: int, images: int, seconds: float, n_slices: int) -> None:

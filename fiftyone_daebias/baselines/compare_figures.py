@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..probes.fields import Target
-from ..report.figures import COLORS, save_figure
+from ..reporting.figures import COLORS, save_figure
 from .compare_result import CompareResult
 
 #: fields whose maps are drawn, and panels in a row

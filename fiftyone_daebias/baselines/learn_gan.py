@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from ..dae.config import RunConfig
+from ..dae.distributed import process_group
 from ..dae.encoder import seeded
 from ..dae.learner import LearnsByStepsOnly, load_optimizer, optimizer_state, step_generator, step_random, with_prefix
-from ..dae.quality import mse, ssim
-from ..dae.team import team
+from ..dae.ssim import mse, ssim
 from .augment import adapted, augment
 from .averages import average, averaged_copy
 from .e4e import StyleGan
@@ -81,7 +81,7 @@ class StyleGanLearner(LearnsByStepsOnly):
         self.gan_steps = max(1, min(total - 1, round(total * config.gan_share))) if total > 1 else total
         self.encoder_steps = max(1, total - self.gan_steps)
         self.seen_penalties = {"gradient_penalty": 0.0, "path_penalty": 0.0}
-        self.team = team()
+        self.group = process_group()
 
     def _adam(self, name: str, lr: float, every: int) -> torch.optim.Adam:
         ratio = every / (every + 1) if every else 1.0
@@ -90,9 +90,9 @@ class StyleGanLearner(LearnsByStepsOnly):
 
     def step(self, batch: Tensor, step: int) -> dict[str, float | Tensor]:
         x = batch.to(self.device, non_blocking=True)
-        rng = step_generator(self.seed * 31 + self.team.rank, step)
+        rng = step_generator(self.seed * 31 + self.group.rank, step)
         self.model.train()
-        with step_random(self.seed + self.team.rank, step, self.device):
+        with step_random(self.seed + self.group.rank, step, self.device):
             if step < self.gan_steps:
                 found = self._gan_step(x, step, rng)
                 average(self.averaged, self.model, self.train.ema, step)
@@ -201,7 +201,7 @@ class StyleGanLearner(LearnsByStepsOnly):
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         for part in _OPTIMIZERS[name]:
-            self.team.average_gradients(getattr(self.model, part).parameters())
+            self.group.average_gradients(getattr(self.model, part).parameters())
         optimizer.step()
 
     # --- state ----------------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ..dae import hardware
+from ..dae.distributed import process_group
 from ..dae.encoder import seeded
 from ..dae.learner import OneOptimizer, step_random
-from ..dae.team import team
 from .averages import average, averaged_copy
 from .learn_vae import PlainTrain
 from .supervised import SupervisedConfig, SupervisedNetwork, supervised_loss
@@ -52,7 +52,7 @@ class SupervisedLearner(OneOptimizer):
         self.model = seeded(lambda: SupervisedNetwork(config), seed).to(self.device)
         self.averaged = averaged_copy(self.model)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=train.lr, weight_decay=train.weight_decay)
-        self.team = team()
+        self.group = process_group()
 
     def step(self, batch: Tensor, step: int) -> dict[str, float | Tensor]:
         train = self.train
@@ -60,17 +60,17 @@ class SupervisedLearner(OneOptimizer):
         warm = min(1.0, (step + 1) / max(1, train.warmup))
         for group in self.optimizer.param_groups:  # falls to nothing along half a cosine
             group["lr"] = train.lr * warm * 0.5 * (1 + np.cos(np.pi * min(1.0, step / total)))
-        rows = self.rows_of(step)[self.team.part(len(batch) * self.team.size)]
+        rows = self.rows_of(step)[self.group.shard(len(batch) * self.group.size)]
         x = batch.to(self.device, non_blocking=True)
         truth, weights = self.truth[rows].to(self.device), self.weights[rows].to(self.device)
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
-        with step_random(self.seed + self.team.rank, step, self.device), hardware.autocast(self.device):
+        with step_random(self.seed + self.group.rank, step, self.device), hardware.autocast(self.device):
             answers = self.model.answers(x)
         loss, _ = supervised_loss([a.float() for a in answers], truth, weights)
         if loss.requires_grad:  # not so where no image of the batch has any answer
             loss.backward()
-            self.team.average_gradients(self.model.parameters())
+            self.group.average_gradients(self.model.parameters())
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), train.clip)
             self.optimizer.step()
         average(self.averaged, self.model, train.ema, step)

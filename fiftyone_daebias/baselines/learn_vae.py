@@ -9,10 +9,10 @@ from torch import Tensor
 
 from ..dae import hardware
 from ..dae.config import RunConfig
+from ..dae.distributed import process_group
 from ..dae.encoder import seeded
 from ..dae.learner import OneOptimizer, step_generator
-from ..dae.quality import mse, ssim
-from ..dae.team import team
+from ..dae.ssim import mse, ssim
 from .averages import average, averaged_copy
 from .hessian import hessian_penalty, rademacher
 from .vae import BetaVae, BetaVaeConfig, kl_divergence, reconstruction_loss
@@ -58,7 +58,7 @@ class BetaVaeLearner(OneOptimizer):
         self.model = seeded(lambda: BetaVae(config), seed).to(self.device)
         self.averaged = averaged_copy(self.model)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=train.lr, weight_decay=train.weight_decay)
-        self.team = team()
+        self.group = process_group()
 
     def beta(self, step: int) -> float:
         """β at a step: rises linearly from 0 over ``kl_warmup`` images."""
@@ -70,7 +70,7 @@ class BetaVaeLearner(OneOptimizer):
         for group in self.optimizer.param_groups:
             group["lr"] = train.lr * min(1.0, (step + 1) / max(1, train.warmup))
         rng = step_generator(self.seed, step)
-        whole, mine = len(batch) * self.team.size, self.team.part(len(batch) * self.team.size)
+        whole, mine = len(batch) * self.group.size, self.group.shard(len(batch) * self.group.size)
         noise = torch.randn(whole, config.z_dim, generator=rng)[mine].to(self.device)
         few = min(config.hessian_images, len(batch)) if config.hessian > 0 else 0
         directions = rademacher((max(2, config.hessian_directions), few, config.z_dim), rng).to(self.device)
@@ -91,7 +91,7 @@ class BetaVaeLearner(OneOptimizer):
             )
             loss = loss + config.hessian * penalty
         loss.backward()
-        self.team.average_gradients(self.model.parameters())
+        self.group.average_gradients(self.model.parameters())
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), train.clip)
         self.optimizer.step()
         average(self.averaged, self.model, train.ema, step)

@@ -13,8 +13,8 @@ from ..cohort.slices import SliceSource
 from ..dae import trainer
 from ..dae.checkpoint import read_facts
 from ..dae.samples import pick_device, run_folder, trained_checkpoint
-from ..dae.verb import train_dae
-from ..embeddings.compute import compute_dae_embeddings
+from ..dae.train import train_dae
+from ..embeddings.embed import compute_dae_embeddings
 from ..embeddings.encode import centre_indices, encode_volumes
 from ..embeddings.encoders import embedding_model, load_encoder
 from ..probes.fields import Target
@@ -22,7 +22,7 @@ from ..progress import Progress, listening, start
 from .presets import load_baseline_preset
 from .references import REFERENCES
 from .supervised import NETWORKS
-from .verb import load_baseline, supervised_learner, train_baseline
+from .train_baseline import load_baseline, supervised_learner, train_baseline
 
 
 @dataclass(frozen=True)

@@ -1,228 +1,64 @@
-"""The slice cache: decoded slices in one memory-mapped file, so that training reads arrays and not files.
-
-Layout, version 1, in ``DAEBIAS_HOME/cache``::
-
-    slices-v1.bin      arrays, one after the other, C order
-    slices-v1.jsonl    one line an array: {"key", "offset", "shape", "dtype", "low", "high"}
-
-A line is written after its array is on disk, so whatever was interrupted is
-simply not there; an incomplete last line is ignored. Writers lock
-``slices-v1.lock``. A pruned cache begins with the line {"data": name of its
-data file}. ``DAEBIAS_CACHE_GB`` bounds it; without, it leaves a twentieth of
-the disk free.
-"""
+"""The verb ``cache``: what the slice cache holds, and dropping what no dataset uses."""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
-import os
-import shutil
-import uuid
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
-
-from .. import atomic, paths
-from ..errors import StoreError
-
-VERSION = 1
+from .. import schema, store
+from ..progress import Progress
+from .slice_cache import SliceCache
 
 
 @dataclass(frozen=True)
-class Entry:
-    """Where one array lies and the range of its values."""
+class CacheReport:
+    """What the slice cache holds.
 
-    offset: int
-    shape: tuple[int, ...]
-    dtype: str
-    low: float
-    high: float
-
-    @property
-    def n_bytes(self) -> int:
-        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
-
-
-class SliceCache:
-    """Arrays by content key; many processes may read while one writes.
-
-    Args:
-        folder: where the cache lies; default ``DAEBIAS_HOME/cache``
+    Attributes:
+        folder: where it lies
+        arrays: arrays in it before pruning
+        gigabytes: its size before pruning
+        unused: arrays that no dataset in this database names
+        unused_gigabytes: their size
+        pruned: whether they were dropped
     """
 
-    def __init__(self, folder: Path | None = None):
-        self.folder = Path(folder) if folder is not None else paths.cache_dir()
-        self.data = self.folder / f"slices-v{VERSION}.bin"
-        self.index = self.folder / f"slices-v{VERSION}.jsonl"
-        self._entries: dict[str, Entry] = {}
-        self._read_to = 0
-        self._seen: int | None = None
-        self.refresh()
+    folder: str
+    arrays: int
+    gigabytes: float
+    unused: int
+    unused_gigabytes: float
+    pruned: bool
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._entries
+    def to_dict(self) -> dict:
+        return dict(self.__dict__)
 
-    def __getstate__(self) -> dict:
-        return {"folder": self.folder}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__init__(state["folder"])
-
-    def refresh(self) -> None:
-        """Reads what other processes have added, or anew after one has pruned or deleted the cache."""
-        if not self.index.exists():
-            self._entries, self._read_to, self._seen = {}, 0, None
-            return
-        with open(self.index, "rb") as stream:
-            seen = os.fstat(stream.fileno())
-            if seen.st_ino != self._seen or seen.st_size < self._read_to:
-                self._entries, self._read_to, self._seen = {}, 0, seen.st_ino
-                self.data = self.folder / f"slices-v{VERSION}.bin"
-            stream.seek(self._read_to)
-            for line in stream:
-                if not line.endswith(b"\n"):
-                    break
-                self._read_to += len(line)
-                self._take(line)
-
-    def _take(self, line: bytes) -> None:
-        try:
-            raw = json.loads(line)
-            if "data" in raw:
-                self.data = self.folder / Path(raw["data"]).name
-                return
-            entry = Entry(raw["offset"], tuple(raw["shape"]), raw["dtype"], raw["low"], raw["high"])
-        except (ValueError, KeyError, TypeError):
-            return  # half a line of a killed writer, ended by the next writer
-        if entry.offset + entry.n_bytes <= (self.data.stat().st_size if self.data.exists() else 0):
-            self._entries[raw["key"]] = entry
-
-    def add(self, key: str, array: np.ndarray) -> None:
-        """Stores an array under a key; a key that is there already is left alone.
-
-        Raises:
-            StoreError: the disk is full or not writable, or the cache is at its bound
-        """
-        array = np.ascontiguousarray(array)
-        try:
-            atomic.make_folder(self.folder)
-            with self._lock():
-                self.refresh()
-                if key in self._entries:
-                    return
-                self._ensure_room(array.nbytes)
-                with open(self.data, "ab") as data, open(self.index, "ab") as index:
-                    offset = data.seek(0, os.SEEK_END)
-                    data.write(array.tobytes())
-                    data.flush()
-                    torn = index.tell() > self._read_to
-                    index.write((b"\n" if torn else b"") + _line(key, offset, array))
-        except OSError as error:
-            raise StoreError(
-                f"the slice cache in {self.folder} cannot be written ({error.strerror}); free space there or set "
-                "DAEBIAS_HOME to another disk"
-            ) from error
-        self.refresh()
-
-    def _ensure_room(self, n_bytes: int) -> None:
-        """Refuses what would go over the bound: DAEBIAS_CACHE_GB, or all but a twentieth of the disk."""
-        stated = os.environ.get("DAEBIAS_CACHE_GB")
-        disk = shutil.disk_usage(self.folder)
-        try:
-            room = float(stated) * 1e9 - self.n_bytes if stated else disk.free - disk.total / 20
-        except ValueError:
-            raise StoreError(f"DAEBIAS_CACHE_GB must be a number of gigabytes; got {stated!r}") from None
-        if n_bytes > room:
-            bound = f"its bound of {stated} GB" if stated else "the last twentieth of the disk"
-            raise StoreError(
-                f"the slice cache in {self.folder} ({self.n_bytes / 1e9:.1f} GB) has reached {bound}; run "
-                "'daebias cache --prune' to drop what no dataset uses, raise DAEBIAS_CACHE_GB or set DAEBIAS_HOME to "
-                "another disk"
-            )
-
-    @property
-    def n_bytes(self) -> int:
-        """Size of the data file."""
-        return self.data.stat().st_size if self.data.exists() else 0
-
-    def keys(self) -> list[str]:
-        """Keys of all arrays."""
-        return list(self._entries)
-
-    def size_of(self, key: str) -> int:
-        """Bytes of one array."""
-        return self._entries[key].n_bytes
-
-    def prune(self, keep: set[str]) -> int:
-        """Drops all arrays but those named; safe to interrupt, and beside readers.
-
-        Returns:
-            bytes freed
-        """
-        with self._lock():
-            self.refresh()
-            before, old = self.n_bytes, self.data
-            data = self.folder / f"slices-v{VERSION}-{uuid.uuid4().hex[:12]}.bin"
-            index = data.with_suffix(".jsonl")
-            try:
-                with open(data, "wb") as out, open(index, "wb") as lines:
-                    lines.write(json.dumps({"data": data.name}).encode() + b"\n")
-                    for key in [k for k in self._entries if k in keep]:
-                        array, _ = self.read(key)
-                        lines.write(_line(key, out.tell(), array))
-                        out.write(array.tobytes())
-                os.replace(index, self.index)
-            except BaseException:
-                data.unlink(missing_ok=True)
-                index.unlink(missing_ok=True)
-                raise
-            old.unlink(missing_ok=True)
-        self.refresh()
-        return before - self.n_bytes
-
-    @contextmanager
-    def _lock(self):
-        with open(self.folder / f"slices-v{VERSION}.lock", "ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-    def shape(self, key: str) -> tuple[int, ...]:
-        return self._entries[key].shape
-
-    def read(self, key: str) -> tuple[np.ndarray, Entry]:
-        """The array (memory-mapped, read-only) and its entry."""
-        entry = self._entries[key]
-        try:
-            array = np.memmap(self.data, dtype=entry.dtype, mode="r", offset=entry.offset, shape=entry.shape)
-        except FileNotFoundError:  # pruned by another process
-            self.refresh()
-            if key not in self._entries:
-                raise StoreError("the slice cache was pruned while it was read; run the command again") from None
-            return self.read(key)
-        return array, entry
+    def __str__(self) -> str:
+        what = "dropped" if self.pruned else "drop them with --prune"
+        return (
+            f"{self.folder}: {self.arrays:,} images and volumes, {self.gigabytes:.2f} GB; no dataset uses "
+            f"{self.unused:,} of them, {self.unused_gigabytes:.2f} GB" + (f" ({what})" if self.unused else "")
+        )
 
 
-def _line(key: str, offset: int, array: np.ndarray) -> bytes:
-    entry = {
-        "key": key,
-        "offset": offset,
-        "shape": array.shape,
-        "dtype": array.dtype.str,
-        "low": float(array.min()),
-        "high": float(array.max()),
-    }
-    return json.dumps(entry).encode() + b"\n"
+def cache(*, prune: bool = False, progress: Progress | None = None) -> CacheReport:
+    """Says what the slice cache holds, and drops what no registered dataset uses.
 
+    Slices of datasets that this package did not register are not named in the
+    database: they count as unused, and come back when they are next read.
 
-def file_key(path: Path | str | list[Path], *settings) -> str:
-    """Key of one or several files' content under reading settings: other content or settings, another key."""
-    digest = hashlib.sha256(repr((VERSION, *settings)).encode())
-    for one in path if isinstance(path, list) else [path]:
-        with open(one, "rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+    Args:
+        prune: drop what no dataset in this database uses; do not, when several databases share the cache
+        progress: not used; nothing here takes long
+    """
+    slices = SliceCache()
+    used: set[str] = set()
+    for dataset in store.datasets_with(schema.CACHE_FIELD):
+        used |= set(store.read_field(dataset, schema.CACHE_FIELD))
+    unused = [k for k in slices.keys() if k not in used]
+    freed = sum(slices.size_of(k) for k in unused)
+    report = CacheReport(
+        str(slices.folder), len(slices.keys()), slices.n_bytes / 1e9, len(unused), freed / 1e9, bool(prune and unused)
+    )
+    if report.pruned:
+        slices.prune(used)
+    return report

@@ -235,8 +235,8 @@ def type_column(
     if open_codes := [t for t in proposed if t not in confirmed]:
         said.append(
             column.decision(
-                f"CODES? {', '.join(open_codes[:5])} lie apart from all other values and may mean 'missing'; if they do, "
-                f'pass --missing-codes "{name}={",".join(open_codes[:5])}"',
+                f"CODES? {', '.join(open_codes[:5])} lie apart from all other values and may mean 'missing'; if they "
+                f'do, pass --missing-codes "{name}={",".join(open_codes[:5])}"',
                 open_codes,
             )
         )
@@ -360,8 +360,8 @@ def _numbers(column: _Texts, counts: dict[str, int], delimiter: str):
             n, m = column.number_of(with_unit), column.number_of(bare)
             decisions.append(
                 column.decision(
-                    f"UNITS: {n} values say {notation.unit} (median {a:g}), {m} say none (median {b:g}): they look like "
-                    "different units",
+                    f"UNITS: {n} values say {notation.unit} (median {a:g}), {m} say none (median {b:g}): they look "
+                    "like different units",
                     with_unit,
                 )
             )

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import schema, store
+from ..connected_components import MOST_IDS, linked_groups
 from ..errors import InputError
-from ..linked import MOST_IDS, linked_groups
 from ..progress import Progress, start
 from . import links
 from .slices import open_slices

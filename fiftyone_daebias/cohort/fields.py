@@ -7,12 +7,12 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 
 from .. import schema
-from ..plain import decimal_year
+from ..serialize import decimal_year
 from .columns import Column
 from .dicom.header import KINDS
-from .identity import Pseudonyms
 from .items import Item
 from .join import Joined
+from .pseudonyms import Pseudonyms
 
 #: names under which a table may hold what the header holds too
 _SAME = {

@@ -20,7 +20,7 @@ from .dicom.mosaic import is_mosaic
 from .dicom.people import by_folder, by_person, patient_of
 from .dicom.scan import Header, looks_like_dicom, read_header
 from .dicom.values import NO_SEX, sexes_of
-from .identity import looks_identifying
+from .pseudonyms import looks_identifying
 from .unfetched import not_here
 
 #: files that lie in cohorts and are no images; named in the report only when nothing else is found

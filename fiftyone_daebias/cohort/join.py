@@ -10,10 +10,10 @@ from .. import schema
 from ..errors import CohortError, InputError
 from .columns import Column, Reading, type_column
 from .decisions import Decision, shorten
-from .identity import Pseudonyms, looks_identifying
 from .items import Item
 from .match import find_files, match_names, nearest, path_parts
 from .missing import parse_codes
+from .pseudonyms import Pseudonyms, looks_identifying
 from .stored_columns import choose, refused_by_name
 from .table import Table, field_names
 

@@ -12,7 +12,7 @@ from collections import defaultdict
 import numpy as np
 
 from .. import schema, store
-from ..linked import MOST_IDS, linked_groups
+from ..connected_components import MOST_IDS, linked_groups
 from .items import Item
 from .names import repeats_told
 

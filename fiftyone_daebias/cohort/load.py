@@ -11,13 +11,13 @@ import numpy as np
 
 from ..errors import CohortError, StoreError, WriteError
 from . import nifti
-from .cache import SliceCache, file_key
 from .dicom.mosaic import read_mosaic
 from .dicom.pixels import read_stack
 from .items import Item
 from .left_out import n_labels, one_line
 from .previews import write_previews
 from .raster import READING, read_pages
+from .slice_cache import SliceCache, file_key
 from .volume import Slices, Volume, to_slices
 
 #: part of the cache key of volumes: what is read differently than before has another one

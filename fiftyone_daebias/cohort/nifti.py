@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import CohortError
 from .bounds import check_growth
 from .dicom.padding import filled
-from .identity import looks_identifying
+from .pseudonyms import looks_identifying
 from .volume import Volume
 
 SUFFIXES = (".nii", ".nii.gz")

@@ -7,8 +7,8 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from .identity import looks_identifying
 from .items import Item
+from .pseudonyms import looks_identifying
 
 
 def is_private(root: Path, item: Item) -> bool:

@@ -14,13 +14,12 @@ from .. import paths, schema
 from ..errors import CohortError, InputError
 from ..progress import Progress, start
 from ..store import register as records
-from ..store.owned import check_name
+from ..store.run_metadata import check_name
 from .bids import find_participants, with_sessions
 from .bounds import check_workbook
 from .decisions import Decision
 from .fields import header_columns
 from .geometry_fields import geometry_columns
-from .identity import Pseudonyms, looks_identifying
 from .items import Item, look_through
 from .join import join
 from .left_out import told
@@ -28,6 +27,7 @@ from .links import copy_notes, one_person, people_notes, settled_splits
 from .load import Loaded, Settings, load_item
 from .plan import read_plan, write_plan
 from .private_paths import hidden_root, is_private, readable
+from .pseudonyms import Pseudonyms, looks_identifying
 from .split import split_subjects
 from .table import Table, read_table
 from .unfetched import not_here

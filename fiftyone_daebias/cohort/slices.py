@@ -12,9 +12,9 @@ import numpy as np
 from .. import schema, store
 from ..errors import InputError
 from ..progress import Progress, start
-from .cache import SliceCache, file_key
 from .load import MAX_SIDE, shrink
 from .raster import READING, read_raster
+from .slice_cache import SliceCache, file_key
 from .split import split_subjects
 
 

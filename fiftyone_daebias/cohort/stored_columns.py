@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from .columns import Column
 from .decisions import Decision
-from .identity import Pseudonyms, bare, identifying_column, looks_identifying
+from .pseudonyms import Pseudonyms, bare, identifying_column, looks_identifying
 
 #: a text with more values than this is no category
 MOST_VALUES = 100

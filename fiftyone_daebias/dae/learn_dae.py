@@ -13,11 +13,11 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from . import hardware
 from .components import principal_components
 from .config import ModelConfig, TrainConfig
+from .distributed import process_group
 from .init import Start
 from .learner import OneOptimizer, step_generator, step_random
 from .model import build
-from .quality import mse, ssim
-from .team import team
+from .ssim import mse, ssim
 
 #: held-out images that are decoded at an evaluation, and DDIM steps for it
 DECODED, DECODE_STEPS = 32, 10
@@ -63,11 +63,11 @@ class DaeLearner(OneOptimizer):
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=train.lr, weight_decay=train.weight_decay, betas=(0.9, 0.999)
         )
-        self.team = team()
+        self.group = process_group()
         if compiled is None:
             compiled = hardware.compiling_pays(self.device, train.images)
         self.run = torch.compile(self.model) if compiled else self.model
-        if self.team.size > 1:
+        if self.group.size > 1:
             places = [self.device.index] if self.device.type == "cuda" and self.device.index is not None else None
             self.run = DistributedDataParallel(self.run, device_ids=places)
 
@@ -98,7 +98,7 @@ class DaeLearner(OneOptimizer):
         for group in self.optimizer.param_groups:
             group["lr"] = train.lr * min(1.0, (step + 1) / max(1, train.warmup))
         rng = step_generator(self.seed, step)
-        whole, mine = len(batch) * self.team.size, self.team.part(len(batch) * self.team.size)
+        whole, mine = len(batch) * self.group.size, self.group.shard(len(batch) * self.group.size)
         u = torch.rand(whole, generator=rng, dtype=torch.float64)[mine]
         t = (config.steps * (1 - u**train.time_power)).long().clamp(0, config.steps - 1)
         noise = torch.randn(whole, *batch.shape[1:], generator=rng)[mine]
@@ -106,11 +106,11 @@ class DaeLearner(OneOptimizer):
         self.optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self.device)
         parts = torch.arange(len(batch)).chunk(train.accumulate)
-        with step_random(self.seed + self.team.rank, step, self.device):
+        with step_random(self.seed + self.group.rank, step, self.device):
             for k, part in enumerate(parts):
                 x0, tt, eps = (a[part].to(self.device, non_blocking=True) for a in (batch, t, noise))
                 # gradients are averaged over the processes once a step, with the last part
-                alone = self.team.size > 1 and k < len(parts) - 1
+                alone = self.group.size > 1 and k < len(parts) - 1
                 with self.run.no_sync() if alone else nullcontext():
                     with hardware.autocast(self.device):
                         loss = self.run(x0, tt, eps) * (len(part) / len(batch))

@@ -16,8 +16,8 @@ from ..text_table import table_lines
 from .batches import fixed_crop
 from .checkpoint import load_model, read_facts
 from .model import DiffusionAutoencoder
-from .quality import mse, ssim
 from .samples import open_together, pick_device, trained_checkpoint
+from .ssim import mse, ssim
 
 #: what an image is decoded from
 FROM_BOTH, FROM_Z, FROM_OTHER = "z_sem and x_T", "z_sem, noise", "another image's z_sem, noise"
@@ -237,7 +237,7 @@ def _figure(samples, images: Tensor, drawn: dict[str, Tensor], sha: str) -> dict
     """Some held-out images above what they were decoded to."""
     from matplotlib.figure import Figure
 
-    from ..report.figures import save_figure
+    from ..reporting.figures import save_figure
 
     shown = min(8, len(images))
     rows = [("held-out image", images), *((f"from {name}", pictures) for name, pictures in drawn.items())]

@@ -15,8 +15,8 @@ from ..progress import Progress, listening
 from . import trainer
 from .checkpoint import read_facts
 from .config import RunConfig
+from .distributed import launched, process_group
 from .learner import Learner
-from .team import launched, team
 
 
 def train_on_samples(
@@ -53,23 +53,23 @@ def train_on_samples(
     where = pick_device(device)
     source = open_together(samples, progress=progress)
     folder = run_folder(samples, source, model_config, config, seed, model, start)
-    mates = f" and {team().size - 1} more" if team().size > 1 else ""
-    listening(progress).say(f"training on {len(source):,} samples, device {where}{mates}, run folder {folder}")
+    others = f" and {process_group().size - 1} more" if process_group().size > 1 else ""
+    listening(progress).say(f"training on {len(source):,} samples, device {where}{others}, run folder {folder}")
     learner = make_learner(model_config, config, seed=seed, device=where)
     result = trainer.train(source, folder, learner, config, seed=seed, progress=progress)
-    if team().leads:
+    if process_group().is_main:
         store.write_info(samples, checkpoints={**store.read_info(samples).get("checkpoints", {}), model: str(folder)})
-    team().wait()
+    process_group().barrier()
     return result
 
 
 def open_together(samples, *, progress: Progress | None = None) -> SliceSource:
     """The slices of a cohort; the first process fills the cache before the others look."""
-    if team().leads:
+    if process_group().is_main:
         source = open_slices(samples, progress=progress)
-        team().wait()
+        process_group().barrier()
         return source
-    team().wait()
+    process_group().barrier()
     return open_slices(samples)
 
 

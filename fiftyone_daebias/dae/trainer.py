@@ -16,14 +16,14 @@ import torch
 from ..errors import Cancelled, CheckpointError, InputError, TrainingError
 from ..progress import Progress, listening, start
 from . import hardware
-from .ahead import ahead
 from .batches import TrainingBatches, fixed_crop
 from .checkpoint import read_facts, save_model
 from .config import RunConfig
+from .distributed import process_group
 from .grid import SHOWN, save_grid
 from .learner import Learner
+from .prefetch import prefetch
 from .run_folder import RunFolder
-from .team import team
 
 #: steps between two looks at the metrics; a look waits for the device
 LOOK_EVERY = 8
@@ -95,15 +95,15 @@ def train(
         CheckpointError: the folder holds another run, a damaged one, another process trains there, or the disk is full
         TrainingError: the loss is not finite, memory is out or the device failed; the last good state is kept
     """
-    mates = team()
-    if config.batch_size % mates.size:
+    group = process_group()
+    if config.batch_size % group.size:
         raise InputError(
-            f"batch_size {config.batch_size} cannot be shared out evenly among {mates.size} processes; pass "
-            f"batch_size={max(1, config.batch_size // mates.size) * mates.size}"
+            f"batch_size {config.batch_size} cannot be shared out evenly among {group.size} processes; pass "
+            f"batch_size={max(1, config.batch_size // group.size) * group.size}"
         )
     run = RunFolder(folder)
-    if not mates.leads:
-        mates.wait()  # until the first process has the lock and has checked the folder
+    if not group.is_main:
+        group.barrier()  # until the first process has the lock and has checked the folder
         return _Loop(source, run, learner, config, seed).go(None)
     with run.lock():
         run.claim(
@@ -115,7 +115,7 @@ def train(
                 "data_hash": source.data_hash,
             }
         )
-        mates.wait()
+        group.barrier()
         return _Loop(source, run, learner, config, seed).go(progress)
 
 
@@ -124,7 +124,7 @@ class _Loop:
 
     def __init__(self, source, run: RunFolder, learner: Learner, config: RunConfig, seed: int):
         self.source, self.run, self.learner, self.config, self.seed = source, run, learner, config, seed
-        self.team = team()
+        self.group = process_group()
         self.step, self.loss = 0, float("nan")
         #: of the last evaluation; the best criterion; evaluations since it; why training stopped
         self.held_out: dict[str, float] = {}
@@ -147,7 +147,7 @@ class _Loop:
         best = facts.get("best")
         self.best, self.bad = float("inf") if best is None else best, facts.get("bad", 0)
         self.stopped = facts.get("stopped", "")
-        if self.team.leads:
+        if self.group.is_main:
             self.run.forget_metrics_after(self.images)
 
     @property
@@ -167,14 +167,14 @@ class _Loop:
         batches = TrainingBatches(
             self.source, rows, self.learner.config.image_size, config.batch_size, config.crop, self.seed, config.whole
         )
-        part = self.team.part(config.batch_size)
+        part = self.group.shard(config.batch_size)
         threads = 1 if self.learner.device.type == "cpu" else 4
         save_steps = max(1, config.save_every // config.batch_size)
         self.began = self.since = time.monotonic()
         self.since_images = self.images
         try:
             with start(progress, "training", (total - self.step) * config.batch_size, "images") as task:
-                coming = ahead(
+                coming = prefetch(
                     lambda k: batches.batch(k, part), range(self.step, total), depth=2 * threads, threads=threads
                 )
                 for batch in coming:
@@ -189,11 +189,11 @@ class _Loop:
                         break
         except (KeyboardInterrupt, Cancelled):
             self._look(alone=True)
-            if self.team.leads:
+            if self.group.is_main:
                 # with patience, nobody knows yet whether these weights are better than those that are kept
                 self._save(weights=not self.config.patience)
             raise
-        self.team.wait()
+        self.group.barrier()
         return self._result(resumed_at, time.monotonic() - self.began)
 
     def _step(self, batch: torch.Tensor) -> None:
@@ -228,7 +228,7 @@ class _Loop:
                 for m in self.unseen
             ]
         )
-        table = (table if alone else self.team.mean(table)).tolist()
+        table = (table if alone else self.group.mean(table)).tolist()
         first = self.step - len(self.unseen)
         self.unseen = []
         for k, values in enumerate(table):
@@ -244,7 +244,7 @@ class _Loop:
         self.loss = float(np.mean([m["loss"] for m in self.seen[-50:]]))
 
     def _evaluate_and_save(self, progress: Progress | None) -> None:
-        if self.team.leads:
+        if self.group.is_main:
             seconds = max(time.monotonic() - self.since, 1e-9)
             rate = (self.images - self.since_images) / seconds
             if self.learner.ends_with_images:
@@ -265,8 +265,8 @@ class _Loop:
                     "images_per_second": round(rate, 2),
                 }
             )
-        if self.team.size > 1:
-            self.stopped = self.team.tell(self.stopped)
+        if self.group.size > 1:
+            self.stopped = self.group.broadcast(self.stopped)
         self.seen = []
         self.since, self.since_images = time.monotonic(), self.images
 

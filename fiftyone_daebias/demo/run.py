@@ -7,12 +7,12 @@ from pathlib import Path
 
 from .. import schema, store, verbs
 from ..cohort.register import RegistrationReport
-from ..dae.verb import settings
+from ..dae.train import settings
 from ..plugin import link_plugin
 from ..probes.result import ProbeTable
 from ..probes.stored import stored_probes
 from ..progress import Progress, listening
-from ..report.settled import settle_result
+from ..reporting.verdicts import settle_result
 
 COHORT = Path(__file__).parent / "cxr_nih64"
 #: the table has no dates, and one explanation shows what explanations are

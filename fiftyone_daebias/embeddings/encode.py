@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from ..dae.ahead import ahead
 from ..dae.batches import fixed_crop
+from ..dae.prefetch import prefetch
 from ..errors import InputError
 
 
@@ -51,7 +51,7 @@ def encode_volumes(
         return part, torch.cat(slices)
 
     parts = (rows[first : first + per_batch] for first in range(0, len(rows), per_batch))
-    for part, slices in ahead(read, parts, depth=2):
+    for part, slices in prefetch(read, parts, depth=2):
         codes = model.encode(slices.to(model.device)).cpu().numpy().reshape(len(part), n_slices, -1)
         vectors = codes.mean(axis=1) if pool == "mean" else codes.reshape(len(part), -1)
         yield from zip(part, vectors.astype(np.float32), strict=True)

@@ -62,13 +62,36 @@ class EmbeddingModel:
 
 
 MODELS: tuple[EmbeddingModel, ...] = (
-    EmbeddingModel("dae", "daebias-dae", "dae.checkpoint:load_model", "dae.verb:train_dae"),
-    EmbeddingModel("beta-vae", "daebias-beta-vae", "baselines.verb:load_baseline", "baselines.verb:train_beta_vae"),
-    EmbeddingModel("stylegan2", "daebias-stylegan2", "baselines.verb:load_baseline", "baselines.verb:train_stylegan2"),
-    EmbeddingModel("resnet10", "daebias-resnet10", "baselines.verb:load_baseline", "baselines.verb:train_resnet10"),
-    EmbeddingModel("resnet34", "daebias-resnet34", "baselines.verb:load_baseline", "baselines.verb:train_resnet34"),
+    EmbeddingModel("dae", "daebias-dae", "dae.checkpoint:load_model", "dae.train:train_dae"),
     EmbeddingModel(
-        "densenet121", "daebias-densenet121", "baselines.verb:load_baseline", "baselines.verb:train_densenet121"
+        "beta-vae",
+        "daebias-beta-vae",
+        "baselines.train_baseline:load_baseline",
+        "baselines.train_baseline:train_beta_vae",
+    ),
+    EmbeddingModel(
+        "stylegan2",
+        "daebias-stylegan2",
+        "baselines.train_baseline:load_baseline",
+        "baselines.train_baseline:train_stylegan2",
+    ),
+    EmbeddingModel(
+        "resnet10",
+        "daebias-resnet10",
+        "baselines.train_baseline:load_baseline",
+        "baselines.train_baseline:train_resnet10",
+    ),
+    EmbeddingModel(
+        "resnet34",
+        "daebias-resnet34",
+        "baselines.train_baseline:load_baseline",
+        "baselines.train_baseline:train_resnet34",
+    ),
+    EmbeddingModel(
+        "densenet121",
+        "daebias-densenet121",
+        "baselines.train_baseline:load_baseline",
+        "baselines.train_baseline:train_densenet121",
     ),
     EmbeddingModel(
         "pixels", "daebias-pixels", "baselines.references:load_reference", "baselines.references:make_pixels"

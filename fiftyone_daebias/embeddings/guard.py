@@ -195,7 +195,7 @@ def _chosen(subjects: list[str], seed: int) -> list[int]:
 
 
 def _questions(samples, ids: list[str], subjects: list[str]) -> list[Question]:
-    from ..baselines.verb import default_fields
+    from ..baselines.train_baseline import default_fields
     from ..probes.fields import make_target
 
     names = default_fields(samples)

@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from .. import schema, store
+from ..dae.distributed import process_group
 from ..dae.hardware import explained
-from ..dae.team import team
 from ..progress import Progress, start
 from .encode import encode_volumes
 
@@ -50,12 +50,12 @@ def encode_samples(
         float32 (n, d), one row a sample of ``source``, or ``None`` on all processes but the first; and how many
         samples each process has encoded now
     """
-    mates, field = team(), schema.embedding_field(config["model"])
-    done = _kept(samples, source, field, config) if mates.leads else {}
-    rows = mates.tell([i for i, s in enumerate(source.sample_ids) if s not in done])
-    mine = rows[mates.part(len(rows))]
-    shares = [0] * mates.size
-    rounds = -(-len(rows) // (WRITE_EVERY * mates.size))
+    group, field = process_group(), schema.embedding_field(config["model"])
+    done = _kept(samples, source, field, config) if group.is_main else {}
+    rows = group.broadcast([i for i, s in enumerate(source.sample_ids) if s not in done])
+    mine = rows[group.shard(len(rows))]
+    shares = [0] * group.size
+    rounds = -(-len(rows) // (WRITE_EVERY * group.size))
     found = encode_volumes(
         model,
         source,
@@ -75,7 +75,7 @@ def encode_samples(
                     fresh[source.sample_ids[pair[0]]] = pair[1]
                     task.advance()
             except BaseException as error:
-                if mates.leads:
+                if group.is_main:
                     writer.write(fresh)
                 told = None
                 if isinstance(error, RuntimeError):
@@ -85,13 +85,13 @@ def encode_samples(
                 if told is None:
                     raise
                 raise told from error
-            for rank, part in enumerate(mates.gather(fresh) or ()):
+            for rank, part in enumerate(group.gather(fresh) or ()):
                 writer.write(part)
                 done.update(part)
                 shares[rank] += len(part)
                 if rank:
                     task.advance(len(part))
-    if not mates.leads:
+    if not group.is_main:
         return None, shares
     return np.stack([np.asarray(done[i], dtype=np.float32) for i in source.sample_ids]), shares
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from .. import schema, store
-from ..clusters.outliers import outlier_scores
+from ..clustering.tag import outlier_scores
 from ..errors import InputError
 from ..progress import Progress, start
 from ..statistics.label_errors import LabelErrors, label_errors

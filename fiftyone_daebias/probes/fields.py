@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..errors import InputError
-from ..plain import decimal_year
+from ..serialize import decimal_year
 
 #: a class needs this many subjects to be probed
 MIN_SUBJECTS = 10

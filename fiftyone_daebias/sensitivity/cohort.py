@@ -12,7 +12,7 @@ from ..cohort.slices import SliceSource, open_slices
 from ..errors import InputError
 from ..probes.fields import MIN_SUBJECTS
 from ..progress import Progress
-from .spike import PIXELS, Spacing
+from .perturbation import PIXELS, Spacing
 
 #: shares that are asked for unless others are named, and those added for cohorts in which none of them is testable
 SHARES, LARGER = (0.02, 0.05, 0.1), (0.2, 0.3, 0.5)

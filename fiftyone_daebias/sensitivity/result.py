@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..plain import plain
+from ..serialize import plain
 from ..text_table import table_lines
-from .spike import reached
+from .perturbation import reached
 
 _NAN = float("nan")
 

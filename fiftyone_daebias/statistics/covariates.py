@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from ..errors import InputError
-from ..plain import decimal_year
+from ..serialize import decimal_year
 
 #: a number with more values than this is continuous
 MOST_LEVELS = 5

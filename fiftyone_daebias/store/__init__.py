@@ -33,7 +33,7 @@ from .fields import (
 )
 from .leases import check_lease, lease
 from .maps import load_map, map_runs, save_map, save_similarity
-from .owned import (
+from .run_metadata import (
     RunFacts,
     all_fields,
     brain_runs,

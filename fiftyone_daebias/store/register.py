@@ -13,8 +13,8 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from .. import schema
 from ..errors import InputError, StoreError
-from ..plain import decimal_year
 from ..progress import Progress, start
+from ..serialize import decimal_year
 from .connection import is_away
 from .fields import check_types, declare_fields, tag
 from .samples import count, mend_estimate, write_info

@@ -11,8 +11,8 @@ import pandas as pd
 from pymongo.errors import OperationFailure
 
 from .. import schema
+from ..connected_components import linked_groups
 from ..errors import InputError
-from ..linked import linked_groups
 
 _KINDS = {
     fo.StringField: "string",

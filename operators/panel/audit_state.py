@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fiftyone_daebias import runs, store
-from fiftyone_daebias.dae.verb import trained_checkpoint
-from fiftyone_daebias.report.findings import Finding, Findings, collect_findings, findings_stamp
+from fiftyone_daebias.dae.train import trained_checkpoint
+from fiftyone_daebias.reporting.findings import Finding, Findings, collect_findings, findings_stamp
 
 _read: dict[str, AuditState] = {}
 

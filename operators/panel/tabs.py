@@ -7,9 +7,9 @@ from collections.abc import Callable
 import fiftyone.operators.types as types
 
 from fiftyone_daebias import runs, schema, store
-from fiftyone_daebias.report.findings import Finding
-from fiftyone_daebias.report.pool import PROVISIONAL
-from fiftyone_daebias.report.settled import settle_drift
+from fiftyone_daebias.reporting.findings import Finding
+from fiftyone_daebias.reporting.multiplicity import PROVISIONAL
+from fiftyone_daebias.reporting.verdicts import settle_drift
 
 from ..bars import NARROW, bar_of, button
 from . import plots, wording
@@ -397,7 +397,11 @@ def add_runs(section: types.Object, state: AuditState, ctx, panel) -> None:
             }
         ],
         max_inline_actions=1,
-        tooltips=[types.Tooltip(row=k, column=4, value=r.belongings) for k, r in enumerate(state.runs) if r.belongings],
+        tooltips=[
+            types.Tooltip(row=k, column=4, value=r.owned_artifacts)
+            for k, r in enumerate(state.runs)
+            if r.owned_artifacts
+        ],
     )
     bar = bar_of(section, "runs_bar")
     button(bar, "refresh", label="Refresh", icon="refresh", on_click=panel.refresh)

@@ -17,8 +17,8 @@ from fiftyone_daebias.baselines.learn_vae import BetaVaeLearner, PlainTrain
 from fiftyone_daebias.baselines.presets import TRAINED, baseline_presets, load_baseline_preset
 from fiftyone_daebias.baselines.stylegan2 import StyleGanConfig
 from fiftyone_daebias.baselines.supervised import NETWORKS, SupervisedConfig
+from fiftyone_daebias.baselines.train_baseline import load_baseline, supervised_learner
 from fiftyone_daebias.baselines.vae import BetaVaeConfig
-from fiftyone_daebias.baselines.verb import load_baseline, supervised_learner
 from fiftyone_daebias.dae import trainer
 from fiftyone_daebias.errors import CheckpointError, InputError
 from fiftyone_daebias.probes.fields import Target

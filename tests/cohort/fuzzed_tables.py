@@ -9,8 +9,8 @@ from made_tables import ITEMS, made_table, write_table
 
 from fiftyone_daebias.cohort.columns import Column
 from fiftyone_daebias.cohort.fields import header_columns
-from fiftyone_daebias.cohort.identity import Pseudonyms
 from fiftyone_daebias.cohort.join import join
+from fiftyone_daebias.cohort.pseudonyms import Pseudonyms
 from fiftyone_daebias.cohort.table import read_table
 from fiftyone_daebias.cohort.workbooks import stem
 from fiftyone_daebias.errors import DaebiasError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fiftyone_daebias.cohort.identity import identifying_column, looks_identifying
+from fiftyone_daebias.cohort.pseudonyms import identifying_column, looks_identifying
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,16 @@ import pytest
 from scipy import ndimage
 
 from fiftyone_daebias import register_cohort
-from fiftyone_daebias.cohort.phantom import frame
-from fiftyone_daebias.cohort.phantom.draw import draw_region
-from fiftyone_daebias.cohort.phantom.effects import EFFECTS
-from fiftyone_daebias.cohort.phantom.people import make_people, make_sites
-from fiftyone_daebias.cohort.phantom.plan import make_plan
-from fiftyone_daebias.cohort.phantom.plants import parse_plant
-from fiftyone_daebias.cohort.phantom.spine import AT, STEP, make_spine
-from fiftyone_daebias.cohort.phantom.verb import digest, phantom
 from fiftyone_daebias.cohort.slices import open_slices
 from fiftyone_daebias.errors import CohortError, InputError
+from fiftyone_daebias.phantoms import frame
+from fiftyone_daebias.phantoms.draw import draw_region
+from fiftyone_daebias.phantoms.effects import EFFECTS
+from fiftyone_daebias.phantoms.people import make_people, make_sites
+from fiftyone_daebias.phantoms.phantom import digest, phantom
+from fiftyone_daebias.phantoms.plan import make_plan
+from fiftyone_daebias.phantoms.plants import parse_plant
+from fiftyone_daebias.phantoms.spine import AT, STEP, make_spine
 
 REGIONS = ["neck", "chest", "lumbar"]
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fiftyone_daebias.cohort.phantom.places import difference_map, localisation_error
-from fiftyone_daebias.cohort.phantom.score import average_precision, related_fields, score_audit
+from fiftyone_daebias.phantoms.places import difference_map, localisation_error
+from fiftyone_daebias.phantoms.score import average_precision, related_fields, score_audit
 
 
 def test_average_precision_by_hand_and_with_ties():

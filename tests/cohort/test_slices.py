@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from fiftyone_daebias.cohort.cache import SliceCache
+from fiftyone_daebias.cohort.slice_cache import SliceCache
 from fiftyone_daebias.cohort.slices import _in_plane
 from fiftyone_daebias.cohort.split import split_subjects
 from fiftyone_daebias.errors import StoreError

@@ -15,8 +15,8 @@ from made import PERSON, scene, write_sagittal, write_slice
 from PIL import Image
 
 from fiftyone_daebias import register_cohort, schema, store
+from fiftyone_daebias.cohort.cache import cache
 from fiftyone_daebias.cohort.privacy import privacy
-from fiftyone_daebias.cohort.prune import cache
 from fiftyone_daebias.cohort.slices import open_slices
 from fiftyone_daebias.errors import InputError
 

@@ -11,7 +11,7 @@ from small_cohort import copy_cohort
 
 from fiftyone_daebias import register_cohort, schema, store
 from fiftyone_daebias.plugin import PLUGIN_NAME, link_plugin
-from fiftyone_daebias.report.figures import figure_path, save_figure
+from fiftyone_daebias.reporting.figures import figure_path, save_figure
 
 URI = f"{PLUGIN_NAME}/{schema.PANEL_NAME}"
 

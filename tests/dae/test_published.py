@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fiftyone_daebias.dae.checkpoint import load_model, read_facts
-from fiftyone_daebias.dae.published import import_checkpoint
+from fiftyone_daebias.dae.import_checkpoint import import_checkpoint
 from fiftyone_daebias.errors import CheckpointError
 
 # base width, the U-Net's and the encoder's multipliers as in the authors' templates.py
@@ -100,19 +100,19 @@ def test_the_command_takes_a_checkpoint_over_and_says_in_one_line_when_it_cannot
     from dataclasses import replace
 
     from fiftyone_daebias.cli import main
-    from fiftyone_daebias.dae import config, published
+    from fiftyone_daebias.dae import config, import_checkpoint
 
     monkeypatch.setenv("DAEBIAS_HOME", str(tmp_path / "home"))
     assert main(["import-checkpoint", str(tmp_path / "none.ckpt")]) == 2
     assert "there is no file" in capsys.readouterr().err
+
     # an architecture of the same kind that is small
-    small = lambda name: replace(
-        config.load_preset(name),
-        model=replace(  # noqa: E731
-            config.load_preset(name).model, image_size=32, channels=32, multipliers=(1, 2), encoder_multipliers=(1, 2)
-        ),
-    )
-    monkeypatch.setattr(published, "load_preset", small)
+    def small(name):
+        published = config.load_preset(name)
+        model = replace(published.model, image_size=32, channels=32, multipliers=(1, 2), encoder_multipliers=(1, 2))
+        return replace(published, model=model)
+
+    monkeypatch.setattr(import_checkpoint, "load_preset", small)
     weights = published_layout.Weights()
     with torch.no_grad():
         x = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(2)) * 2 - 1

@@ -93,7 +93,7 @@ def test_without_a_checkpoint_one_is_trained_and_it_says_so(dataset, monkeypatch
 
     real = config.load_preset
     small = lambda name: replace(real(name), train=replace(real(name).train, images=64))  # noqa: E731
-    monkeypatch.setattr("fiftyone_daebias.dae.verb.load_preset", small)
+    monkeypatch.setattr("fiftyone_daebias.dae.train.load_preset", small)
     result = dataset.compute_dae_embeddings(progress=None)
     assert "no checkpoint for this dataset yet: trained one (64 images)" in result.notes[0]
 

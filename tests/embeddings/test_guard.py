@@ -89,7 +89,7 @@ def test_embed_says_how_it_stands_and_keeps_pca_where_it_loses(dataset_name, dae
     assert config["guard"]["rows"][0]["field"] == "sex" and safe_vectors(dataset) == ["dae_embedding"]
 
     # an embedding that knows nothing loses
-    from fiftyone_daebias.embeddings import compute
+    from fiftyone_daebias.embeddings import embed as compute
 
     real = compute.guarded
     monkeypatch.setattr(

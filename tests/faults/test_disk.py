@@ -45,7 +45,7 @@ def read_only(folder) -> None:
 def _figure(folder, monkeypatch):
     from matplotlib.figure import Figure
 
-    from fiftyone_daebias.report.figures import save_figure
+    from fiftyone_daebias.reporting.figures import save_figure
 
     monkeypatch.setenv("DAEBIAS_HOME", str(folder))
     save_figure("cohort", "curve", Figure(), "a curve")
@@ -60,7 +60,7 @@ def _preview(folder, monkeypatch):
 
 
 def _cache(folder, monkeypatch):
-    from fiftyone_daebias.cohort.cache import SliceCache
+    from fiftyone_daebias.cohort.slice_cache import SliceCache
 
     monkeypatch.setenv("DAEBIAS_CACHE_GB", "1")
     SliceCache(folder).add("key", np.zeros((8, 512, 512), np.float32))
@@ -81,7 +81,7 @@ def _run_facts(folder, monkeypatch):
 
 
 def _bundle(folder, monkeypatch):
-    from fiftyone_daebias.share.archive import write_archive
+    from fiftyone_daebias.sharing.archive import write_archive
 
     noise = np.random.default_rng(0).bytes(50_000)
     write_archive(folder / "bundle.zip", {"manifest.json": b"{}", "samples.json": b"[]", "maps.safetensors": noise})

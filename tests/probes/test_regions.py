@@ -8,8 +8,8 @@ import fiftyone_daebias  # noqa: F401  adds the methods
 from fiftyone_daebias import schema, store
 from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.probes.stored import stored_probes
-from fiftyone_daebias.report.audit_steps import _disagreements
-from fiftyone_daebias.report.findings import collect_findings
+from fiftyone_daebias.reporting.audit_steps import _disagreements
+from fiftyone_daebias.reporting.findings import collect_findings
 
 REGIONS = ("neck", "chest", "lumbar")
 N = 90

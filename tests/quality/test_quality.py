@@ -10,9 +10,9 @@ import fiftyone_daebias  # noqa: F401  puts the verbs on datasets
 from fiftyone_daebias import phantom, register_cohort, schema, store
 from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.quality import stored
+from fiftyone_daebias.quality.image_quality import comparable
 from fiftyone_daebias.quality.measures import MEASURES
-from fiftyone_daebias.quality.verb import comparable
-from fiftyone_daebias.report.findings import collect_findings
+from fiftyone_daebias.reporting.findings import collect_findings
 
 NAME = "test-quality"
 

@@ -10,13 +10,13 @@ from small_cohort import copy_cohort
 
 import fiftyone_daebias  # noqa: F401  puts the verbs on datasets
 from fiftyone_daebias import register_cohort, schema, store
-from fiftyone_daebias.cohort.cache import SliceCache
+from fiftyone_daebias.cohort.slice_cache import SliceCache
 from fiftyone_daebias.errors import Cancelled, CheckpointError, InputError
 from fiftyone_daebias.progress import CallbackProgress
-from fiftyone_daebias.report.figures import figure_path
-from fiftyone_daebias.report.findings import collect_findings
-from fiftyone_daebias.sensitivity import verb
-from fiftyone_daebias.sensitivity.places import Places
+from fiftyone_daebias.reporting.figures import figure_path
+from fiftyone_daebias.reporting.findings import collect_findings
+from fiftyone_daebias.sensitivity import audit_sensitivity as verb
+from fiftyone_daebias.sensitivity.regions import Places
 
 NAME = "test-sensitivity"
 
@@ -118,10 +118,10 @@ def test_a_larger_cohort_is_tested_in_part_and_says_so(embedded):
 
 def test_lengths_are_pixels_where_the_spacing_is_unknown(embedded, monkeypatch):
     seen = []
-    real = verb.SpikedSource
+    real = verb.PerturbedSource
     monkeypatch.setattr(
         verb,
-        "SpikedSource",
+        "PerturbedSource",
         lambda source, e, s, spacing, seed: seen.append(spacing) or real(source, e, s, spacing, seed),
     )
     found = embedded.audit_sensitivity(

@@ -3,19 +3,19 @@
 import numpy as np
 import pytest
 
-from fiftyone_daebias.cohort.phantom.effects import EFFECTS
+from fiftyone_daebias.phantoms.effects import EFFECTS
 from fiftyone_daebias.sensitivity.cohort import Cohort, default_shares
-from fiftyone_daebias.sensitivity.places import Places
-from fiftyone_daebias.sensitivity.result import SensitivityRow, make_sentence
-from fiftyone_daebias.sensitivity.spike import (
+from fiftyone_daebias.sensitivity.perturbation import (
     PIXELS,
-    SpikedSource,
+    PerturbedSource,
     affected_subjects,
     permutations_for,
     reached,
     run_trial,
     wilson,
 )
+from fiftyone_daebias.sensitivity.regions import Places
+from fiftyone_daebias.sensitivity.result import SensitivityRow, make_sentence
 
 
 class Slices:
@@ -40,7 +40,7 @@ def source():
 
 
 def spiked(source, name, strength, spacing=(1.0, 1.0), seed=3):
-    return SpikedSource(source, EFFECTS[name], strength, [spacing] * 3, seed)
+    return PerturbedSource(source, EFFECTS[name], strength, [spacing] * 3, seed)
 
 
 def test_nothing_planted_is_the_picture_itself(source):
@@ -224,7 +224,7 @@ def test_a_letter_is_strange_in_its_place_and_a_trifle_is_not():
     places = Places(cohort, SilentTask())
     shares = {}
     for strength in (0, 1, 12):
-        spiked = SpikedSource(source, EFFECTS["marker"], strength, [PIXELS] * 80, 0)
+        spiked = PerturbedSource(source, EFFECTS["marker"], strength, [PIXELS] * 80, 0)
         shares[strength] = places.tagged(spiked, vectors[:30])
     assert shares[12] > 0.9 and shares[0] < 0.1 and shares[1] < 0.2
 

@@ -6,7 +6,7 @@ import datetime
 
 import pydicom
 
-from ..identity import looks_identifying
+from ..pseudonyms import looks_identifying
 from .people import NOBODY
 from .values import OLDEST, TALLEST_M, metres_of, years_of
 

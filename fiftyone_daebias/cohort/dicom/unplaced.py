@@ -86,8 +86,8 @@ def gather(planes: list[Plane], modality: str, echoes: dict[str, str]) -> list[t
                 (
                     sorted(members, key=lambda p: p.number),
                     (
-                        f"{n} files of one series state no position: kept together in the order of their InstanceNumber; "
-                        "distances and sides are unknown",
+                        f"{n} files of one series state no position: kept together in the order of their InstanceNumber"
+                        "; distances and sides are unknown",
                     ),
                 )
             )

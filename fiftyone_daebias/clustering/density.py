@@ -1,0 +1,117 @@
+"""Density clusters of a map or an embedding, and whether they come back when subjects are drawn again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InputError
+
+#: neighbours that make a point dense
+MIN_SAMPLES = 10
+
+
+@dataclass(frozen=True)
+class CandidateCluster:
+    """A density cluster.
+
+    Attributes:
+        rows: positions of its points, int (m,)
+        stability: mean over resamples of the best Jaccard overlap with a cluster found again there (Hennig 2007);
+            NaN without resamples
+        found: share of resamples that found it again (overlap of at least a half)
+    """
+
+    rows: np.ndarray
+    stability: float = float("nan")
+    found: float = float("nan")
+
+
+def density_clusters(points: np.ndarray, min_size: int) -> np.ndarray:
+    """HDBSCAN (Campello et al. 2013; excess of mass) on standardised points.
+
+    Args:
+        points: float (n, d)
+        min_size: smallest cluster
+
+    Returns:
+        int (n,): cluster of each point, −1 for none
+    """
+    from sklearn.cluster import HDBSCAN
+
+    if len(points) < 2 * min_size:
+        return np.full(len(points), -1)
+    scale = points.std(axis=0)
+    z = (points - points.mean(axis=0)) / max(float(scale.max()), 1e-12)
+    model = HDBSCAN(min_cluster_size=min_size, min_samples=min(MIN_SAMPLES, min_size), copy=True)
+    return model.fit_predict(np.asarray(z, np.float64))
+
+
+def best_overlap(members: np.ndarray, labels: np.ndarray) -> float:
+    """Largest Jaccard overlap of a set with any cluster.
+
+    Args:
+        members: bool (n,)
+        labels: clusters int (n,), −1 for none
+    """
+    if not members.any():
+        return 0.0
+    best = 0.0
+    for c in np.unique(labels[members]):
+        if c >= 0:
+            other = labels == c
+            best = max(best, float((members & other).sum() / (members | other).sum()))
+    return best
+
+
+def stable_clusters(
+    points: np.ndarray,
+    subjects: np.ndarray,
+    *,
+    min_size: int,
+    resamples: int,
+    redraw: Callable[[np.ndarray, int], np.ndarray],
+    rng: np.random.Generator,
+    advance: Callable[[], None] = lambda: None,
+) -> list[CandidateCluster]:
+    """Density clusters with their stability when a part of the subjects is drawn again.
+
+    Four fifths of the subjects are drawn without replacement (copies of a
+    point would be dense by themselves), mapped and clustered anew.
+
+    Args:
+        points: float (n, d)
+        subjects: subject of each point (n,)
+        min_size: smallest cluster
+        resamples: how often to draw
+        redraw: gives the points of the rows drawn, from scratch: ``(rows, seed) → (m, d)``
+        rng: random generator
+        advance: called after each resample
+
+    Raises:
+        InputError: fewer points than two clusters need
+    """
+    if len(points) < 2 * min_size:
+        raise InputError(
+            f"clusters of at least {min_size} samples need {2 * min_size} samples; got {len(points)}; pass a smaller "
+            "min_size"
+        )
+    labels = density_clusters(points, min_size)
+    clusters = [np.flatnonzero(labels == c) for c in range(labels.max() + 1)]
+    overlaps = np.full((len(clusters), resamples), np.nan)
+    names = np.unique(subjects)
+    for b in range(resamples if clusters else 0):
+        drawn = rng.choice(names, max(2, round(0.8 * len(names))), replace=False)
+        rows = np.flatnonzero(np.isin(subjects, drawn))
+        again = density_clusters(redraw(rows, int(rng.integers(1 << 31))), max(2, round(0.8 * min_size)))
+        for k, members in enumerate(clusters):
+            overlaps[k, b] = best_overlap(np.isin(rows, members), again)
+        advance()
+    if not resamples:
+        return [CandidateCluster(rows) for rows in clusters]
+    return [
+        CandidateCluster(rows, float(o.mean()), float((o >= 0.5).mean()))
+        for rows, o in zip(clusters, overlaps, strict=True)
+    ]

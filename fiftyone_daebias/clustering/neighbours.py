@@ -1,0 +1,151 @@
+"""Whose picture is it? Sites, scanners, months and persons told by an embedding's nearest neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..probes.scores import bootstrap_weights, percentile_interval, subject_weights
+from ..statistics.exchange import exchange
+
+NEAREST, PERMUTATIONS = 5, 999
+
+
+@dataclass(frozen=True)
+class KnnLeakage:
+    """How often the nearest samples tell the value of a field.
+
+    Attributes:
+        top1: share of samples whose nearest other sample has their value, subjects weighted
+        top5: share with their value among the nearest five
+        interval1: 95 % subject-bootstrap interval of ``top1``
+        interval5: the same of ``top5``
+        chance1: ``top1`` of neighbours drawn at random
+        chance5: ``top5`` of neighbours drawn at random
+        n_samples: samples asked
+        n_subjects: subjects asked
+        p: share of permutations of the values that are told as well by the nearest; NaN where none can change places
+    """
+
+    top1: float
+    top5: float
+    interval1: tuple[float, float]
+    interval5: tuple[float, float]
+    chance1: float
+    chance5: float
+    n_samples: int
+    n_subjects: int
+    p: float = float("nan")
+
+
+def telling(
+    vectors: np.ndarray,
+    values: np.ndarray,
+    subjects: np.ndarray,
+    *,
+    same_subject: bool,
+    n_bootstrap: int = 500,
+    n_permutations: int = PERMUTATIONS,
+    rng: np.random.Generator,
+) -> KnnLeakage:
+    """Top-1 and top-5 of the nearest neighbours (cosine of standardised vectors).
+
+    Args:
+        vectors: float (n, d)
+        values: codes of the field (n,), −1 where missing
+        subjects: codes of the subjects (n,)
+        same_subject: whether other samples of the same subject may be neighbours: only when subjects are what is asked
+        n_bootstrap: draws of the intervals
+        n_permutations: subject-level permutations of the values; those of samples when subjects are what is asked
+        rng: random generator
+    """
+    z = _unit(vectors)
+    known = values >= 0
+    partners = _n_partners(values, subjects, same_subject)
+    rows = np.flatnonzero(known & (partners > 0))
+    if not len(rows):  # every subject has a value of its own: there is nobody to be told
+        nan = float("nan")
+        return KnnLeakage(nan, nan, (nan, nan), (nan, nan), nan, nan, 0, 0)
+    hits, nearest = np.zeros((len(rows), 2)), np.zeros(len(rows), int)
+    pool = np.zeros(len(rows))
+    for first in range(0, len(rows), 512):
+        part = rows[first : first + 512]
+        likeness = z[part] @ z.T
+        allowed = np.broadcast_to(known, likeness.shape).copy()
+        if same_subject:
+            allowed[np.arange(len(part)), part] = False
+        else:
+            allowed &= subjects[part][:, None] != subjects[None]
+        likeness[~allowed] = -np.inf
+        near = np.argpartition(-likeness, min(NEAREST, likeness.shape[1] - 1), axis=1)[:, :NEAREST]
+        order = np.take_along_axis(likeness, near, axis=1).argsort(axis=1)[:, ::-1]
+        near = np.take_along_axis(near, order, axis=1)
+        same = (values[near] == values[part][:, None]) & np.take_along_axis(allowed, near, axis=1)
+        nearest[first : first + 512] = near[:, 0]
+        hits[first : first + 512] = np.column_stack([same[:, 0], same.any(axis=1)])
+        pool[first : first + 512] = allowed.sum(axis=1)
+    weights = subject_weights(subjects[rows])
+    draws = bootstrap_weights(subjects[rows], n_bootstrap, rng)
+    scores = [float(np.average(hits[:, k], weights=weights)) for k in (0, 1)]
+    boots = [(draws @ hits[:, k]) / draws.sum(axis=1) for k in (0, 1)]
+    share = partners[rows] / np.maximum(pool, 1)
+    # without replacement: 1 − ∏ (1 − partners / (pool − j))
+    miss = np.ones(len(rows))
+    for j in range(NEAREST):
+        miss *= 1 - np.minimum(1, partners[rows] / np.maximum(pool - j, 1))
+    return KnnLeakage(
+        scores[0],
+        scores[1],
+        percentile_interval(boots[0]),
+        percentile_interval(boots[1]),
+        float(np.average(share, weights=weights)),
+        float(np.average(1 - miss, weights=weights)),
+        len(rows),
+        len(np.unique(subjects[rows])),
+        _p_value(
+            values,
+            np.arange(len(values)) if same_subject else subjects,
+            rows,
+            nearest,
+            weights,
+            scores[0],
+            n_permutations,
+            rng,
+        ),
+    )
+
+
+def _p_value(values, units, rows, nearest, weights, score, n_permutations, rng) -> float:
+    """Who is whose neighbour stays; the values move between the units that have one."""
+    known = np.flatnonzero(values >= 0)
+    as_well = 0
+    moves = exchange(units[known], values[known])
+    if moves.impossible:
+        return float("nan")
+    for order in moves.draw(n_permutations, rng):
+        moved = np.array(values)
+        moved[known] = values[known[order]]
+        as_well += float(np.average(moved[nearest] == moved[rows], weights=weights)) >= score - 1e-9
+    return (1 + as_well) / (1 + n_permutations)
+
+
+def n_with_partner(values: np.ndarray, subjects: np.ndarray, same_subject: bool) -> int:
+    """Samples that share their value with another sample (of another subject, unless subjects are asked)."""
+    return int(((values >= 0) & (_n_partners(values, subjects, same_subject) > 0)).sum())
+
+
+def _n_partners(values: np.ndarray, subjects: np.ndarray, same_subject: bool) -> np.ndarray:
+    """How many other samples share each sample's value, without its own subject unless that is allowed."""
+    _, index, counts = np.unique(values, return_inverse=True, return_counts=True)
+    if same_subject:
+        return counts[index] - 1
+    pairs = np.column_stack([values, subjects])
+    _, own, own_counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+    return counts[index] - own_counts[own.ravel()]
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    spread = vectors.std(axis=0)
+    z = (vectors - vectors.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    return (z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)).astype(np.float32)

@@ -1,0 +1,317 @@
+"""What a finding is: one plain sentence, its evidence, its samples and the next step."""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import field as made
+
+from .. import schema, store
+from ..errors import InputError
+from ..text_table import table_lines
+from . import formatting
+from .review import Review
+
+#: a finding is one at this false-discovery rate
+LEVEL = 0.05
+#: verdicts, the most telling first
+VERDICTS = (
+    "found",
+    "inseparable",
+    "explained",
+    "unconfirmed",
+    "not blind",
+    "shown",
+    "expected",
+    "not found",
+    "not tested",
+    "older version",
+)
+_NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The numbers behind a finding.
+
+    Attributes:
+        measure: "AUC", "MAE", "Cramér's V", "Cliff's delta", "SD", "share", "samples" …; "" where nothing is measured
+        value: its value
+        interval: 95 % interval, subjects resampled
+        chance: what it would be if there were nothing
+        p: permutation p-value, subjects exchanged
+        q: p after Benjamini-Hochberg over everything tested on the dataset, whichever step tested it
+        q_within: the same for the test among subjects alike in the fields named as expected; ``q`` where none were
+        unit: unit of the value
+        detectable: the smallest value that would have been found with probability 0.8
+        strength: from 0 (chance) to 1 (certain), of the interval's end that lies nearer to chance; ranks findings
+    """
+
+    measure: str = ""
+    value: float = _NAN
+    interval: tuple[float, float] = (_NAN, _NAN)
+    chance: float = _NAN
+    p: float = _NAN
+    q: float = _NAN
+    q_within: float = _NAN
+    unit: str = ""
+    detectable: float = _NAN
+    strength: float = 0.0
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What to run next: a verb with its parameters."""
+
+    verb: str
+    params: dict
+    label: str
+
+
+@dataclass(frozen=True)
+class Selector:
+    """Names samples without listing them.
+
+    Attributes:
+        kind: "tag", "field" (samples with a value in it), "group" (``fields`` joined by ", " read as ``name``), "ids",
+            "all", or "" for none
+        name: tag, field or group
+        fields: the fields of a group
+        sample_ids: of kind "ids"
+    """
+
+    kind: str = ""
+    name: str = ""
+    fields: tuple[str, ...] = ()
+    sample_ids: tuple[str, ...] = ()
+
+    def view(self, samples):
+        """A view of these samples of the whole dataset; it follows tags and values that change later."""
+        if self.kind == "tag":
+            return store.view_of_tag(samples, self.name)
+        if self.kind == "field" and store.has_field(samples, self.name):
+            return store.view_of_field(samples, self.name)
+        if self.kind == "all":
+            return store.view_of_ids(samples, store.sample_ids(store.dataset_of(samples)))
+        return store.view_of_ids(samples, self.ids(samples))
+
+    def ids(self, samples) -> list[str]:
+        """Ids of these samples of the whole dataset, looked up now."""
+        dataset = store.dataset_of(samples)
+        if self.kind == "ids":
+            here = set(store.sample_ids(dataset))
+            return [i for i in self.sample_ids if i in here]
+        if self.kind == "group":
+            table = store.read_table(dataset, list(self.fields))
+            texts = table.map(lambda v: None if v is None or v != v else str(v))
+            joined = texts[texts.notna().all(axis=1)].agg(", ".join, axis=1)
+            return list(joined.index[joined == self.name])
+        if self.kind in ("tag", "field", "all"):
+            if self.kind == "field" and not store.has_field(dataset, self.name):
+                return []
+            return store.sample_ids(dataset if self.kind == "all" else self.view(dataset))
+        return []
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that an audit says of a cohort; see :mod:`fiftyone_daebias.reporting.findings`.
+
+    Attributes:
+        key: names it, the same in every copy of the cohort
+        kind: "probe", "opposite", "outliers", "cluster", "association", "disagreements", "drift", "quality",
+            "case-mix", "reidentify", "duplicates", "leak", "conflicts", "explain" …
+        title: a few words
+        sentence: one sentence that a physician can read
+        verdict: one of :data:`VERDICTS`
+        evidence: the numbers
+        n_subjects: subjects that took part; of a group, those in it
+        n_samples: samples that took part; of a group, those in it
+        selector: its samples
+        field: metadata field it is about
+        cluster: cluster it is about
+        next_step: what to run next
+        figures: as :func:`~fiftyone_daebias.reporting.figures.save_figure` describes them
+        run_key: the run behind it
+        notes: what to bear in mind
+        reviews: what people said of it, oldest first
+    """
+
+    key: str
+    kind: str
+    title: str
+    sentence: str
+    verdict: str = "shown"
+    evidence: Evidence = made(default_factory=Evidence)
+    n_subjects: int = 0
+    n_samples: int = 0
+    selector: Selector = made(default_factory=Selector)
+    field: str = ""
+    cluster: str = ""
+    next_step: NextStep | None = None
+    figures: tuple[dict, ...] = ()
+    run_key: str = ""
+    notes: tuple[str, ...] = ()
+    reviews: tuple[Review, ...] = ()
+
+    @property
+    def status(self) -> str:
+        """What was last said of it: "reviewed", "confirmed", "refuted"; "" when nobody looked."""
+        return self.reviews[-1].status if self.reviews else ""
+
+    def to_dict(self) -> dict:
+        return {**plain(asdict(self)), "status": self.status}
+
+    @classmethod
+    def from_dict(cls, raw: dict) -> Finding:
+        """Reads what :meth:`to_dict` wrote."""
+        return _read(cls, raw)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All findings of a dataset, ranked by verdict and strength.
+
+    Attributes:
+        rows: the findings
+        n_tests: tests that the false-discovery correction spans
+        correction: what it spans, in words
+        level: false-discovery rate
+        notes: what to bear in mind of all of them
+        stamp: see :func:`~fiftyone_daebias.reporting.findings.findings_stamp`
+    """
+
+    rows: tuple[Finding, ...]
+    n_tests: int = 0
+    correction: str = ""
+    level: float = LEVEL
+    notes: tuple[str, ...] = ()
+    stamp: str = ""
+
+    @property
+    def found(self) -> tuple[Finding, ...]:
+        """Those that hold."""
+        return tuple(f for f in self.rows if f.verdict == "found")
+
+    def of(self, kind: str) -> tuple[Finding, ...]:
+        """Those of one kind."""
+        return tuple(f for f in self.rows if f.kind == kind)
+
+    def by_key(self, key: str) -> Finding:
+        """The finding of that key.
+
+        Raises:
+            InputError: there is none
+        """
+        for row in self.rows:
+            if row.key == key:
+                return row
+        keys = [f.key for f in self.rows]
+        near = difflib.get_close_matches(str(key), keys, 5, 0.4) or keys[:5]
+        raise InputError(
+            f"there is no finding {key!r}; "
+            + (
+                f"the nearest: {', '.join(near)}"
+                if near
+                else "this dataset has no findings yet; run 'daebias audit' first"
+            )
+        )
+
+    def to_dict(self) -> dict:
+        return {
+            "rows": [r.to_dict() for r in self.rows],
+            "n_tests": self.n_tests,
+            "correction": self.correction,
+            "level": self.level,
+            "notes": list(self.notes),
+            "stamp": self.stamp,
+        }
+
+    @classmethod
+    def from_dict(cls, raw: dict) -> Findings:
+        """Reads what :meth:`to_dict` wrote."""
+        return _read(cls, raw)
+
+    def __str__(self) -> str:
+        shown = [f for f in self.rows if f.verdict not in ("not found", "not tested", "older version")]
+        old = sum(f.verdict == "older version" for f in self.rows)
+        rest = len(self.rows) - len(shown) - old
+        lines = []
+        if shown:
+            head = ("finding", "verdict", "measure", "95 % interval", "q", "subjects", "samples", "review")
+            lines += table_lines([head, *(_cells(f) for f in shown)])
+        else:
+            lines.append("nothing was found")
+        if rest:
+            lines.append(f"{rest} more were looked at: not found, or not testable")
+        if old:
+            lines.append(f"{old} were made by an older version and are not counted: run 'daebias audit' again")
+        return "\n".join([*lines, *(f"note: {n}" for n in self.notes), self.correction]).rstrip()
+
+
+def _cells(f: Finding) -> tuple[str, ...]:
+    e = f.evidence
+    low, high = e.interval
+    interval = "" if low != low else f"{formatting.number(low)} to {formatting.number(high)}"
+    value = "" if e.value != e.value else f"{e.measure} {formatting.number(e.value)}".strip()
+    return (
+        f.key,
+        f.verdict,
+        value,
+        interval,
+        formatting.p_value(e.q),
+        f"{f.n_subjects:,}",
+        f"{f.n_samples:,}",
+        f.status,
+    )
+
+
+def existing(verb: str, label: str, **params) -> NextStep | None:
+    """A next step, if there is such a verb."""
+    from ..verbs import VERBS
+
+    return NextStep(verb, params, label) if any(v.command == verb for v in VERBS) else None
+
+
+def plain(value):
+    """JSON-able: lists for tuples, ``None`` for numbers that are none."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, float) and value - value != 0:
+        return None
+    return value
+
+
+def _read(cls, raw: dict):
+    """A dataclass from JSON: NaN for ``None`` where a number belongs, tuples for lists, dataclasses for dicts."""
+    hints = typing.get_type_hints(cls)
+    values = {}
+    for f in fields(cls):
+        if f.name in raw:
+            values[f.name] = _value(hints[f.name], raw[f.name])
+    return cls(**values)
+
+
+def _value(hint, value):
+    options = [h for h in typing.get_args(hint) if h is not type(None)]
+    if is_dataclass(hint):
+        return _read(hint, value)
+    if len(options) == 1 and is_dataclass(options[0]):
+        return None if value is None else _read(options[0], value)
+    if typing.get_origin(hint) is tuple:
+        item = options[0]
+        return tuple(_value(item, v) for v in value or ())
+    return _NAN if hint is float and value is None else value
+
+
+def tag_selector(tag: str) -> Selector:
+    """The samples that carry a tag."""
+    return Selector("tag", tag)
+
+
+def cluster_selector(name: str) -> Selector:
+    """The samples of a cluster."""
+    return Selector("tag", schema.TAG_CLUSTER + name)

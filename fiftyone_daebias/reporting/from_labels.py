@@ -1,0 +1,104 @@
+"""Findings of labels that their images contradict, and of agreement across regions, which is no evidence."""
+
+from __future__ import annotations
+
+from .. import schema, store
+from ..probes.contradictions import OPEN
+from .finding import Evidence, Finding, Selector, existing, tag_selector
+from .formatting import count, listed, number, percent
+from .multiplicity import HypothesisTest
+
+FAMILY = "lists of labels"
+
+
+def label_claims(samples) -> list[HypothesisTest]:
+    """One claim a field whose labels were tested against their images; runs of earlier versions claim nothing."""
+    claims = []
+    for key in store.list_runs(samples, schema.DISAGREEMENT_RUN_PREFIX):
+        config, results = store.load_run(samples, key)
+        summary = results["summary"]
+        if summary.get("p") is not None:
+            claims.append(_claim(config["field"], key, summary))
+    return claims
+
+
+def _claim(field: str, run_key: str, summary: dict) -> HypothesisTest:
+    n, people = summary["n_listed"], summary["n_subjects"]
+    tag = f"{schema.TAG_PREFIX}label-error:{field}"
+    named = [v for v in summary["verdicts"] if v["kind"] == "contradicted"]
+    if n:
+        text = (
+            f"{count(n, 'subject')} of {people:,} carry a {field} that their images contradict: they look throughout "
+            f"like another {field}, to a probe that has not seen them; {percent(summary['false_share'])} of this list "
+            f"are expected to be ordinary."
+        )
+        known = sum(v["evidence"] != OPEN for v in named)
+        if known:
+            text += f" Other records speak on {count(known, 'of them', 'of them')}."
+        if known < len(named):
+            whom = "for the others" if known else "for all of them"
+            text += (
+                f" Whether the label is wrong, the images were exchanged, or the person looks so is left open {whom}: "
+                "images alone cannot tell."
+            )
+    else:
+        text = (
+            f"No {field} of {count(people, 'subject')} is contradicted by the images more than the tails of right "
+            "labels explain."
+        )
+    ids = sum(len(v["sample_ids"]) for v in named)
+    finding = Finding(
+        f"disagreements:{field}:label-error",
+        "disagreements",
+        f"{field}: labels that the images contradict",
+        text,
+        "",
+        Evidence("subjects", float(n), p=float(summary["p"]), strength=n / people if people else 0.0),
+        n,
+        ids,
+        tag_selector(tag) if n else Selector(),
+        field=field,
+        run_key=run_key,
+        next_step=existing("explain", "Where in the image do they differ?", tag=tag) if n else None,
+    )
+
+    def judge(raw: bool, within: bool) -> str:
+        if not n:
+            return "not found"
+        return "found" if raw else "unconfirmed"
+
+    return HypothesisTest(finding, float("nan"), judge, FAMILY, int(summary.get("n_draws") or 0))
+
+
+def agreement_findings(samples) -> list[Finding]:
+    """How often the same subjects are misclassified in several regions, shown beside independence: no evidence."""
+    out = []
+    for key in store.list_runs(samples, schema.DISAGREEMENT_RUN_PREFIX):
+        config, results = store.load_run(samples, key)
+        together = results["summary"].get("agreement")
+        if together and len(together["times"]) > 1:
+            out.append(_agreement(together, config["field"], key, results["summary"]["verdicts"]))
+    return out
+
+
+def _agreement(together: dict, field: str, run_key: str, verdicts: list[dict]) -> Finding:
+    seen, expected = sum(together["observed"][1:]), sum(together["expected"][1:])
+    again = tuple(i for v in verdicts if v["n_opposite"] > 1 for i in v["sample_ids"])
+    text = (
+        f"{count(seen, 'subject')} look like another {field} in two or more of {listed(together['regions'])}; if "
+        f"regions were independent, {number(expected)} would. Regions of one person share their anatomy, so this says "
+        "nothing of wrong labels."
+    )
+    return Finding(
+        f"agreement:{field}",
+        "disagreements",
+        f"{field}: the same subjects in several regions",
+        text,
+        "shown",
+        Evidence("subjects", float(seen), chance=float(expected)),
+        max(together["n_subjects"]),
+        len(again),
+        Selector("ids", sample_ids=again),
+        field=field,
+        run_key=run_key,
+    )

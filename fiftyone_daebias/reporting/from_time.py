@@ -1,0 +1,170 @@
+"""Findings of changes over time and of re-identification."""
+
+from __future__ import annotations
+
+import math
+
+from scipy.stats import norm
+
+from .. import schema, store
+from ..clustering.drift import iso_date
+from ..clustering.neighbours import PERMUTATIONS
+from ..serialize import or_nan
+from .finding import LEVEL, Evidence, Finding, NextStep, Selector, existing
+from .formatting import count, number, percent
+from .multiplicity import HypothesisTest
+
+FAMILY, TOLD = "tests over time or versions", "questions to neighbours"
+_NAN = float("nan")
+
+
+def drift_claims(samples) -> list[HypothesisTest]:
+    """One claim a group and date or version field."""
+    if schema.DRIFT_RUN not in store.list_runs(samples, schema.DRIFT_RUN):
+        return []
+    config, results = store.load_run(samples, schema.DRIFT_RUN)
+    return [_claim(row, config) for row in results["table"]["rows"]]
+
+
+def _claim(row: dict, config: dict) -> HypothesisTest:
+    sizes = [c["size"] for c in row["changes"]] or [or_nan(row["size"])]
+    size = max(sizes)
+    seen = bool(row["changes"]) or size == size
+    evidence = Evidence(
+        "SD",
+        size,
+        chance=0.0,
+        p=or_nan(row["p"]),
+        unit="standard deviations within",
+        detectable=or_nan(row["detectable"]),
+        strength=_strength(size),
+    )
+
+    def judge(raw: bool, within: bool) -> str:
+        if row["verdict"] == "not tested":
+            return "not tested"
+        return "found" if raw and seen else "not found"
+
+    group, over, by = row["group"], row["over"], tuple(row.get("by", config.get("by")) or ())
+    finding = Finding(
+        f"drift:{group}:{over}",
+        "drift",
+        f"{group or 'all samples'} over {over}",
+        _sentence(row),
+        "",
+        evidence,
+        row["n_subjects"],
+        0,
+        Selector("group", group, by) if by else Selector("field", over),
+        field=over,
+        run_key=schema.DRIFT_RUN,
+        next_step=_next(row),
+    )
+    redo = "drift" if store.is_outdated(config) else ""
+    return HypothesisTest(finding, _NAN, judge, FAMILY, int(config.get("n_permutations") or 0), redo)
+
+
+def changed(row: dict) -> bool:
+    """Whether a row's own test shows a change, before any correction."""
+    return bool(row["changes"]) or or_nan(row["p"]) <= LEVEL and or_nan(row["size"]) == or_nan(row["size"])
+
+
+def _next(row: dict) -> NextStep | None:
+    if not changed(row):
+        return None
+    if row["changes"] and row["over"].endswith("_years"):
+        largest = max(row["changes"], key=lambda c: c["size"])
+        return existing(
+            "explain", "Where in the image is the change?", field=row["over"], value=f">={or_nan(largest['when']):.4f}"
+        )
+    return existing("reidentify", "Can month, site or person be told?")
+
+
+def _strength(size: float) -> float:
+    """A distance of two normal clouds as 2·AUC − 1 of the best cut between them."""
+    return 2 * float(norm.cdf(size / math.sqrt(2))) - 1 if size == size else 0.0
+
+
+def _sentence(row: dict) -> str:
+    name = row["group"] or "All samples"
+    if row["verdict"] == "not tested":
+        return f"{name} over {row['over']}: not tested: {row['note']}"
+    people = count(row["n_subjects"], "subject")
+    if row["changes"]:
+        parts = []
+        for c in row["changes"]:
+            first, last = iso_date(or_nan(c["before"])), iso_date(or_nan(c["when"]))
+            text = f"between {first} and {last} by {number(c['size'], 2)} SD"
+            parts.append(text + (f" (with it: {'; '.join(c['fields'])})" if c.get("fields") else ""))
+        return f"{name}: the images change {', and '.join(parts)}; {people}."
+    if changed(row):
+        return f"{name}: the images differ with {row['over']} by up to {number(or_nan(row['size']), 2)} SD; {people}."
+    would = or_nan(row["detectable"])
+    told = ""
+    if math.isfinite(would):
+        told = (
+            f"; a change of {number(would, 2)} SD in mid-time would have been found by this test alone with "
+            "probability 0.8"
+        )
+    return f"{name}: no change of the images over {row['over']} was found{told}; {people}."
+
+
+def reidentify_claims(samples) -> list[HypothesisTest]:
+    """One claim a question: person, month, site, scanner …"""
+    if schema.REIDENTIFY_RUN not in store.list_runs(samples, schema.REIDENTIFY_RUN):
+        return []
+    config, results = store.load_run(samples, schema.REIDENTIFY_RUN)
+    table, vectors = results["table"], config.get("vectors", schema.embedding_field())
+    redo = "reidentify" if store.is_outdated(config) else ""
+    out = [_telling(what, row, vectors, redo) for what, row in table["rows"].items()]
+    for what, why in table["skipped"].items():
+        finding = Finding(
+            f"reidentify:{what}",
+            "reidentify",
+            f"re-identification: {what}",
+            f"Not asked: {why}.",
+            "",
+            run_key=schema.REIDENTIFY_RUN,
+        )
+        out.append(HypothesisTest(finding, _NAN, lambda raw, within: "not tested", TOLD, redo=redo))
+    return out
+
+
+def _telling(what: str, row: dict, vectors: str, redo: str) -> HypothesisTest:
+    low, high = row["interval1"]
+    chance, p = row["chance1"], or_nan(row.get("p"))
+    beyond = low > chance
+    text = (
+        f"The most similar image {'of the same person is found' if what == 'subject' else f'shares the {what}'} in "
+        f"{percent(row['top1'])} of samples (95 % interval {percent(low)} to {percent(high)}; "
+        f"{percent(chance)} by chance)."
+    )
+    text += " Whoever holds the vectors and a few known images can do the same." if beyond else ""
+
+    def judge(raw: bool, within: bool) -> str:
+        if not raw:
+            return "not found"
+        return "found" if beyond else "unconfirmed"
+
+    finding = Finding(
+        f"reidentify:{what}",
+        "reidentify",
+        f"re-identification: {what}",
+        text,
+        "",
+        Evidence(
+            "share",
+            row["top1"],
+            (low, high),
+            chance,
+            p=p,
+            unit="of samples",
+            strength=max(0.0, (low - chance) / (1 - chance)) if chance < 1 else 0.0,
+        ),
+        row["n_subjects"],
+        row["n_samples"],
+        Selector("field", vectors),
+        field="" if what in ("subject", "month") else what,
+        run_key=schema.REIDENTIFY_RUN,
+    )
+    return HypothesisTest(finding, _NAN, judge, TOLD, PERMUTATIONS, redo)

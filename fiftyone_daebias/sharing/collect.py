@@ -1,0 +1,431 @@
+"""Out of a dataset into the contents of a bundle, leaving behind identity and small groups."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+
+from .. import schema, store
+from ..clustering.cluster import Cluster, read_clusters
+from ..errors import BundleError, InputError
+from ..probes.result import ProbeResult
+from ..progress import Progress
+from ..reporting.findings import Finding, collect_findings
+from ..reporting.from_probes import key_of
+from ..reporting.review import read_reviews
+from . import checked
+from .content import content_hashes, subject_keys
+from .contents import COLUMNS, PROVENANCE, Contents, Group, Row, Said, Workspace
+from .handover import KEPT
+from .suppress import big_enough, secret_words, suppress_small_counts
+
+#: kinds of findings that are about a group of samples, and not about all
+_GROUPS = (
+    "opposite",
+    "outliers",
+    "cluster",
+    "association",
+    "disagreements",
+    "duplicates",
+    "leak",
+    "conflicts",
+    "files",
+)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?")
+
+
+class Collector:
+    """Reads one dataset for a bundle.
+
+    Args:
+        samples: a dataset or view
+        k: fewest subjects a group may have
+        vectors: whether vectors go along
+        identity: whether file names and subject ids go along
+        notes: whether notes and authors go along
+        secret: agreed secret of the subject keys
+        progress: where to report
+    """
+
+    def __init__(
+        self,
+        samples,
+        *,
+        k: int,
+        vectors: bool,
+        identity: bool,
+        notes: bool,
+        secret: str | None,
+        progress: Progress | None = None,
+    ):
+        self.samples, self.k, self.vectors, self.notes = samples, k, vectors, notes
+        ids, subjects = store.sample_ids(samples), store.read_subjects(samples)
+        files = store.file_paths(samples)
+        hashes = content_hashes(samples, progress)
+        key_of = subject_keys(secret)
+        kept = [n for n in range(len(ids)) if hashes[n][0]]
+        if not kept:
+            raise InputError(
+                f"none of the {len(ids):,} images of dataset {store.dataset_of(samples).name!r} can be read any more, "
+                "so no teammate could match them; restore the files, or register them again"
+            )
+        self.without_content = len(ids) - len(kept)
+        # in the order of their hashes, which says nothing of the order here
+        kept.sort(key=lambda n: (hashes[n][0], subjects[n]))
+        self.ids = [ids[n] for n in kept]
+        self.subjects = [subjects[n] for n in kept]
+        self.row_of = {i: r for r, i in enumerate(self.ids)}
+        words, more = secret_words(subjects, files, ids), secret_words(subjects, files, ids, shortest_number=3)
+        # a field name or class must stay readable even where somebody's id is the same word
+        known = {w.casefold() for w in store.metadata_fields(samples)}
+        self.words, self.words_of_people = words - known, more - known
+        extra = [(files[n], subjects[n]) if identity else ("", "") for n in kept]
+        self.rows = tuple(
+            Row(
+                *hashes[n],
+                key_of(subjects[n]),
+                suppress_small_counts(file, longest=1000),
+                suppress_small_counts(person, longest=200),
+            )
+            for n, (file, person) in zip(kept, extra, strict=True)
+        )
+        self.withheld: Counter[str] = Counter()
+        self.broken: list[str] = []
+        n_subjects = len(set(self.subjects))
+        if n_subjects < k:
+            raise InputError(
+                f"min_subjects: the samples are of {n_subjects} subjects, fewer than {k}; nothing can be shared"
+            )
+
+    def suppress_small_counts(self, text: object, longest: int = 4000) -> str:
+        """Text without what must not leave."""
+        return suppress_small_counts(str(text or ""), self.k, self.words, longest)
+
+    def members(self, ids) -> tuple[int, ...]:
+        """Rows of samples, without those that are not shared."""
+        return tuple(self.row_of[i] for i in ids if i in self.row_of)
+
+    def allows(self, rows, what: str) -> bool:
+        """Whether a group may leave; counts it as withheld if not."""
+        if rows and big_enough(rows, self.subjects, self.k):
+            return True
+        self.withheld[what] += 1
+        return False
+
+    def contents(self) -> Contents:
+        """Everything that may leave."""
+        clusters = self._clusters()
+        settled = collect_findings(self.samples).rows
+        by_key = {f.key: f for f in settled}
+        associations, words = self._associations(by_key)
+        findings = self._findings(settled, words)
+        said = {key: f"{f['verdict']}: {f['sentence']}" for key, f in findings.items()}
+        return Contents(
+            self.rows,
+            self._maps(),
+            self._vectors() if self.vectors else {},
+            tuple(findings.values()),
+            self._probes(by_key),
+            associations,
+            clusters,
+            self._views(said),
+            self._workspaces(said),
+            self._provenance(),
+            self._reviews(),
+            self.k,
+            dict(sorted(self.withheld.items())),
+            reading=self._reading(),
+        )
+
+    def _maps(self) -> dict:
+        keys = [k for k in store.map_runs(self.samples) if schema.SHARED_SUFFIX not in k and self._stem(k)]
+        out = {k: self._rows_and_values(*store.load_map(self.samples, k)) for k in keys}
+        return {k: v for k, v in out.items() if len(v[0])}
+
+    def _vectors(self) -> dict:
+        out = {}
+        for name in store.vector_fields(self.samples):
+            if name.endswith(schema.EMBEDDING_SUFFIX) and self._stem(name) and store.count_values(self.samples, name):
+                out[name] = self._rows_and_values(*store.read_vectors(self.samples, name))
+        return {k: v for k, v in out.items() if len(v[0])}
+
+    def _rows_and_values(self, ids, values) -> tuple[np.ndarray, np.ndarray]:
+        pairs = [(self.row_of[i], n) for n, i in enumerate(ids) if i in self.row_of]
+        rows = np.array([r for r, _ in pairs], np.int64)
+        return rows, np.asarray(values, np.float32)[[n for _, n in pairs]].reshape(len(rows), -1)
+
+    @staticmethod
+    def _stem(name: str) -> bool:
+        return bool(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,79}", name)) and "__" not in name
+
+    def _findings(self, settled: tuple[Finding, ...], words: dict[tuple[str, str], tuple[str, str]]) -> dict[str, dict]:
+        """The findings' table, by key."""
+        out, clusters = {}, read_clusters(self.samples)
+        for f in settled:
+            group = f.kind in _GROUPS and f.selector.kind != "all"
+            if group and not self.allows(self.members(f.selector.ids(self.samples)), "findings"):
+                continue
+            if not group and 0 < f.n_subjects < self.k or f.n_subjects == 0 and f.verdict == "not tested":
+                self.withheld["findings"] += f.n_subjects > 0
+                continue
+            sentence = f.sentence
+            if f.kind == "cluster" and not self.notes and f.cluster in clusters:
+                sentence = sentence.replace(f", by {clusters[f.cluster].author}", "")
+            if f.kind == "association":
+                if (f.cluster, f.field) not in words:
+                    self.withheld["findings"] += 1
+                    continue
+                before, after = words[f.cluster, f.field]
+                if before:
+                    sentence = sentence.replace(before, after)
+            out[f.key] = {
+                "key": self.suppress_small_counts(f.key, 300),
+                "kind": f.kind,
+                "title": self.suppress_small_counts(f.title),
+                "sentence": self.suppress_small_counts(sentence),
+                "verdict": f.verdict,
+                "measure": f.evidence.measure,
+                "value": _number(f.evidence.value),
+                "interval": [_number(v) for v in f.evidence.interval],
+                "q": _number(f.evidence.q),
+                "n_subjects": f.n_subjects,
+                "status": f.status,
+            }
+        return out
+
+    def _probes(self, settled: dict[str, Finding]) -> tuple[dict, ...]:
+        out = []
+        for key in store.list_runs(self.samples, schema.PROBE_RUN_PREFIX):
+            _, results = store.load_run(self.samples, key)
+            for raw in [results["summary"], *results.get("parts", ())]:
+                if raw.get("reason") or raw in out:
+                    continue
+                if raw["n_subjects"] < self.k or self._small_class(raw):
+                    self.withheld["probes"] += 1
+                    continue
+                row = {c: raw.get(c) for c in COLUMNS["probes"]}
+                finding = settled.get(key_of(ProbeResult.from_dict(raw)))
+                row["q"] = _number(finding.evidence.q) if finding is not None else None
+                for name in ("adjusted", "holdout"):
+                    part = raw.get(name)
+                    usable = part and not part.get("reason") and part["n_subjects"] >= self.k
+                    row[name] = {c: part.get(c) for c in COLUMNS[name]} if usable else None
+                if 0 < (row["n_opposite"] or 0) < self.k:
+                    row["n_opposite"] = None
+                row["classes"] = [self.suppress_small_counts(v) for v in row["classes"]]
+                row["group"] = self.suppress_small_counts(row["group"])
+                if row not in out:
+                    out.append(row)
+        return tuple(out)
+
+    def _small_class(self, raw: dict) -> bool:
+        if not raw["classes"] or not store.has_field(self.samples, raw["field"].split(".")[0]):
+            return False
+        values = store.read_table(self.samples, [raw["field"]])[raw["field"]].reindex(self.ids)
+        people: dict[str, set] = {}
+        for v, s in zip(values, self.subjects, strict=True):
+            people.setdefault(str(v), set()).add(s)
+        return any(0 < len(people.get(v, ())) < self.k for v in raw["classes"])
+
+    def _associations(self, settled: dict[str, Finding]) -> tuple[tuple[dict, ...], dict]:
+        """The table, and for every row in it the words that were measured and what may be said instead."""
+        if schema.ASSOCIATION_RUN not in store.list_runs(self.samples, schema.ASSOCIATION_RUN):
+            return (), {}
+        clusters, out, words = read_clusters(self.samples), [], {}
+        for raw in store.load_run(self.samples, schema.ASSOCIATION_RUN)[1]["tests"]["rows"]:
+            if raw["cluster"] not in clusters or raw["verdict"] == "not tested":
+                continue
+            rows = self.members(clusters[raw["cluster"]].members)
+            if min(raw["n_inside"], raw["n_outside"]) < self.k or not big_enough(rows, self.subjects, self.k):
+                self.withheld["associations"] += 1
+                continue
+            said = raw["words"]
+            if self._small_cell(clusters[raw["cluster"]], raw["field"], said):
+                said = "withheld: a class has too few subjects"
+                self.withheld["words of associations"] += 1
+            words[raw["cluster"], raw["field"]] = raw["words"], said
+            row = {c: raw.get(c) for c in COLUMNS["associations"]}
+            finding = settled.get(f"association:{raw['cluster']}:{raw['field']}")
+            if finding is not None:
+                row |= {"verdict": finding.verdict, "q": _number(finding.evidence.q)}
+                row["q_within"] = _number(finding.evidence.q_within) if raw.get("p_within") is not None else None
+            out.append(
+                {
+                    **row,
+                    "cluster": self.suppress_small_counts(raw["cluster"], 120),
+                    "words": self.suppress_small_counts(said),
+                }
+            )
+        return tuple(out), words
+
+    def _small_cell(self, cluster: Cluster, field: str, words: str) -> bool:
+        """Whether the shares in words come from 1 to k − 1 subjects, or leave so few out."""
+        found = re.fullmatch(r"(.*): \d+% inside, \d+% outside", words)
+        if not found or not store.has_field(self.samples, field.split(".")[0]):
+            return False
+        table = store.read_table(self.samples, [field])[field]
+        everybody = np.ones(len(table), bool)
+        parts = [everybody]
+        if store.has_field(self.samples, schema.LOCKED_FIELD):
+            # runs of statistics version 1 speak of a half of the subjects
+            parts.append(np.array([h == "confirmation" for h in store.read_field(self.samples, schema.LOCKED_FIELD)]))
+        members, subjects = set(cluster.members), store.read_subjects(self.samples)
+        for part in parts:
+            people: dict[tuple[bool, bool], set] = {(a, b): set() for a in (True, False) for b in (True, False)}
+            for i, v, s, here in zip(table.index, table, subjects, part, strict=True):
+                if here and v is not None and v == v:
+                    people[i in members, str(v) == found.group(1)].add(s)
+            if any(0 < len(p) < self.k for p in people.values()):
+                return True
+        return False
+
+    def _clusters(self) -> tuple[Group, ...]:
+        out = []
+        for cluster in read_clusters(self.samples).values():
+            rows = self.members(cluster.members)
+            if not self.allows(rows, "clusters"):
+                continue
+            drawn = cluster.map_key if cluster.map_key in store.map_runs(self.samples) else ""
+            out.append(
+                Group(
+                    self.suppress_small_counts(cluster.name, 60),
+                    rows,
+                    self._note(cluster.note),
+                    _hex(cluster.color),
+                    cluster.origin,
+                    cluster.proposed,
+                    self._author(cluster.author),
+                    drawn if self._stem(drawn or "x") else "",
+                    cluster.polygon if drawn else (),
+                    cluster.coloured_by if _is_field(cluster.coloured_by) else "unknown",
+                    _number(cluster.stability),
+                    _date(cluster.created),
+                )
+            )
+        return _named(out)
+
+    def _views(self, findings: dict[str, str]) -> tuple[Group, ...]:
+        out, ours = [], {f"cluster: {n}" for n in read_clusters(self.samples)}
+        for name, info in store.saved_views(self.samples).items():
+            if name in ours:
+                continue
+            try:
+                rows = self.members(store.saved_view_ids(self.samples, name))
+            except Exception:  # a view of a field that is gone raises whatever its stages raise
+                self.broken.append(name)
+                continue
+            about = self._about(name, info.get("description"), findings, "views")
+            if about is not None and self.allows(rows, "views"):
+                out.append(Group(self.suppress_small_counts(name, 120), rows, about, _hex(info.get("color"))))
+        return _named(out)
+
+    def _about(self, name: str, description: str, findings: dict[str, str], what: str) -> str | None:
+        """Description of a view or workspace; ``None`` if it is that of a finding that is withheld."""
+        for key, entry in (store.read_info(self.samples).get(KEPT) or {}).items():
+            if name in entry.values():
+                if key not in findings:
+                    self.withheld[what] += 1
+                    return None
+                return findings[key]
+        return self._note(description)
+
+    def _workspaces(self, findings: dict[str, str]) -> tuple[Workspace, ...]:
+        maps, out = store.map_runs(self.samples), []
+        dataset = store.dataset_of(self.samples).name
+        for layout in store.workspace_layouts(self.samples):
+            own = layout["map_key"] in maps and schema.SHARED_SUFFIX not in layout["map_key"]
+            about = self._about(layout["name"], layout["description"], findings, "workspaces")
+            if about is None:
+                continue
+            # the dataset's name keeps workspaces apart here; it is another one there, and may say too much
+            name = layout["name"].removeprefix(f"{dataset}: ")
+            color_by = layout["color_by"] if _is_field(layout["color_by"]) else ""
+            out.append(
+                Workspace(
+                    self.suppress_small_counts(name, 120),
+                    about,
+                    _hex(layout["color"]),
+                    layout["map_key"] if own else "",
+                    color_by,
+                )
+            )
+        return _named(out)
+
+    def _provenance(self) -> dict[str, dict]:
+        out = {}
+        for key in store.list_runs(self.samples):
+            if key.endswith(schema.PROVENANCE_SUFFIX) and self._stem(key):
+                config, _ = store.load_run(self.samples, key)
+                facts = {n: config[n] for n in PROVENANCE if n in config}
+                out[key.removesuffix(schema.PROVENANCE_SUFFIX)] = {**facts, "created": _date(facts.get("created", ""))}
+        return out
+
+    def _reviews(self) -> tuple[Said, ...]:
+        out = [
+            Said(
+                self.suppress_small_counts(r.finding, 300),
+                r.status,
+                self._note(r.note),
+                self._author(r.author),
+                _date(r.date),
+                self.members(dict.fromkeys(r.sample_ids)),
+            )
+            for r in read_reviews(self.samples)
+        ]
+        if store.has_field(self.samples, schema.REVIEW_FIELD):
+            labels = store.read_labels(self.samples, schema.REVIEW_FIELD, ("label", "author", "date", "note"))
+            out += [
+                Said("", status, self._note(note), self._author(author), _date(date), (self.row_of[i],))
+                for i, (status, author, date, note) in labels.items()
+                if i in self.row_of and status in ("reviewed", "confirmed", "refuted")
+            ]
+        return tuple(out)
+
+    def _note(self, text) -> str:
+        return suppress_small_counts(str(text or ""), self.k, self.words_of_people) if self.notes else ""
+
+    def _author(self, text) -> str:
+        return self.suppress_small_counts(text, 100) if self.notes else ""
+
+    def _reading(self) -> dict:
+        info = store.read_info(self.samples)
+        return {"to_grey": bool(info.get("to_grey", True)), "plane": info.get("plane"), "spacing": info.get("spacing")}
+
+
+def _named(groups: list) -> tuple:
+    """With a name each; names that became equal get a number."""
+    seen: Counter[str] = Counter()
+    out = []
+    for g in groups:
+        name = g.name.lstrip("$").strip() or "unnamed"
+        seen[name] += 1
+        out.append(replace(g, name=name if seen[name] == 1 else f"{name[:110]} ({seen[name]})"))
+    return tuple(out)
+
+
+def _is_field(name: str) -> bool:
+    try:
+        return bool(checked.field(name, ""))
+    except BundleError:
+        return False
+
+
+def _number(value) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+def _date(text) -> str:
+    return str(text) if _DATE.fullmatch(str(text or "")) else ""
+
+
+def _hex(color) -> str:
+    """Any CSS colour as #rrggbb; "" for none."""
+    from matplotlib.colors import to_hex
+
+    try:
+        return to_hex(color) if color else ""
+    except ValueError:
+        return ""

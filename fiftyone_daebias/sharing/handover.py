@@ -1,0 +1,126 @@
+"""For teammates on the same database: a saved view and a saved workspace a finding, opened by name or link."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .. import schema, store
+from ..progress import Progress, start
+from ..reporting.figures import COLORS
+from ..reporting.finding import Finding
+from ..reporting.findings import collect_findings
+
+#: findings beyond these have no view of their own: nobody looks through a hundred
+MOST = 100
+#: key in the dataset's info: which view and workspace belong to which finding
+KEPT = "finding_views"
+_SHOWN = ("found", "inseparable", "explained", "unconfirmed", "not blind", "shown")
+_COLOR = dict(zip(_SHOWN, (COLORS[1], COLORS[2], COLORS[6], COLORS[4], COLORS[3], COLORS[0]), strict=True))
+
+
+@dataclass(frozen=True)
+class FindingView:
+    """What opens a finding.
+
+    Attributes:
+        finding: its key
+        view: name of the saved view; "" where the finding is about all samples
+        workspace: name of the saved workspace
+        link: link that opens both
+    """
+
+    finding: str
+    view: str
+    workspace: str
+    link: str
+
+
+def hand_over(samples, url: str, progress: Progress | None = None) -> tuple[FindingView, ...]:
+    """Saves a view and a workspace a finding; those of findings that are gone are deleted.
+
+    Args:
+        samples: a dataset or view
+        url: where teammates open the App
+        progress: where to report
+
+    Returns:
+        the views and workspaces, in the order of the findings
+    """
+    dataset = store.dataset_of(samples)
+    rows = [f for f in collect_findings(dataset).rows if f.verdict in _SHOWN][:MOST]
+    kept = dict(store.read_info(dataset).get(KEPT) or {})
+    _forget(dataset, kept, {f.key for f in rows})
+    ours = {name for entry in kept.values() for name in entry.values()}
+    taken = {store.slug_of(n) for n in store.saved_views(dataset) if n not in ours}
+    taken_there = {store.slug_of(n) for n in store.saved_workspaces(dataset) if n not in ours}
+    maps = [m for m in store.map_runs(dataset) if schema.SHARED_SUFFIX not in m]
+    map_key = schema.map_key() if schema.map_key() in maps else (maps or [""])[0]
+    out: list[FindingView] = []
+    with start(progress, "views and workspaces", len(rows), "findings") as task:
+        for f in rows:
+            view, now = "", {}
+            color, about = _COLOR[f.verdict], f"{f.verdict}: {f.sentence}"
+            if f.kind == "cluster" and f"cluster: {f.cluster}" in store.saved_views(dataset):
+                view = f"cluster: {f.cluster}"
+            elif f.selector.kind not in ("", "all"):
+                view = now["view"] = _free(f"finding: {f.title}", taken)
+                store.save_view(dataset, view, f.selector.view(dataset), description=about, color=color)
+            # the App looks workspaces up by their name alone, across all datasets, so the dataset is part of it
+            workspace = now["workspace"] = _free(f"{dataset.name}: {f.title}", taken_there)
+            color_by = _color_by(dataset, f)
+            store.save_workspace(
+                dataset,
+                workspace,
+                map_key=map_key,
+                color_by=color_by,
+                panel=schema.PANEL_NAME,
+                description=" ".join((about, map_words(map_key, color_by))).strip(),
+                color=color,
+            )
+            for part, name in kept.get(f.key, {}).items():
+                if now.get(part) != name and name not in {n for k in kept if k != f.key for n in kept[k].values()}:
+                    (store.delete_view if part == "view" else store.delete_workspace)(dataset, name)
+            kept[f.key] = now
+            out.append(FindingView(f.key, view, workspace, store.app_link(dataset, view, workspace, url)))
+            task.advance(note=f.title)
+    store.write_info(dataset, **{KEPT: kept or None})
+    return tuple(out)
+
+
+def map_words(map_key: str, color_by: str) -> str:
+    """What to choose in the Embeddings panel: the App's own does not take it from a saved workspace."""
+    if not map_key:
+        return ""
+    return f"Map: {map_key}" + (f", coloured by {color_by}." if color_by else ".")
+
+
+def _forget(dataset, kept: dict, keys: set[str]) -> None:
+    for key in [k for k in kept if k not in keys]:
+        entry = kept.pop(key)
+        if entry.get("view"):
+            store.delete_view(dataset, entry["view"])
+        if entry.get("workspace"):
+            store.delete_workspace(dataset, entry["workspace"])
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """A name whose form in links is not taken; takes it."""
+    stem = name if store.slug_of(name) else "finding"
+    found, n = stem, 1
+    while store.slug_of(found) in taken:
+        n += 1
+        found = f"{stem} ({n})"
+    taken.add(store.slug_of(found))
+    return found
+
+
+def _color_by(dataset, finding: Finding) -> str:
+    """The field that shows the finding on the map."""
+    known = store.metadata_fields(dataset)
+    if finding.field in known:
+        return finding.field + (".label" if known[finding.field] == "classification" else "")
+    if finding.cluster and store.has_field(dataset, schema.CLUSTER_FIELD):
+        return schema.CLUSTER_FIELD + ".classifications.label"
+    if finding.kind == "outliers" and store.has_field(dataset, schema.OUTLIER_FIELD):
+        return schema.OUTLIER_FIELD
+    return ""

@@ -1,0 +1,68 @@
+"""Islands that come back, islands that do not, and what neighbours tell."""
+
+import numpy as np
+import pytest
+
+from fiftyone_daebias.clustering.density import best_overlap, stable_clusters
+from fiftyone_daebias.clustering.neighbours import telling
+from fiftyone_daebias.errors import InputError
+
+
+def blobs(sizes, seed=0, spread=12.0):
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(0, spread, (len(sizes), 2))
+    points = np.concatenate([c + rng.standard_normal((n, 2)) for c, n in zip(centres, sizes)])
+    return points, np.repeat(np.arange(len(sizes)), sizes)
+
+
+def test_real_islands_are_stable_and_found():
+    points, truth = blobs((80, 120, 60), seed=3)
+    found = stable_clusters(
+        points,
+        np.arange(len(points)),
+        min_size=20,
+        resamples=5,
+        redraw=lambda rows, seed: points[rows],
+        rng=np.random.default_rng(0),
+    )
+    assert len(found) == 3 and all(i.found == 1 and i.stability > 0.8 for i in found)
+    assert all(best_overlap(np.isin(np.arange(len(points)), i.rows), truth) > 0.8 for i in found)
+
+
+def test_islands_of_one_layout_are_not_stable():
+    points, _ = blobs((80, 120, 60), seed=3)
+    rng = np.random.default_rng(1)
+
+    def another_layout(rows, seed):  # the embedding has no islands: each map of it scatters the points anew
+        return points[rng.permutation(len(points))[: len(rows)]]
+
+    found = stable_clusters(points, np.arange(len(points)), min_size=20, resamples=5, redraw=another_layout, rng=rng)
+    assert found and all(i.found < 0.5 for i in found)
+
+
+def test_too_few_points_say_so():
+    with pytest.raises(InputError, match="pass a smaller min_size"):
+        stable_clusters(np.zeros((10, 2)), np.arange(10), min_size=20, resamples=0, redraw=None, rng=None)
+
+
+def test_neighbours_tell_the_site_and_chance_is_chance():
+    rng = np.random.default_rng(0)
+    site = np.repeat(np.arange(4), 50)
+    subjects = np.arange(200)
+    x = rng.standard_normal((200, 8))
+    told = telling(x, site, subjects, same_subject=False, rng=rng)
+    assert told.chance1 == pytest.approx(49 / 199) and told.interval1[0] < told.chance1 < told.interval1[1]
+    p = 1.0
+    for j in range(5):
+        p *= 1 - 49 / (199 - j)
+    assert told.chance5 == pytest.approx(1 - p)
+    x[:, :4] += 4 * np.eye(4)[site]
+    assert telling(x, site, subjects, same_subject=False, rng=rng).top1 > 0.95
+
+
+def test_persons_are_told_only_by_their_other_samples():
+    rng = np.random.default_rng(0)
+    subjects = np.repeat(np.arange(50), 2)
+    person = rng.standard_normal((50, 16))[subjects]
+    told = telling(person + 0.1 * rng.standard_normal((100, 16)), subjects, subjects, same_subject=True, rng=rng)
+    assert told.top1 == 1 and told.chance1 == pytest.approx(1 / 99)
