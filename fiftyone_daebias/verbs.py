@@ -117,7 +117,10 @@ def _leased(verb: Verb) -> Callable:
         # the first argument is the samples, or the dataset's name where the verb makes one
         samples, part = next(iter(given.arguments.values())), "" if verb.holds == "dataset" else verb.holds
         with store.lease(samples, verb.command, given.arguments.get("progress"), part=part):
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
+            if verb.holds == "dataset":
+                store.arrange(samples)
+            return result
 
     return call
 

@@ -103,8 +103,16 @@ def test_every_finding_opens_by_name_and_by_link(cohorts, bundle):
     copy = owner.clone("test-share-copy", persistent=False)
     try:
         store.save_view(copy, "mine", copy.limit(3))
-        first = {v.finding: v for v in copy.share(progress=None).views}
-        assert {v.finding: v for v in copy.share(progress=None).views} == first
+        before = set(copy.list_saved_views())
+        few = copy.share(progress=None).views
+        assert 0 < len(few) <= 5
+        (one,) = copy.share(findings=["cluster:women"], progress=None).views
+        assert one.finding == "cluster:women" and len(set(copy.list_saved_views()) - before) <= 6
+        with pytest.raises(InputError, match="there is no finding 'probe:nothing'"):
+            copy.share(findings=["probe:nothing"], progress=None)
+        keys = [v.finding for v in shared.views]
+        first = {v.finding: v for v in copy.share(findings=keys, progress=None).views}
+        assert {v.finding: v for v in copy.share(findings=keys, progress=None).views} == first
         copy.clusters("delete", cluster="women")
         left = copy.share(url="http://audit.example:8080/app", progress=None)
         assert "cluster:women" not in {v.finding for v in left.views} and "mine" in store.saved_views(copy)
@@ -149,7 +157,7 @@ def test_a_view_that_does_not_open_any_more_is_left_out_and_named(cohorts, tmp_p
     owner, _ = cohorts
     copy = owner.clone("test-share-broken", persistent=False)
     try:
-        copy.clone_sample_field("probe_sex", "passing")
+        store.write_labels(copy, "passing", {i: fo.Classification(confidence=0.5) for i in store.sample_ids(copy)})
         store.save_view(copy, "sure", copy.filter_labels("passing", fo.ViewField("confidence") > 0.1))
         copy.delete_sample_field("passing")
         shared = copy.share(tmp_path / "x.zip", progress=None)
