@@ -130,6 +130,7 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
         if verb.command == wanted:
             _add_verb(sub, verb)
     _add_demo(commands)
+    _add_mri_demo(commands)
     _add_app(commands)
     _add_doctor(commands)
     _add_completion(commands)
@@ -329,6 +330,25 @@ def _add_demo(commands) -> None:
         from .demo import run_demo
 
         result = run_demo(name=args.name, preset=args.preset, progress=None if args.quiet else TerminalProgress())
+        print(json.dumps(result.to_dict(), indent=2, default=str) if args.json else result)
+        return EXIT_OK
+
+    sub.set_defaults(run=run)
+
+
+def _add_mri_demo(commands) -> None:
+    sub = _add_command(
+        commands, "demo-mri", "draw spine MR of 120 people, one site's necks moved by 43 mm, and audit it"
+    )
+    sub.add_argument("--name", default="daebias-demo-mri", help="name of the dataset (default: daebias-demo-mri)")
+    sub.add_argument("--subjects", type=int, default=120, help="people to draw (default: 120)")
+    sub.add_argument("--json", action="store_true", help="print the result as JSON")
+    sub.add_argument("--quiet", action="store_true", help="no progress bars")
+
+    def run(args) -> int:
+        from .demo.mri import run_mri_demo
+
+        result = run_mri_demo(args.name, args.subjects, progress=None if args.quiet else TerminalProgress())
         print(json.dumps(result.to_dict(), indent=2, default=str) if args.json else result)
         return EXIT_OK
 

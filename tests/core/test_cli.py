@@ -163,7 +163,7 @@ def test_help_and_wrong_arguments_take_no_time(arguments, code, said):
 
 
 def test_every_command_is_in_one_group_and_has_examples_that_parse():
-    commands = [v.command for v in verbs.VERBS] + ["demo", "app", "doctor", "completion"]
+    commands = [v.command for v in verbs.VERBS] + ["demo", "demo-mri", "app", "doctor", "completion"]
     placed = [c for _, members in command_table.GROUPS.values() for c in members]
     assert len(placed) == len(set(placed)) and set(commands) <= set(placed)
     for command in commands:
