@@ -72,9 +72,7 @@ class VerbOperator(foo.Operator):
         known = [p.name for p in verbs.parameters(self.verb.load())]
         for name in parameters:
             if name not in known:
-                raise TypeError(
-                    f"{self.verb.name}() has no parameter {name!r}; {verbs.nearest(name, known, 'parameters')}"
-                )
+                raise TypeError(f"{self.verb.name}() has no parameter {name!r}; parameters: {', '.join(known)}")
         ctx: dict = {"params": {k: v if not hasattr(v, "__fspath__") else str(v) for k, v in parameters.items()}}
         if self.verb.method:
             if samples is None:
