@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from . import schema, store
 from .clustering import cluster
-from .quality.measures import MEASURES
+from .quality_control.measures import MEASURES
 
 #: description of the view that a probe of an older version saved
 _OLD_VIEW = "look like another {} to a probe that has not seen their subject"

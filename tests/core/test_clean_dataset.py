@@ -7,7 +7,7 @@ import pytest
 from fiftyone.server.routes.embeddings import ColorByChoices
 from small_cohort import copy_cohort
 
-from fiftyone_daebias import register_cohort, schema, store
+from fiftyone_daebias import register, schema, store
 from fiftyone_daebias.clustering.cluster import next_color
 from fiftyone_daebias.store.sidebar import GROUPS
 from fiftyone_daebias.tidy import tidy
@@ -39,7 +39,7 @@ def audited(tmp_path_factory):
         frame[f"column_{k:02d}"] = numbers if k % 2 else rng.choice(["a", "b", "c"], len(frame))
     frame.to_csv(table, index=False)
     name = "test-clean-dataset"
-    register_cohort(name, images, table, progress=None)
+    register(name, images, table, progress=None)
     dataset = fo.load_dataset(name)
     vectors = rng.normal(size=(len(dataset), 12)).astype(np.float32)
     vectors[:, 0] += [6.0 * (v == "F") for v in dataset.values("sex")]
@@ -47,7 +47,7 @@ def audited(tmp_path_factory):
     store.write_vectors(dataset, schema.embedding_field(), ids, vectors)
     store.save_map(dataset, schema.map_key(), ids, vectors[:, :2].astype(float), schema.points_field())
     dataset.add_sample_field("seen_by_me", fo.BooleanField)
-    result = dataset.audit(config={"steps": QUICK}, progress=None)
+    result = dataset.daebias.audit(config={"steps": QUICK}, progress=None)
     assert not [s for s in result.steps if s.outcome == "failed"], str(result)
     dataset.reload()
     yield dataset, list(frame.columns)
@@ -87,23 +87,25 @@ def test_what_the_app_offers_to_colour_by(audited):
     choices = [c for c in ColorByChoices._post_sync(None, asked)["fields"] if not c.startswith("metadata.")]
     assert choices[:2] == ["filepath", "tags"] and len(choices) <= 65
     assert schema.QUALITY_PREFIX + "snr1" in choices and dataset.count(schema.QUALITY_PREFIX + "snr1") > 50
-    dataset.limit(20).name_cluster("some", coloured_by="nothing", progress=None)
+    dataset.limit(20).daebias.name_cluster("some", coloured_by="nothing", progress=None)
     now = [c for c in ColorByChoices._post_sync(None, asked)["fields"] if not c.startswith("metadata.")]
     assert now[:3] == ["filepath", "tags", schema.CLUSTER_FIELD]
-    dataset.clusters("delete", cluster="some")
+    dataset.daebias.clusters("delete", cluster="some")
 
 
 def test_other_verbs_read_predictions_from_the_runs(audited):
     dataset, _ = audited
-    result = dataset.probe("sex", n_permutations=99, n_bootstrap=100, repeats=1, predictions=True, progress=None)
+    result = dataset.daebias.probe(
+        "sex", n_permutations=99, n_bootstrap=100, repeats=1, predictions=True, progress=None
+    )
     assert result.score > 0.9 and dataset.has_evaluation("probe_sex_eval")
     dataset.reload()
     groups = {g.name: g.paths for g in dataset.app_config.sidebar_groups}
     assert {"probe_sex", "probe_sex_truth", "probe_sex_eval"} <= set(groups["audit results"])
     assert "probe_sex_eval" not in groups
-    dataset.probe("sex", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
+    dataset.daebias.probe("sex", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
     assert not [f for f in dataset.get_field_schema() if f.startswith("probe_")] and not dataset.list_evaluations()
-    assert dataset.disagreements("sex", progress=None).to_dict()["field"] == "sex"
+    assert dataset.daebias.disagreements("sex", progress=None).to_dict()["field"] == "sex"
 
 
 def test_groups_that_the_user_made_stay(audited):
