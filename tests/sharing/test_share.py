@@ -25,7 +25,7 @@ NAMES = ("test-share-a", "test-share-b")
 
 
 #: findings that get a view and a workspace
-SHARED = ["probe:sex", "cluster:women", "association:women:sex", "probe:age"]
+SHARED = ["probe:sex", "cluster:women", "association:women:sex", "opposite:sex"]
 
 
 @pytest.fixture(scope="module")
