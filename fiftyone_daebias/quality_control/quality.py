@@ -126,7 +126,7 @@ class QualityTable:
         return "\n".join([*lines, self.correction]).rstrip()
 
 
-def image_quality(
+def quality(
     samples,
     *,
     fields: list[str] | None = None,
