@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 #: the commands that take a new user from nothing to a shared answer, with what each does
 FIRST = (
     ("demo", "audit the 1,000 chest radiographs that ship with the package"),
@@ -108,6 +110,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "runs": ("runs my-cohort", "runs my-cohort --action delete --names daebias_drift --sure"),
     "cache": ("cache", "cache --prune"),
 }
+
+
+def words_of(line: str) -> list[str]:
+    """Words of an example, without what it writes to and without a comment."""
+    return shlex.split(line.partition(" >")[0], comments=True)
 
 
 def grouped(commands: dict[str, str]) -> list[tuple[str, str, list[tuple[str, str]]]]:
