@@ -42,7 +42,7 @@ def give(dataset, field, values):
 
 
 def shared(dataset, path, **more):
-    result = dataset.share(path, progress=None, **more)
+    result = dataset.daebias.share(path, progress=None, **more)
     members = read_archive(path)
     return result, json.loads(members[AUDIT]), b"\n".join(members.values()).decode("latin-1")
 
@@ -51,7 +51,7 @@ def uneven(dataset):
     """South has 12 subjects: 7 of a rare value, which is left out; of the other 5, 2 are L."""
     give(dataset, "site", ["south"] * 12 + ["north"] * (N - 12))
     give(dataset, "hand", ["rare"] * 7 + ["L"] * 2 + ["R"] * 3 + ["L"] * 40 + ["R"] * 13)
-    dataset.case_mix(expected=["hand"], over=["site"], n_permutations=199, progress=None)
+    dataset.daebias.case_mix(expected=["hand"], over=["site"], n_permutations=199, progress=None)
 
 
 def test_a_case_mix_of_two_of_five_leaves_nothing(cohort, tmp_path):
@@ -59,7 +59,7 @@ def test_a_case_mix_of_two_of_five_leaves_nothing(cohort, tmp_path):
     (found,) = collect_findings(cohort).of("case-mix")
     # of the two sites, which differ as much, the one that is named is the other
     assert found.cells == {"L": (40, 2), "R": (13, 3)} and found.n_subjects == N - 7
-    said = cohort.review(found.key, note="two of five", author="ada", progress=None)
+    said = cohort.daebias.review(found.key, note="two of five", author="ada", progress=None)
     assert said.reviews
     result, audit, everything = shared(cohort, tmp_path / "x.zip")
     assert result.withheld["findings"] == 1 and result.withheld["reviews"] == 1 and not audit["findings"]
@@ -74,7 +74,7 @@ def test_a_case_mix_of_two_of_five_leaves_nothing(cohort, tmp_path):
 def test_runs_of_versions_that_kept_no_counts_are_withheld(cohort, tmp_path):
     give(cohort, "site", ["south"] * 24 + ["north"] * (N - 24))
     give(cohort, "hand", (["L", "R"] * N)[:N])
-    cohort.case_mix(expected=["hand"], over=["site"], n_permutations=199, progress=None)
+    cohort.daebias.case_mix(expected=["hand"], over=["site"], n_permutations=199, progress=None)
     assert shared(cohort, tmp_path / "x.zip")[1]["findings"]
     config, results = store.load_run(cohort, schema.CASE_MIX_RUN)
     for row in results["table"]["rows"]:
@@ -114,7 +114,7 @@ def test_a_probe_withholds_a_rare_class_of_its_own_group_and_few_mistakes(cohort
     vectors = rng.standard_normal((len(left), 8))
     vectors[:, 0] += 6 * left
     store.write_vectors(cohort, schema.embedding_field(), store.sample_ids(cohort), vectors)
-    cohort.probe_all(fields=["hand"], by="site", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
+    cohort.daebias.probe_all(fields=["hand"], by="site", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
     _, audit, _ = shared(cohort, tmp_path / "x.zip", min_subjects=12)
     assert {p["group"] for p in audit["probes"]} == {"", "site=north"}
     assert {f["key"] for f in audit["findings"]} == {"probe:hand", "probe:hand@site=north"}
@@ -128,7 +128,7 @@ def test_a_probe_withholds_a_rare_class_of_its_own_group_and_few_mistakes(cohort
 def test_groups_that_leave_few_by_subtraction_do_not_leave_together(cohort, tmp_path):
     give(cohort, "site", ["north"] * 32 + ["south"] * 30 + ["rare"] * 3)
     for site in ("north", "south"):
-        cohort.match({"site": site}).name_cluster(site, author="ada", note=site)
+        cohort.match({"site": site}).daebias.name_cluster(site, author="ada", note=site)
     north = cohort.match({"site": "north"})
     people = sorted(set(store.read_subjects(north)))
     keep = [i for i, s in zip(store.sample_ids(north), store.read_subjects(north), strict=True) if s in people[:30]]
