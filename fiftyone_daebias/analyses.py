@@ -69,6 +69,8 @@ class Analysis:
         bias: ``"module:function"``: ``finding -> sentence`` of the data sheet's biases
         next: ``{verb: verbs that make sense after it, the likeliest first}``
         tab: tab of the panel
+        group: group of commands in which its verbs are shown
+        examples: ``{verb: command lines without "daebias"}``; a test has the parser read each
         glossary: ``((term, meaning), …)``
     """
 
@@ -89,6 +91,8 @@ class Analysis:
     next: dict[str, tuple[str, ...]] = field(default_factory=dict)
     tab: str = ""
     glossary: tuple[tuple[str, str], ...] = ()
+    group: str = "test"
+    examples: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def of_findings(self) -> tuple[str, ...]:
@@ -136,6 +140,7 @@ ANALYSES: tuple[Analysis, ...] = (
                 "tells the people tells the site, and a finding of the one may be the other.",
             ),
         ),
+        examples={"case-mix": ("case-mix my-cohort --expected sex age",)},
     ),
     Analysis(
         "quality",
@@ -174,6 +179,8 @@ ANALYSES: tuple[Analysis, ...] = (
                 "model may take for the thing itself.",
             ),
         ),
+        group="look",
+        examples={"quality": ("quality my-cohort --expected sex age",)},
     ),
     Analysis(
         "probe",
@@ -206,6 +213,10 @@ ANALYSES: tuple[Analysis, ...] = (
                 "persons it has not seen. If it can, the image holds that fact, wanted or not.",
             ),
         ),
+        examples={
+            "probe": ("probe my-cohort sex", "probe my-cohort site --adjust-for sex age --predictions"),
+            "probe-all": ("probe-all my-cohort --adjust-for sex age", "probe-all my-cohort --by region"),
+        },
     ),
     Analysis(
         "disagreements",
@@ -251,10 +262,18 @@ ANALYSES: tuple[Analysis, ...] = (
             run="reporting.from_labels:judge_every_label",
         ),
         next={"disagreements": ("explain", "report"), "subgroups": ("training-dynamics", "transfer")},
+        examples={
+            "disagreements": ("disagreements my-cohort sex",),
+            "subgroups": ("subgroups my-cohort sex --by site age",),
+            "transfer": ("transfer my-cohort sex site",),
+        },
     ),
     Analysis(
         "outliers",
-        (_verb("tag", "clustering.tag:tag", "Tag outliers", icon="sell"),),
+        (
+            _verb("tag", "clustering.tag:tag", "Tag outliers", icon="sell"),
+            _verb("similar", "clustering.similar:similar", "Similar cases", icon="image_search"),
+        ),
         run="daebias_outliers",
         run_label="outliers",
         step=AuditStep("tag", "tag outliers", reads=("content", "vectors")),
@@ -266,6 +285,8 @@ ANALYSES: tuple[Analysis, ...] = (
                 "far from all others.",
             ),
         ),
+        group="look",
+        examples={"tag": ("tag my-cohort",), "similar": ("similar my-cohort --cluster 'film edge' --k 10",)},
     ),
     Analysis(
         "cluster",
@@ -306,6 +327,15 @@ ANALYSES: tuple[Analysis, ...] = (
         glossary=(
             ("cluster", "A group of images that lie together on the map, or that somebody drew around with a lasso."),
         ),
+        group="look",
+        examples={
+            "suggest-clusters": ("suggest-clusters my-cohort", "suggest-clusters my-cohort --by region"),
+            "name-cluster": ("name-cluster my-cohort 'film edge' --view 'my saved view' --coloured-by nothing",),
+            "clusters": (
+                "clusters my-cohort",
+                "clusters my-cohort --action rename --cluster suggested-1 --new-name lateral",
+            ),
+        },
     ),
     Analysis(
         "association",
@@ -331,6 +361,7 @@ ANALYSES: tuple[Analysis, ...] = (
         public=True,
         bias="reporting.from_clusters:bias",
         next={"test-clusters": ("explain", "report")},
+        examples={"test-clusters": ("test-clusters my-cohort --expected sex age",)},
     ),
     Analysis(
         "drift",
@@ -347,6 +378,7 @@ ANALYSES: tuple[Analysis, ...] = (
         next={"drift": ("report",)},
         tab="time",
         glossary=(("drift", "The images change at some time: a new scanner, software, protocol or kind of patient."),),
+        examples={"drift": ("drift my-cohort --date-field exam_date",)},
     ),
     Analysis(
         "reidentify",
@@ -354,7 +386,6 @@ ANALYSES: tuple[Analysis, ...] = (
             _verb(
                 "reidentify", "clustering.reidentify:reidentify", "Could someone be re-identified?", icon="fingerprint"
             ),
-            _verb("similar", "clustering.similar:similar", "Similar cases", icon="image_search", tests=False),
         ),
         run=schema.REIDENTIFY_RUN,
         run_label="re-identification",
@@ -371,6 +402,7 @@ ANALYSES: tuple[Analysis, ...] = (
                 "month among the others.",
             ),
         ),
+        examples={"reidentify": ("reidentify my-cohort",)},
     ),
     Analysis(
         "compare",
@@ -390,6 +422,11 @@ ANALYSES: tuple[Analysis, ...] = (
         shown="reporting.from_runs:comparisons",
         next={"train-baseline": ("compare",), "compare": ("report",)},
         tab="explain",
+        group="look",
+        examples={
+            "train-baseline": ("train-baseline my-cohort beta-vae",),
+            "compare": ("compare my-cohort --models dae pixels random --fields sex age",),
+        },
     ),
     Analysis(
         "explain",
@@ -416,6 +453,8 @@ ANALYSES: tuple[Analysis, ...] = (
         ),
         next={"explain": ("counterfactual", "training-dynamics", "report")},
         tab="explain",
+        group="explain",
+        examples={"explain": ("explain my-cohort --cluster 'film edge'", "explain my-cohort --field site --value C")},
     ),
     Analysis(
         "counterfactual",
@@ -433,6 +472,8 @@ ANALYSES: tuple[Analysis, ...] = (
         shown="reporting.from_runs:counterfactuals",
         next={"counterfactual": ("local-view", "report")},
         tab="explain",
+        group="explain",
+        examples={"counterfactual": ("counterfactual my-cohort --field sex --value F",)},
     ),
     Analysis(
         "dynamics",
@@ -450,6 +491,8 @@ ANALYSES: tuple[Analysis, ...] = (
         shown="reporting.from_runs:dynamics",
         next={"training-dynamics": ("mitigate", "report")},
         tab="explain",
+        group="explain",
+        examples={"training-dynamics": ("training-dynamics my-cohort sex --by site",)},
     ),
     Analysis(
         "local",
@@ -466,6 +509,8 @@ ANALYSES: tuple[Analysis, ...] = (
         run_label="local view",
         shown="reporting.from_runs:local_views",
         tab="explain",
+        group="explain",
+        examples={"local-view": ("local-view my-cohort sex lung_mask",)},
     ),
     Analysis(
         "mitigation",
@@ -483,6 +528,8 @@ ANALYSES: tuple[Analysis, ...] = (
         shown="reporting.from_runs:mitigations",
         next={"mitigate": ("report",)},
         tab="explain",
+        group="explain",
+        examples={"mitigate": ("mitigate my-cohort sex --by site",)},
     ),
     Analysis(
         "sensitivity",
@@ -507,6 +554,7 @@ ANALYSES: tuple[Analysis, ...] = (
         ),
         next={"sensitivity": ("report",)},
         tab="sensitivity",
+        examples={"sensitivity": ("sensitivity my-cohort --effects shift marker --repeats 10",)},
     ),
     # the next analysis goes here; see CONTRIBUTING.md
 )
