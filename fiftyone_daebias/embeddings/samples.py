@@ -23,7 +23,9 @@ DECIDING = ("model", "checkpoint_hash", "n_slices", "pool", "crop")
 def stored_content(samples, config: dict) -> dict[str, str]:
     """``{sample id: content}`` of the samples embedded before with the same model and settings."""
     key = schema.provenance_key(config["model"])
-    if key not in store.list_runs(samples, key) or store.is_half_written(samples, schema.embedding_field(config["model"])):
+    if key not in store.list_runs(samples, key) or store.is_half_written(
+        samples, schema.embedding_field(config["model"])
+    ):
         return {}
     old, results = store.load_run(samples, key)
     if any(old.get(k) != config[k] for k in DECIDING):

@@ -286,12 +286,7 @@ def share(
 
 
 def import_shared(
-    samples,
-    bundle: Path,
-    *,
-    secret: str | None = None,
-    signed_by: str | None = None,
-    progress: Progress | None = None,
+    samples, bundle: Path, *, secret: str | None = None, signed_by: str | None = None, progress: Progress | None = None
 ) -> Imported:
     """Brings a teammate's bundle to one's own copy of the images.
 

@@ -37,7 +37,9 @@ class Signer:
     fingerprint: str
 
     def __str__(self) -> str:
-        return f"signed by {self.name!r} with key {self.fingerprint}" if self.name else f"signed, key {self.fingerprint}"
+        return (
+            f"signed by {self.name!r} with key {self.fingerprint}" if self.name else f"signed, key {self.fingerprint}"
+        )
 
 
 def new_key(path: Path | str, name: str = "") -> Signer:
