@@ -39,17 +39,11 @@ class _Join(BaseModel, extra="forbid"):
     columns: list[str] = []
 
 
-class _Layout(BaseModel, extra="allow"):
-    sheet: str | None = None
-    header: int | None = None
-    delimiter: str | None = None
-
-
 class _Table(BaseModel, extra="forbid"):
     subject: str | None = None
     columns: dict[str, _Column] | None = None
     join: _Join | None = None
-    layout: _Layout | None = None
+    layout: dict | None = None  # checked where the table is read by it
 
 
 class _Given(TypedDict, total=False):
