@@ -291,7 +291,13 @@ def database_state() -> dict:
     out["evaluations"], out["tags"] = sorted(d.list_evaluations()), sorted(map(list, d.count_sample_tags().items()))
     out["views"], out["workspaces"] = sorted(d.list_saved_views()), sorted(d.list_workspaces())
     order = sorted(range(len(sources)), key=lambda k: sources[k])
-    for field in set(fields) - {"id", "filepath", "daebias_source", "created_at", "last_modified_at"}:  # paths and times
+    for field in set(fields) - {
+        "id",
+        "filepath",
+        "daebias_source",
+        "created_at",
+        "last_modified_at",
+    }:  # paths and times
         values = d.values(field)
         out[f"values of {field}"] = _hash([_plain(values[k]) for k in order])
     for key in out["runs"]:
