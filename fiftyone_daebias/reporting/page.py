@@ -323,7 +323,7 @@ def _probes(facts: ReportFacts) -> Markup:
             ),
             probe_chart(done),
             table(
-                ("field", "verdict", "score", "95 % interval", "guessing", "p", "q", "finds from", "subjects"),
+                ("field", "verdict", "score", "95 % interval", "guessing", "p", "q", "detects from", "subjects"),
                 rows,
                 numeric=(4, 5, 6, 7, 8),
             ),
