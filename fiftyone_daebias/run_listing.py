@@ -31,6 +31,7 @@ _KINDS = (
     (schema.SENSITIVITY_RUN, "sensitivity"),
     (schema.COMPARE_RUN, "comparison"),
     (schema.RECONSTRUCTION_RUN, "reconstruction"),
+    (schema.STORIES_RUN, "stories"),
     (schema.AUDIT_RUN, "audit"),
     (schema.FINDING_REVIEW_RUN, "review"),
     (schema.SHARED_RUN_PREFIX, "shared bundle"),

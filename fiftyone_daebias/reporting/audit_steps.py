@@ -18,7 +18,7 @@ from ..probes.result import ProbeResult
 from ..progress import Progress
 from .audit_result import Step
 from .finding import LEVEL
-from .findings import collect_findings
+from .findings import collect_findings, findings_stamp
 from .formatting import count, listed
 
 #: findings that are explained, the strongest first
@@ -33,7 +33,8 @@ class StepKind:
         name: its verb's command
         label: what it does
         after: the steps it builds on
-        reads: what it reads: "content" (images), "checkpoint", "table" (metadata and subjects), "vectors", "clusters"
+        reads: what it reads: "content" (images), "checkpoint", "table" (metadata and subjects), "vectors", "clusters",
+            "findings"
         optional: whether an audit goes on where it is not possible
         default: its parameters where the configuration says nothing; ``None`` leaves it out
         left_out: parameters that the audit itself supplies
@@ -112,6 +113,13 @@ _ALL = (
         extra=(_TOP,),
     ),
     StepKind("sensitivity", "what would have been found", ("embed", "probe-all"), ("content", "table"), default=None),
+    StepKind(
+        "stories",
+        "find out what is one thing",
+        ("probe-all", "test-clusters", "disagreements", "tag"),
+        ("table", "vectors", "findings"),
+        tests=True,
+    ),
     StepKind("report", "write the report", optional=False),
 )
 #: the steps whose verbs this installation has, in order
@@ -142,6 +150,7 @@ def make_step(kind: StepKind, parameters: dict) -> Step:
         "checkpoint": lambda s: _checkpoint(s, model, parameters.get("checkpoint")),
         "table": _table,
         "clusters": _clusters,
+        "findings": findings_stamp,
         "vectors": lambda s: " ".join(_vectors(s, v) for v in vectors),
     }
     return Step(
@@ -217,6 +226,7 @@ _IN_A_LINE = {
     "test-clusters": _tests_line,
     "drift": _drift_line,
     "reidentify": _telling_line,
+    "stories": lambda told: count(len(told.rows), "story", "stories"),
 }
 
 
