@@ -10,6 +10,8 @@ from .. import schema, store
 from ..errors import DaebiasError
 from ..probes.result import ProbeResult
 from ..probes.stored import stored_probes
+from ..stories.stories import read_stories
+from ..stories.story import Stories
 from .cohort_facts import CohortFacts, cohort_facts
 from .finding import Finding, Findings, plain
 from .findings import collect_findings
@@ -61,6 +63,7 @@ class ReportFacts:
         gates: the last audit's conditions
         expected: fields that were named as expected differences
         limits: what this report cannot say
+        stories: what was found, by its causes; ``None`` where that was not told, or has changed since
         created: ISO time of the newest run: a report of the same runs is the same report
     """
 
@@ -77,6 +80,7 @@ class ReportFacts:
     expected: tuple[str, ...]
     limits: tuple[str, ...]
     created: str
+    stories: Stories | None = None
 
     @property
     def not_done(self) -> tuple[tuple[str, str], ...]:
@@ -111,6 +115,7 @@ class ReportFacts:
                 "cohort": self.cohort.to_dict(),
                 "findings": {**self.findings.to_dict(), "rows": rows},
                 "probes": [r.to_dict() for r in self.probes],
+                "stories": None if self.stories is None else self.stories.to_dict(),
                 "drift": list(self.drift),
                 "provenance": {
                     "model": self.checkpoint,
@@ -160,6 +165,7 @@ def gather(samples, *, title: str | None = None, k: int = 5) -> ReportFacts:
         expected,
         (),
         created,
+        read_stories(samples),
     )
     return replace(facts, limits=_limits(facts))
 

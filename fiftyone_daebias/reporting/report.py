@@ -166,7 +166,8 @@ def _maps(samples, facts: ReportFacts, color_by: list[str] | None) -> list[MapPi
     fields = list(color_by or ())
     if not fields:
         telling = ("found", "inseparable", "explained", "expected")
-        ranked = [f.field for f in facts.findings.rows if f.field and f.verdict in telling]
+        ranked = [s.lead for s in facts.stories.rows if s.lead] if facts.stories is not None else []
+        ranked += [f.field for f in facts.findings.rows if f.field and f.verdict in telling]
         known = [f.name for f in facts.cohort.fields if f.listed and f.n_values > 1]
         fields = [f for f in dict.fromkeys(ranked) if f in known][:MOST_MAPS]
         fields += [f for f in known if f not in fields][: max(0, FEWEST_MAPS - len(fields))]
@@ -179,20 +180,22 @@ def _pictures(samples, facts: ReportFacts) -> tuple[dict[str, str], int]:
     from PIL import Image
 
     name, out, gone = store.dataset_of(samples).name, {}, 0
-    for finding in facts.findings.rows:
-        for described in finding.figures:
-            try:
-                with Image.open(figure_path(name, described)) as opened:
-                    picture = opened.convert("RGB")
-            except (OSError, ValueError, KeyError):
-                gone += 1
-                continue
-            if picture.width > WIDEST:
-                height = round(picture.height * WIDEST / picture.width)
-                picture = picture.resize((WIDEST, height), Image.Resampling.LANCZOS)
-            buffer = io.BytesIO()
-            picture.save(buffer, "WEBP", quality=88, method=4)
-            out[described["name"]] = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    told = facts.stories.rows if facts.stories is not None else ()
+    every = [g for row in (*facts.findings.rows, *told) for g in row.figures]
+    every += facts.stories.figures if facts.stories is not None else ()
+    for described in every:
+        try:
+            with Image.open(figure_path(name, described)) as opened:
+                picture = opened.convert("RGB")
+        except (OSError, ValueError, KeyError):
+            gone += 1
+            continue
+        if picture.width > WIDEST:
+            height = round(picture.height * WIDEST / picture.width)
+            picture = picture.resize((WIDEST, height), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        picture.save(buffer, "WEBP", quality=88, method=4)
+        out[described["name"]] = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
     return out, gone
 
 

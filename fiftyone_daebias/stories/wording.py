@@ -87,13 +87,15 @@ def headline(story: Story) -> str:
         return "The month of the scan can be told from the nearest image"
     if not story.seen:
         return f"{story.lead} hardly shows in the images"
-    verb = "differ with" if story.measure not in ("AUC", "MAE", "C") else "tell"
+    what = "The images tell" if story.measure in ("AUC", "MAE", "C") else "Image quality differs with"
+    if story.findings and not story.findings[0].startswith(("probe:", "quality:")):
+        what = "The images differ with"
     if not story.joined:
-        return f"The images {verb} {story.lead}"
+        return f"{what} {story.lead}"
     names = _and([j.field for j in story.joined])
     alike = all(j.left.answer in ("nothing", "inseparable") for j in story.joined)
     bond = f"{names} {'is' if len(story.joined) == 1 else 'are'} the same thing" if alike else f"bound to it: {names}"
-    return f"The images {verb} {story.lead}; {bond}"
+    return f"{what} {story.lead}; {bond}"
 
 
 def short(story: Story) -> str:
