@@ -11,8 +11,8 @@ from scipy import ndimage
 from fiftyone_daebias.explanation.displacement import measure_displacement
 from fiftyone_daebias.explanation.grid import Grid
 from fiftyone_daebias.explanation.mean_images import compare_means
-from fiftyone_daebias.quality.image_quality import _row, comparable
-from fiftyone_daebias.quality.measures import MEASURES
+from fiftyone_daebias.quality_control.measures import MEASURES
+from fiftyone_daebias.quality_control.quality import _row, comparable
 
 LEVEL = 0.05
 SIDE = 48

@@ -35,7 +35,7 @@ def shifts(dataset) -> list[dict]:
     rows = []
     for site, planted in SHIFTS.items():
         began = time.process_time()
-        found = dataset.explain(field="site", value=site, against="A", train=False, progress=None)
+        found = dataset.daebias.explain(field="site", value=site, against="A", train=False, progress=None)
         d = found.displacement
         row = {
             "site": site,
@@ -68,7 +68,9 @@ def nothing(dataset, times: int) -> dict:
         rng = np.random.default_rng(k)
         inside = [i for i in ids if rng.random() < 0.5]
         dataset.select(inside).tag_samples("benchmark")
-        found = dataset.select(ids).explain(tag="benchmark", train=False, n_permutations=199, seed=k, progress=None)
+        found = dataset.select(ids).daebias.explain(
+            tag="benchmark", train=False, n_permutations=199, seed=k, progress=None
+        )
         dataset.untag_samples("benchmark")
         hits += found.found
         parts += [name for name, t in found.tests.items() if t["found"]]
@@ -96,7 +98,7 @@ def main() -> None:
             sites=["A=3", *SHIFTS],
             matrix=args.matrix,
         )
-        daebias.register_cohort(NAME, folder / "images")
+        daebias.register(NAME, folder / "images")
         dataset = fo.load_dataset(NAME)
         out = {"shifts": shifts(dataset), "nothing": nothing(dataset, args.partings), "subjects": args.subjects}
         Path(args.out).write_text(json.dumps(out, indent=1))

@@ -41,10 +41,10 @@ print(time.perf_counter() - t, resource.getrusage(resource.RUSAGE_SELF).ru_maxrs
 OURS = """
 import resource, sys, time
 import fiftyone as fo
-from fiftyone_daebias import register_cohort
+from fiftyone_daebias import register
 fo.list_datasets()  # the database is up
 t = time.perf_counter()
-report = register_cohort(sys.argv[2], sys.argv[1], workers=int(sys.argv[3]))
+report = register(sys.argv[2], sys.argv[1], workers=int(sys.argv[3]))
 spent = time.perf_counter() - t
 fo.delete_dataset(sys.argv[2])
 most = max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))

@@ -14,29 +14,29 @@ from planted import result_file
 
 from fiftyone_daebias import (
     case_mix,
-    compute_dae_embeddings,
     disagreements,
     drift,
     duplicates,
-    image_quality,
+    embed,
     phantom,
     probe_all,
-    register_cohort,
+    quality,
+    register,
     reidentify,
     schema,
     store,
     suggest_clusters,
-    tag_outliers,
+    tag,
     test_clusters,
-    train_dae,
+    train,
 )
 from fiftyone_daebias.embeddings.map import fit_map, principal_components
 from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.explanation.explain import explain
 from fiftyone_daebias.phantoms.places import difference_map, localisation_error, side_mm
 from fiftyone_daebias.phantoms.score import AuditScore, score_audit
-from fiftyone_daebias.quality.measures import vectors_of
-from fiftyone_daebias.quality.stored import read_measures
+from fiftyone_daebias.quality_control.measures import vectors_of
+from fiftyone_daebias.quality_control.stored import read_measures
 from fiftyone_daebias.reporting.findings import collect_findings
 
 EXPECTED = ["body_part", "sex"]
@@ -84,7 +84,7 @@ def run_cohort(spec: dict) -> None:
         seed=spec["seed"],
     )
     truth = json.loads((folder / "truth.json").read_text())
-    timed("register", register_cohort, name, folder / "images", workers=1, seed=spec["seed"])
+    timed("register", register, name, folder / "images", workers=1, seed=spec["seed"])
     dataset = fo.load_dataset(name)
     out = {
         "suite": spec["suite"],
@@ -124,8 +124,8 @@ def _embed(dataset, model: str, scale: dict, seed: int) -> None:
         store.save_map(dataset, schema.map_key("iqm"), ids, fit_map(z, seed=seed).points, schema.points_field("iqm"))
         return
     if model == "dae":
-        train_dae(dataset, preset="cpu-lite", images=scale["images"], seed=seed)
-    compute_dae_embeddings(dataset, model=model, seed=seed)
+        train(dataset, preset="cpu-lite", images=scale["images"], seed=seed)
+    embed(dataset, model=model, seed=seed)
 
 
 def _audit(dataset, model: str, scale: dict, seed: int, truth: dict) -> tuple[AuditScore, list[dict]]:
@@ -141,10 +141,10 @@ def _audit(dataset, model: str, scale: dict, seed: int, truth: dict) -> tuple[Au
         repeats=2,
         seed=seed,
     )
-    tag_outliers(dataset, vectors=vectors)
+    tag(dataset, vectors=vectors)
     duplicates(dataset)
     if model == "dae":  # the audit as it is shipped
-        image_quality(dataset, expected=["sex"], by="body_part", seed=seed)
+        quality(dataset, expected=["sex"], by="body_part", seed=seed)
         case_mix(dataset, expected=["sex", "age", "weight", "height"], seed=seed)
     try:
         disagreements(dataset, "sex", by="body_part", vectors=vectors)
@@ -277,7 +277,7 @@ def _brain(dataset, truth: dict) -> dict:
     """
     import fiftyone.brain as fob
 
-    compute_dae_embeddings(dataset, model="pixels")
+    embed(dataset, model="pixels")
     ids, pixels = store.read_vectors(dataset, schema.embedding_field("pixels"))
     view = store.view_of_ids(dataset, ids, ordered=True)
     groups, rankings = {}, {}

@@ -94,7 +94,7 @@ def main() -> None:
     print(drawn)
     name = f"table1-{subjects}"
     if not fo.dataset_exists(name):
-        print(timed("registering", lambda: daebias.register_cohort(name, Path(drawn.images), progress=progress)))
+        print(timed("registering", lambda: daebias.register(name, Path(drawn.images), progress=progress)))
         regions(fo.load_dataset(name))
         split(fo.load_dataset(name), 51)
     dataset = fo.load_dataset(name)

@@ -1,8 +1,10 @@
 """Audit a medical image cohort before training on it.
 
-Importing this package adds its verbs (``compute_dae_embeddings()``, ``probe()``
-…) to every ``fo.Dataset`` and ``fo.DatasetView``, whichever of the two packages
-is imported first; see :mod:`fiftyone_daebias.verbs` for all of them. Neither
+Its verbs are functions here, ``fiftyone_daebias.probe(dataset, "sex")``, and
+methods of ``dataset.daebias``, ``dataset.daebias.probe("sex")``, which every
+``fo.Dataset`` and ``fo.DatasetView`` has once this package is imported,
+whichever of the two packages comes first; ``dataset.compute_dae_embeddings()``
+is one of its own. See :mod:`fiftyone_daebias.verbs` for all of them. Neither
 FiftyOne nor torch is imported until a verb needs it.
 """
 

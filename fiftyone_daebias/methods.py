@@ -1,4 +1,4 @@
-"""Puts the verbs on ``fo.Dataset`` and ``fo.DatasetView`` as methods, as soon as FiftyOne is imported."""
+"""Puts ``dataset.daebias`` and ``compute_dae_embeddings()`` on datasets and views once FiftyOne is imported."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ import importlib.util
 import sys
 import warnings
 
-from .verbs import VERBS, Verb
+from .accessor import Accessor, bound
+from .verbs import EMBED_METHOD, FORMER_NAMES, VERBS, Verb, by_command
 
 _MODULE = "fiftyone.core.collections"
 
 
 def install() -> None:
-    """Adds one method a verb to FiftyOne's sample collections, now or when FiftyOne is first imported.
+    """Adds the accessor and the method to FiftyOne's sample collections, now or when FiftyOne is first imported.
 
-    The methods load their function on first use, and show a terminal progress
-    bar unless ``progress`` is given (``progress=None`` is silent). Doing it
-    twice changes nothing.
+    Doing it twice changes nothing.
 
     Raises:
-        RuntimeError: FiftyOne already has a method of that name that is not ours
+        RuntimeError: FiftyOne already has something of that name that is not ours
     """
     if _MODULE in sys.modules:
         add_methods(sys.modules[_MODULE].SampleCollection)
@@ -29,18 +28,30 @@ def install() -> None:
 
 
 def add_methods(collection: type) -> None:
-    """Adds the methods to a class.
+    """Adds ``daebias`` and ``compute_dae_embeddings()`` to a class, and the names of 0.2, which warn.
 
     Raises:
-        RuntimeError: it already has a method of that name that is not ours
+        RuntimeError: it already has something of that name that is not ours
     """
-    for verb in VERBS:
-        if not verb.method:
-            continue
-        existing = getattr(collection, verb.name, None)
+    for name, value in (("daebias", _Daebias()), (EMBED_METHOD, _method(by_command("embed")))):
+        existing = collection.__dict__.get(name)
         if existing is not None and not getattr(existing, "_daebias", False):
-            raise RuntimeError(f"FiftyOne already has a method {verb.name!r}; update fiftyone-daebias")
-        setattr(collection, verb.name, _method(verb))
+            raise RuntimeError(f"FiftyOne already has {name!r}; update fiftyone-daebias")
+        setattr(collection, name, value)
+    former = {name: old for old, name in FORMER_NAMES.items()}
+    for verb in VERBS:
+        old = former.get(verb.name, verb.name)
+        if verb.method and verb.command != "embed" and not hasattr(collection, old):
+            setattr(collection, old, _former_method(verb, old))
+
+
+class _Daebias:
+    """``dataset.daebias``."""
+
+    _daebias = True
+
+    def __get__(self, samples, owner):
+        return Accessor if samples is None else Accessor(samples)
 
 
 class _Finder(importlib.abc.MetaPathFinder):
@@ -76,13 +87,25 @@ class _Loader(importlib.abc.Loader):
 
 def _method(verb: Verb):
     def method(self, *args, **kwargs):
-        if "progress" not in kwargs:
-            from .progress import TerminalProgress
+        return bound(verb, self)(*args, **kwargs)
 
-            kwargs["progress"] = TerminalProgress()
-        return verb.load()(self, *args, **kwargs)
-
-    method.__name__ = method.__qualname__ = verb.name
+    method.__name__ = method.__qualname__ = EMBED_METHOD
     method.__doc__ = f"{verb.label}: see ``fiftyone_daebias.{verb.name}``."
-    method._daebias = True
+    method._daebias = True  # type: ignore[attr-defined]
+    return method
+
+
+def _former_method(verb: Verb, old: str):
+    """A method as 0.1 and 0.2 had it."""
+
+    def method(self, *args, **kwargs):
+        warnings.warn(
+            f"dataset.{old}() is now dataset.daebias.{verb.name}(); the old name goes in 0.4",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return bound(verb, self)(*args, **kwargs)
+
+    method.__name__ = method.__qualname__ = old
+    method.__doc__ = f"Now ``dataset.daebias.{verb.name}()``."
     return method

@@ -12,7 +12,7 @@ STATISTICS_VERSION = 2
 #: key of this package's facts in ``dataset.info``
 INFO_KEY = "daebias"
 
-# --- sample fields written by register_cohort -----------------------------------------------------------
+# --- sample fields written by register -----------------------------------------------------------
 SUBJECT_FIELD = "subject_id"
 SPLIT_FIELD = "daebias_split"  # train | val | test, by subject
 SOURCE_FIELD = "daebias_source"  # path(s) of the original file(s), relative to the cohort's root

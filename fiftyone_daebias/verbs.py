@@ -7,13 +7,15 @@ docstrings, so parameter names and defaults cannot drift apart.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib
 import inspect
 import re
 import types
 import typing
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -58,16 +60,16 @@ class Verb:
 
     @property
     def name(self) -> str:
-        """Name of the library function, and of the method."""
-        return self.function.partition(":")[2]
+        """Name of the function at the top of the package, of the accessor's method and of the operator."""
+        return self.command.replace("-", "_")
 
     def load(self) -> Callable:
-        """Imports the function; it holds the dataset's lease while it works, if the verb writes.
+        """Imports the function, as every way to a verb (command, method, App, Python) calls it.
 
-        Of a verb that tests, what it returns has verdicts over everything that was tested on the dataset.
+        What it is given is checked before it runs; it holds the dataset's lease while it works, if the verb writes; of
+        a verb that tests, what it returns has verdicts over everything that was tested on the dataset.
         """
-        function = _leased(self) if self.holds else _load(self.function)
-        return _settling(function) if self.tests else function
+        return _loaded(self)
 
     def describe(self) -> tuple[str, tuple[Parameter, ...]]:
         """Docstring and parameters of the function, without importing it where its source can be read."""
@@ -92,40 +94,64 @@ def _load(path: str) -> Callable:
 
 
 @cache
-def _settling(function: Callable) -> Callable:
-    @functools.wraps(function)
-    def run(samples, *args, **kwargs):
-        from .reporting.verdicts import settle_result
-
-        return settle_result(samples, function(samples, *args, **kwargs))
-
-    return run
-
-
-@cache
-def _leased(verb: Verb) -> Callable:
-    """The verb's function, alone with what it writes: every way to a verb (command, method, App, API) ends here."""
+def _loaded(verb: Verb) -> Callable:
     function = _load(verb.function)
     signature = inspect.signature(function)
 
     @functools.wraps(function)
     def call(*args, **kwargs):
-        given = signature.bind(*args, **kwargs)
-        given.apply_defaults()
-        if verb.looks and given.arguments.get("action") == verb.looks:
-            return function(*args, **kwargs)
-        from . import store
+        given = _bind(verb, signature, args, kwargs)
+        result = _alone(verb, function, given)
+        if not verb.tests:
+            return result
+        from .reporting.verdicts import settle_result
 
-        # the first argument is the samples, or the dataset's name where the verb makes one
-        samples, part = next(iter(given.arguments.values())), "" if verb.holds == "dataset" else verb.holds
-        with store.lease(samples, verb.command, given.arguments.get("progress"), part=part):
-            return function(*args, **kwargs)
+        return settle_result(next(iter(given.arguments.values())), result)
 
+    call.__name__ = call.__qualname__ = verb.name
     return call
 
 
+def _bind(verb: Verb, signature: inspect.Signature, args: tuple, kwargs: dict) -> inspect.BoundArguments:
+    """What the verb is given, by parameter.
+
+    Raises:
+        TypeError: there is no such parameter, with the name of the one that is most like it; or one is missing
+    """
+    for name in kwargs:
+        if name not in signature.parameters:
+            known = [n for n in signature.parameters if n not in SUPPLIED]
+            raise TypeError(f"{verb.name}() has no parameter {name!r}; {nearest(name, known, 'parameters')}")
+    try:
+        given = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{verb.name}(): {error}") from None
+    given.apply_defaults()
+    return given
+
+
+def _alone(verb: Verb, function: Callable, given: inspect.BoundArguments):
+    """Runs the function, alone with what it writes."""
+    if not verb.holds or verb.looks and given.arguments.get("action") == verb.looks:
+        return function(*given.args, **given.kwargs)
+    from . import store
+
+    # the first argument is the samples, or the dataset's name where the verb makes one
+    samples, part = next(iter(given.arguments.values())), "" if verb.holds == "dataset" else verb.holds
+    with store.lease(samples, verb.command, given.arguments.get("progress"), part=part):
+        return function(*given.args, **given.kwargs)
+
+
+def nearest(name: str, known: Iterable[str], what: str) -> str:
+    """What to say of a name that is not known: the one most like it, else all of them."""
+    known = list(known)
+    # "permutations" means "n_permutations", however few letters two long names share
+    like = [k for k in known if k.endswith(name) or name.endswith(k)] or difflib.get_close_matches(name, known, 1)
+    return f"did you mean {like[0]!r}?" if like else f"{what}: {', '.join(known)}"
+
+
 VERBS: tuple[Verb, ...] = (
-    Verb("register", "cohort.register:register_cohort", "Register a cohort", method=False, icon="add_photo_alternate"),
+    Verb("register", "cohort.register:register", "Register a cohort", method=False, icon="add_photo_alternate"),
     Verb("duplicates", "cohort.duplicates:duplicates", "Find duplicates and leaks", icon="content_copy"),
     Verb(
         "privacy",
@@ -147,7 +173,7 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         "train",
-        "dae.train:train_dae",
+        "dae.train:train",
         "Train the diffusion autoencoder",
         icon="model_training",
         delegate=True,
@@ -168,11 +194,11 @@ VERBS: tuple[Verb, ...] = (
         icon="compare",
         delegate=True,
     ),
-    Verb("embed", "embeddings.embed:compute_dae_embeddings", "Compute DAE embeddings", delegate=True),
+    Verb("embed", "embeddings.embed:embed", "Compute DAE embeddings", delegate=True),
     Verb("case-mix", "clustering.case_mix:case_mix", "Do sites see the same people?", icon="diversity_3", tests=True),
     Verb(
         "quality",
-        "quality.image_quality:image_quality",
+        "quality_control.quality:quality",
         "Measure image quality",
         icon="high_quality",
         delegate=True,
@@ -185,7 +211,7 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb("subgroups", "probes.subgroups:subgroups", "Score a probe by group", icon="groups", delegate=True),
     Verb("transfer", "probes.transfer:transfer", "Probe across groups", icon="swap_horiz", delegate=True),
-    Verb("tag", "clustering.tag:tag_outliers", "Tag outliers", icon="sell"),
+    Verb("tag", "clustering.tag:tag", "Tag outliers", icon="sell"),
     Verb(
         "suggest-clusters",
         "clustering.suggest_clusters:suggest_clusters",
@@ -261,12 +287,12 @@ VERBS: tuple[Verb, ...] = (
         opens="reporting.audit:open_audit",
         table=True,
     ),
-    Verb("stories", "stories.stories:stories", "Tell what was found by its causes", icon="auto_stories", table=True),
-    Verb("report", "reporting.report:write_report", "Write the report", icon="summarize"),
+    Verb("story", "stories.story:story", "Tell what was found by its causes", icon="auto_stories", table=True),
+    Verb("report", "reporting.report:report", "Write the report", icon="summarize"),
     Verb("review", "reporting.review:review", "Review a finding", icon="rate_review", on_ticked=True),
     Verb(
         "sensitivity",
-        "sensitivity.audit_sensitivity:audit_sensitivity",
+        "detection_limits.sensitivity:sensitivity",
         "What would have been found?",
         icon="radar",
         delegate=True,
@@ -281,21 +307,38 @@ def by_command(command: str) -> Verb:
     return next(v for v in VERBS if v.command == command)
 
 
-def public_names() -> list[str]:
-    """Names of the library functions that the package offers at its top.
+#: the method and function that ``embed`` is also called by
+EMBED_METHOD = "compute_dae_embeddings"
+#: names of functions and methods until 0.2
+FORMER_NAMES = {
+    "register_cohort": "register",
+    "train_dae": "train",
+    "image_quality": "quality",
+    "tag_outliers": "tag",
+    "write_report": "report",
+    "audit_sensitivity": "sensitivity",
+}
 
-    Where a room has a verb's name (``clusters``, ``explain``, ``share``), the top name is the room; the verb is a
-    method of datasets, and its function lies in the room.
-    """
-    rooms = {p.stem for p in Path(__file__).parent.iterdir()}
-    return [v.name for v in VERBS if v.name not in rooms]
+
+def public_names() -> list[str]:
+    """Names of the library functions that the package offers at its top."""
+    return [*(v.name for v in VERBS), EMBED_METHOD]
 
 
 def public(name: str) -> Callable:
     """The library function of that name, imported now."""
-    for verb in VERBS:
-        if verb.name == name and name in public_names():
-            return verb.load()
+    known = {v.name: v for v in VERBS}
+    if name == EMBED_METHOD:
+        return known["embed"].load()
+    if name in FORMER_NAMES:
+        warnings.warn(
+            f"{__package__}.{name} is now {__package__}.{FORMER_NAMES[name]}; the old name goes in 0.4",
+            FutureWarning,
+            stacklevel=3,
+        )
+        name = FORMER_NAMES[name]
+    if name in known:
+        return known[name].load()
     raise AttributeError(f"module {__package__!r} has no attribute {name!r}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fiftyone_daebias import checks, runs, store
+from fiftyone_daebias import checks, run_listing, store
 from fiftyone_daebias.clustering.cluster import BLIND, UNKNOWN, read_clusters
 from fiftyone_daebias.dae.config import presets
 from fiftyone_daebias.embeddings.encoders import model_names
@@ -65,7 +65,7 @@ def choices_for(name: str, command: str, dataset, given: dict) -> list[str] | No
     if name in CLUSTERS or name == "names" and command == "test-clusters":
         return list(read_clusters(dataset))
     if name == "names" and command == "runs":
-        return [r.key for r in runs.stored_runs(dataset)]
+        return [r.key for r in run_listing.stored_runs(dataset)]
     if name in ("tag", "subgroup") and command != "name-cluster":
         return sorted(store.count_tags(dataset))
     if name == "value" and given.get("field") in store.metadata_fields(dataset):
@@ -93,8 +93,8 @@ def choice_labels(name: str, command: str, dataset) -> dict[str, str]:
     """What to show for values that do not speak for themselves: runs with kind, date and size."""
     if name == "names" and command == "runs" and dataset is not None:
         return {
-            r.key: f"{r.kind}: {r.key}, {r.created.replace('T', ' ')[:16]}, {runs.size_words(r.size)}"
-            for r in runs.stored_runs(dataset)
+            r.key: f"{r.kind}: {r.key}, {r.created.replace('T', ' ')[:16]}, {run_listing.size_words(r.size)}"
+            for r in run_listing.stored_runs(dataset)
         }
     if name == "finding" and dataset is not None:
         return {f.key: f"{f.title} ({f.verdict})" for f in read_state(dataset).findings.rows}

@@ -13,8 +13,8 @@ from ..cohort.slices import SliceSource
 from ..dae import trainer
 from ..dae.checkpoint import read_facts
 from ..dae.samples import pick_device, run_folder, trained_checkpoint
-from ..dae.train import train_dae
-from ..embeddings.embed import compute_dae_embeddings
+from ..dae.train import train as train_dae
+from ..embeddings.embed import embed
 from ..embeddings.encode import centre_indices, encode_volumes
 from ..embeddings.encoders import embedding_model, load_encoder
 from ..probes.fields import Target
@@ -84,7 +84,7 @@ def represent(
         folder = _trained(samples, model, seed, settings, progress)
     facts = read_facts(folder)
     if first:
-        compute_dae_embeddings(
+        embed(
             samples,
             model=model,
             checkpoint=folder,

@@ -85,7 +85,7 @@ class OutlierResult:
         return text
 
 
-def tag_outliers(
+def tag(
     samples,
     *,
     vectors: str = "dae_embedding",

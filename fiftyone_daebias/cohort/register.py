@@ -118,7 +118,7 @@ class RegistrationReport:
         return readable("\n".join([*lines, *(f"note: {n}" for n in self.notes)]))
 
 
-def register_cohort(
+def register(
     name: str,
     images: Path,
     table: Path | None = None,

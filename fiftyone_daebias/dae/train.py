@@ -12,10 +12,10 @@ from .init import read_start
 from .samples import pick_device, run_folder, train_on_samples, trained_checkpoint
 from .trainer import TrainResult
 
-__all__ = ["pick_device", "run_folder", "settings", "train_dae", "trained_checkpoint"]
+__all__ = ["pick_device", "run_folder", "settings", "train", "trained_checkpoint"]
 
 
-def train_dae(
+def train(
     samples,
     *,
     preset: str | None = None,

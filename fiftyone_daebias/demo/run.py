@@ -13,7 +13,7 @@ from ..probes.result import ProbeTable
 from ..probes.stored import stored_probes
 from ..progress import Progress, listening
 from ..reporting.verdicts import settle_result
-from ..stories.story import Stories
+from ..stories.facts import Stories
 
 COHORT = Path(__file__).parent / "cxr_nih64"
 #: the table has no dates, and one explanation shows what explanations are

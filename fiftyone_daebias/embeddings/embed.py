@@ -67,7 +67,7 @@ class EmbeddingResult:
         return "\n".join([*lines, *(f"note: {n}" for n in self.notes)])
 
 
-def compute_dae_embeddings(
+def embed(
     samples,
     *,
     model: str = "dae",

@@ -62,7 +62,7 @@ class EmbeddingModel:
 
 
 MODELS: tuple[EmbeddingModel, ...] = (
-    EmbeddingModel("dae", "daebias-dae", "dae.checkpoint:load_model", "dae.train:train_dae"),
+    EmbeddingModel("dae", "daebias-dae", "dae.checkpoint:load_model", "dae.train:train"),
     EmbeddingModel(
         "beta-vae",
         "daebias-beta-vae",

@@ -11,8 +11,8 @@ import numpy as np
 from .. import schema, store, verbs
 from ..errors import InputError
 from ..progress import Progress, listening
-from ..stories.stories import read_stories
-from ..stories.story import Stories
+from ..stories.facts import Stories
+from ..stories.story import read_stories
 from ..stories.target import read_label
 from .audit_config import AuditConfig
 from .audit_result import Outcome, run_steps, write_log
@@ -133,7 +133,7 @@ def audit(
         by: field whose values are looked at one by one, as a body's regions
         date_field: field with the date; default: found by name
         skip: steps to leave out: duplicates, case-mix, quality, train, embed, probe-all, disagreements, tag,
-            suggest-clusters, test-clusters, drift, reidentify, explain, stories,
+            suggest-clusters, test-clusters, drift, reidentify, explain, story,
             report
         out: the report's file, ending in .html; default: below DAEBIAS_HOME/reports
         fail_on: conditions that fail the audit, with exit code 1: "site.auc>0.6", "leak.subjects>0"

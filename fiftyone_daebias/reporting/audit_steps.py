@@ -114,7 +114,7 @@ _ALL = (
     ),
     StepKind("sensitivity", "what would have been found", ("embed", "probe-all"), ("content", "table"), default=None),
     StepKind(
-        "stories",
+        "story",
         "find out what is one thing",
         ("probe-all", "test-clusters", "disagreements", "tag"),
         ("table", "vectors", "findings"),
@@ -226,7 +226,7 @@ _IN_A_LINE = {
     "test-clusters": _tests_line,
     "drift": _drift_line,
     "reidentify": _telling_line,
-    "stories": lambda told: count(len(told.rows), "story", "stories"),
+    "story": lambda told: count(len(told.rows), "story", "stories"),
 }
 
 

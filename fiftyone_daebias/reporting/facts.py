@@ -10,8 +10,8 @@ from .. import schema, store
 from ..errors import DaebiasError
 from ..probes.result import ProbeResult
 from ..probes.stored import stored_probes
-from ..stories.stories import read_stories
-from ..stories.story import Stories
+from ..stories.facts import Stories
+from ..stories.story import read_stories
 from .cohort_facts import CohortFacts, cohort_facts
 from .finding import Finding, Findings, plain
 from .findings import collect_findings
@@ -100,7 +100,7 @@ class ReportFacts:
         """JSON-able, without pictures and without anybody's identity."""
         rows = [
             {
-                **f,
+                **{k: v for k, v in f.items() if k != "cells"},
                 "selector": {k: v for k, v in f["selector"].items() if k != "sample_ids"},
                 "reviews": [{k: v for k, v in r.items() if k != "sample_ids"} for r in f["reviews"]],
                 "figures": [{k: v for k, v in g.items() if k in ("name", "title", "caption")} for g in f["figures"]],

@@ -92,6 +92,7 @@ def _claim(row: ProbeResult, run_key: str, config: dict, drawn: int) -> Hypothes
             next_step=_next(row),
             run_key=run_key,
             notes=tuple(notes),
+            cells=row.cells,
         )
 
     within = float("nan")

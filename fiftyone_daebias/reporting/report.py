@@ -58,7 +58,7 @@ class ReportResult:
         return "\n".join([*lines, *(f"note: {n}" for n in self.notes)])
 
 
-def write_report(
+def report(
     samples,
     out: Path | None = None,
     *,

@@ -17,7 +17,7 @@ from ..clustering.reidentify import Reidentification
 from ..clustering.test_clusters import ClusterTests
 from ..probes.disagreements import Disagreements
 from ..probes.result import ProbeResult, ProbeTable
-from ..quality.image_quality import QualityTable
+from ..quality_control.quality import QualityTable
 from .finding import VERDICTS, Finding
 from .findings import settled_findings
 from .from_probes import key_of

@@ -80,7 +80,7 @@ def ensure_samples(samples) -> None:
     if samples.media_type not in (fom.IMAGE, fom.GROUP):
         raise InputError(
             f"dataset {samples._dataset.name!r} holds {samples.media_type!r} media; this package audits images and "
-            "volumes registered with register_cohort"
+            "volumes registered with register"
         )
 
 
@@ -187,7 +187,7 @@ def write_info(samples, **facts) -> None:
 def subject_field(samples, field: str | None = None) -> str | None:
     """The field that names the subject.
 
-    ``field`` when given, else what ``register_cohort`` stored, else the first
+    ``field`` when given, else what ``register`` stored, else the first
     of :data:`schema.SUBJECT_FIELD_GUESSES` that exists, else ``None``.
 
     Raises:

@@ -13,9 +13,9 @@ from ..progress import Progress, start
 from ..reporting.figures import COLORS, save_figure
 from ..reporting.finding import Evidence, Finding, Findings, Selector, existing
 from .binding import levels_of
+from .facts import Group, Story
 from .given import Conditional
 from .risk import Risk, RiskOf, image_scores
-from .story import Group, Story
 from .target import Label
 
 _NAN = float("nan")

@@ -15,7 +15,7 @@ from ..errors import DaebiasError
 from ..reporting.figures import save_figure
 from ..statistics.covariates import numbers_of
 from .binding import levels_of
-from .story import Story
+from .facts import Story
 
 #: a mean is of at least so many subjects, so that it shows nobody; and of at most so many, drawn with the seed
 FEWEST, MOST = 10, 60

@@ -1,155 +1,257 @@
-"""What a story is: facts about one cause, from which every text is made."""
+"""The verb ``story``: findings of one cause as one story, and what a model of a target might make of each."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from dataclasses import field as made
+import itertools
+from collections import Counter
+from functools import cache
 
-from ..reporting.finding import NextStep, Selector, plain, read_dataclass
-from .grouping import Joined
-from .risk import Risk
+import numpy as np
+import pandas as pd
 
-_NAN = float("nan")
+from .. import schema, store
+from ..clustering.cluster import read_clusters
+from ..errors import InputError
+from ..progress import Progress, start
+from ..reporting.finding import Finding, Findings, Selector, existing
+from ..reporting.findings import collect_findings
+from .binding import bind, decided
+from .facts import Stories, Story
+from .given import Conditional
+from .grouping import Bundle, Cue, bundle_fields
+from .judge import draw_risks, field_groups, judge
+from .pictures import draw_groups
+from .target import read_label
+
+#: kinds of findings that speak of a metadata field
+_OF_FIELDS = ("probe", "quality", "association", "drift", "reidentify", "case-mix", "disagreements")
+#: verdicts of what is there
+_THERE = ("found", "inseparable")
+#: groups of a story that are listed
+MOST_GROUPS = 6
 
 
-@dataclass(frozen=True)
-class Group:
-    """Subjects with one value of the story's leading field.
+def story(
+    samples,
+    *,
+    target: str | None = None,
+    protected: list[str] | None = None,
+    vectors: str = schema.embedding_field(),
+    n_permutations: int = 299,
+    subject_field: str | None = None,
+    seed: int = 51,
+    progress: Progress | None = None,
+) -> Stories:
+    """Tells what was found by its causes: fields, groups and quality that are one thing become one story.
 
-    Attributes:
-        name: the value
-        n_subjects: subjects with it
-        n_samples: samples with it
+    Args:
+        samples: a dataset or view
+        target: field that a model will be trained to tell from the image; each story is then judged by what such a
+            model might make of it. One finding of several as "finding=Effusion"
+        protected: fields whose groups the model must serve alike (sex, age, ethnicity); judged like stories, whether
+            or not anything was found of them
+        vectors: the vector field that is asked what is left of a field when another is known
+        n_permutations: labelings drawn for each of these questions
+        subject_field: field that names the subject; default: as registered, else guessed by name
+        seed: random seed
+
+    Returns:
+        the stories, the most telling first
+
+    Raises:
+        InputError: nothing was found or looked for yet; a target that cannot be one
     """
-
-    name: str
-    n_subjects: int
-    n_samples: int
-
-
-@dataclass(frozen=True)
-class Story:
-    """One cause and everything that was found of it.
-
-    Attributes:
-        key: names it, the same in every copy of the cohort
-        kind: "field", "persons", "copies", "conflicts", "foreign" …
-        lead: field that tells most; "" where the story is of no field
-        joined: fields that are the same thing, with what is left of each given the lead
-        ties: leads of other stories that go with this one
-        clusters: groups on the map that show it
-        groups: the largest groups of the lead
-        n_groups: how many there are
-        findings: keys of the findings behind it, the strongest first
-        measure: "AUC", "MAE", "Cliff's delta", "share", "samples"
-        value: its value
-        interval: 95 % interval
-        chance: what it would be if there were nothing
-        q: of the strongest finding, over everything tested
-        strength: from 0 to 1, at the interval's end nearer to chance
-        n_subjects: subjects concerned
-        n_samples: samples concerned
-        selector: its samples
-        people: fields of people that differ over it
-        inseparable: whether it cannot be told apart from the expected fields
-        next_step: what to run next
-        figures: as :func:`~fiftyone_daebias.reporting.figures.save_figure` describes them
-        risk: what a model of the target might make of it; ``None`` without a target
-        seen: whether something of it was found in the images
-        opposite: tag of samples that look like another value of the lead; "" where there is none
-    """
-
-    key: str
-    kind: str
-    lead: str = ""
-    joined: tuple[Joined, ...] = ()
-    ties: tuple[Joined, ...] = ()
-    clusters: tuple[str, ...] = ()
-    groups: tuple[Group, ...] = ()
-    n_groups: int = 0
-    findings: tuple[str, ...] = ()
-    measure: str = ""
-    value: float = _NAN
-    interval: tuple[float, float] = (_NAN, _NAN)
-    chance: float = _NAN
-    q: float = _NAN
-    strength: float = 0.0
-    n_subjects: int = 0
-    n_samples: int = 0
-    selector: Selector = made(default_factory=Selector)
-    people: tuple[str, ...] = ()
-    inseparable: bool = False
-    next_step: NextStep | None = None
-    figures: tuple[dict, ...] = ()
-    risk: Risk | None = None
-    opposite: str = ""
-    seen: bool = True
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The lead and the fields that are the same thing."""
-        return tuple(f for f in (self.lead, *(j.field for j in self.joined)) if f)
+    store.ensure_samples(samples)
+    findings = collect_findings(samples)
+    if not findings.rows:
+        raise InputError("there is nothing to tell yet: run 'daebias audit' first")
+    table = store.read_table(samples)
+    subjects = np.array(store.read_subjects(samples, subject_field))
+    label = read_label(table, subjects, target) if target else None
+    for name in protected or ():
+        if name not in table.columns:
+            raise InputError(f"protected: there is no field {name!r}")
+    told = _field_findings(findings)
+    # the target is what is wanted, no nuisance: it neither leads a story nor joins one
+    aim = label.field if label is not None else ""
+    cues = [_cue(name, rows) for name, rows in told.items() if name in table.columns and name != aim]
+    pairs = list(itertools.combinations([c.field for c in cues], 2))
+    conditional = Conditional(samples, vectors, n_permutations=n_permutations, subject_field=subject_field, seed=seed)
+    with start(progress, "finding out what is one thing", len(pairs), "pairs") as task:
+        bindings = {}
+        for a, b in pairs:
+            bindings[frozenset((a, b))] = bind(table[a], table[b], subjects, len(pairs))
+            task.advance(note=f"{a}, {b}")
+        bundles = bundle_fields(
+            cues,
+            bindings,
+            cache(lambda b, a: decided(table[b], table[a], subjects)),
+            cache(lambda cue, a: conditional(cue.field, a, cue.measure)),
+        )
+    homes = {name: b.lead.field for b in bundles for name in (b.lead.field, *(j.field for j in b.joined))}
+    shown = _clusters_of(samples, findings, homes)
+    rows = [_field_story(b, findings, told, shown, table, subjects) for b in bundles]
+    rows += _other_stories(findings)
+    if label is not None:
+        rows = judge(samples, rows, findings, table, subjects, label, conditional, protected or (), seed, progress)
+    rows.sort(key=lambda s: (-_rank(s), s.key))
+    rows = draw_groups(samples, rows, table, subjects, seed)
+    out = Stories(
+        tuple(rows),
+        expected=tuple(dict.fromkeys(f.field for f in findings.rows if f.verdict == "expected" and f.field)),
+        seen=tuple(f.key for f in findings.rows if f.verdict == "expected"),
+        target=target or "",
+        figures=(draw_risks(store.dataset_of(samples).name, rows, target),) if any(s.risk for s in rows) else (),
+        subject_count=len(set(subjects)),
+        sample_count=len(subjects),
+        n_found=len(findings.found),
+        n_tests=findings.n_tests,
+        n_not_found=sum(f.verdict == "not found" for f in findings.rows),
+        unconfirmed=tuple(f.key for f in findings.rows if f.verdict == "unconfirmed"),
+        notes=_notes(findings),
+        stamp=findings.stamp,
+    )
+    store.save_run(
+        samples,
+        schema.STORIES_RUN,
+        {"vectors": vectors, "target": target or "", "protected": list(protected or ()), "seed": seed},
+        {"stories": out.to_dict()},
+    )
+    return out
 
 
-@dataclass(frozen=True)
-class Stories:
-    """Everything that an audit has to tell, by cause.
+def read_stories(samples) -> Stories | None:
+    """The stories as they were told last; ``None`` where none were, or where findings have changed since."""
+    if schema.STORIES_RUN not in store.list_runs(samples, schema.STORIES_RUN):
+        return None
+    from ..reporting.findings import findings_stamp
 
-    Attributes:
-        rows: the stories, the most telling first
-        expected: fields named as expected that were seen in the images
-        seen: findings of those fields
-        target: field that a model is to be trained on; "" where none was named
-        subject_count: subjects of the cohort
-        sample_count: samples of the cohort
-        n_found: findings that hold
-        n_tests: tests corrected together
-        n_not_found: tests that found nothing
-        unconfirmed: findings that more people may confirm
-        notes: what to bear in mind
-        figures: the plot of detectability and utility, where there is a target
-        stamp: of the findings the stories were made from
-    """
+    out = Stories.from_dict(store.load_run(samples, schema.STORIES_RUN)[1]["stories"])
+    return out if out.stamp == findings_stamp(samples) else None
 
-    rows: tuple[Story, ...] = ()
-    expected: tuple[str, ...] = ()
-    seen: tuple[str, ...] = ()
-    target: str = ""
-    subject_count: int = 0
-    sample_count: int = 0
-    n_found: int = 0
-    n_tests: int = 0
-    n_not_found: int = 0
-    unconfirmed: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    figures: tuple[dict, ...] = ()
-    stamp: str = ""
 
-    def by_key(self, key: str) -> Story | None:
-        """The story of that key."""
-        return next((s for s in self.rows if s.key == key), None)
+def _field_findings(findings: Findings) -> dict[str, list[Finding]]:
+    """Findings that hold, by their field; fields named as expected are no story."""
+    expected = {f.field for f in findings.rows if f.verdict == "expected"}
+    out: dict[str, list[Finding]] = {}
+    for f in findings.rows:
+        if f.kind in _OF_FIELDS and f.field and f.verdict in _THERE and f.field not in expected:
+            out.setdefault(f.field, []).append(f)
+    return out
 
-    def to_dict(self) -> dict:
-        return plain(asdict(self))
 
-    @classmethod
-    def from_dict(cls, raw: dict) -> Stories:
-        """Reads what :meth:`to_dict` wrote."""
-        return read_dataclass(cls, raw)
+def _cue(name: str, rows: list[Finding]) -> Cue:
+    """A field's evidence: its probe, else its image quality, else the strongest of the others."""
+    for kind in ("probe", "quality"):
+        mine = [f for f in rows if f.kind == kind]
+        if mine:
+            return Cue(name, mine[0].evidence.strength, "" if kind == "probe" else mine[0].selector.name)
+    return Cue(name, rows[0].evidence.strength)
 
-    def __str__(self) -> str:
-        from .terminal import as_lines
 
-        return "\n".join(as_lines(self))
+def _clusters_of(samples, findings: Findings, homes: dict[str, str]) -> dict[str, list[str]]:
+    """``{lead: clusters that show it}``: what a cluster was made from, else the field it differs in most."""
+    clusters = read_clusters(samples)
+    out: dict[str, list[str]] = {}
+    for name, cluster in clusters.items():
+        tests = [f for f in findings.of("association") if f.cluster == name and f.verdict in _THERE]
+        best = max(tests, key=lambda f: (f.evidence.strength, f.key), default=None)
+        field = cluster.coloured_by if cluster.coloured_by in homes else best.field if best is not None else ""
+        if field in homes:
+            out.setdefault(homes[field], []).append(name)
+    return out
 
-    def table(self) -> str:
-        """Every story in full, as text."""
-        from .terminal import as_paragraph
 
-        return "\n\n".join("\n".join(as_paragraph(s, self.n_tests)) for s in self.rows)
+def _field_story(bundle: Bundle, findings: Findings, told, shown, table: pd.DataFrame, subjects) -> Story:
+    lead, names = bundle.lead.field, [bundle.lead.field, *(j.field for j in bundle.joined)]
+    behind = sorted(
+        (f for name in names for f in told.get(name, ())),
+        key=lambda f: (names.index(f.field), _KIND_ORDER.get(f.kind, 9), -f.evidence.strength),
+    )
+    best = behind[0]
+    groups, n_subjects, n_samples = field_groups(table[lead], subjects)
+    opposite = next((f.selector.name for f in findings.of("opposite") if f.field == lead), "")
+    return Story(
+        f"story:{lead}",
+        "field",
+        lead,
+        tuple(bundle.joined),
+        tuple(bundle.ties),
+        tuple(sorted(shown.get(lead, ()))),
+        groups[:MOST_GROUPS],
+        len(groups),
+        tuple(f.key for f in behind),
+        best.evidence.measure,
+        best.evidence.value,
+        best.evidence.interval,
+        best.evidence.chance,
+        best.evidence.q,
+        best.evidence.strength,
+        n_subjects,
+        n_samples,
+        Selector("field", lead),
+        people=tuple(dict.fromkeys(f.key.split(":")[1] for f in behind if f.kind == "case-mix")),
+        inseparable=all(f.verdict == "inseparable" for f in behind),
+        next_step=_next(lead, best, shown.get(lead, ())),
+        opposite=opposite,
+    )
 
-    def to_csv(self) -> str:
-        """Every story as a line of comma-separated values."""
-        from .terminal import stories_csv
 
-        return stories_csv(self)
+_KIND_ORDER = {"probe": 0, "quality": 1, "association": 2, "drift": 3, "reidentify": 4, "case-mix": 5}
+
+
+def _next(lead: str, best: Finding, clusters):
+    if clusters and not all(c.startswith("opposite-") for c in clusters):
+        name = sorted(c for c in clusters if not c.startswith("opposite-"))[0]
+        return existing("explain", "Where in the image is the difference?", cluster=name)
+    return best.next_step or existing("explain", "Where in the image is the difference?", field=lead)
+
+
+def _other_stories(findings: Findings) -> list[Story]:
+    """What is counted and not tested, and what neighbours tell of persons."""
+    out = []
+    persons = [f for f in findings.rows if f.key in ("leak", "reidentify:subject") and f.verdict == "found"]
+    if persons:
+        # people with several images are the cause of both: of a leak, and of being found again
+        out.append(_plain_story("persons", sorted(persons, key=lambda f: f.key != "leak")))
+    for kind, name in (("duplicates", "copies"), ("conflicts", "conflicts")):
+        rows = [f for f in findings.of(kind) if f.verdict == "found"]
+        if rows:
+            out.append(_plain_story(name, rows))
+    month = [f for f in findings.rows if f.key == "reidentify:month" and f.verdict == "found"]
+    return out + ([_plain_story("month", month)] if month else [])
+
+
+def _plain_story(kind: str, rows: list[Finding]) -> Story:
+    best = rows[0]
+    return Story(
+        f"story:{kind}",
+        kind,
+        findings=tuple(f.key for f in rows),
+        measure=best.evidence.measure,
+        value=best.evidence.value,
+        interval=best.evidence.interval,
+        chance=best.evidence.chance,
+        q=best.evidence.q,
+        strength=best.evidence.strength,
+        n_subjects=best.n_subjects,
+        n_samples=best.n_samples,
+        selector=best.selector,
+        next_step=best.next_step,
+    )
+
+
+def _rank(story: Story) -> float:
+    """Shortcuts to the target first, then leaks and copies, which spoil every score; then by what the images tell."""
+    if story.risk is not None and story.risk.verdict in ("shortcut", "same"):
+        return 3.0 + story.risk.utility * story.risk.detectability
+    if story.risk is not None and story.risk.verdict == "confounder":
+        return 1.0 + story.risk.utility
+    return {"persons": 2.0 if story.measure == "samples" else 0.5, "copies": 1.9, "conflicts": 0.4}.get(
+        story.kind, story.strength
+    )
+
+
+def _notes(findings: Findings) -> tuple[str, ...]:
+    old = Counter(f.verdict for f in findings.rows)["older version"]
+    return (f"{old} results of an older version are not told; run 'daebias audit' again",) if old else ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..reporting.findings_csv import as_csv
-from .story import Stories, Story
+from .facts import Stories, Story
 from .wording import cohort_line, headline, rest_line, short, tell
 
 #: stories told in the terminal; the others are counted

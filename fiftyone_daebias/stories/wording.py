@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..reporting.formatting import count, number, p_value, percent, score
+from .facts import Stories, Story
 from .grouping import Joined
-from .story import Stories, Story
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fiftyone_daebias import runs, store
+from fiftyone_daebias import run_listing, store
 from fiftyone_daebias.dae.train import trained_checkpoint
 from fiftyone_daebias.reporting.findings import Finding, Findings, collect_findings, findings_stamp
 
@@ -27,7 +27,7 @@ class AuditState:
 
     stamp: str
     findings: Findings
-    runs: tuple[runs.StoredRun, ...]
+    runs: tuple[run_listing.StoredRun, ...]
     n_samples: int
     trained: bool
     embedded: bool
@@ -60,6 +60,6 @@ def read_state(dataset) -> AuditState:
         while len(_read) > 4:
             _read.pop(next(iter(_read)))
         _read[stamp] = AuditState(
-            stamp, collect_findings(dataset), tuple(runs.stored_runs(dataset)), n, trained, bool(vectors), maps
+            stamp, collect_findings(dataset), tuple(run_listing.stored_runs(dataset)), n, trained, bool(vectors), maps
         )
     return _read[stamp]

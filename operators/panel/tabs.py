@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import fiftyone.operators.types as types
 
-from fiftyone_daebias import runs, schema, store
+from fiftyone_daebias import run_listing, schema, store
 from fiftyone_daebias.reporting.findings import Finding
 from fiftyone_daebias.reporting.multiplicity import PROVISIONAL
 from fiftyone_daebias.reporting.verdicts import settle_drift
@@ -383,7 +383,7 @@ def add_runs(section: types.Object, state: AuditState, ctx, panel) -> None:
                 "kind": r.kind + (" (older version)" if r.outdated else ""),
                 "key": r.key.removeprefix("daebias_"),
                 "created": wording.when(r.created),
-                "size": runs.size_words(r.size).replace(" ", "\u00a0"),
+                "size": run_listing.size_words(r.size).replace(" ", "\u00a0"),
                 "owns": _owned(r),
             }
             for r in state.runs
@@ -407,7 +407,7 @@ def add_runs(section: types.Object, state: AuditState, ctx, panel) -> None:
     button(bar, "refresh", label="Refresh", icon="refresh", on_click=panel.refresh)
 
 
-def _owned(run: runs.StoredRun) -> str:
+def _owned(run: run_listing.StoredRun) -> str:
     """What goes with a run, counted; the names are in the tooltip."""
     parts = [
         f"{len(values)} {word if len(values) > 1 else word.rstrip('s')}"

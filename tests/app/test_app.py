@@ -7,23 +7,23 @@ import numpy as np
 import pytest
 from small_cohort import copy_cohort
 
-from fiftyone_daebias import register_cohort, store
+from fiftyone_daebias import register, store
 
 
 @pytest.fixture(scope="module")
 def audited(tmp_path_factory):
     """Eighty radiographs, registered, embedded with a briefly trained model, probed, and with a tested cluster."""
     name = "app-cohort"
-    register_cohort(name, *copy_cohort(tmp_path_factory.mktemp("app-cohort"), 80), keep=["image_id"])
+    register(name, *copy_cohort(tmp_path_factory.mktemp("app-cohort"), 80), keep=["image_id"])
     dataset = fo.load_dataset(name)
-    dataset.train_dae(preset="cpu-lite", images=640, progress=None)
+    dataset.daebias.train(preset="cpu-lite", images=640, progress=None)
     dataset.compute_dae_embeddings(progress=None)
-    dataset.probe_all(n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
+    dataset.daebias.probe_all(n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
     ids, points = store.load_map(dataset, "dae_map")
     middle = np.median(points[:, 0])
     east = dataset.select([i for i, p in zip(ids, points, strict=True) if p[0] > middle])
-    east.name_cluster("east", coloured_by="nothing", progress=None)
-    dataset.test_clusters(n_permutations=99, progress=None)
+    east.daebias.name_cluster("east", coloured_by="nothing", progress=None)
+    dataset.daebias.test_clusters(n_permutations=99, progress=None)
     yield dataset
     dataset.delete()
 

@@ -62,7 +62,7 @@ def test_a_whole_audit_by_clicks_alone(app, app_url, files, tmp_path):
     app.execute()
     app.finish("Name the lassoed cluster")
     dataset.reload()
-    (cluster,) = dataset.clusters(progress=None).clusters
+    (cluster,) = dataset.daebias.clusters(progress=None).clusters
     assert (cluster.name, len(cluster.members), cluster.origin, cluster.map_key) == (
         "upper island",
         n,

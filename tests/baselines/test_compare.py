@@ -41,7 +41,7 @@ def cohort(tmp_path_factory):
     name = "test-baselines-compare"
     if fo.dataset_exists(name):
         fo.delete_dataset(name)
-    fiftyone_daebias.register_cohort(name, images, table=table, subject="subject_id", keep=["image_id"])
+    fiftyone_daebias.register(name, images, table=table, subject="subject_id", keep=["image_id"])
     dataset = fo.load_dataset(name)
     rng = np.random.default_rng(0)
     store.write_values(dataset, "coin", {i: str(rng.choice(["heads", "tails"])) for i in store.sample_ids(dataset)})
@@ -54,7 +54,7 @@ def cohort(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def compared(cohort):
-    return cohort.compare(
+    return cohort.daebias.compare(
         models=["dae", "beta-vae", "resnet10", "pca", "pixels", "random"],
         fields=["bright", "age", "coin", "image_id"],
         folds=3,
@@ -129,7 +129,7 @@ def test_it_is_stored_with_maps_and_figures_and_shown(cohort, compared):
 
 
 def test_again_it_gives_the_same_and_trains_nothing(cohort, compared):
-    again = cohort.compare(
+    again = cohort.daebias.compare(
         models=["dae", "pca"],
         fields=["bright", "age", "coin"],
         folds=3,
@@ -158,7 +158,7 @@ def test_a_module_of_ones_own_and_vectors_that_are_there(cohort, compared, tmp_p
     assert name == f"module:{__name__}:Profile"
     result = cohort.compute_dae_embeddings(model=name, checkpoint=tmp_path / "mine", progress=None)
     assert result.dimensions == 64
-    found = cohort.compare(
+    found = cohort.daebias.compare(
         models=["pca"],
         vectors=[result.field],
         reference="pca",
@@ -181,19 +181,19 @@ def test_a_module_of_ones_own_and_vectors_that_are_there(cohort, compared, tmp_p
 
 def test_what_cannot_be_compared_is_said(cohort, compared):
     with pytest.raises(InputError, match="there is no model 'vae'"):
-        cohort.compare(models=["dae", "vae"], progress=None)
+        cohort.daebias.compare(models=["dae", "vae"], progress=None)
     with pytest.raises(InputError, match="name at least two"):
-        cohort.compare(models=["dae"], progress=None)
+        cohort.daebias.compare(models=["dae"], progress=None)
     with pytest.raises(InputError, match="reference 'pcb' is not among"):
-        cohort.compare(models=["dae", "pca"], reference="pcb", progress=None)
+        cohort.daebias.compare(models=["dae", "pca"], reference="pcb", progress=None)
     with pytest.raises(InputError, match="folds must be 0 .* or 2 to 55; got 1"):
-        cohort.compare(models=["pca", "pixels"], folds=1, progress=None)
+        cohort.daebias.compare(models=["pca", "pixels"], folds=1, progress=None)
     with pytest.raises(InputError, match="'dae=' is not MODEL=PRESET"):
-        cohort.compare(models=["dae", "pca"], presets=["dae="], progress=None)
+        cohort.daebias.compare(models=["dae", "pca"], presets=["dae="], progress=None)
     with pytest.raises(InputError, match="nothing here can be compared"):
-        cohort.compare(models=["pca", "pixels"], fields=["image_id"], progress=None)
+        cohort.daebias.compare(models=["pca", "pixels"], fields=["image_id"], progress=None)
     with pytest.raises(InputError, match="learns from images alone"):
-        cohort.train_baseline("beta-vae", fields=["bright"], progress=None)
+        cohort.daebias.train_baseline("beta-vae", fields=["bright"], progress=None)
     with pytest.raises(InputError, match="neither zoo:NAME nor module"):
         cohort.compute_dae_embeddings(model="hub:net", progress=None)
     with pytest.raises(InputError, match="needs its weights"):
@@ -201,12 +201,12 @@ def test_what_cannot_be_compared_is_said(cohort, compared):
 
 
 def test_a_supervised_network_learns_the_fields_it_is_given(cohort, tmp_path):
-    result = cohort.train_baseline("resnet10", fields=["bright", "age"], images=320, progress=None)
+    result = cohort.daebias.train_baseline("resnet10", fields=["bright", "age"], images=320, progress=None)
     assert set(result.metrics) == {"validation_loss", "bright_loss", "age_loss"} and result.images == 320
     model = load_encoder(result.folder)
     assert [q["field"] for q in model.config.questions] == ["bright", "age"]
     assert model.encode(torch.zeros(2, 1, 64, 64)).shape == (2, 512)
-    again = cohort.train_baseline("resnet10", fields=["bright", "age"], images=320, progress=None)
+    again = cohort.daebias.train_baseline("resnet10", fields=["bright", "age"], images=320, progress=None)
     assert again.resumed_at == 320 and again.checkpoint_hash == result.checkpoint_hash
     other = replace(model.config, answers="x")
     assert other != model.config

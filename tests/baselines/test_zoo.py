@@ -67,7 +67,7 @@ def dataset(tmp_path):
     name = "test-baselines-zoo"
     if fo.dataset_exists(name):
         fo.delete_dataset(name)
-    fiftyone_daebias.register_cohort(name, tmp_path / "images")
+    fiftyone_daebias.register(name, tmp_path / "images")
     yield fo.load_dataset(name)
     fo.delete_dataset(name)
 

@@ -94,14 +94,14 @@ def test_a_group_on_a_map_coloured_by_sex_says_nothing_of_gender(cohort):
     dataset, rng, sex, _ = cohort
     ids = np.array(store.sample_ids(dataset))
     mine = ids[(sex == "F") & (rng.random(150) < 0.6) | (sex == "M") & (rng.random(150) < 0.1)]
-    dataset.select(mine.tolist()).name_cluster("left", coloured_by="sex", progress=None)
-    rows = {r.field: r for r in dataset.test_clusters(progress=None).rows}
+    dataset.select(mine.tolist()).daebias.name_cluster("left", coloured_by="sex", progress=None)
+    rows = {r.field: r for r in dataset.daebias.test_clusters(progress=None).rows}
     assert rows["sex"].verdict == rows["gender"].verdict == "not blind" and np.isnan(rows["gender"].p)
     assert "made from sex, with which gender goes" in rows["gender"].note
     assert rows["coin"].verdict == rows["age"].verdict == "not found" and rows["coin"].made_from == "sex"
     # drawn by nobody knows what: numbers, but nothing is called found
-    dataset.select(mine.tolist()).name_cluster("left", replace=True, progress=None)
-    tests = dataset.test_clusters(progress=None)
+    dataset.select(mine.tolist()).daebias.name_cluster("left", replace=True, progress=None)
+    tests = dataset.daebias.test_clusters(progress=None)
     rows = {r.field: r for r in tests.rows}
     assert rows["sex"].verdict == rows["gender"].verdict == "unconfirmed" and rows["sex"].p < 0.01
     assert "not known what some clusters were drawn by" in str(tests)
@@ -110,10 +110,10 @@ def test_a_group_on_a_map_coloured_by_sex_says_nothing_of_gender(cohort):
 def test_a_group_within_one_region_is_compared_within_it(cohort):
     dataset, rng, sex, region = cohort
     ids = np.array(store.sample_ids(dataset))
-    dataset.select(ids[(region == "head") & (rng.random(150) < 0.5)].tolist()).name_cluster(
+    dataset.select(ids[(region == "head") & (rng.random(150) < 0.5)].tolist()).daebias.name_cluster(
         "heads", coloured_by="region", progress=None
     )
-    rows = {r.field: r for r in dataset.test_clusters(progress=None).rows}
+    rows = {r.field: r for r in dataset.daebias.test_clusters(progress=None).rows}
     assert rows["region"].verdict == "not blind"
     assert rows["coin"].n_inside + rows["coin"].n_outside == (region == "head").sum()
 
@@ -121,8 +121,8 @@ def test_a_group_within_one_region_is_compared_within_it(cohort):
 def test_misclassified_samples_of_one_class_only_cannot_be_compared(cohort):
     dataset, _, sex, _ = cohort
     ids = np.array(store.sample_ids(dataset))
-    dataset.select(ids[sex == "F"].tolist()).name_cluster("women", coloured_by="sex", progress=None)
-    row = next(r for r in dataset.test_clusters(fields=["coin"], progress=None).rows)
+    dataset.select(ids[sex == "F"].tolist()).daebias.name_cluster("women", coloured_by="sex", progress=None)
+    row = next(r for r in dataset.daebias.test_clusters(fields=["coin"], progress=None).rows)
     assert row.verdict == "not tested" and "nobody alike in it is on the other side" in row.note
 
 
@@ -134,8 +134,8 @@ def test_reidentification_where_every_subject_is_a_site_of_its_own(dataset_name)
         progress=False,
     )
     store.write_vectors(dataset, schema.embedding_field(), store.sample_ids(dataset), rng.normal(size=(40, 4)))
-    told = dataset.reidentify(n_bootstrap=50, progress=None)
+    told = dataset.daebias.reidentify(n_bootstrap=50, progress=None)
     assert "site" in told.skipped and "only 0 samples share their value with another person" in told.skipped["site"]
     assert "subject" in told.rows
     with pytest.raises(InputError):
-        dataset.reidentify(fields=["nope"], progress=None)
+        dataset.daebias.reidentify(fields=["nope"], progress=None)

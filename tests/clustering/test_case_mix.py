@@ -40,7 +40,7 @@ def make(name, share_of_men, seed=0, **more):
 
 def test_the_uneven_site_is_found_once_and_goes_into_the_findings(dataset_name):
     dataset = make(dataset_name, {"A": 0.5, "B": 0.85})
-    mix = dataset.case_mix(progress=None)
+    mix = dataset.daebias.case_mix(progress=None)
     rows = {(r.field, r.over): r for r in mix.rows}
     assert set(rows) == {("sex", "site"), ("age", "site")}  # the scanner parts subjects as the site does
     sex = rows["sex", "site"]
@@ -58,22 +58,22 @@ def test_even_sites_give_no_finding(dataset_name):
     for seed in range(12):
         name = f"{dataset_name}-{seed}"
         dataset = make(name, {"A": 0.5, "B": 0.5}, seed)
-        p += [r.p for r in dataset.case_mix(over=["site"], n_permutations=199, progress=None).rows]
+        p += [r.p for r in dataset.daebias.case_mix(over=["site"], n_permutations=199, progress=None).rows]
     assert np.mean(np.array(p) <= 0.05) <= 0.2 and 0.3 < np.mean(p) < 0.7
 
 
 def test_what_varies_within_people_is_no_property_of_theirs(dataset_name):
     dataset = make(dataset_name, {"A": 0.5, "B": 0.5})
     dataset.set_values("arm", ["x", "y"] * 200)
-    row = next(r for r in dataset.case_mix(expected=["arm"], progress=None).rows if r.over == "site")
+    row = next(r for r in dataset.daebias.case_mix(expected=["arm"], progress=None).rows if r.over == "site")
     assert row.verdict == "not tested" and "varies within subjects" in row.note
 
 
 def test_bad_input(dataset_name):
     dataset = make(dataset_name, {"A": 0.5, "B": 0.5}, centre_of_mass=1.0)
     with pytest.raises(InputError, match="nope"):
-        dataset.case_mix(over=["nope"], progress=None)
+        dataset.daebias.case_mix(over=["nope"], progress=None)
     for field in ("site", "scanner"):
         dataset.delete_sample_field(field)
     with pytest.raises(InputError, match=r"no field was found by its name for over"):
-        dataset.case_mix(progress=None)
+        dataset.daebias.case_mix(progress=None)

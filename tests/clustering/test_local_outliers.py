@@ -7,7 +7,7 @@ import pytest
 from small_cohort import copy_cohort
 
 import fiftyone_daebias  # noqa: F401  adds the methods
-from fiftyone_daebias import register_cohort, schema, store
+from fiftyone_daebias import register, schema, store
 from fiftyone_daebias.clustering.local_outliers import SIDE, local_outliers, place_box, place_words, small_picture
 from fiftyone_daebias.clustering.tag import nearest_others
 
@@ -90,7 +90,7 @@ def marked(dataset_name, tmp_path):
         image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         image[40:50, 4:12] = np.where(np.indices((10, 8)).sum(axis=0) % 4 < 2, 255, 0)
         cv2.imwrite(str(path), image)
-    register_cohort(dataset_name, images, table, subject="subject_id", progress=None)
+    register(dataset_name, images, table, subject="subject_id", progress=None)
     dataset = fo.load_dataset(dataset_name)
     pictures = np.stack(
         [
@@ -104,7 +104,7 @@ def marked(dataset_name, tmp_path):
 
 def test_the_verb_tags_boxes_groups_and_forgets(marked):
     dataset, names = marked
-    result = dataset.tag_outliers(progress=None)
+    result = dataset.daebias.tag(progress=None)
     assert len(result.alike) == 1 and result.alike[0].n_subjects == 5 and "left" in result.alike[0].place
     members = dataset.match_tags(schema.TAG_ALIKE + "1")
     assert {p.rsplit("/", 1)[-1].rsplit(".", 1)[0].split("_")[0] for p in members.values("filepath")} >= {
@@ -116,10 +116,10 @@ def test_the_verb_tags_boxes_groups_and_forgets(marked):
     left, top, width, height = box.bounding_box
     assert box.label == "alike:1" and left < 12 / 64 and 40 / 64 < top + height and top < 50 / 64
     assert "share something" in str(result) and result.to_dict()["alike"][0]["n_subjects"] == 5
-    proposed = dataset.suggest_clusters(space="embedding", min_size=5, resamples=0, progress=None)
+    proposed = dataset.daebias.suggest_clusters(space="embedding", min_size=5, resamples=0, progress=None)
     cluster = next(c for c in proposed.clusters if c.origin == "alike")
     assert set(cluster.members) == set(result.alike[0].members)
-    again = dataset.tag_outliers(local=False, progress=None)
+    again = dataset.daebias.tag(local=False, progress=None)
     assert again.local == () and again.alike == () and "not looked at" in str(again)
     assert not dataset.has_field(schema.LOCAL_PLACE_FIELD)
     assert not [t for t in dataset.count_sample_tags() if t.startswith((schema.TAG_ALIKE, schema.TAG_LOCAL))]

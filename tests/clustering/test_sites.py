@@ -69,5 +69,5 @@ def test_case_mix_is_possible_where_there_are_two_collections(field, values, dat
             for k in range(120)
         ]
     )
-    (row,) = dataset.case_mix(n_permutations=199, progress=None).rows
+    (row,) = dataset.daebias.case_mix(n_permutations=199, progress=None).rows
     assert (row.field, row.over, row.verdict) == ("sex", field, "found")

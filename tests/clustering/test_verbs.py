@@ -61,8 +61,8 @@ def planted():
 @pytest.fixture
 def clean(planted):
     dataset, moved = planted
-    for name in [c.name for c in dataset.clusters().clusters]:
-        dataset.clusters("delete", cluster=name)
+    for name in [c.name for c in dataset.daebias.clusters().clusters]:
+        dataset.daebias.clusters("delete", cluster=name)
     return dataset, moved
 
 
@@ -82,21 +82,21 @@ def lasso(dataset, ids):
 
 def test_the_planted_island_is_suggested_named_by_its_cause_and_confirmed(clean):
     dataset, moved = clean
-    found = dataset.suggest_clusters(resamples=3, progress=None)
+    found = dataset.daebias.suggest_clusters(resamples=3, progress=None)
     assert found.clusters and all(c.proposed for c in found.clusters)
     best = max(found.clusters, key=lambda c: jaccard(c.members, moved))
     assert jaccard(best.members, moved) > 0.9 and best.stability > 0.8
     assert "daebias:cluster:" + best.name in dataset.count_sample_tags()
-    accepted = dataset.clusters("accept", cluster=best.name, new_name="new software")
+    accepted = dataset.daebias.clusters("accept", cluster=best.name, new_name="new software")
     assert "accepted" in str(accepted) and not [c for c in accepted.clusters if c.name == "new software"][0].proposed
-    tests = dataset.test_clusters(names=["new software"], progress=None)
+    tests = dataset.daebias.test_clusters(names=["new software"], progress=None)
     rows = {r.field: r for r in tests.rows}
     assert tests.rows[0].field == "software_version" and rows["software_version"].effect > 0.9
     assert rows["site"].verdict == "found" and rows["site"].words.startswith(("A:", "B:"))
     assert rows["sex"].verdict == "not found" and rows["weight"].verdict == "not found"
     assert rows["acquisition_date_years"].verdict == "found" and rows["acquisition_date_years"].effect > 0.5
     assert "provisional" in str(tests) and rows["site"].exchanged == "subjects exchanged"
-    given = dataset.test_clusters(names=["new software"], expected=["software_version"], progress=None)
+    given = dataset.daebias.test_clusters(names=["new software"], expected=["software_version"], progress=None)
     rows = {r.field: r for r in given.rows}
     # software B never ran at site A: nobody alike in the software is on the other side
     assert rows["site"].verdict == "inseparable" and rows["software_version"].verdict == "expected"
@@ -106,7 +106,7 @@ def test_the_planted_island_is_suggested_named_by_its_cause_and_confirmed(clean)
 
 def test_a_lasso_keeps_its_polygon_and_what_it_was_coloured_by(clean):
     dataset, moved = clean
-    out = lasso(dataset, moved).name_cluster("by eye", note="right island", author="ada", coloured_by="site")
+    out = lasso(dataset, moved).daebias.name_cluster("by eye", note="right island", author="ada", coloured_by="site")
     (cluster,) = out.clusters
     assert cluster.origin == "lasso" and cluster.map_key == "dae_map" and len(cluster.polygon) == 4
     assert jaccard(cluster.members, moved) > 0.9
@@ -115,7 +115,7 @@ def test_a_lasso_keeps_its_polygon_and_what_it_was_coloured_by(clean):
     ).values("id")
     colors = [f for f in dataset.app_config.color_scheme.fields if f["path"] == schema.CLUSTER_FIELD]
     assert colors[0]["valueColors"] == [{"value": "by eye", "color": cluster.color}]
-    rows = {r.field: r for r in dataset.test_clusters(progress=None).rows}
+    rows = {r.field: r for r in dataset.daebias.test_clusters(progress=None).rows}
     assert rows["site"].verdict == "not blind" and np.isnan(rows["site"].q)
     # what was drawn along the site says nothing of what goes with the site; other fields are still tested
     assert rows["software_version"].verdict == "not blind" and "software_version goes" in rows["software_version"].note
@@ -128,7 +128,7 @@ def test_a_lasso_keeps_its_polygon_and_what_it_was_coloured_by(clean):
     try:
         every = np.vstack([points, centre, centre + 1e3])
         store.save_map(dataset, "dae_map", [*ids, new[0].id, new[1].id], every, schema.points_field())
-        assert "1 samples added since joined 1 clusters" in str(dataset.clusters("apply"))
+        assert "1 samples added since joined 1 clusters" in str(dataset.daebias.clusters("apply"))
         assert new[0].id in store.sample_ids(dataset.match_tags("daebias:cluster:by eye"))
     finally:
         dataset.delete_samples([s.id for s in new])
@@ -138,27 +138,30 @@ def test_a_lasso_keeps_its_polygon_and_what_it_was_coloured_by(clean):
 def test_edited_exported_and_imported(clean, tmp_path):
     dataset, moved = clean
     ids = store.sample_ids(dataset)
-    dataset.select(ids[:30]).name_cluster("a")
-    dataset.select(ids[20:50]).name_cluster("b", coloured_by="nothing")
-    assert sorted(c.name for c in dataset.clusters("rename", cluster="a", new_name="first").clusters) == ["b", "first"]
-    dataset.clusters("subtract", cluster="first", other="b", new_name="rest")
-    assert {c.name: len(c.members) for c in dataset.clusters().clusters} == {"first": 30, "b": 30, "rest": 20}
-    dataset.clusters("export", file=tmp_path / "c.json")
-    dataset.clusters("merge", cluster="first", other="b")
-    now = {c.name: c for c in dataset.clusters().clusters}
+    dataset.select(ids[:30]).daebias.name_cluster("a")
+    dataset.select(ids[20:50]).daebias.name_cluster("b", coloured_by="nothing")
+    assert sorted(c.name for c in dataset.daebias.clusters("rename", cluster="a", new_name="first").clusters) == [
+        "b",
+        "first",
+    ]
+    dataset.daebias.clusters("subtract", cluster="first", other="b", new_name="rest")
+    assert {c.name: len(c.members) for c in dataset.daebias.clusters().clusters} == {"first": 30, "b": 30, "rest": 20}
+    dataset.daebias.clusters("export", file=tmp_path / "c.json")
+    dataset.daebias.clusters("merge", cluster="first", other="b")
+    now = {c.name: c for c in dataset.daebias.clusters().clusters}
     assert set(now) == {"first", "rest"} and len(now["first"].members) == 50 and now["first"].coloured_by == "unknown"
     assert (
         dataset.count_sample_tags()["daebias:cluster:first"] == 50
         and "daebias:cluster:b" not in dataset.count_sample_tags()
     )
     assert dataset.count_values("daebias_clusters.classifications.label")["first"] == 50
-    out = dataset.clusters("import", file=tmp_path / "c.json")
+    out = dataset.daebias.clusters("import", file=tmp_path / "c.json")
     assert "3 clusters imported" in str(out) and {"first (imported)", "b", "rest (imported)"} <= {
         c.name for c in out.clusters
     }
     (tmp_path / "bad.json").write_text('{"version": 1, "clusters": [{"name": "<script>", "members": []}]}')
     with pytest.raises(InputError, match="holds no clusters"):
-        dataset.clusters("import", file=tmp_path / "bad.json")
+        dataset.daebias.clusters("import", file=tmp_path / "bad.json")
 
 
 def test_bad_input_says_so_and_writes_nothing(clean):
@@ -173,28 +176,28 @@ def test_bad_input_says_so_and_writes_nothing(clean):
         (dataset.limit(5), "x", {"color": "javascript:1"}, "CSS colour"),
     ):
         with pytest.raises(InputError, match=message):
-            samples.name_cluster(name, **at)
+            samples.daebias.name_cluster(name, **at)
     with pytest.raises(InputError, match="no clusters yet"):
-        dataset.test_clusters(progress=None)
+        dataset.daebias.test_clusters(progress=None)
     with pytest.raises(InputError, match="no cluster 'nope'"):
-        dataset.clusters("delete", cluster="nope")
-    assert dataset.clusters().clusters == ()
-    dataset.select(ids[:2]).name_cluster("one subject")
-    row = dataset.test_clusters(fields=["sex"], progress=None).rows[0]
+        dataset.daebias.clusters("delete", cluster="nope")
+    assert dataset.daebias.clusters().clusters == ()
+    dataset.select(ids[:2]).daebias.name_cluster("one subject")
+    row = dataset.daebias.test_clusters(fields=["sex"], progress=None).rows[0]
     assert row.verdict == "not tested" and "5 are needed" in row.note
     with pytest.raises(InputError, match="already; choose another name"):
-        dataset.limit(9).name_cluster("one subject")
+        dataset.limit(9).daebias.name_cluster("one subject")
     with pytest.raises(InputError, match="pass a smaller"):
-        dataset.limit(12).suggest_clusters(resamples=0, progress=None)
+        dataset.limit(12).daebias.suggest_clusters(resamples=0, progress=None)
     with pytest.raises(InputError, match="give either"):
-        dataset.similar()
+        dataset.daebias.similar()
     with pytest.raises(InputError, match="no sample 'zzz'"):
-        dataset.similar(to=["zzz"])
+        dataset.daebias.similar(to=["zzz"])
 
 
 def test_drift_names_the_group_the_date_and_what_changed_with_it(planted):
     dataset, _ = planted
-    table = dataset.drift(by=["site"], n_permutations=199, progress=None)
+    table = dataset.daebias.drift(by=["site"], n_permutations=199, progress=None)
     rows = {(r.group, r.over): r for r in table.rows}
     change = rows["B", "acquisition_date_years"]
     assert change.verdict == "found" and len(change.changes) == 1
@@ -205,11 +208,11 @@ def test_drift_names_the_group_the_date_and_what_changed_with_it(planted):
     assert "a change of" in str(table) and "between 201" in str(table)
     assert rows["B", "software_version"].verdict == "found"
     with pytest.raises(InputError, match="no field 'nope'"):
-        dataset.drift(date_field="nope", progress=None)
+        dataset.daebias.drift(date_field="nope", progress=None)
 
 
 def test_reidentification_against_chance(planted):
-    told = planted[0].reidentify(progress=None).rows
+    told = planted[0].daebias.reidentify(progress=None).rows
     assert told["subject"].top1 > 10 * told["subject"].chance1
     assert set(told) >= {"subject", "site", "software_version", "month"}
     assert told["software_version"].top1 > 0.9 > told["software_version"].chance1
@@ -218,26 +221,26 @@ def test_reidentification_against_chance(planted):
 def test_similar_cases_are_of_other_people_and_in_the_view(planted):
     dataset, moved = planted
     one = sorted(moved)[0]
-    found = dataset.similar(to=[one], k=8)
+    found = dataset.daebias.similar(to=[one], k=8)
     assert len(found.sample_ids) == 8 and set(found.sample_ids) <= moved
     assert dataset[one]["subject_id"] not in found.subjects
     assert dataset.load_saved_view("similar cases").values("id") == list(found.sample_ids)
-    women = dataset.match({"sex": "F"}).similar(to=["000.png"], k=5)
+    women = dataset.match({"sex": "F"}).daebias.similar(to=["000.png"], k=5)
     assert set(dataset.select(list(women.sample_ids)).values("sex")) == {"F"}
-    dataset.select(sorted(moved)[:10]).name_cluster("ten", replace=True)
-    near = dataset.similar(cluster="ten", k=10)
+    dataset.select(sorted(moved)[:10]).daebias.name_cluster("ten", replace=True)
+    near = dataset.daebias.similar(cluster="ten", k=10)
     assert set(near.sample_ids) <= moved and not set(near.sample_ids) & set(sorted(moved)[:10])
-    dataset.clusters("delete", cluster="ten")
+    dataset.daebias.clusters("delete", cluster="ten")
 
 
 def test_drift_looks_at_every_site_by_itself_unless_asked_otherwise(planted):
     dataset, _ = planted
-    rows = {(r.group, r.over): r for r in dataset.drift(versions=[], n_permutations=99, progress=None).rows}
+    rows = {(r.group, r.over): r for r in dataset.daebias.drift(versions=[], n_permutations=99, progress=None).rows}
     assert {g for g, _ in rows} == {"", "A", "B"}
     changed = rows["B", "acquisition_date_years"]
     assert changed.verdict == "found" and changed.by == ("site",)
     assert rows["A", "acquisition_date_years"].verdict == "not found"
-    groups = {r.group for r in dataset.drift(versions=[], sites=False, n_permutations=99, progress=None).rows}
+    groups = {r.group for r in dataset.daebias.drift(versions=[], sites=False, n_permutations=99, progress=None).rows}
     assert groups == {""}
 
 
@@ -269,7 +272,7 @@ def test_many_on_the_other_side_are_a_weak_probe_and_no_group(clean, n, proposed
     tag = schema.TAG_OPPOSITE + "sex"
     store.tag(dataset, store.sample_ids(dataset)[:n], tag)
     try:
-        clusters = dataset.suggest_clusters(space="embedding", resamples=0, progress=None).clusters
+        clusters = dataset.daebias.suggest_clusters(space="embedding", resamples=0, progress=None).clusters
         assert any(c.origin == "opposite sex" for c in clusters) == proposed
     finally:
         store.untag(dataset, tag)

@@ -66,7 +66,7 @@ def register_one(rng, folder: Path) -> tuple[str, str]:
     import numpy as np
     from PIL import Image
 
-    from fiftyone_daebias.cohort.register import register_cohort
+    from fiftyone_daebias.cohort.register import register
 
     rows, _ = made_table(rng)
     path, _ = write_table(rng, rows, folder)
@@ -77,7 +77,7 @@ def register_one(rng, folder: Path) -> tuple[str, str]:
             Image.fromarray(np.random.default_rng(k).integers(0, 255, (16, 16), dtype=np.uint8)).save(picture)
     name = "fuzzed-table"
     try:
-        str(register_cohort(name, folder / "i", path, workers=1))
+        str(register(name, folder / "i", path, workers=1))
     except DaebiasError as error:
         return "refused", str(error)
     except Exception:

@@ -8,7 +8,7 @@ from made import CR, scene, write_sagittal, write_slice
 from pydicom.uid import generate_uid
 from test_dicom import read
 
-from fiftyone_daebias import register_cohort
+from fiftyone_daebias import register
 from fiftyone_daebias.cohort.dicom.group import Plane, stacks
 from fiftyone_daebias.cohort.dicom.values import metres_of, sexes_of, years_of
 from fiftyone_daebias.cohort.items import find_items, look_through
@@ -231,7 +231,7 @@ def test_float_pixels_with_nan_and_infinite(tmp_path, dataset_name, daebias_home
     with_floats(tmp_path / "a", holed)
     with_floats(tmp_path / "b", np.full((4, 5), np.nan))
     with_floats(tmp_path / "c", values, "MONOCHROME1")
-    report = register_cohort(dataset_name, tmp_path)
+    report = register(dataset_name, tmp_path)
     assert report.images == 2 and "no finite value" in report.skipped["b"]
     assert "a: 3 values that are not finite were set to the lowest" in report.notes, report.notes
     root, items, _ = find_items(tmp_path)
@@ -246,7 +246,7 @@ def test_a_rescale_that_is_no_number_leaves_the_file_out(tmp_path, dataset_name,
     write_slice(tmp_path / "good", scene()[0], RescaleSlope="2", RescaleIntercept="0")
     path = write_slice(tmp_path / "bad", scene()[1], RescaleSlope="888", RescaleIntercept="0")
     path.write_bytes(path.read_bytes().replace(b"888 ", b"nan "))
-    report = register_cohort(dataset_name, tmp_path)
+    report = register(dataset_name, tmp_path)
     assert report.images == 1 and "RescaleSlope nan" in report.skipped["bad"]
 
 
@@ -326,7 +326,7 @@ def test_ages_sizes_and_sexes_of_a_cohort(tmp_path, dataset_name, daebias_home):
             PatientSize="175" if k % 2 else "1.75",
             **({"PatientAge": age} if age else {}),
         )
-    report = register_cohort(dataset_name, tmp_path)
+    report = register(dataset_name, tmp_path)
     dataset = fo.load_dataset(dataset_name)
     assert dataset.values("age") == [45, 45, 0.75, None, None, None, 44]
     assert dataset.values("sex") == ["M", "F", "F", None, "M", "F", "F"]
@@ -340,7 +340,7 @@ def test_ages_sizes_and_sexes_of_a_cohort(tmp_path, dataset_name, daebias_home):
 def test_a_patient_id_that_stands_for_anybody_makes_nobody_the_same(tmp_path, dataset_name, daebias_home):
     for k in range(4):
         write_sagittal(tmp_path / f"s{k}", scene(12, seed=k), PatientID="ANONYMOUS", StudyInstanceUID=f"1.2.{k // 2}")
-    report = register_cohort(dataset_name, tmp_path)
+    report = register(dataset_name, tmp_path)
     assert report.subjects == 2 and any("4 DICOM images name no patient" in n for n in report.notes)
 
 
@@ -365,7 +365,7 @@ def test_degenerate_geometry_ends_in_a_volume_or_a_line(tmp_path, dataset_name, 
             series=uid + ".1",
             StudyInstanceUID="1.2.3",
         )
-    report = register_cohort(dataset_name, tmp_path)
+    report = register(dataset_name, tmp_path)
     text = " ".join(report.notes)
     assert report.images == 2 and "positions do not differ" in text and "state no position" in text
 
@@ -397,7 +397,7 @@ def test_people_without_a_name_under_constant_uids_are_told_apart_by_folder(case
     got, _ = read(root)
     assert [len(g.array) for g in got.values()] == [14, 14]
     assert sorted(int(g.array.min()) // 5000 for g in got.values()) == [0, 1]
-    assert register_cohort(dataset_name, root).subjects == 2
+    assert register(dataset_name, root).subjects == 2
     # one volume in folders of some files each is one still: their numbers go on
     for path in sorted((root / "case0").iterdir())[7:]:
         (root / "more").mkdir(exist_ok=True)

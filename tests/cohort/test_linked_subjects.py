@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 import fiftyone_daebias  # noqa: F401  puts the verbs on datasets
-from fiftyone_daebias import register_cohort, schema, store
+from fiftyone_daebias import register, schema, store
 from fiftyone_daebias.cohort.slices import open_slices
 
 
@@ -40,7 +40,7 @@ def cohort(tmp_path, daebias_home):
 
 
 def test_register_links_equal_files(cohort, dataset_name):
-    report = register_cohort(dataset_name, cohort / "img", cohort / "t.csv")
+    report = register(dataset_name, cohort / "img", cohort / "t.csv")
     dataset = fo.load_dataset(dataset_name)
     stated, people = dataset.values(schema.SUBJECT_FIELD), store.read_subjects(dataset)
     assert len(set(stated)) == 63 and len(set(people)) == 63 - 11
@@ -59,12 +59,12 @@ def test_register_links_equal_files(cohort, dataset_name):
     one = dataset.match({schema.SUBJECT_FIELD: "q03"})
     assert store.read_subjects(one) == ["p03"] and list(store.subjects_and_tags(one)[0].values()) == ["p03"]
     assert schema.LINKED_FIELD not in store.metadata_fields(dataset)
-    again = register_cohort(dataset_name, cohort / "img", cohort / "t.csv")
+    again = register(dataset_name, cohort / "img", cohort / "t.csv")
     assert (again.added, again.updated) == (0, 0)
 
 
 def test_under_another_subject_field_links_still_hold(cohort, dataset_name):
-    register_cohort(dataset_name, cohort / "img", cohort / "t.csv")
+    register(dataset_name, cohort / "img", cohort / "t.csv")
     dataset = fo.load_dataset(dataset_name)
     families = {
         s.id: "f" + str(int(s[schema.SUBJECT_FIELD][1:]) // 4) for s in dataset if s[schema.SUBJECT_FIELD][0] == "p"
@@ -88,11 +88,11 @@ def test_duplicates_links_near_copies_and_moves_them_to_one_side(tmp_path, datas
     write(tmp_path / "img" / "mirror.png", picture(29))
     lines.append("mirror.png,p29,right")
     (tmp_path / "t.csv").write_text("\n".join(lines))
-    register_cohort(dataset_name, tmp_path / "img", tmp_path / "t.csv")
+    register(dataset_name, tmp_path / "img", tmp_path / "t.csv")
     dataset = fo.load_dataset(dataset_name)
     before = dict(zip(dataset.values(schema.SUBJECT_FIELD), dataset.values(schema.SPLIT_FIELD)))
     assert any(before[f"p{k:02d}"] != before[f"q{k:02d}"] for k in range(12)), "the test needs torn pairs"
-    got = dataset.duplicates(progress=None)
+    got = dataset.daebias.duplicates(progress=None)
     assert len(got.linked) == 12 and set(got.linked[3]) == {"p03", "q03"} and not got.not_linked
     assert "24 subjects count as 12" in str(got)
     assert [len(g) for g in got.both_sides] == [2] and "one of the sides is wrong" in str(got)
@@ -102,11 +102,11 @@ def test_duplicates_links_near_copies_and_moves_them_to_one_side(tmp_path, datas
         assert after[p] == after[q] == min(before[p], before[q], key=schema.SPLITS.index)
     assert all(after[f"p{k}"] == before[f"p{k}"] for k in range(12, 30))
     # a view does not undo what lies outside it; the whole dataset does when nothing is near any more
-    dataset.match({schema.SUBJECT_FIELD: "p20"}).duplicates(progress=None)
+    dataset.match({schema.SUBJECT_FIELD: "p20"}).daebias.duplicates(progress=None)
     assert len(set(store.read_subjects(dataset))) == 30
-    register_cohort(dataset_name, tmp_path / "img", tmp_path / "t.csv")
+    register(dataset_name, tmp_path / "img", tmp_path / "t.csv")
     assert len(set(store.read_subjects(dataset))) == 30
-    dataset.duplicates(threshold=0.999999, progress=None)
+    dataset.daebias.duplicates(threshold=0.999999, progress=None)
     assert len(set(store.read_subjects(dataset))) == 42
 
 
@@ -116,9 +116,9 @@ def test_a_picture_under_many_ids_links_nobody(tmp_path, dataset_name, daebias_h
         write(tmp_path / "img" / f"{k}.png", picture(99))
         lines.append(f"{k}.png,p{k:02d}")
     (tmp_path / "t.csv").write_text("\n".join(lines))
-    register_cohort(dataset_name, tmp_path / "img", tmp_path / "t.csv")
+    register(dataset_name, tmp_path / "img", tmp_path / "t.csv")
     dataset = fo.load_dataset(dataset_name)
-    got = dataset.duplicates(progress=None)
+    got = dataset.daebias.duplicates(progress=None)
     assert got.linked == () and got.not_linked == 1 and len(set(store.read_subjects(dataset))) == 14
 
 
@@ -128,14 +128,14 @@ def test_new_images_of_known_people_go_to_their_side(tmp_path, dataset_name, dae
         write(tmp_path / "img" / f"{k}.png", picture(k, 24))
         lines.append(f"{k}.png,p{k:02d}")
     (tmp_path / "t.csv").write_text("\n".join(lines))
-    register_cohort(dataset_name, tmp_path / "img", tmp_path / "t.csv")
+    register(dataset_name, tmp_path / "img", tmp_path / "t.csv")
     for k in range(60):
         write(tmp_path / "img" / f"again{k}.png", picture(100 + k, 24))
         lines.append(f"again{k}.png,p{k:02d}")
         write(tmp_path / "img" / f"new{k}.png", picture(200 + k, 24))
         lines.append(f"new{k}.png,a{k:02d}")
     (tmp_path / "t.csv").write_text("\n".join(lines))
-    register_cohort(dataset_name, tmp_path / "img", tmp_path / "t.csv")
+    register(dataset_name, tmp_path / "img", tmp_path / "t.csv")
     dataset = fo.load_dataset(dataset_name)
     sides = {}
     for subject, side in zip(dataset.values(schema.SUBJECT_FIELD), dataset.values(schema.SPLIT_FIELD)):

@@ -6,7 +6,7 @@ import pytest
 from made import scene, write_slice
 from PIL import Image
 
-from fiftyone_daebias import register_cohort
+from fiftyone_daebias import register
 from fiftyone_daebias.cohort.items import look_through
 from fiftyone_daebias.cohort.names import repeats_told, sides_of
 
@@ -43,11 +43,11 @@ def test_the_offered_pattern_works_and_sides_are_a_field(tmp_path, dataset_name,
         for side in "lr":
             pixels = np.random.default_rng(2 * k + (side == "r")).integers(0, 255, (20, 24)).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / f"bus_{k:04d}-{side}.png")
-    report = register_cohort(dataset_name, tmp_path)
+    report = register(dataset_name, tmp_path)
     (note,) = [n for n in report.notes if "several images of one subject" in n]
     assert report.subjects == 8
     pattern = note.rpartition("pattern='")[2].rstrip("'")
-    report = register_cohort(dataset_name + "-2", tmp_path, pattern=pattern)
+    report = register(dataset_name + "-2", tmp_path, pattern=pattern)
     assert report.subjects == 4
     assert fo.load_dataset(dataset_name + "-2").count_values("laterality") == {"L": 4, "R": 4}
 

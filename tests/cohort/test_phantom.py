@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from fiftyone_daebias import register_cohort
+from fiftyone_daebias import register
 from fiftyone_daebias.cohort.slices import open_slices
 from fiftyone_daebias.errors import CohortError, InputError
 from fiftyone_daebias.phantoms import frame
@@ -246,8 +246,8 @@ def planted(tmp_path_factory):
 
 
 def test_a_cohort_comes_back_through_the_real_ingest(planted, dataset_name, daebias_home):
-    register_cohort(dataset_name, planted / "with" / "images")
-    register_cohort(dataset_name + "-0", planted / "without" / "images")
+    register(dataset_name, planted / "with" / "images")
+    register(dataset_name + "-0", planted / "without" / "images")
     truth = json.loads((planted / "with" / "truth.json").read_text())
     got, plain = fo.load_dataset(dataset_name), fo.load_dataset(dataset_name + "-0")
     assert len(plain) == 30 and len(got) == 33 and len(got.distinct("subject_id")) == 11
@@ -282,7 +282,7 @@ def test_a_cohort_comes_back_through_the_real_ingest(planted, dataset_name, daeb
     wrong = {m for m, _ in truth["plants"][5]["volumes"]}
     assert len(wrong) == 2
     assert all((got.match({"subject_id": n}).first().sex == p["sex"]) != (n in wrong) for n, p in people.items())
-    found = got.duplicates(progress=None)
+    found = got.daebias.duplicates(progress=None)
     assert len(found.exact) == 3 and len({s for s, _ in found.several_subjects}) == 1
     assert "PHANTOM" not in "".join(map(str, got.values("subject_id"))).upper()
 

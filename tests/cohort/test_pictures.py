@@ -6,7 +6,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from fiftyone_daebias import register_cohort, schema
+from fiftyone_daebias import register, schema
 from fiftyone_daebias.cohort.raster import read_pages
 from fiftyone_daebias.cohort.slices import open_slices
 from fiftyone_daebias.errors import CohortError
@@ -24,7 +24,7 @@ def test_pages_are_slices_and_thumbnails_are_none(tmp_path, dataset_name, daebia
     np.testing.assert_array_equal(array, pages)
     assert notes == ("14 pages were read as slices",)
     assert "1 of 3 pages have another size" in read_pages(tmp_path / "odd.tif")[1][0]
-    report = register_cohort(dataset_name, tmp_path)
+    report = register(dataset_name, tmp_path)
     sample = fo.load_dataset(dataset_name).match({"daebias_geometry.slices": 14}).first()
     assert report.images == 2 and sample[schema.MONTAGE_FIELD] and sample.filepath.endswith(".png")
     assert sorted(open_slices(fo.load_dataset(dataset_name)).n_slices(k) for k in range(2)) == [2, 14]

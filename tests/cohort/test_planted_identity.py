@@ -14,7 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 import fiftyone_daebias  # noqa: F401  puts the verbs on datasets
-from fiftyone_daebias import register_cohort
+from fiftyone_daebias import register
 from fiftyone_daebias.cohort.slices import open_slices
 from fiftyone_daebias.errors import InputError
 
@@ -136,10 +136,10 @@ def test_markers_are_found_nowhere(cohort, dataset_name, daebias_home):
     ).lower()
     everywhere = planted + b"\n".join(bytes(nib.load(p).header.binaryblock) for p in cohort.rglob("*.nii.gz")).lower()
     assert [m for m in MARKERS if m.encode() not in everywhere and m not in ("1964-08-12",)] == []
-    report = register_cohort(dataset_name, cohort)
+    report = register(dataset_name, cohort)
     dataset = fo.load_dataset(dataset_name)
     assert report.images == len(dataset) == 11
-    dataset.duplicates(progress=None)
+    dataset.daebias.duplicates(progress=None)
     stored = database() + home(daebias_home)
     assert b"t2_tse_sag" in stored and b"scan_2.png" in stored  # what is harmless is there, so the search can find
     assert {m: stored.count(m.encode()) for m in MARKERS if m.encode() in stored} == {}
@@ -149,7 +149,7 @@ def test_markers_are_found_nowhere(cohort, dataset_name, daebias_home):
     hidden = [s for s in dataset if str(s["daebias_source"]).startswith("hidden:")]
     assert len(hidden) >= 4 and all(str(daebias_home) in s.filepath and Image.open(s.filepath) for s in hidden)
     assert len(open_slices(dataset)) == 11
-    again = register_cohort(dataset_name, cohort)
+    again = register(dataset_name, cohort)
     assert (again.added, again.updated) == (0, 0)
     for path in (daebias_home / "cache").iterdir():
         path.unlink()
@@ -160,6 +160,6 @@ def test_markers_are_found_nowhere(cohort, dataset_name, daebias_home):
 def test_a_burned_out_header_still_hides_its_person_by_the_path(tmp_path, dataset_name, daebias_home):
     """The path repeats what the header says, in a form no list of names knows."""
     write_slice(tmp_path / "d" / "Xyqwbert_a.dcm", scene()[0], PatientID="Q-1", PatientName="Xyqwbert^Zz")
-    register_cohort(dataset_name, tmp_path / "d")
+    register(dataset_name, tmp_path / "d")
     assert b"xyqwbert" not in database() + home(daebias_home)
     assert pydicom.dcmread(tmp_path / "d" / "Xyqwbert_a.dcm").PatientID == "Q-1"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fiftyone_daebias import register_cohort, schema
+from fiftyone_daebias import register, schema
 from fiftyone_daebias.cli import main
 from fiftyone_daebias.cohort.slices import open_slices
 from fiftyone_daebias.errors import CohortError, InputError
@@ -36,7 +36,7 @@ def cohort(tmp_path, daebias_home):
 
 def test_the_whole_way(cohort, dataset_name):
     folder, table = cohort
-    report = register_cohort(dataset_name, folder, table)
+    report = register(dataset_name, folder, table)
     dataset = fo.load_dataset(dataset_name)
     assert len(dataset) == report.images == report.added == 24 and report.subjects == 12
     assert dataset.persistent
@@ -58,13 +58,13 @@ def test_the_whole_way(cohort, dataset_name):
 
 def test_again_changes_nothing_and_new_files_and_values_come_in(cohort, dataset_name):
     folder, table = cohort
-    register_cohort(dataset_name, folder, table)
+    register(dataset_name, folder, table)
     ids = fo.load_dataset(dataset_name).values("id")
-    again = register_cohort(dataset_name, folder, table)
+    again = register(dataset_name, folder, table)
     assert (again.added, again.updated) == (0, 0)
     Image.fromarray(np.full((20, 24), 7, np.uint8)).save(folder / "s0" / "im99.png")
     table.write_text(table.read_text().replace("im03;P1;M;43,5", "im03;P1;M;63,5") + "\nim99;P1;M;50;01.04.2020\n")
-    more = register_cohort(dataset_name, folder, table)
+    more = register(dataset_name, folder, table)
     dataset = fo.load_dataset(dataset_name)
     assert (more.added, more.updated, more.images) == (1, 1, 25)
     assert dataset.values("id")[:24] == ids
@@ -77,7 +77,7 @@ def test_rows_and_files_that_do_not_meet_are_reported_and_kept(cohort, dataset_n
     table.write_text(
         "\n".join([*lines[:20], lines[5], lines[6].replace(";F;", ";M;").replace("im05", "im03"), "gone;P9;F;1;"])
     )
-    report = register_cohort(dataset_name, folder, table)
+    report = register(dataset_name, folder, table)
     assert len(report.files_without_row) == 5 and len(report.rows_without_file) == 1
     assert "equal rows" in report.duplicate_rows["s0/im04.png"]
     assert "differ in" in report.duplicate_rows["s1/im03.png"]
@@ -95,7 +95,7 @@ def test_join_by_subject_from_the_path(tmp_path, daebias_home, dataset_name):
             Image.fromarray(np.full((9, 9), k * 10 + 3, np.uint8)).save(folder / f"{view}.png")
     table = tmp_path / "p.tsv"
     table.write_text("participant_id\tsex\n" + "\n".join(f"sub-{k:02d}\t{'FM'[k % 2]}" for k in range(6)))
-    report = register_cohort(dataset_name, tmp_path / "img", table, pattern=r"(?P<subject>sub-\d+)/(?P<part>\w)\.")
+    report = register(dataset_name, tmp_path / "img", table, pattern=r"(?P<subject>sub-\d+)/(?P<part>\w)\.")
     dataset = fo.load_dataset(dataset_name)
     assert report.subjects == 6 and len(dataset) == 12
     assert dataset.count_values("sex") == {"F": 6, "M": 6} and dataset.count_values("part") == {"a": 6, "b": 6}
@@ -137,7 +137,7 @@ def test_bad_input_is_one_line_with_code_2_and_leaves_no_dataset(case, cohort, d
 def test_unreadable_images_can_be_left_out_and_are_reported(cohort, dataset_name):
     folder, table = cohort
     (folder / "s0" / "im04.png").write_bytes(b"")
-    report = register_cohort(dataset_name, folder, table, skip_unreadable=True)
+    report = register(dataset_name, folder, table, skip_unreadable=True)
     assert list(report.skipped) == ["s0/im04.png"] and report.images == 23
 
 
@@ -145,19 +145,19 @@ def test_a_dataset_of_somebody_else_is_not_touched(cohort, dataset_name):
     dataset = fo.Dataset(dataset_name)
     dataset.add_sample(fo.Sample(filepath=str(cohort[0] / "s0" / "im00.png")))
     with pytest.raises(InputError, match="was not registered by this package"):
-        register_cohort(dataset_name, *cohort)
+        register(dataset_name, *cohort)
     assert len(dataset) == 1
 
 
 def test_no_subject_known_is_said(cohort, dataset_name):
-    report = register_cohort(dataset_name, cohort[0])
+    report = register(dataset_name, cohort[0])
     assert report.subjects == 24 and "every image is its own subject" in report.subject_source
     with pytest.raises(CohortError, match="does not exist"):
-        register_cohort(dataset_name, cohort[0], cohort[0] / "no.csv")
+        register(dataset_name, cohort[0], cohort[0] / "no.csv")
 
 
 def test_columns_that_may_name_the_subject_are_offered(cohort, dataset_name):
     images, table = cohort
     table.write_text(table.read_text().replace("Patient ID", "who"))
-    report = register_cohort(dataset_name, images, table)
+    report = register(dataset_name, images, table)
     assert any("pass subject=COLUMN: 'who' (12 values in 24 rows)" in n for n in report.notes), report.notes

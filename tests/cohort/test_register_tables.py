@@ -16,7 +16,7 @@ from fiftyone_daebias import store
 from fiftyone_daebias.cli import main
 from fiftyone_daebias.cohort.fields import code_map
 from fiftyone_daebias.cohort.match import match_names
-from fiftyone_daebias.cohort.register import register_cohort
+from fiftyone_daebias.cohort.register import register
 from fiftyone_daebias.errors import CohortError, InputError
 
 
@@ -36,7 +36,7 @@ def cohort(tmp_path, dataset_name, daebias_home):
     def register(names, table, **options):
         pictures(tmp_path / "i", names)
         pd.DataFrame(table).to_csv(tmp_path / "t.csv", index=False)
-        report = register_cohort(dataset_name, tmp_path / "i", tmp_path / "t.csv", workers=1, **options)
+        report = register(dataset_name, tmp_path / "i", tmp_path / "t.csv", workers=1, **options)
         return report, fo.load_dataset(dataset_name)
 
     return register
@@ -106,7 +106,7 @@ def test_nothing_that_names_somebody_is_stored_and_the_report_says_what_was_left
         "beispiel",
     ):
         assert marker not in text, marker
-    dataset.audit(
+    dataset.daebias.audit(
         config={"steps": {s: False for s in ("train", "embed", "quality", "probe-all", "tag", "duplicates")}},
         out=tmp_path / "a.html",
         progress=None,
@@ -171,11 +171,11 @@ def test_file_names_that_are_no_letters(tmp_path, dataset_name, daebias_home, ca
 
 def test_names_of_datasets_that_share_an_address(cohort, dataset_name, tmp_path):
     pictures(tmp_path / "i", ["a.png"])
-    register_cohort(dataset_name + " x", tmp_path / "i")
+    register(dataset_name + " x", tmp_path / "i")
     with pytest.raises(InputError, match="have the same address in the App"):
-        register_cohort(dataset_name + "-x", tmp_path / "i")
+        register(dataset_name + "-x", tmp_path / "i")
     with pytest.raises(InputError, match="cannot be called"):
-        register_cohort("???", tmp_path / "i")
+        register("???", tmp_path / "i")
 
 
 # --- joins ---------------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ def test_sessions_are_joined_without_regard_to_zeros(tmp_path, dataset_name, dae
     files = [f"sub-{k:02d}/ses-{s:02d}/anat/sub-{k:02d}_ses-{s:02d}_T1w.png" for k in (1, 2) for s in (1, 2)]
     pictures(tmp_path / "i", files)
     (tmp_path / "t.tsv").write_text("participant_id\tsession\tage\n1\t1\t30\n1\t2\t31\n2\t1\t40\n2\t2\t41\n")
-    report = register_cohort(dataset_name, tmp_path / "i", tmp_path / "t.tsv", workers=1)
+    report = register(dataset_name, tmp_path / "i", tmp_path / "t.tsv", workers=1)
     ages = dict(
         zip(
             fo.load_dataset(dataset_name).values(["daebias_source", "age"])[0],
@@ -284,22 +284,20 @@ def test_a_plan_repeats_the_registration_exactly_and_can_be_edited(cohort, tmp_p
     assert all({"about", "what", "count", "example"} == set(d) for d in plan["decided"]) and len(plan["decided"]) >= 5
     assert "Zwirbel" not in (tmp_path / "p.yaml").read_text()
     other = dataset_name + " again"
-    again = register_cohort(other, tmp_path / "i", tmp_path / "t.csv", from_plan=tmp_path / "p.yaml", workers=1)
+    again = register(other, tmp_path / "i", tmp_path / "t.csv", from_plan=tmp_path / "p.yaml", workers=1)
     names = ["daebias_source", "subject_id", "daebias_split", "Grosse", "sbp", "scan_date", "table_media_type"]
     assert dataset.values(names) == fo.load_dataset(other).values(names)
     assert again.fields == report.fields and again.not_stored == report.not_stored and again.join == report.join
     columns["scan_date"]["reading"]["order"]["/"] = "mdy"
     columns["Arzt"] = {"stored": True, "field": "doctor"}
     (tmp_path / "q.yaml").write_text(yaml.safe_dump(plan))
-    register_cohort(
-        dataset_name + " edited", tmp_path / "i", tmp_path / "t.csv", from_plan=tmp_path / "q.yaml", workers=1
-    )
+    register(dataset_name + " edited", tmp_path / "i", tmp_path / "t.csv", from_plan=tmp_path / "q.yaml", workers=1)
     edited = fo.load_dataset(dataset_name + " edited")
     assert edited.values("scan_date")[0].month == 3 and edited.values("doctor")[0] == "Zwirbel"
     for text, message in (("[]", "no plan"), ("version: 9\ntable: {}", "version 9"), ("a: [", "cannot be read")):
         (tmp_path / "q.yaml").write_text(text)
         with pytest.raises(InputError, match=message):
-            register_cohort(other, tmp_path / "i", tmp_path / "t.csv", from_plan=tmp_path / "q.yaml")
+            register(other, tmp_path / "i", tmp_path / "t.csv", from_plan=tmp_path / "q.yaml")
 
 
 # --- header and table ----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pytest
 from made import PERSON, scene, write_sagittal, write_slice
 from PIL import Image
 
-from fiftyone_daebias import register_cohort, schema, store
+from fiftyone_daebias import register, schema, store
 from fiftyone_daebias.cohort.cache import cache
 from fiftyone_daebias.cohort.privacy import privacy
 from fiftyone_daebias.cohort.slices import open_slices
@@ -56,7 +56,7 @@ def everything(dataset, home) -> str:
 
 
 def test_identity_never_reaches_database_cache_or_previews(cohort, dataset_name, daebias_home, capfd):
-    report = register_cohort(dataset_name, cohort)
+    report = register(dataset_name, cohort)
     dataset = fo.load_dataset(dataset_name)
     assert report.subjects == 5 and len(dataset) == 6
     assert len(set(dataset.values("subject_id"))) == 5 and all(
@@ -74,12 +74,12 @@ def test_identity_never_reaches_database_cache_or_previews(cohort, dataset_name,
     # the same person has the same pseudonym again, and another one under another key
     first = dataset.values("subject_id")
     key.unlink()
-    register_cohort(dataset_name + "-2", cohort)
+    register(dataset_name + "-2", cohort)
     assert set(fo.load_dataset(dataset_name + "-2").values("subject_id")).isdisjoint(first)
 
 
 def test_volumes_come_back_as_slices_with_previews(cohort, dataset_name, daebias_home):
-    report = register_cohort(dataset_name, cohort, plane="sagittal")
+    report = register(dataset_name, cohort, plane="sagittal")
     dataset = fo.load_dataset(dataset_name)
     source = open_slices(dataset)
     subjects = {}
@@ -102,7 +102,7 @@ def test_volumes_come_back_as_slices_with_previews(cohort, dataset_name, daebias
 
 def test_geometry_and_dates_are_fields_that_can_be_coloured_and_probed(tmp_path, dataset_name, daebias_home):
     write_sagittal(tmp_path / "d", scene(14), **{**PERSON, "PatientWeight": "0"})
-    register_cohort(dataset_name, tmp_path / "d")
+    register(dataset_name, tmp_path / "d")
     dataset = fo.load_dataset(dataset_name)
     sample = dataset.first()
     # the series of made.write_sagittal: x from -26 in steps of 4, rows 1.5 mm down from z = 80, columns 1.2 mm from y = -100
@@ -121,7 +121,7 @@ def test_table_by_series_and_by_patient_and_conflicts_are_kept(cohort, dataset_n
     lines = ["patient_id,folder,sex,Age,Name"]
     lines += [f"P{k},case{k}/t2,{'FM'[k % 2] if k else 'M'},{45 if k != 1 else 60},Anna {k}" for k in range(5)]
     table.write_text("\n".join(lines))
-    report = register_cohort(dataset_name, cohort, table)
+    report = register(dataset_name, cohort, table)
     dataset = fo.load_dataset(dataset_name)
     assert "by series" in report.join and len(report.files_without_row) == 1
     assert {"P0", "P1", "P2", "P3", "P4"} <= set(dataset.values("subject_id"))
@@ -131,13 +131,13 @@ def test_table_by_series_and_by_patient_and_conflicts_are_kept(cohort, dataset_n
     assert dataset.match({"subject_id": "P0"}).first()["header_sex"] == "F"
     by_id = tmp_path / "ids.csv"
     by_id.write_text("pid,group\n" + "\n".join(f"HOSP-4711-{k},g{k % 2}" for k in range(5)))
-    register_cohort(dataset_name + "-b", cohort, by_id, key="pid")
+    register(dataset_name + "-b", cohort, by_id, key="pid")
     other = fo.load_dataset(dataset_name + "-b")
     assert other.count_values("group") == {"g0": 4, "g1": 2}
 
 
 def test_dates_shift_by_subject_and_only_by_subject(cohort, dataset_name):
-    register_cohort(dataset_name, cohort, shift_dates=300)
+    register(dataset_name, cohort, shift_dates=300)
     dataset = fo.load_dataset(dataset_name)
     by_subject = {}
     for s in dataset:
@@ -146,21 +146,21 @@ def test_dates_shift_by_subject_and_only_by_subject(cohort, dataset_name):
 
 
 def test_new_files_come_in_and_nothing_goes(cohort, dataset_name):
-    register_cohort(dataset_name, cohort)
-    again = register_cohort(dataset_name, cohort)
+    register(dataset_name, cohort)
+    again = register(dataset_name, cohort)
     assert (again.added, again.updated) == (0, 0)
     write_sagittal(cohort / "case9", scene(14, seed=77), **PERSON | {"PatientID": "HOSP-4711-77"})
-    third = register_cohort(dataset_name, cohort)
+    third = register(dataset_name, cohort)
     assert (third.added, third.updated, third.images) == (1, 0, 7)
 
 
 def test_a_lost_cache_is_said_and_filled_again(cohort, dataset_name, daebias_home):
-    register_cohort(dataset_name, cohort)
+    register(dataset_name, cohort)
     for path in (Path(daebias_home) / "cache").iterdir():
         path.unlink()
     with pytest.raises(InputError, match="run 'daebias register' on its files again"):
         open_slices(fo.load_dataset(dataset_name))
-    register_cohort(dataset_name, cohort)
+    register(dataset_name, cohort)
     assert len(open_slices(fo.load_dataset(dataset_name))) == 6
 
 
@@ -168,7 +168,7 @@ def test_killed_in_the_middle_it_goes_on(tmp_path, dataset_name, daebias_home):
     folder = tmp_path / "many"
     for k in range(60):
         write_slice(folder / f"{k}", scene(1, 700, 700, seed=k)[0], PatientID=f"p{k:05d}", PatientName=f"Doe^Number{k}")
-    code = f"from fiftyone_daebias import register_cohort; register_cohort({dataset_name!r}, {str(folder)!r})"
+    code = f"from fiftyone_daebias import register; register({dataset_name!r}, {str(folder)!r})"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     index = Path(daebias_home) / "cache" / "slices-v1.jsonl"
     for _ in range(600):
@@ -177,7 +177,7 @@ def test_killed_in_the_middle_it_goes_on(tmp_path, dataset_name, daebias_home):
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    report = register_cohort(dataset_name, folder)
+    report = register(dataset_name, folder)
     dataset = fo.load_dataset(dataset_name)
     assert report.images == len(dataset) == 60 and len(set(dataset.values("subject_id"))) == 60
     source = open_slices(dataset)
@@ -185,9 +185,9 @@ def test_killed_in_the_middle_it_goes_on(tmp_path, dataset_name, daebias_home):
 
 
 def test_workers_give_the_same(cohort, dataset_name, tmp_path, monkeypatch):
-    register_cohort(dataset_name, cohort, workers=1)
+    register(dataset_name, cohort, workers=1)
     monkeypatch.setenv("DAEBIAS_HOME", str(tmp_path / "other"))
-    report = register_cohort(dataset_name + "-w", cohort, workers=2)
+    report = register(dataset_name + "-w", cohort, workers=2)
     one, two = fo.load_dataset(dataset_name), fo.load_dataset(dataset_name + "-w")
     assert report.images == 6
     assert one.values(schema.CACHE_FIELD) == two.values(schema.CACHE_FIELD)
@@ -215,9 +215,9 @@ def test_duplicates_under_different_ids_and_leaking_splits(tmp_path, dataset_nam
             Image.fromarray(255 - np.asarray(coarse)).save(folder / "torn.png")
             lines.append("torn.png,p2,test")
     (tmp_path / "t.csv").write_text("\n".join(lines))
-    register_cohort(dataset_name, folder, tmp_path / "t.csv")
+    register(dataset_name, folder, tmp_path / "t.csv")
     dataset = fo.load_dataset(dataset_name)
-    got = dataset.duplicates(progress=None)
+    got = dataset.daebias.duplicates(progress=None)
     names = {i: Path(f).stem for i, f in zip(dataset.values("id"), dataset.values("filepath"), strict=True)}
     assert [{names[i] for i in g} for g in got.exact] == [{"0", "copy"}]
     assert [{names[i] for i in g} for g in got.near] == [{"1", "near"}]
@@ -258,7 +258,7 @@ def test_a_bids_folder_brings_its_own_tables(tmp_path, dataset_name, daebias_hom
     )
     for sub, text in (("01", "ses-a\t40\t61\nses-b\t42\t63\n"), ("02", "ses-a\tn/a\t80\n")):
         (tmp_path / f"sub-{sub}" / f"sub-{sub}_sessions.tsv").write_text("session_id\tage\tweight\n" + text)
-    report = register_cohort(dataset_name, tmp_path)
+    report = register(dataset_name, tmp_path)
     assert "participants.tsv" in str(report) and "2 sessions.tsv" in str(report) and not report.rows_without_file
     dataset = fo.load_dataset(dataset_name)
     found = {(s["subject_id"], s["session"]): (s["sex"], s["age"], s["weight"]) for s in dataset}
@@ -272,7 +272,7 @@ def test_a_bids_folder_brings_its_own_tables(tmp_path, dataset_name, daebias_hom
 
 
 def test_the_cache_can_be_asked_and_pruned(cohort, dataset_name):
-    register_cohort(dataset_name, cohort)
+    register(dataset_name, cohort)
     dataset = fo.load_dataset(dataset_name)
     assert cache().unused == 0
     dataset.delete_samples(dataset.take(2, seed=1))

@@ -10,7 +10,7 @@ import pytest
 from made import scene, write_sagittal, write_slice
 from PIL import Image
 
-from fiftyone_daebias import register_cohort, verbs
+from fiftyone_daebias import register, verbs
 from fiftyone_daebias.cli import main
 from fiftyone_daebias.cohort.items import look_through
 from fiftyone_daebias.cohort.left_out import label_word, matches, n_labels, told
@@ -50,7 +50,7 @@ def bids(tmp_path, daebias_home):
 
 
 def test_derivatives_masks_and_field_maps_are_counted_and_left_out(bids, dataset_name):
-    report = register_cohort(dataset_name, bids)
+    report = register(dataset_name, bids)
     assert (report.images, report.subjects) == (9, 3)
     assert fo.load_dataset(dataset_name).count_values("bids_suffix") == {"T1w": 3, "bold": 3, "dwi": 3}
     text = str(report)
@@ -126,11 +126,11 @@ def test_masks_beside_images_are_known_by_name_and_content(tmp_path, dataset_nam
     nifti(tmp_path / "v_seg.nii.gz", (scene(14) > 100).astype(np.uint8))
     nifti(tmp_path / "grey_mask.nii.gz", scene(14).astype(np.int16))  # named like a mask, but an image
     nifti(tmp_path / "unnamed.nii.gz", (scene(14) > 150).astype(np.uint8) * 3)
-    report = register_cohort(dataset_name, tmp_path)
+    report = register(dataset_name, tmp_path)
     assert report.images == 10 and sorted(report.skipped) == [*(f"masks/{k}.jpg" for k in range(4)), "v_seg.nii.gz"]
     assert "4: a mask or label map by its name (masks) and its" in str(report)
     assert "unnamed.nii.gz: it holds 2 values only: a mask or label map?" in report.notes
-    again = register_cohort(dataset_name + "-2", tmp_path, include=["masks/*"])
+    again = register(dataset_name + "-2", tmp_path, include=["masks/*"])
     assert again.images == 4
 
 
@@ -155,7 +155,7 @@ def test_what_was_not_fetched_is_left_out_and_counted_with_the_command(bids, dat
             path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n")
     (bids / "sub-00" / "anat" / "sub-00_T2w.nii.gz").write_text("/annex/objects/MD5E-s1--b.nii.gz\n")
     os.symlink("nowhere.nii.gz", bids / "gone.nii.gz")
-    report = register_cohort(dataset_name, bids, include=["*_T?w.nii.gz", "gone*"], exclude=["derivatives"])
+    report = register(dataset_name, bids, include=["*_T?w.nii.gz", "gone*"], exclude=["derivatives"])
     assert report.images == 1
     text = str(report)
     assert "2: content not fetched (git-annex): run 'datalad get .'" in text and "run 'git lfs pull'" in text
@@ -164,10 +164,10 @@ def test_what_was_not_fetched_is_left_out_and_counted_with_the_command(bids, dat
     assert text.index("not fetched") < text.index("in exclude")
     (bids / "participants.tsv").unlink()
     os.symlink(".git/annex/objects/yy/MD5E-s2--p.tsv", bids / "participants.tsv")
-    report = register_cohort(dataset_name + "-2", bids, include=["*_bold.nii.gz"])
+    report = register(dataset_name + "-2", bids, include=["*_bold.nii.gz"])
     assert any("participants.tsv was not read" in n and "datalad get" in n for n in report.notes) and report.images == 3
     with pytest.raises(CohortError, match="not fetched"):
-        register_cohort(dataset_name + "-3", bids, bids / "sub-02" / "anat" / "sub-02_T1w.nii.gz")
+        register(dataset_name + "-3", bids, bids / "sub-02" / "anat" / "sub-02_T1w.nii.gz")
 
 
 def test_linked_folders_are_read_once_and_pipes_never(tmp_path, dataset_name, daebias_home):
@@ -217,7 +217,7 @@ def test_a_table_with_a_row_a_file_joins_volumes(tmp_path, dataset_name, daebias
         write_sagittal(tmp_path / "img" / f"s{s}", scene(13, seed=s), PatientID=f"P{s}")
         lines += [f"s{s}/{f.name},{f.name},S{s},{'ab'[s % 2]}" for f in sorted((tmp_path / "img" / f"s{s}").iterdir())]
     (tmp_path / "t.csv").write_text("\n".join(lines))
-    report = register_cohort(dataset_name, tmp_path / "img", tmp_path / "t.csv")
+    report = register(dataset_name, tmp_path / "img", tmp_path / "t.csv")
     assert "39 of 39 rows" in report.join and not report.rows_without_file and not report.duplicate_rows
     dataset = fo.load_dataset(dataset_name)
     assert dataset.values("group") == ["a", "b", "a"] and not dataset.has_field("instance")

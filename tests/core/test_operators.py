@@ -95,9 +95,9 @@ def test_the_whole_line_by_operators(cohort, dataset_name, daebias_home):
 
 
 def test_forms_offer_the_datasets_own_fields_and_mark_what_is_required(cohort, dataset_name, daebias_home):
-    from fiftyone_daebias import register_cohort
+    from fiftyone_daebias import register
 
-    register_cohort(dataset_name, *cohort)
+    register(dataset_name, *cohort)
     dataset = fo.load_dataset(dataset_name)
     properties = form("probe", dataset).to_json()["type"]["properties"]
     assert properties["field"]["required"]
@@ -113,9 +113,9 @@ def test_forms_offer_the_datasets_own_fields_and_mark_what_is_required(cohort, d
 
 
 def test_errors_are_one_clear_line(cohort, dataset_name, daebias_home):
-    from fiftyone_daebias import register_cohort
+    from fiftyone_daebias import register
 
-    register_cohort(dataset_name, *cohort)
+    register(dataset_name, *cohort)
     dataset = fo.load_dataset(dataset_name)
     with pytest.raises(Exception, match="these samples have no embedding yet; run 'Compute DAE embeddings' first"):
         run("probe", dataset, field="sex").raise_exceptions()
@@ -126,9 +126,9 @@ def test_errors_are_one_clear_line(cohort, dataset_name, daebias_home):
 def test_a_delegated_operator_runs_with_progress(cohort, dataset_name, daebias_home):
     from fiftyone.operators.delegated import DelegatedOperationService
 
-    from fiftyone_daebias import register_cohort
+    from fiftyone_daebias import register
 
-    register_cohort(dataset_name, *cohort)
+    register(dataset_name, *cohort)
     dataset = fo.load_dataset(dataset_name)
     foo.execute_operator(
         uri("train"), {"dataset": dataset, "params": {"preset": "cpu-lite", "images": 64}}, request_delegation=True
@@ -163,9 +163,9 @@ def test_an_operator_is_called_from_python_with_the_verbs_own_parameters(cohort,
 
 
 def test_a_form_says_what_cannot_work_before_it_runs(cohort, dataset_name, daebias_home):
-    from fiftyone_daebias import register_cohort
+    from fiftyone_daebias import register
 
-    register_cohort(dataset_name, *cohort)
+    register(dataset_name, *cohort)
     dataset = fo.load_dataset(dataset_name)
 
     def wrong(operator, **params):
@@ -190,9 +190,9 @@ def test_in_the_app_progress_is_streamed_and_the_result_has_a_way_onward(
 ):
     import sys
 
-    from fiftyone_daebias import register_cohort
+    from fiftyone_daebias import register
 
-    register_cohort(dataset_name, *cohort)
+    register(dataset_name, *cohort)
     dataset = fo.load_dataset(dataset_name)
     messages = [m.to_json() for m in streamed("duplicates", dataset)]
     assert [m["body"]["operator_uri"] for m in messages] == ["reload_dataset", "show_output"]
@@ -213,9 +213,9 @@ def test_in_the_app_progress_is_streamed_and_the_result_has_a_way_onward(
 def test_a_run_stops_when_asked_and_an_error_is_one_line_in_the_app(cohort, dataset_name, daebias_home, monkeypatch):
     import sys
 
-    from fiftyone_daebias import register_cohort
+    from fiftyone_daebias import register
 
-    register_cohort(dataset_name, *cohort)
+    register(dataset_name, *cohort)
     dataset = fo.load_dataset(dataset_name)
     module = sys.modules[type(foo.get_operator(uri("train"))).__mro__[1].__module__]
     monkeypatch.setattr(module, "PATIENCE", 0)
@@ -233,20 +233,20 @@ def test_a_run_stops_when_asked_and_an_error_is_one_line_in_the_app(cohort, data
 
 
 def test_runs_are_listed_and_deleted_with_what_belongs_to_them(cohort, dataset_name, daebias_home):
-    from fiftyone_daebias import register_cohort, schema
+    from fiftyone_daebias import register, schema
     from fiftyone_daebias.errors import InputError
 
-    register_cohort(dataset_name, *cohort)
+    register(dataset_name, *cohort)
     dataset = fo.load_dataset(dataset_name)
-    assert dataset.runs(progress=None).runs == ()
+    assert dataset.daebias.runs(progress=None).runs == ()
     vectors = {
         str(i): [float(s == "M"), k % 7, k % 5]
         for k, (i, s) in enumerate(zip(dataset.values("id"), dataset.values("sex"), strict=True))
     }
     store.write_vectors(dataset, "dae_embedding", list(vectors), list(vectors.values()))
-    dataset.probe("sex", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
-    dataset.limit(12).name_cluster("some", coloured_by="nothing", progress=None)
-    found = {r.key: r for r in dataset.runs(progress=None).runs}
+    dataset.daebias.probe("sex", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
+    dataset.limit(12).daebias.name_cluster("some", coloured_by="nothing", progress=None)
+    found = {r.key: r for r in dataset.daebias.runs(progress=None).runs}
     probe, cluster = found["daebias_probe_sex"], found["daebias_cluster_some"]
     assert (
         probe.fields == ("probe_sex", "probe_sex_truth")
@@ -255,14 +255,14 @@ def test_runs_are_listed_and_deleted_with_what_belongs_to_them(cohort, dataset_n
     )
     assert cluster.tags == ("daebias:cluster:some",) and cluster.views == ("cluster: some",)
     with pytest.raises(InputError, match="this deletes daebias_probe_sex \\(probe\\) with fields probe_sex.*set sure"):
-        dataset.runs("delete", names=["daebias_probe_sex"], progress=None)
+        dataset.daebias.runs("delete", names=["daebias_probe_sex"], progress=None)
     asked = form("runs", dataset, action="delete", names=["daebias_probe_sex"]).error_message
     assert asked.startswith("this deletes daebias_probe_sex (probe) with fields probe_sex")
     assert not form("runs", dataset, action="delete", names=["daebias_probe_sex"], sure=True).invalid
     with pytest.raises(InputError, match="there is no run 'nothing'"):
-        dataset.runs("delete", names=["nothing"], sure=True, progress=None)
+        dataset.daebias.runs("delete", names=["nothing"], sure=True, progress=None)
     assert dataset.has_field("probe_sex")
-    left = dataset.runs("delete", names=["daebias_probe_sex", "daebias_cluster_some"], sure=True, progress=None)
+    left = dataset.daebias.runs("delete", names=["daebias_probe_sex", "daebias_cluster_some"], sure=True, progress=None)
     assert not left.runs and left.done.startswith("deleted daebias_probe_sex")
     for name in ("probe_sex", "probe_sex_truth"):
         assert not dataset.has_field(name)
@@ -272,10 +272,10 @@ def test_runs_are_listed_and_deleted_with_what_belongs_to_them(cohort, dataset_n
 
 
 def test_an_estimate_comes_from_the_last_run_here_or_not_at_all(cohort, dataset_name, daebias_home):
-    from fiftyone_daebias import estimates, register_cohort
+    from fiftyone_daebias import estimates, register
     from fiftyone_daebias.verbs import by_command
 
-    register_cohort(dataset_name, *cohort)
+    register(dataset_name, *cohort)
     dataset = fo.load_dataset(dataset_name)
     verb = by_command("probe-all")
     assert estimates.estimate(verb, dataset, {}) is None

@@ -9,7 +9,7 @@ import pytest
 from fiftyone.operators.executor import ExecutionContext, Executor
 from small_cohort import copy_cohort
 
-from fiftyone_daebias import register_cohort, schema, store
+from fiftyone_daebias import register, schema, store
 from fiftyone_daebias.plugin import PLUGIN_NAME, link_plugin
 from fiftyone_daebias.reporting.figures import figure_path, save_figure
 
@@ -20,18 +20,18 @@ URI = f"{PLUGIN_NAME}/{schema.PANEL_NAME}"
 def audited(tmp_path_factory):
     """Sixty radiographs whose "embedding" gives their sex away; probed, with a tested cluster of the men."""
     link_plugin()
-    register_cohort("panel-cohort", *copy_cohort(tmp_path_factory.mktemp("panel"), 60))
+    register("panel-cohort", *copy_cohort(tmp_path_factory.mktemp("panel"), 60))
     dataset = fo.load_dataset("panel-cohort")
     rng = np.random.default_rng(0)
     male = np.array([s == "M" for s in dataset.values("sex")])
     vectors = np.column_stack([male * 3.0, np.zeros(60)]) + rng.normal(size=(60, 2))
     ids = [str(i) for i in dataset.values("id")]
     store.write_vectors(dataset, "dae_embedding", ids, vectors)
-    dataset.probe_all(fields=["sex", "age"], n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
-    dataset.select([i for i, m in zip(ids, male, strict=True) if m]).name_cluster(
+    dataset.daebias.probe_all(fields=["sex", "age"], n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
+    dataset.select([i for i, m in zip(ids, male, strict=True) if m]).daebias.name_cluster(
         "men", coloured_by="nothing", progress=None
     )
-    dataset.test_clusters(fields=["sex", "age"], n_permutations=99, progress=None)
+    dataset.daebias.test_clusters(fields=["sex", "age"], n_permutations=99, progress=None)
     yield dataset
     dataset.delete()
 
@@ -56,7 +56,7 @@ def rows(layout, name):
 
 def test_an_unaudited_dataset_is_offered_a_start(tmp_path):
     link_plugin()
-    register_cohort("panel-fresh", *copy_cohort(tmp_path, 20))
+    register("panel-fresh", *copy_cohort(tmp_path, 20))
     dataset = fo.load_dataset("panel-fresh")
     try:
         _, layout = event("on_load", dataset)

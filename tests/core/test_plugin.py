@@ -25,12 +25,14 @@ print("REPORT" + json.dumps({"errors": [str(e) for e in registry.list_errors()],
 
 def report(plugins_dir: Path, prelude: str = "", isolated: bool = False, **env) -> dict:
     arguments = [sys.executable, "-S"] if isolated else [sys.executable]
+    # a checkout on the path would be found in place of the copy
+    around = {k: v for k, v in os.environ.items() if not (isolated and k == "PYTHONPATH")}
     out = subprocess.run(
         [*arguments, "-c", prelude + REPORT],
         capture_output=True,
         text=True,
         cwd=plugins_dir,
-        env={**os.environ, "FIFTYONE_PLUGINS_DIR": str(plugins_dir), **env},
+        env={**around, "FIFTYONE_PLUGINS_DIR": str(plugins_dir), **env},
     )
     line = next((t for t in out.stdout.splitlines() if t.startswith("REPORT")), None)
     assert line, out.stdout + out.stderr

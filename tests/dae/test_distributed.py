@@ -53,7 +53,7 @@ def losses(folder):
 
 def test_two_processes_train_and_embed_as_one(pictures, monkeypatch):
     # cpu-lite saves every 3,200 images: one evaluation, at the end
-    alone = pictures.train_dae(**SETTINGS, progress=None)
+    alone = pictures.daebias.train(**SETTINGS, progress=None)
     one = pictures.compute_dae_embeddings(progress=None)
     vectors = np.array(pictures.values("dae_embedding"))
     weights = load_file

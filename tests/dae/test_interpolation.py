@@ -75,9 +75,9 @@ def test_the_report_on_held_out_radiographs(dataset_name, daebias_home):
     files = sorted((COHORT / "images").iterdir())[:40]
     dataset.add_samples([fo.Sample(filepath=str(f), patient_id=f"p{k // 2}") for k, f in enumerate(files)])
     with pytest.raises(InputError, match="there is no checkpoint for this dataset yet"):
-        dataset.reconstruction(progress=None)
+        dataset.daebias.reconstruction(progress=None)
     settings = {"checkpoint": plugin_dir() / "models" / "dae-cxr-64", "images": 2, "progress": None}
-    result = dataset.reconstruction(**settings, steps=[100], invert_steps=150)
+    result = dataset.daebias.reconstruction(**settings, steps=[100], invert_steps=150)
     assert result.split == "test" and result.images == 2
     at_100 = {r.source: r for r in result.rows if r.steps == 100}
     # x_T holds what z_sem leaves out
@@ -89,6 +89,6 @@ def test_the_report_on_held_out_radiographs(dataset_name, daebias_home):
     assert figure_path(dataset.name, stored["figures"][0]).stat().st_size > 5_000
     assert "another image's z_sem" in str(result)
     with pytest.raises(InputError, match="steps must be between 1 and 1000; got 0"):
-        dataset.reconstruction(**settings, steps=[0])
+        dataset.daebias.reconstruction(**settings, steps=[0])
     with pytest.raises(CheckpointError, match="there is no checkpoint"):
-        dataset.reconstruction(checkpoint=daebias_home, progress=None)
+        dataset.daebias.reconstruction(checkpoint=daebias_home, progress=None)

@@ -32,7 +32,7 @@ def dataset(pictures, dataset_name, daebias_home):
 
 
 def test_any_image_dataset_can_be_embedded_in_one_line(dataset):
-    dataset.train_dae(preset="cpu-lite", images=320, progress=None)
+    dataset.daebias.train(preset="cpu-lite", images=320, progress=None)
     result = fo.load_dataset(dataset.name).compute_dae_embeddings(progress=None)
     assert result.samples == 40 and result.dimensions == 256
     assert result.perplexity == 13 and any("lowered" in n for n in result.notes)
@@ -57,7 +57,7 @@ def test_any_image_dataset_can_be_embedded_in_one_line(dataset):
 def test_an_interrupted_embedding_goes_on(dataset, monkeypatch):
     from fiftyone_daebias.embeddings import samples as compute
 
-    folder = dataset.train_dae(preset="cpu-lite", images=32, progress=None).folder
+    folder = dataset.daebias.train(preset="cpu-lite", images=32, progress=None).folder
     encoded = []
     real = compute.encode_volumes
 
@@ -99,7 +99,7 @@ def test_without_a_checkpoint_one_is_trained_and_it_says_so(dataset, monkeypatch
 
 
 def test_a_view_is_embedded_without_losing_the_rest_of_the_dataset(dataset):
-    dataset.train_dae(preset="cpu-lite", images=32, progress=None)
+    dataset.daebias.train(preset="cpu-lite", images=32, progress=None)
     view = dataset.match(fo.ViewField("kind") == "low")
     assert view.compute_dae_embeddings(progress=None).samples == 20
     assert dataset.count("dae_embedding") == 20 and len(dataset) == 40
@@ -114,9 +114,9 @@ def test_bad_input_leaves_the_database_as_it_was(dataset, dataset_name, tmp_path
             "perplexity must be at least 2",
             lambda: dataset.compute_dae_embeddings(perplexity=1, progress=None),
         ),
-        (InputError, "there is no preset 'big'", lambda: dataset.train_dae(preset="big", progress=None)),
-        (InputError, "images must be above 0", lambda: dataset.train_dae(images=0, progress=None)),
-        (InputError, "device 'cuda:77' cannot be used", lambda: dataset.train_dae(device="cuda:77", progress=None)),
+        (InputError, "there is no preset 'big'", lambda: dataset.daebias.train(preset="big", progress=None)),
+        (InputError, "images must be above 0", lambda: dataset.daebias.train(images=0, progress=None)),
+        (InputError, "device 'cuda:77' cannot be used", lambda: dataset.daebias.train(device="cuda:77", progress=None)),
         (
             CheckpointError,
             "there is no checkpoint in",
@@ -136,7 +136,7 @@ def test_bad_input_leaves_the_database_as_it_was(dataset, dataset_name, tmp_path
     gone = fo.Sample(filepath=str(tmp_path / "gone.png"))
     dataset.add_sample(gone)
     with pytest.raises(InputError, match="gone.png of this dataset does not exist"):
-        dataset.train_dae(preset="cpu-lite", images=32, progress=None)
+        dataset.daebias.train(preset="cpu-lite", images=32, progress=None)
 
 
 def _with_checkpoint(dataset, **settings):
@@ -144,7 +144,7 @@ def _with_checkpoint(dataset, **settings):
 
 
 def test_names_in_the_database_are_those_of_the_schema(dataset):
-    dataset.train_dae(preset="cpu-lite", images=32, progress=None)
+    dataset.daebias.train(preset="cpu-lite", images=32, progress=None)
     result = dataset.compute_dae_embeddings(progress=None)
     assert result.field == schema.embedding_field("dae") == "dae_embedding"
     assert (result.map_key, result.similarity_key, result.provenance_key) == (
@@ -155,7 +155,7 @@ def test_names_in_the_database_are_those_of_the_schema(dataset):
 
 
 def test_new_samples_join_the_map_and_nothing_moves(dataset, tmp_path):
-    dataset.train_dae(preset="cpu-lite", images=64, progress=None)
+    dataset.daebias.train(preset="cpu-lite", images=64, progress=None)
     with pytest.raises(InputError, match="embed once without extend first"):
         dataset.compute_dae_embeddings(extend=True, progress=None)
     dataset.compute_dae_embeddings(progress=None)

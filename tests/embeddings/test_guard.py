@@ -82,7 +82,7 @@ def test_embed_says_how_it_stands_and_keeps_pca_where_it_loses(dataset_name, dae
     dataset = fo.Dataset.from_images_dir(str(tmp_path), name=dataset_name)
     dataset.set_values("sex", ["M" if int(p[-6:-4]) % 2 else "F" for p in dataset.values("filepath")])
     dataset.set_values("age", [float(a) for a in rng.uniform(20, 90, 80)])
-    dataset.train_dae(preset="cpu-lite", images=64, progress=None)
+    dataset.daebias.train(preset="cpu-lite", images=64, progress=None)
     result = dataset.compute_dae_embeddings(progress=None)
     assert any(n.startswith("beside PCA, 80 subjects: ") and "sex (AUC" in n for n in result.notes)
     config, _ = store.load_run(dataset, schema.provenance_key())

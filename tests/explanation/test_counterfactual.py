@@ -84,7 +84,9 @@ def dataset(tmp_path_factory):
 
 
 def test_the_marker_appears_where_it_was_planted(dataset):
-    result = dataset.counterfactual(field="site", n_samples=24, n_permutations=199, n_bootstrap=200, progress=None)
+    result = dataset.daebias.counterfactual(
+        field="site", n_samples=24, n_permutations=199, n_bootstrap=200, progress=None
+    )
     assert result.comparison == "site: B against A" and result.gate.open and result.gate.score > 0.9
     assert result.n_samples == result.n_subjects == 24
     assert result.response.rises and result.response.rise[1] > 1
@@ -107,7 +109,7 @@ def test_the_marker_appears_where_it_was_planted(dataset):
     text = str(result)
     assert "rises at every step" in text and "of their variance comes back" in text
     json.dumps(result.to_dict())
-    again = dataset.counterfactual(
+    again = dataset.daebias.counterfactual(
         field="site", value="B", n_samples=8, n_permutations=199, n_bootstrap=200, progress=None
     )
     assert again.comparison == "site B against the rest" and again.gate == result.gate
@@ -115,7 +117,7 @@ def test_the_marker_appears_where_it_was_planted(dataset):
 
 
 def test_no_difference_no_picture(dataset):
-    result = dataset.counterfactual(field="coin", n_permutations=199, n_bootstrap=200, progress=None)
+    result = dataset.daebias.counterfactual(field="coin", n_permutations=199, n_bootstrap=200, progress=None)
     assert not result.gate.open and result.figures == () and "not better than chance" in result.reason
     assert "no counterfactual" in str(result)
     config, stored = store.load_run(dataset, schema.COUNTERFACTUAL_RUN_PREFIX + "coin")
@@ -123,7 +125,7 @@ def test_no_difference_no_picture(dataset):
 
 
 def test_the_own_code_is_kept_when_asked_for(dataset):
-    result = dataset.counterfactual(
+    result = dataset.daebias.counterfactual(
         tag=None, field="site", n_samples=8, code="own", steps=2, n_permutations=199, n_bootstrap=100, progress=None
     )
     assert result.quality.code == "own"
@@ -141,10 +143,10 @@ def test_bad_input_says_so(dataset):
         ({"field": "site", "code": "x", "n_permutations": 99, "n_bootstrap": 100}, "code must be"),
     ):
         with pytest.raises(InputError, match=message):
-            dataset.counterfactual(**at, progress=None)
+            dataset.daebias.counterfactual(**at, progress=None)
     store.write_vectors(dataset, "foreign_embedding", store.sample_ids(dataset), np.eye(len(dataset)))
     with pytest.raises(InputError, match="not made by 'daebias embed'"):
-        dataset.counterfactual(field="site", vectors="foreign_embedding", progress=None)
+        dataset.daebias.counterfactual(field="site", vectors="foreign_embedding", progress=None)
 
 
 def test_volumes_are_moved_slice_by_slice(tmp_path, dataset, dataset_name):
@@ -169,7 +171,7 @@ def test_volumes_are_moved_slice_by_slice(tmp_path, dataset, dataset_name):
         )
         rows.append({"file": f"v{k:02d}.nii.gz", "site": "AB"[k % 2], "subject": f"p{k}"})
     pd.DataFrame(rows).to_csv(tmp_path / "table.csv", index=False)
-    fiftyone_daebias.register_cohort(
+    fiftyone_daebias.register(
         dataset_name, tmp_path / "images", table=tmp_path / "table.csv", subject="subject", plane="sagittal", workers=1
     )
     volumes = fo.load_dataset(dataset_name)
@@ -181,7 +183,9 @@ def test_volumes_are_moved_slice_by_slice(tmp_path, dataset, dataset_name):
     square = square_of(volumes, base.source, base.rows, base.crop)
     # rows run down from superior, columns back from anterior; the square is as wide as the shorter side
     assert square.letters == ("S", "I", "A", "P") and (square.height, square.width) == (30 * 1.5, 30 * 2.0)
-    result = volumes.counterfactual(field="site", n_samples=8, n_permutations=99, n_bootstrap=100, progress=None)
+    result = volumes.daebias.counterfactual(
+        field="site", n_samples=8, n_permutations=99, n_bootstrap=100, progress=None
+    )
     assert result.gate.open and result.response.rises
     _, stored = store.load_run(volumes, result.key)
     change = stored["difference_map"]

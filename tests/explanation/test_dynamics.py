@@ -86,7 +86,7 @@ AT = {"epochs": 3, "repeats": 1, "side": 24, "n_permutations": 199, "progress": 
 
 
 def test_the_mislabelled_subgroup_is_not_learned(dataset):
-    result = dataset.training_dynamics("site", tag="written wrongly", **AT)
+    result = dataset.daebias.training_dynamics("site", tag="written wrongly", **AT)
     (sequence,) = result.sequences
     assert sequence.name == "" and sequence.n_subjects == 90
     curves = {c.part: c for c in sequence.curves}
@@ -107,7 +107,7 @@ def test_the_mislabelled_subgroup_is_not_learned(dataset):
 
 
 def test_a_random_subgroup_is_learned_with_the_others_on_both_sequences(dataset):
-    result = dataset.training_dynamics("site", tag="at random", by="sequence", **AT)
+    result = dataset.daebias.training_dynamics("site", tag="at random", by="sequence", **AT)
     assert [s.name for s in result.sequences] == ["T1", "T2"] and all(s.n_samples == 90 for s in result.sequences)
     gaps = [(c.p, c.gap) for s in result.sequences for c in s.curves]
     assert sum(p <= 0.05 for p, _ in gaps) <= 1
@@ -125,7 +125,7 @@ def test_bad_input_says_so(dataset):
         ({"field": "site", "tag": "at random", "architecture": "vit"}, "architecture must be"),
     ):
         with pytest.raises(InputError, match=message):
-            dataset.training_dynamics(**at, progress=None)
+            dataset.daebias.training_dynamics(**at, progress=None)
     dataset.limit(6).tag_samples("few")
     with pytest.raises(InputError, match="has 3 subjects and the others"):
-        dataset.training_dynamics("site", tag="few", progress=None)
+        dataset.daebias.training_dynamics("site", tag="few", progress=None)

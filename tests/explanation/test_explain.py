@@ -21,7 +21,7 @@ def cohort(tmp_path_factory):
     """Group B lies 14 mm further up, which its header says, and has a mark in the corner; arms x and y are alike."""
     folder = tmp_path_factory.mktemp("planted")
     planted.write_cohort(folder, 64, down=-14, header=True, marker=True, seed=2)
-    fd.register_cohort(NAME, folder / "images", folder / "table.csv", key="image_id", subject="subject_id")
+    fd.register(NAME, folder / "images", folder / "table.csv", key="image_id", subject="subject_id")
     dataset = fo.load_dataset(NAME)
     yield dataset
     fo.delete_dataset(NAME)
@@ -29,7 +29,7 @@ def cohort(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def explained(cohort):
-    return cohort.explain(
+    return cohort.daebias.explain(
         field="group",
         value="B",
         image_size=48,
@@ -99,7 +99,7 @@ def test_everything_is_stored_and_drawn(cohort, explained):
 
 
 def test_groups_that_do_not_differ_yield_no_explanation(cohort, capsys):
-    found = cohort.match({"group": "A"}).explain(
+    found = cohort.match({"group": "A"}).daebias.explain(
         field="arm", value="x", image_size=48, steps=10, n_slices=1, n_permutations=99, device="cpu", progress=None
     )
     assert not found.found and found.sentences[0] == "No difference is found between arm x and the rest"
@@ -128,7 +128,7 @@ def test_groups_that_do_not_differ_yield_no_explanation(cohort, capsys):
 
 def test_groups_are_clusters_tags_or_values_and_no_subject_is_on_both_sides(cohort):
     ids = store.sample_ids(cohort)
-    cohort.select(ids[:20]).name_cluster("left island", coloured_by="software")
+    cohort.select(ids[:20]).daebias.name_cluster("left island", coloured_by="software")
     cohort.select(ids[:6]).tag_samples("odd")
     try:
         by_cluster = resolve_groups(cohort, cluster="left island")
@@ -149,7 +149,7 @@ def test_groups_are_clusters_tags_or_values_and_no_subject_is_on_both_sides(coho
     finally:
         cohort.set_values("subject_id", {ids[0]: "S0"}, key_field="id")
         cohort.untag_samples(["odd", "daebias:synthetic"])
-        cohort.clusters("delete", cluster="left island")
+        cohort.daebias.clusters("delete", cluster="left island")
 
 
 def test_bad_input_says_so(cohort):
@@ -165,6 +165,6 @@ def test_bad_input_says_so(cohort):
         ({"field": "group", "value": "B", "image_size": 8}, "image_size must be at least 32"),
     ):
         with pytest.raises(InputError, match=message):
-            cohort.explain(**at, progress=None)
+            cohort.daebias.explain(**at, progress=None)
     with pytest.raises(InputError, match="has 2 subjects here"):
-        cohort.limit(4).explain(field="group", value="B", progress=None)
+        cohort.limit(4).daebias.explain(field="group", value="B", progress=None)

@@ -93,7 +93,7 @@ def volumes(tmp_path_factory):
         mask.to_filename(folder / "labels" / f"sub-{k:02d}_seg.nii.gz")
         truth[f"sub-{k:02d}"] = (ras, labels)
     name = "test-explain-local-volumes"
-    fiftyone_daebias.register_cohort(name, folder / "images", plane="sagittal", workers=1)
+    fiftyone_daebias.register(name, folder / "images", plane="sagittal", workers=1)
     yield fo.load_dataset(name), folder, truth
     fo.delete_dataset(name)
 
@@ -180,21 +180,23 @@ AT = {"n_permutations": 99, "n_bootstrap": 200, "repeats": 1, "progress": None}
 
 
 def test_the_marker_is_found_in_its_box_and_not_in_the_disc(dataset):
-    result = dataset.local_view("site", "boxes", classes=["corner"], **AT)
+    result = dataset.daebias.local_view("site", "boxes", classes=["corner"], **AT)
     assert result.of("inside").score > 0.9 and result.of("inside").p <= 0.02
     assert result.of("outside").interval[0] < 0.5 and result.of("outline").score < 0.7
     assert result.share == pytest.approx(100 / 1600) and result.n_subjects == 80
     assert result.reading.startswith("site can be read inside the mask") and "not found without" in result.reading
     assert result.vectors in dataset.get_field_schema() and dataset.count(result.vectors) == 80
-    assert dataset.probe("site", vectors=result.vectors, n_permutations=99, repeats=1, progress=None).score > 0.9
-    moved = dataset.counterfactual(
+    assert (
+        dataset.daebias.probe("site", vectors=result.vectors, n_permutations=99, repeats=1, progress=None).score > 0.9
+    )
+    moved = dataset.daebias.counterfactual(
         field="site", vectors=result.vectors, n_samples=8, n_permutations=99, n_bootstrap=100, progress=None
     )
     assert moved.comparison.endswith("(inside boxes)") and moved.key.endswith("site_dae_local_boxes")
     assert moved.response.mean[-1] > moved.response.mean[0]  # so briefly trained a decoder need not rise at every step
     with pytest.raises(InputError, match="of a local view themselves"):
-        dataset.local_view("site", "boxes", vectors=result.vectors, **AT)
-    disc = dataset.local_view("site", "organ", classes=["2"], **AT)
+        dataset.daebias.local_view("site", "boxes", vectors=result.vectors, **AT)
+    disc = dataset.daebias.local_view("site", "organ", classes=["2"], **AT)
     assert disc.of("inside").interval[0] < 0.6 and "not found inside" in disc.reading
     assert disc.of("outside").score > 0.9 and disc.share == pytest.approx(256 / 1600)
     _, stored = store.load_run(dataset, disc.key)
@@ -202,7 +204,7 @@ def test_the_marker_is_found_in_its_box_and_not_in_the_disc(dataset):
     assert (paths.figures_dir(dataset.name) / figure["png"]).stat().st_size > 10_000
     json.dumps(figure["plotly"])
     json.dumps(disc.to_dict())
-    nothing = dataset.local_view("coin", "organ", **AT)
+    nothing = dataset.daebias.local_view("coin", "organ", **AT)
     assert "nothing to locate" in nothing.reading
 
 
@@ -216,9 +218,9 @@ def test_bad_input_says_so(dataset, tmp_path):
         ("organ", ["5"], "no mask here has a pixel"),
     ):
         with pytest.raises(InputError, match=message):
-            dataset.local_view("site", mask, classes=classes, **AT)
+            dataset.daebias.local_view("site", mask, classes=classes, **AT)
     with pytest.raises(InputError, match="does not exist"):
-        dataset.local_view("nope", "organ", **AT)
+        dataset.daebias.local_view("nope", "organ", **AT)
 
 
 def test_a_picture_mask_is_refused_for_volumes(volumes):

@@ -112,8 +112,8 @@ def dataset(tmp_path_factory):
 
 def test_synthetic_samples_are_tagged_and_enter_no_finding(dataset):
     ids = store.sample_ids(dataset)
-    before = dataset.probe("site", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
-    result = dataset.mitigate("site", by="clinic", decode=6, repeats=1, n_bootstrap=200, progress=None)
+    before = dataset.daebias.probe("site", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
+    result = dataset.daebias.mitigate("site", by="clinic", decode=6, repeats=1, n_bootstrap=200, progress=None)
     assert result.counts == {"large": {"A": 32, "B": 32}, "small": {"A": 8, "B": 8}}
     assert len(result.synthetic) == 6 and "no verb reads them" in str(result)
     made = dataset.match_tags(schema.TAG_SYNTHETIC)
@@ -129,15 +129,15 @@ def test_synthetic_samples_are_tagged_and_enter_no_finding(dataset):
     dataset.set_values("dae_embedding", {i: np.full(16, 99.0) for i in result.synthetic}, key_field="id")
     assert store.sample_ids(dataset) == ids == store.read_vectors(dataset, "dae_embedding")[0]
     assert len(store.read_subjects(dataset)) == len(store.read_table(dataset)) == 80
-    after = dataset.probe("site", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
+    after = dataset.daebias.probe("site", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
     assert (after.score, after.p, after.n_samples) == (before.score, before.p, before.n_samples)
-    assert set(dataset.tag_outliers(progress=None).tagged) <= set(ids)
+    assert set(dataset.daebias.tag(progress=None).tagged) <= set(ids)
     train_and_embed(dataset)  # embeds again, and maps
     assert store.load_map(dataset, "dae_map")[0] == ids
     with pytest.raises(InputError, match="has no samples"):
-        made.probe("site", progress=None)
+        made.daebias.probe("site", progress=None)
     # run again: replaced, not added to
-    again = dataset.mitigate("site", by="clinic", decode=4, repeats=1, n_bootstrap=200, progress=None)
+    again = dataset.daebias.mitigate("site", by="clinic", decode=4, repeats=1, n_bootstrap=200, progress=None)
     assert len(dataset.match_tags(schema.TAG_SYNTHETIC)) == len(again.synthetic) == 4
     assert again.of("before").groups == result.of("before").groups
     config, stored = store.load_run(dataset, again.key)
@@ -156,4 +156,4 @@ def test_bad_input_says_so(dataset):
         ({"field": "site", "by": "nope"}, "does not exist"),
     ):
         with pytest.raises(InputError, match=message):
-            dataset.mitigate(**at, progress=None)
+            dataset.daebias.mitigate(**at, progress=None)

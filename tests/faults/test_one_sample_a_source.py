@@ -20,7 +20,7 @@ import os, signal, sys, threading
 from pathlib import Path
 import fiftyone as fo
 from fiftyone_daebias.store import register as records
-from fiftyone_daebias.cohort.register import register_cohort
+from fiftyone_daebias.cohort.register import register
 whom, when, server, folder = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
 
 def strike():
@@ -39,7 +39,7 @@ def counted(self, *args, **kwargs):
 fo.Dataset.add_samples = counted
 if when < 0:  # at a moment of the clock
     threading.Timer(-when / 1000, strike).start()
-register_cohort("cohort", folder / "images", folder / "table.csv", workers=1)
+register("cohort", folder / "images", folder / "table.csv", workers=1)
 """
 
 COUNT = """
@@ -122,9 +122,9 @@ def test_a_crash_of_the_server_after_a_registration_doubles_nothing(cohort, serv
 def test_the_database_itself_refuses_a_second_sample_of_a_source(cohort, dataset_name, monkeypatch):
     import fiftyone as fo
 
-    from fiftyone_daebias.cohort.register import register_cohort
+    from fiftyone_daebias.cohort.register import register
 
-    register_cohort(dataset_name, cohort / "images", cohort / "table.csv")
+    register(dataset_name, cohort / "images", cohort / "table.csv")
     dataset = fo.load_dataset(dataset_name)
     first = dataset.first()
     with pytest.raises(Exception, match="(?i)duplicate key"):
@@ -137,17 +137,17 @@ def test_samples_that_were_registered_twice_before_are_named_and_tagged(cohort, 
     import fiftyone as fo
 
     from fiftyone_daebias import schema
-    from fiftyone_daebias.cohort.register import register_cohort
+    from fiftyone_daebias.cohort.register import register
     from fiftyone_daebias.errors import StoreError
 
-    register_cohort(dataset_name, cohort / "images", cohort / "table.csv")
+    register(dataset_name, cohort / "images", cohort / "table.csv")
     dataset = fo.load_dataset(dataset_name)
     dataset.drop_index(schema.SOURCE_FIELD)
     again = [fo.Sample(filepath=s.filepath, daebias_source=s["daebias_source"]) for s in dataset.limit(7)]
     dataset.add_samples(again)
     with pytest.raises(StoreError, match="has 7 samples of sources that are in it already"):
-        register_cohort(dataset_name, cohort / "images", cohort / "table.csv")
+        register(dataset_name, cohort / "images", cohort / "table.csv")
     assert dataset.match_tags(schema.TAG_REGISTERED_TWICE).values("id") == [s.id for s in again]
     dataset.delete_samples(dataset.match_tags(schema.TAG_REGISTERED_TWICE))
-    report = register_cohort(dataset_name, cohort / "images", cohort / "table.csv")
+    report = register(dataset_name, cohort / "images", cohort / "table.csv")
     assert (report.images, report.added) == (N, 0)

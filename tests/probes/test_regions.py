@@ -52,7 +52,7 @@ def dataset():
 
 
 def test_by_region_adjusted_and_on_the_split(dataset):
-    table = dataset.probe_all(
+    table = dataset.daebias.probe_all(
         fields=["sex", "site"],
         by="region",
         adjust_for=["sex"],
@@ -81,18 +81,18 @@ def test_by_region_adjusted_and_on_the_split(dataset):
 def test_a_probe_that_may_be_weak_says_nothing_of_single_samples(dataset):
     """Twenty people served badly make the sex of everybody uncertain: nobody is spoken of, whoever is misclassified."""
     store.tag(dataset, store.sample_ids(dataset)[:3], "daebias:variant:sex")
-    dataset.probe_all(fields=["sex"], by="region", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
-    dataset.probe("site", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
-    got = dataset.disagreements("site", by="region", progress=None)
+    dataset.daebias.probe_all(fields=["sex"], by="region", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
+    dataset.daebias.probe("site", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
+    got = dataset.daebias.disagreements("site", by="region", progress=None)
     assert got.reason and not got.verdicts and got.p is None and "verdicts: none" in str(got)
     # tags of earlier versions go too
-    dataset.disagreements("sex", by="region", progress=None)
+    dataset.daebias.disagreements("sex", by="region", progress=None)
     tags = dataset.count_sample_tags()
     assert not [t for t in tags if t.endswith(":site") or t == "daebias:variant:sex"]
     config, results = store.load_run(dataset, schema.DISAGREEMENT_RUN_PREFIX + "site")
     assert config["by"] == "region" and results["summary"]["reason"] == got.reason
     with pytest.raises(InputError, match="has not been probed"):
-        dataset.disagreements("site2", progress=None)
+        dataset.daebias.disagreements("site2", progress=None)
 
 
 @pytest.fixture(scope="module")
@@ -125,13 +125,15 @@ def told():
     dataset.add_samples(samples)
     store.write_vectors(dataset, "dae_embedding", store.sample_ids(dataset), np.array(vectors, np.float32))
     del samples
-    dataset.probe_all(fields=["sex", "file_mode"], n_permutations=199, n_bootstrap=200, repeats=1, progress=None)
+    dataset.daebias.probe_all(
+        fields=["sex", "file_mode"], n_permutations=199, n_bootstrap=200, repeats=1, progress=None
+    )
     yield dataset
     dataset.delete()
 
 
 def test_labels_that_images_contradict_are_listed_with_an_error_rate(told):
-    got = told.disagreements("sex", progress=None)
+    got = told.daebias.disagreements("sex", progress=None)
     assert got.p <= 0.05 and got.false_share <= 0.1 and got.n_subjects == 150
     listed = {v.subject: v for v in got.verdicts if v.kind == "contradicted"}
     wrong = {f"s{k:03d}" for k in range(6)}
@@ -145,16 +147,16 @@ def test_labels_that_images_contradict_are_listed_with_an_error_rate(told):
     assert set(tagged.values("subject_id")) == set(listed) and len(tagged) == 2 * len(listed)
     text = str(got)
     assert "expected false share" in text and "ambiguous to the probe" in text and "not claimed" in text
-    assert told.disagreements("sex", progress=None) == got
-    run = next(r for r in told.runs().runs if r.key == schema.DISAGREEMENT_RUN_PREFIX + "sex")
+    assert told.daebias.disagreements("sex", progress=None) == got
+    run = next(r for r in told.daebias.runs().runs if r.key == schema.DISAGREEMENT_RUN_PREFIX + "sex")
     assert "daebias:label-error:sex" in run.tags  # they go with the run
     with pytest.raises(InputError, match="most_false"):
-        told.disagreements("sex", most_false=0.9, progress=None)
+        told.daebias.disagreements("sex", most_false=0.9, progress=None)
 
 
 def test_agreement_across_regions_is_shown_and_is_no_finding(told):
-    told.probe_all(fields=["sex"], by="region", n_permutations=199, n_bootstrap=200, repeats=1, progress=None)
-    got = told.disagreements("sex", by="region", progress=None)
+    told.daebias.probe_all(fields=["sex"], by="region", n_permutations=199, n_bootstrap=200, repeats=1, progress=None)
+    got = told.daebias.disagreements("sex", by="region", progress=None)
     assert got.agreement.observed[1] >= 5 > got.agreement.expected[1] and "says nothing of labels" in str(got)
     found = collect_findings(told)
     shown = next(f for f in found.rows if f.key == "agreement:sex")
@@ -175,7 +177,7 @@ def test_a_fact_of_the_file_is_no_label(told):
 
 
 def test_the_group_that_is_served_worse_is_named(dataset):
-    got = dataset.subgroups(
+    got = dataset.daebias.subgroups(
         "sex", by=["blurred", "site"], n_permutations=199, n_bootstrap=200, repeats=1, progress=None
     )
     gap = next(g for g in got.gaps if g.by == "blurred")
@@ -185,7 +187,7 @@ def test_the_group_that_is_served_worse_is_named(dataset):
 
 
 def test_transfer_across_regions(dataset):
-    got = dataset.transfer("sex", "region", n_bootstrap=100, repeats=1, kernel="linear", progress=None)
+    got = dataset.daebias.transfer("sex", "region", n_bootstrap=100, repeats=1, kernel="linear", progress=None)
     assert got.groups == ("chest", "lumbar", "neck")
     scores = np.array(got.scores)
     assert scores.shape == (3, 3) and scores.min() > 0.7  # the same axis tells the sex in every region
@@ -196,18 +198,20 @@ def test_several_vector_fields_a_brain_run_and_levels(dataset):
     rng = np.random.default_rng(0)
     ids = store.sample_ids(dataset)
     store.write_vectors(dataset, "noise", ids, rng.normal(size=(len(ids), 4)))
-    both = dataset.probe(
+    both = dataset.daebias.probe(
         "sex", vectors=["dae_embedding", "noise"], n_permutations=99, n_bootstrap=100, repeats=1, progress=None
     )
     assert both.vectors == "dae_embedding+noise" and both.score > 0.8
     store.save_map(dataset, "m", ids, rng.normal(size=(len(ids), 2)), "m_points")
-    on_map = dataset.probe("sex", vectors="m", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
+    on_map = dataset.daebias.probe("sex", vectors="m", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
     assert on_map.score < 0.7
     first = np.array(dataset.values("dae_embedding"))[:, 0]
     dataset.set_values("grade", [int(v) for v in np.digitize(first, [2.0, 5.0])])
-    level = dataset.probe("grade", scale="ordinal", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
+    level = dataset.daebias.probe(
+        "grade", scale="ordinal", n_permutations=99, n_bootstrap=100, repeats=1, progress=None
+    )
     assert level.metric == "C" and level.kind == "ordinal" and level.score > 0.75 and level.chance == 0.5
     with pytest.raises(InputError, match="holds no numbers"):
-        dataset.probe("sex", scale="ordinal", progress=None)
+        dataset.daebias.probe("sex", scale="ordinal", progress=None)
     with pytest.raises(InputError, match="cannot be adjusted for itself"):
-        dataset.probe("sex", adjust_for=["sex"], progress=None)
+        dataset.daebias.probe("sex", adjust_for=["sex"], progress=None)

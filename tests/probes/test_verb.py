@@ -31,7 +31,7 @@ def dataset(dataset_name, tmp_path):
 
 
 def test_probe_all_ranks_stores_tags_and_explains(dataset):
-    table = dataset.probe_all(n_permutations=199, progress=None)
+    table = dataset.daebias.probe_all(n_permutations=199, progress=None)
     rows = {r.field: r for r in table.rows}
     assert [r.field for r in table.rows][:2] == ["sex", "age"] or [r.field for r in table.rows][:2] == ["age", "sex"]
     assert rows["sex"].decodable and rows["sex"].score > 0.9 and rows["sex"].n_subjects == 80
@@ -65,8 +65,8 @@ def test_probe_all_ranks_stores_tags_and_explains(dataset):
 
 
 def test_one_probe_is_the_same_alone_and_repeatable(dataset):
-    alone = dataset.probe("coin", n_permutations=99, progress=None)
-    table = dataset.probe_all(fields=["sex", "coin"], n_permutations=99, progress=None)
+    alone = dataset.daebias.probe("coin", n_permutations=99, progress=None)
+    table = dataset.daebias.probe_all(fields=["sex", "coin"], n_permutations=99, progress=None)
     row = next(r for r in table.rows if r.field == "coin")
     assert (alone.p, alone.score, alone.interval) == (row.p, row.score, row.interval)
 
@@ -75,15 +75,15 @@ def test_bad_input_leaves_no_trace(dataset):
     before = set(dataset.get_field_schema())
     for field, message in [("nope", "does not exist"), ("constant", "one value"), ("case", "an id")]:
         with pytest.raises(InputError, match=message):
-            dataset.probe(field, progress=None)
+            dataset.daebias.probe(field, progress=None)
     with pytest.raises(InputError, match="vector field 'other' does not exist"):
-        dataset.probe("sex", vectors="other", progress=None)
+        dataset.daebias.probe("sex", vectors="other", progress=None)
     with pytest.raises(InputError, match="n_permutations must be at least 99"):
-        dataset.probe("sex", n_permutations=5, progress=None)
+        dataset.daebias.probe("sex", n_permutations=5, progress=None)
     ids = store.sample_ids(dataset)
     store.write_vectors(dataset, "bad", ids, np.full((160, 3), np.nan))
     with pytest.raises(InputError, match=r"160 vectors in 'bad' hold NaN"):
-        dataset.probe("sex", vectors="bad", progress=None)
+        dataset.daebias.probe("sex", vectors="bad", progress=None)
     assert set(dataset.get_field_schema()) - before == {"bad"} and dataset.list_runs() == []
 
 
@@ -91,12 +91,12 @@ def test_outliers_are_tagged_and_a_subjects_own_images_do_not_hide_it(dataset):
     ids, vectors = store.read_vectors(dataset, "dae_embedding")
     vectors[20:22] += 15  # both images of one subject
     store.write_vectors(dataset, "dae_embedding", ids, vectors)
-    result = dataset.tag_outliers(progress=None)
+    result = dataset.daebias.tag(progress=None)
     assert set(result.tagged) == set(ids[20:22]) == set(dataset.match_tags("daebias:outlier").values("id"))
     assert dataset.count(schema.OUTLIER_FIELD) == 160
     vectors[20:22] -= 15
     store.write_vectors(dataset, "dae_embedding", ids, vectors)
-    assert dataset.tag_outliers(progress=None).tagged == ()
+    assert dataset.daebias.tag(progress=None).tagged == ()
     assert "daebias:outlier" not in dataset.count_sample_tags()
     with pytest.raises(InputError, match="neighbors=500 needs that many"):
-        dataset.tag_outliers(neighbors=500, progress=None)
+        dataset.daebias.tag(neighbors=500, progress=None)

@@ -85,5 +85,5 @@ def audited(cohort_maker, short, tmp_path_factory):
     """The planted cohort after its audit, with the audit's result."""
     dataset = cohort_maker("test-report-" + tmp_path_factory.mktemp("a").name)
     out = tmp_path_factory.mktemp("report") / "audit.html"
-    result = dataset.audit(config=short, out=out, fail_on=["site.auc>0.6", "leak.subjects>0"], progress=None)
+    result = dataset.daebias.audit(config=short, out=out, fail_on=["site.auc>0.6", "leak.subjects>0"], progress=None)
     return dataset, result

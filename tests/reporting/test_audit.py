@@ -36,7 +36,7 @@ def cohort(cohort_maker, dataset_name):
 
 def test_nothing_is_computed_twice_and_only_what_depends_on_a_change(cohort, short, tmp_path):
     def audit(config, **options):
-        return cohort.audit(config=config, out=tmp_path / "audit.html", progress=None, **options)
+        return cohort.daebias.audit(config=config, out=tmp_path / "audit.html", progress=None, **options)
 
     first = audit(short)
     assert ran(first) == {
@@ -48,7 +48,7 @@ def test_nothing_is_computed_twice_and_only_what_depends_on_a_change(cohort, sho
         "drift",
         "reidentify",
         "tag",
-        "stories",
+        "story",
         "report",
     }
     times = store.run_times(cohort)
@@ -61,7 +61,7 @@ def test_nothing_is_computed_twice_and_only_what_depends_on_a_change(cohort, sho
     assert str(again.findings) == str(first.findings)
 
     # a parameter of one step: that step, and the report
-    assert ran(audit(with_step(short, "drift", n_permutations=119))) == {"drift", "stories", "report"}
+    assert ran(audit(with_step(short, "drift", n_permutations=119))) == {"drift", "story", "report"}
     changed = with_step(short, "drift", n_permutations=119)
     # a run that was deleted comes back, and what builds on it with it
     store.delete_run(cohort, schema.PROBE_RUN_PREFIX + "sex")
@@ -75,8 +75,8 @@ def test_nothing_is_computed_twice_and_only_what_depends_on_a_change(cohort, sho
     assert now["tag"] == SAME
     assert {now[s] for s in ("probe-all", "disagreements", "test-clusters", "drift", "reidentify")} == {DONE}
     # somebody accepts a cluster: it is tested again, but nothing is proposed anew
-    name = cohort.clusters().clusters[0].name
-    cohort.clusters("accept", cluster=name, new_name="mine")
+    name = cohort.daebias.clusters().clusters[0].name
+    cohort.daebias.clusters("accept", cluster=name, new_name="mine")
     now = outcomes(audit(changed))
     assert now["suggest-clusters"] == SAME and now["test-clusters"] == DONE and now["probe-all"] == SAME
     # a report that was deleted is written again
@@ -86,15 +86,15 @@ def test_nothing_is_computed_twice_and_only_what_depends_on_a_change(cohort, sho
 
 def test_without_a_name_the_report_goes_home(cohort, daebias_home):
     config = {"steps": {s.name: False for s in LINE if s.name not in ("register", "report")}}
-    result = cohort.audit(config=config, progress=None)
+    result = cohort.daebias.audit(config=config, progress=None)
     assert result.report == str(daebias_home.resolve() / "reports" / cohort.name / "audit.html")
     assert "Nothing has been computed on this dataset yet" in open(result.report).read()
-    assert ran(cohort.audit(config=config, progress=None)) == set()
+    assert ran(cohort.daebias.audit(config=config, progress=None)) == set()
 
 
 def test_what_is_not_possible_is_said_and_the_audit_goes_on(cohort, short):
     cohort.delete_sample_field("acquisition_date_years")
-    result = cohort.audit(config=short, skip=["report"], progress=None)
+    result = cohort.daebias.audit(config=short, skip=["report"], progress=None)
     steps = {s.name: s for s in result.steps}
     assert steps["drift"].outcome == NOT and "no field with a date was found" in steps["drift"].summary
     assert steps["reidentify"].outcome == DONE and steps["train"].outcome == OFF
@@ -108,7 +108,7 @@ def test_vectors_of_somebody_else_without_a_map(cohort, short):
     ids, vectors = store.read_vectors(cohort, schema.embedding_field())
     store.write_vectors(cohort, "theirs", ids, vectors[:, :8])
     store.clear_field(cohort, schema.embedding_field())
-    result = cohort.audit(config={**short, "vectors": "theirs"}, skip=["report"], progress=None)
+    result = cohort.daebias.audit(config={**short, "vectors": "theirs"}, skip=["report"], progress=None)
     steps = {s.name: s for s in result.steps}
     assert steps["suggest-clusters"].outcome == NOT and "has no map 'dae_map'" in steps["suggest-clusters"].summary
     assert steps["probe-all"].outcome == steps["drift"].outcome == steps["tag"].outcome == DONE
@@ -123,8 +123,8 @@ def test_a_cancelled_audit_stops_and_keeps_what_is_done(cohort, short):
             raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
-        cohort.audit(config=short, skip=["report"], progress=CallbackProgress(stop_at_drift))
-    now = outcomes(cohort.audit(config=short, skip=["report"], progress=None))
+        cohort.daebias.audit(config=short, skip=["report"], progress=CallbackProgress(stop_at_drift))
+    now = outcomes(cohort.daebias.audit(config=short, skip=["report"], progress=None))
     assert now["probe-all"] == SAME and now["drift"] == DONE
 
 
@@ -137,8 +137,8 @@ def test_an_interrupted_audit_goes_on_where_it_was(cohort, short, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(timeline, "change_points", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            cohort.audit(config=short, skip=["report"], progress=None)
-    result = outcomes(cohort.audit(config=short, skip=["report"], progress=None))
+            cohort.daebias.audit(config=short, skip=["report"], progress=None)
+    result = outcomes(cohort.daebias.audit(config=short, skip=["report"], progress=None))
     assert result["probe-all"] == result["test-clusters"] == SAME and result["drift"] == result["reidentify"] == DONE
 
 
@@ -146,7 +146,7 @@ def test_without_vectors_the_audit_says_so_once_for_each_step(dataset_name):
     dataset = fo.Dataset(dataset_name)
     dataset.add_samples([fo.Sample(filepath=f"/nowhere/{k}.png", site="AB"[k % 2]) for k in range(30)])
     config = {"steps": {"duplicates": False, "train": False, "embed": False}}
-    result = dataset.audit(config=config, skip=["report"], progress=None)
+    result = dataset.daebias.audit(config=config, skip=["report"], progress=None)
     assert outcomes(result)["probe-all"] == NOT and result.findings.rows == ()
 
 
@@ -196,7 +196,7 @@ def test_a_wrong_file_is_one_clear_error(text, message, tmp_path):
 
 
 def test_the_effective_configuration_can_be_written_and_read_again(cohort, short, tmp_path):
-    out = cohort.audit(
+    out = cohort.daebias.audit(
         config={**short, "expected": "sex"},
         by="site",
         fail_on=["sex.auc>0.9"],
@@ -217,14 +217,16 @@ def test_the_effective_configuration_can_be_written_and_read_again(cohort, short
 
 
 def test_there_are_permutations_enough_for_all_tests_unless_a_number_is_given(cohort, tmp_path):
-    cohort.audit(config={"steps": {"drift": {"n_permutations": 99}}}, write_config=tmp_path / "w.yaml", progress=None)
+    cohort.daebias.audit(
+        config={"steps": {"drift": {"n_permutations": 99}}}, write_config=tmp_path / "w.yaml", progress=None
+    )
     steps = yaml.safe_load((tmp_path / "w.yaml").read_text())["steps"]
     # 4 fields, with 8 clusters 36 tests: 720 permutations would do, the defaults are more
     assert steps["probe-all"]["n_permutations"] == 999 and steps["test-clusters"]["n_permutations"] == 1999
     assert steps["drift"]["n_permutations"] == 99
     for k in range(20):
         store.write_values(cohort, f"extra_{k}", {i: float(k) for i in store.sample_ids(cohort)}, "float")
-    cohort.audit(write_config=tmp_path / "w.yaml", progress=None)
+    cohort.daebias.audit(write_config=tmp_path / "w.yaml", progress=None)
     # 24 fields: 216 tests need 4,320
     steps = yaml.safe_load((tmp_path / "w.yaml").read_text())["steps"]
     assert [steps[s]["n_permutations"] for s in ("probe-all", "test-clusters", "drift")] == [4999, 4999, 4999]
@@ -239,7 +241,7 @@ def test_names_that_do_not_exist_stop_the_audit_before_it_starts(cohort, short):
         ({"out": "/nowhere/at/all.html"}, "there is no folder /nowhere/at"),
     ):
         with pytest.raises(InputError, match=message):
-            cohort.audit(config=short, progress=None, **options)
+            cohort.daebias.audit(config=short, progress=None, **options)
     assert not store.list_runs(cohort, "daebias_")
 
 
@@ -346,7 +348,7 @@ def test_a_step_that_fails_is_recorded_with_its_reason_and_the_audit_goes_on(
 def test_what_builds_on_a_step_that_failed_is_left_out_and_the_rest_goes_on(dataset_name, tmp_path, daebias_home):
     dataset = fo.Dataset(dataset_name)
     dataset.add_samples([fo.Sample(filepath=f"/nowhere/{k}.png", site="AB"[k % 2]) for k in range(30)])
-    result = dataset.audit(skip=["report"], progress=None)
+    result = dataset.daebias.audit(skip=["report"], progress=None)
     steps = {s.name: s for s in result.steps}
     assert (
         steps["train"].outcome == "failed" and "/nowhere/0.png of this dataset does not exist" in steps["train"].summary

@@ -14,7 +14,7 @@ from fiftyone_daebias.clustering.neighbours import telling
 from fiftyone_daebias.embeddings.map import fit_map
 from fiftyone_daebias.errors import DaebiasError
 from fiftyone_daebias.probes.fields import make_target, upper_half
-from fiftyone_daebias.quality.image_quality import _row
+from fiftyone_daebias.quality_control.quality import _row
 
 N = 60
 QUICK = {
@@ -104,7 +104,7 @@ def audit_ends(dataset, fields=("odd",), **options):
         steps["probe-all"] = {**steps["probe-all"], "fields": list(fields)}
     else:
         steps["probe-all"] = False
-    result = dataset.audit(config={"steps": steps}, progress=None, **options)
+    result = dataset.daebias.audit(config={"steps": steps}, progress=None, **options)
     failed = [str(s) for s in result.steps if s.outcome == "failed"]
     assert not failed and result.exit_code == 0
     return {s.name: s for s in result.steps}
@@ -145,7 +145,7 @@ def test_every_subject_a_site_of_its_own_can_be_audited_and_tells_nothing(datase
     dataset = make(dataset_name, lambda k: f"p{k // 2}", lambda rng: rng.normal(size=(N, 6)), odd)
     dataset.delete_sample_field("site")
     dataset.rename_sample_field("odd", "site")
-    result = dataset.reidentify(n_bootstrap=50)
+    result = dataset.daebias.reidentify(n_bootstrap=50)
     assert "only 0 samples share their value with another person" in result.skipped["site"]
     from fiftyone_daebias.sharing.risk import measure
 

@@ -156,7 +156,7 @@ def test_an_unknown_key_names_its_neighbours(audited):
 
 def test_nothing_planted_nothing_claimed(cohort_maker, short):
     dataset = cohort_maker("test-findings-null", planted=False, seed=5)
-    result = dataset.audit(config=short, skip=["report"], progress=None)
+    result = dataset.daebias.audit(config=short, skip=["report"], progress=None)
     claimed = [
         f.key for f in result.findings.rows if f.verdict == "found" and f.kind in ("probe", "association", "drift")
     ]

@@ -9,7 +9,7 @@ import pytest
 from fiftyone.operators.executor import ExecutionContext, Executor
 from small_cohort import copy_cohort
 
-from fiftyone_daebias import register_cohort, schema, store
+from fiftyone_daebias import register, schema, store
 from fiftyone_daebias.plugin import PLUGIN_NAME, link_plugin
 from fiftyone_daebias.reporting import facts as report_facts
 from fiftyone_daebias.reporting.audit_result import Step, run_steps
@@ -24,7 +24,7 @@ def cohort(tmp_path_factory):
     """Sixty real radiographs with vectors that give sex away, three sites, years, and a group of the men."""
     link_plugin()
     name = "one-verdict-" + tmp_path_factory.mktemp("v").name
-    register_cohort(name, *copy_cohort(tmp_path_factory.mktemp("cohort"), 60))
+    register(name, *copy_cohort(tmp_path_factory.mktemp("cohort"), 60))
     dataset = fo.load_dataset(name)
     rng = np.random.default_rng(0)
     male = np.array([s == "M" for s in dataset.values("sex")])
@@ -33,7 +33,7 @@ def cohort(tmp_path_factory):
     dataset.set_values("acquisition_date_years", (2015 + 4 * rng.random(60)).tolist())
     vectors = np.column_stack([male * 3.0, np.zeros(60), (site == 1) * 1.0]) + rng.normal(size=(60, 3))
     store.write_vectors(dataset, "dae_embedding", store.sample_ids(dataset), vectors)
-    dataset.select([i for i, m in zip(store.sample_ids(dataset), male, strict=True) if m]).name_cluster(
+    dataset.select([i for i, m in zip(store.sample_ids(dataset), male, strict=True) if m]).daebias.name_cluster(
         "men", coloured_by="nothing", progress=None
     )
     yield dataset
@@ -49,7 +49,7 @@ def words_of(result, key) -> dict[str, str]:
 
 STEPS = (
     ("case_mix", {"n_permutations": 199}, lambda r: f"case-mix:{r.field}:{r.over}"),
-    ("image_quality", {"fields": ["sex", "age", "site"], "n_permutations": 199}, lambda r: f"quality:{r.field}"),
+    ("quality", {"fields": ["sex", "age", "site"], "n_permutations": 199}, lambda r: f"quality:{r.field}"),
     (
         "probe_all",
         {"fields": ["sex", "age", "site"], "n_permutations": 199, "n_bootstrap": 100, "repeats": 1},
@@ -69,7 +69,7 @@ STEPS = (
 def test_every_step_prints_the_verdict_of_the_whole_dataset(cohort):
     tested = 0
     for name, parameters, key in STEPS:
-        result = getattr(cohort, name)(**parameters, progress=None)
+        result = getattr(cohort.daebias, name)(**parameters, progress=None)
         found = collect_findings(cohort)
         words = words_of(result, key)
         assert words and words == {k: found.by_key(k).verdict for k in words}, name
@@ -109,7 +109,7 @@ def test_panel_report_and_bundle_say_the_same(cohort, tmp_path):
         key = f"drift:{row['group']}:{row['over']}"
         assert row["verdict"] == found[key].verdict and (not row["changes"] or found[key].verdict == "found")
     out = tmp_path / "report.html"
-    cohort.write_report(out=out, progress=None)
+    cohort.daebias.report(out=out, progress=None)
     text = out.read_text(encoding="utf-8")
     assert f"{collect_findings(cohort).n_tests:,} tests" in text
     # JSON of the audit's findings, and the bundle that is shared
@@ -150,11 +150,11 @@ def test_runs_of_older_statistics_are_marked_and_not_counted(cohort):
         assert n and now.n_tests == before.n_tests - n and f"{len(old)} results of an older version" in now.correction
         assert all(f.verdict == "older version" and f.next_step.verb == "case-mix" for f in old)
         assert all(np.isnan(f.evidence.q) and "daebias case-mix" in f.notes[0] for f in old)
-        run = next(r for r in cohort.runs().runs if r.key == schema.CASE_MIX_RUN)
-        assert run.outdated and "made by an older version" in str(cohort.runs())
-        assert not next(r for r in cohort.runs().runs if r.key == schema.DRIFT_RUN).outdated
+        run = next(r for r in cohort.daebias.runs().runs if r.key == schema.CASE_MIX_RUN)
+        assert run.outdated and "made by an older version" in str(cohort.daebias.runs())
+        assert not next(r for r in cohort.daebias.runs().runs if r.key == schema.DRIFT_RUN).outdated
     finally:
-        cohort.case_mix(n_permutations=199, progress=None)
+        cohort.daebias.case_mix(n_permutations=199, progress=None)
     assert collect_findings(cohort).n_tests == before.n_tests
 
 

@@ -95,7 +95,7 @@ def test_the_page_of_the_planted_cohort(audited):
 
 def test_the_same_runs_give_the_same_report(audited, tmp_path):
     dataset, _ = audited
-    one, two = (dataset.write_report(tmp_path / n, progress=None).files for n in ("a.html", "b.html"))
+    one, two = (dataset.daebias.report(tmp_path / n, progress=None).files for n in ("a.html", "b.html"))
     for kind in ("html", "json", "croissant"):
         assert open(one[kind], "rb").read() == open(two[kind], "rb").read()
 
@@ -120,11 +120,11 @@ def test_hostile_values_stay_text(cohort_maker, short, tmp_path):
         {"comparison": EVIL},
         {"sentence": EVIL, "figures": [figure], "notes": [EVIL]},
     )
-    result = dataset.audit(config=short, out=tmp_path / "evil.html", progress=None)
-    dataset.review(
+    result = dataset.daebias.audit(config=short, out=tmp_path / "evil.html", progress=None)
+    dataset.daebias.review(
         next(f.key for f in result.findings.rows if f.kind == "probe"), note=EVIL, author=EVIL, progress=None
     )
-    done = dataset.write_report(
+    done = dataset.daebias.report(
         tmp_path / "evil.html", title=EVIL, description=EVIL, license=EVIL, creator=EVIL, progress=None
     )
     text = (tmp_path / "evil.html").read_text(encoding="utf-8")
@@ -140,7 +140,7 @@ def test_figures_of_other_rooms_are_inside(cohort_maker, tmp_path):
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 2000, 3), dtype=np.uint8)).save(folder / "m.png")
     figure = {"name": "m", "title": "Mean", "caption": "n = 4", "png": "../../m.png", "plotly": None}
     store.save_run(dataset, schema.EXPLAIN_RUN_PREFIX + "x", {}, {"sentence": "s", "figures": [figure]})
-    dataset.write_report(tmp_path / "f.html", progress=None)
+    dataset.daebias.report(tmp_path / "f.html", progress=None)
     text = (tmp_path / "f.html").read_text()
     assert_self_contained(text)
     assert 'alt="Mean"' in text
@@ -148,7 +148,7 @@ def test_figures_of_other_rooms_are_inside(cohort_maker, tmp_path):
 
 def test_an_unaudited_dataset_has_a_report_too(cohort_maker, tmp_path):
     dataset = cohort_maker("test-report-unaudited", n_subjects=12)
-    done = dataset.write_report(tmp_path / "u.html", progress=None)
+    done = dataset.daebias.report(tmp_path / "u.html", progress=None)
     assert done.n_findings == 0
     page = assert_self_contained((tmp_path / "u.html").read_text())
     assert "Nothing has been computed on this dataset yet" in " ".join(page.words)
@@ -185,7 +185,7 @@ def test_missing_values_are_counted(dataset_name):
 
 def test_croissant_says_what_was_found_and_names_nobody(audited, tmp_path):
     dataset, _ = audited
-    done = dataset.write_report(
+    done = dataset.daebias.report(
         tmp_path / "c.html", formats=["croissant"], license="https://example.org/l", creator="The clinic", progress=None
     )
     assert list(done.files) == ["croissant"] and not (tmp_path / "c.html").exists()
@@ -222,9 +222,9 @@ def test_bad_input_is_one_clear_error(audited, tmp_path):
         ({"color_by": ["sexx"]}, "field 'sexx' does not exist"),
     ):
         with pytest.raises(InputError, match=message):
-            dataset.write_report(progress=None, **options)
+            dataset.daebias.report(progress=None, **options)
     with pytest.raises(InputError, match="no samples"):
-        dataset.match_tags("nobody").write_report(tmp_path / "x.html", progress=None)
+        dataset.match_tags("nobody").daebias.report(tmp_path / "x.html", progress=None)
 
 
 def test_paths_of_this_machine_are_cut():

@@ -18,8 +18,12 @@ def tagged(cohort_maker, dataset_name):
 
 
 def test_every_entry_is_kept_and_the_latest_is_the_status(tagged):
-    tagged.review("duplicates", status="confirmed", note="<script>alert(1)</script>\nseen", author="Ana", progress=None)
-    out = tagged.review("duplicates", status="refuted", note="sent twice on purpose", author="Bo", progress=None)
+    tagged.daebias.review(
+        "duplicates", status="confirmed", note="<script>alert(1)</script>\nseen", author="Ana", progress=None
+    )
+    out = tagged.daebias.review(
+        "duplicates", status="refuted", note="sent twice on purpose", author="Bo", progress=None
+    )
     assert [(r.status, r.author) for r in out.reviews] == [("confirmed", "Ana"), ("refuted", "Bo")]
     again = collect_findings(fo.load_dataset(tagged.name)).by_key("duplicates")
     assert again.status == "refuted" and again.reviews[0].note == "<script>alert(1)</script>\nseen"
@@ -27,10 +31,12 @@ def test_every_entry_is_kept_and_the_latest_is_the_status(tagged):
 
 
 def test_samples_are_marked_only_when_asked_and_only_in_the_view(tagged):
-    tagged.review("duplicates", author="Ana", progress=None)
+    tagged.daebias.review("duplicates", author="Ana", progress=None)
     assert not tagged.has_field(schema.REVIEW_FIELD)
     view = tagged.limit(2)
-    out = view.review("duplicates", status="confirmed", author="Ana", note="n", mark_samples=True, progress=None)
+    out = view.daebias.review(
+        "duplicates", status="confirmed", author="Ana", note="n", mark_samples=True, progress=None
+    )
     marked = [r for r in tagged.values(schema.REVIEW_FIELD) if r is not None]
     assert out.n_marked == len(marked) == 2 and {(r.label, r.author, r.note) for r in marked} == {
         ("confirmed", "Ana", "n")
@@ -39,7 +45,7 @@ def test_samples_are_marked_only_when_asked_and_only_in_the_view(tagged):
 
 
 def test_imported_entries_are_merged_and_nothing_is_overwritten(tagged):
-    tagged.review("duplicates", status="confirmed", author="Ana", progress=None)
+    tagged.daebias.review("duplicates", status="confirmed", author="Ana", progress=None)
     mine = read_reviews(tagged)
     theirs = Review("duplicates", "refuted", "no", "Cy", "2020-01-01T00:00:00.000+00:00", "bundle-1")
     assert add_reviews(tagged, [theirs, *mine]) == 1 and add_reviews(tagged, [theirs, *mine]) == 0
@@ -58,9 +64,9 @@ def test_what_is_no_review_is_refused(raw):
 
 def test_bad_input_is_one_line(tagged, capsys):
     with pytest.raises(InputError, match="status must be one of"):
-        tagged.review("duplicates", status="fine", progress=None)
+        tagged.daebias.review("duplicates", status="fine", progress=None)
     with pytest.raises(InputError, match="4,000 characters"):
-        tagged.review("duplicates", note="x" * 5000, progress=None)
+        tagged.daebias.review("duplicates", note="x" * 5000, progress=None)
     assert main(["review", tagged.name, "duplicate"]) == 2
     assert "there is no finding 'duplicate'; the nearest: duplicates" in capsys.readouterr().err
     assert main(["review", tagged.name, "duplicates", "--status", "confirmed", "--author", "Ana", "--quiet"]) == 0

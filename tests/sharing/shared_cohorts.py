@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from small_cohort import copy_cohort
 
-from fiftyone_daebias import register_cohort, schema, store
+from fiftyone_daebias import register, schema, store
 from fiftyone_daebias.embeddings.map import fit_map
 
 N_SUBJECTS = 48
@@ -18,7 +18,7 @@ N_SUBJECTS = 48
 def register_two(folder, names, missing=0):
     """The cohort under two names: files, ids, order and subject names differ; ``missing`` images lack in the second."""
     images, table = copy_cohort(folder / "a", N_SUBJECTS, 2)
-    register_cohort(names[0], images, table=table, subject="subject_id")
+    register(names[0], images, table=table, subject="subject_id")
     frame = pd.read_csv(table)
     other = folder / "b" / "elsewhere"
     other.mkdir(parents=True)
@@ -34,7 +34,7 @@ def register_two(folder, names, missing=0):
             {**row.to_dict(), "image_id": f"scan{n:04d}{file.suffix}", "subject_id": f"their-{row['subject_id']}"}
         )
     pd.DataFrame(rows).to_csv(folder / "b" / "table.csv", index=False)
-    register_cohort(names[1], other, table=folder / "b" / "table.csv", subject="subject_id")
+    register(names[1], other, table=folder / "b" / "table.csv", subject="subject_id")
 
 
 def audit(dataset, seed=0):
@@ -66,8 +66,8 @@ def audit(dataset, seed=0):
         },
         {"sample_ids": ids, "content": dataset.values(schema.CACHE_FIELD)},
     )
-    dataset.probe_all(fields=["sex", "age"], n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
-    dataset.match({"sex": "F"}).name_cluster(
+    dataset.daebias.probe_all(fields=["sex", "age"], n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
+    dataset.match({"sex": "F"}).daebias.name_cluster(
         "women",
         note=f"see {subjects[0]} and {dataset.first().filepath}",
         author="ada",
@@ -75,12 +75,14 @@ def audit(dataset, seed=0):
         color="red",
     )
     few = [i for i, s in zip(ids, subjects, strict=True) if s in sorted(set(subjects))[:3]]
-    dataset.select(few).name_cluster("three people", author="ada")
+    dataset.select(few).daebias.name_cluster("three people", author="ada")
     rest = [i for i in ids if i not in set(few)]
-    dataset.select(rest).name_cluster("all but three", author="ada")
-    dataset.test_clusters(names=["women"], fields=["sex", "age", "view"], n_permutations=199, progress=None)
+    dataset.select(rest).daebias.name_cluster("all but three", author="ada")
+    dataset.daebias.test_clusters(names=["women"], fields=["sex", "age", "view"], n_permutations=199, progress=None)
     store.save_view(dataset, "older", dataset.match(fo.ViewField("age") > 40), description="above 40", color="#009E73")
     store.save_view(dataset, "two", dataset.limit(2), description="two images")
-    dataset.review("probe:sex", status="confirmed", note="seen in <b>every</b> reading", author="grace", progress=None)
-    dataset.review("cluster:women", status="refuted", note="2 patients only", author="grace", progress=None)
+    dataset.daebias.review(
+        "probe:sex", status="confirmed", note="seen in <b>every</b> reading", author="grace", progress=None
+    )
+    dataset.daebias.review("cluster:women", status="refuted", note="2 patients only", author="grace", progress=None)
     return dataset

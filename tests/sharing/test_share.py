@@ -38,7 +38,7 @@ def cohorts(tmp_path_factory):
 @pytest.fixture(scope="module")
 def bundle(cohorts):
     owner, folder = cohorts
-    return owner.share(folder / "map.zip", progress=None), folder / "map.zip"
+    return owner.daebias.share(folder / "map.zip", progress=None), folder / "map.zip"
 
 
 @pytest.fixture
@@ -103,10 +103,10 @@ def test_every_finding_opens_by_name_and_by_link(cohorts, bundle):
     copy = owner.clone("test-share-copy", persistent=False)
     try:
         store.save_view(copy, "mine", copy.limit(3))
-        first = {v.finding: v for v in copy.share(progress=None).views}
-        assert {v.finding: v for v in copy.share(progress=None).views} == first
-        copy.clusters("delete", cluster="women")
-        left = copy.share(url="http://audit.example:8080/app", progress=None)
+        first = {v.finding: v for v in copy.daebias.share(progress=None).views}
+        assert {v.finding: v for v in copy.daebias.share(progress=None).views} == first
+        copy.daebias.clusters("delete", cluster="women")
+        left = copy.daebias.share(url="http://audit.example:8080/app", progress=None)
         assert "cluster:women" not in {v.finding for v in left.views} and "mine" in store.saved_views(copy)
         assert first["cluster:women"].workspace not in store.saved_workspaces(copy)
         assert left.views[0].link.startswith("http://audit.example:8080/app/datasets/test-share-copy?")
@@ -139,7 +139,7 @@ def test_nothing_of_a_bundle_names_a_person_a_file_or_a_small_group(cohorts, bun
         inside = {people[r] for r in group["rows"]}
         assert len(inside) >= 5 and (len(set(people)) - len(inside) == 0 or len(set(people)) - len(inside) >= 5)
     assert "its person for" in shared.risk[0] and shared.risk_rows[0]["of"] == "dae_map"
-    silent = owner.share(folder / "silent.zip", with_notes=False, progress=None)
+    silent = owner.daebias.share(folder / "silent.zip", with_notes=False, progress=None)
     said = b"".join(read_archive(folder / "silent.zip").values())
     assert b"grace" not in said and b"by ada" not in said and not silent.notes
     assert b"by ada" in b"".join(read_archive(path).values())
@@ -152,7 +152,7 @@ def test_a_view_that_does_not_open_any_more_is_left_out_and_named(cohorts, tmp_p
         copy.clone_sample_field("probe_sex", "passing")
         store.save_view(copy, "sure", copy.filter_labels("passing", fo.ViewField("confidence") > 0.1))
         copy.delete_sample_field("passing")
-        shared = copy.share(tmp_path / "x.zip", progress=None)
+        shared = copy.daebias.share(tmp_path / "x.zip", progress=None)
         assert "sure" not in [v["name"] for v in json.loads(read_archive(tmp_path / "x.zip")[AUDIT])["views"]]
         assert "saved views that do not open any more were left out: sure" in shared.remarks
     finally:
@@ -162,15 +162,15 @@ def test_a_view_that_does_not_open_any_more_is_left_out_and_named(cohorts, tmp_p
 def test_a_larger_k_withholds_more_and_too_large_a_k_everything(cohorts):
     owner, folder = cohorts
     women = len({s for s, x in zip(store.read_subjects(owner), owner.values("sex"), strict=True) if x == "F"})
-    shared = owner.share(folder / "k.zip", min_subjects=women + 1, progress=None)
+    shared = owner.daebias.share(folder / "k.zip", min_subjects=women + 1, progress=None)
     assert shared.counts["clusters"] == 0 and shared.withheld["clusters"] == 3 and shared.counts["probes"] == 1
     for k, message in ((500, "fewer than 500"), (1, "at least 2")):
         with pytest.raises(InputError, match=message):
-            owner.share(folder / "none.zip", min_subjects=k, progress=None)
+            owner.daebias.share(folder / "none.zip", min_subjects=k, progress=None)
     with pytest.raises(InputError, match="at least 12 characters"):
-        owner.share(folder / "none.zip", secret="short", progress=None)
+        owner.daebias.share(folder / "none.zip", secret="short", progress=None)
     with pytest.raises(InputError, match="url must look"):
-        owner.share(url="javascript:alert(1)", progress=None)
+        owner.daebias.share(url="javascript:alert(1)", progress=None)
     assert not (folder / "none.zip").exists()
 
 
@@ -216,9 +216,9 @@ def test_importing_again_changes_nothing(bundle, mate):
 
 def test_what_has_a_taken_name_is_kept_beside_it(bundle, mate):
     _, path = bundle
-    mate.match({"sex": "M"}).name_cluster("women", note="mine")
+    mate.match({"sex": "M"}).daebias.name_cluster("women", note="mine")
     store.save_view(mate, "older", mate.limit(3), description="mine")
-    mate.review("cluster:women", note="my own", progress=None)
+    mate.daebias.review("cluster:women", note="my own", progress=None)
     mate.import_shared(path, progress=None)
     clusters = read_clusters(mate)
     assert clusters["women"].note == "mine" and clusters["women (shared)"].origin == "imported"
@@ -234,7 +234,7 @@ def test_samples_registered_later_join_on_the_next_import(bundle, mate):
     ids = store.sample_ids(mate)
     store.tag(mate, ids[:40], schema.TAG_SYNTHETIC)  # out of sight of every reader
     assert mate.import_shared(path, progress=None).n_matched == 49
-    mate.clusters("rename", cluster="women", new_name="die Frauen")
+    mate.daebias.clusters("rename", cluster="women", new_name="die Frauen")
     store.untag(mate, schema.TAG_SYNTHETIC)
     found = mate.import_shared(path, progress=None)
     assert found.again and found.n_matched == 89 and "women" not in read_clusters(mate)
@@ -246,7 +246,7 @@ def test_samples_registered_later_join_on_the_next_import(bundle, mate):
 
 def test_a_write_that_fails_is_undone(bundle, mate, monkeypatch):
     _, path = bundle
-    mate.match({"sex": "M"}).name_cluster("women", note="mine")
+    mate.match({"sex": "M"}).daebias.name_cluster("women", note="mine")
     before = state(mate)
     for part in ("save_workspace", "save_run"):
         real = getattr(store, part)
@@ -289,7 +289,9 @@ def test_a_hostile_bundle_leaves_the_database_as_it_was(bundle, mate, tmp_path):
 def test_vectors_and_names_go_along_only_when_asked(cohorts, mate):
     owner, folder = cohorts
     path = folder / "all.zip"
-    shared = owner.share(path, with_vectors=True, with_identity=True, secret="correct horse battery", progress=None)
+    shared = owner.daebias.share(
+        path, with_vectors=True, with_identity=True, secret="correct horse battery", progress=None
+    )
     assert shared.vectors and any(r.startswith("dae_embedding: ") for r in shared.risk)
     assert "FILE NAMES AND SUBJECT IDS" in str(shared)
     found = mate.import_shared(path, secret="correct horse battery", progress=None)
@@ -340,13 +342,13 @@ IMPORT = """
 import json, sys
 import fiftyone as fo
 import fiftyone_daebias
-from fiftyone_daebias import register_cohort, store
+from fiftyone_daebias import register, store
 from fiftyone_daebias.clustering.cluster import read_clusters
-register_cohort("over there", sys.argv[1], table=sys.argv[2], subject="subject_id")
+register("over there", sys.argv[1], table=sys.argv[2], subject="subject_id")
 there = fo.load_dataset("over there")
 assert fo.list_datasets() == ["over there"]
 found = there.import_shared(sys.argv[3], progress=None)
-back = there.share(sys.argv[4], progress=None)
+back = there.daebias.share(sys.argv[4], progress=None)
 sex = set(there.load_saved_view("cluster: women").values("sex"))
 print(json.dumps({**found.to_dict(), "sex": sorted(sex), "map": len(store.load_map(there, found.added["maps"][0])[0]),
                   "reviews": back.counts["reviews"]}))

@@ -10,9 +10,9 @@ import pytest
 import fiftyone_daebias  # noqa: F401  puts the verbs on datasets
 from fiftyone_daebias import schema, store
 from fiftyone_daebias.errors import InputError
+from fiftyone_daebias.stories.facts import Stories
 from fiftyone_daebias.stories.risk import RiskOf
-from fiftyone_daebias.stories.stories import read_stories, stories
-from fiftyone_daebias.stories.story import Stories
+from fiftyone_daebias.stories.story import read_stories, story
 from fiftyone_daebias.stories.target import read_label
 from fiftyone_daebias.stories.terminal import as_lines
 from fiftyone_daebias.stories.wording import tell
@@ -54,8 +54,8 @@ def judged():
     )
     store.write_vectors(dataset, schema.embedding_field(), store.sample_ids(dataset), vectors.astype(np.float32))
     fields = ["site", "coil", "nurse", "label", "age"]
-    dataset.probe_all(fields=fields, n_permutations=199, n_bootstrap=100, repeats=1, progress=None)
-    yield dataset, stories(dataset, target="label", protected=["age"])
+    dataset.daebias.probe_all(fields=fields, n_permutations=199, n_bootstrap=100, repeats=1, progress=None)
+    yield dataset, story(dataset, target="label", protected=["age"])
     fo.delete_dataset(name)
 
 
@@ -88,7 +88,7 @@ def test_stories_are_kept_until_findings_change(judged):
     assert str(again) == str(told) and again.to_dict() == told.to_dict()
     assert str(read_stories(dataset)) == str(told)
     assert "story:site" in told.to_csv() and told.table().count("findings: probe:") >= 3
-    dataset.probe("age", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
+    dataset.daebias.probe("age", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
     assert read_stories(dataset) is None
 
 

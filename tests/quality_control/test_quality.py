@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import fiftyone_daebias  # noqa: F401  puts the verbs on datasets
-from fiftyone_daebias import phantom, register_cohort, schema, store
+from fiftyone_daebias import phantom, register, schema, store
 from fiftyone_daebias.errors import InputError
-from fiftyone_daebias.quality import stored
-from fiftyone_daebias.quality.image_quality import comparable
-from fiftyone_daebias.quality.measures import MEASURES
+from fiftyone_daebias.quality_control import stored
+from fiftyone_daebias.quality_control.measures import MEASURES
+from fiftyone_daebias.quality_control.quality import comparable
 from fiftyone_daebias.reporting.findings import collect_findings
 
 NAME = "test-quality"
@@ -31,13 +31,13 @@ def noisy(tmp_path_factory):
         workers=1,
         seed=2,
     )
-    register_cohort(NAME, folder / "images", workers=1, progress=None)
+    register(NAME, folder / "images", workers=1, progress=None)
     yield fo.load_dataset(NAME)
     fo.delete_dataset(NAME)
 
 
 def test_the_noisy_site_is_named_with_its_measure_and_nothing_else(noisy):
-    table = noisy.image_quality(fields=["site", "study_arm", "sex"], expected=["sex", "age"], progress=None)
+    table = noisy.daebias.quality(fields=["site", "study_arm", "sex"], expected=["sex", "age"], progress=None)
     rows = {r.field: r for r in table.rows}
     site = rows["site"]
     assert table.by == "body_part" and site.verdict == "found" and site.group == "C" and site.n_subjects == 80
@@ -53,20 +53,20 @@ def test_the_noisy_site_is_named_with_its_measure_and_nothing_else(noisy):
 
 
 def test_measures_are_fields_that_are_not_probed_and_are_measured_once(noisy, monkeypatch):
-    noisy.image_quality(fields=["site"], n_permutations=99, progress=None)
+    noisy.daebias.quality(fields=["site"], n_permutations=99, progress=None)
     assert noisy.count(schema.QUALITY_PREFIX + "snr1") == len(noisy) == 160
     assert not [f for f in store.metadata_fields(noisy) if f.startswith("daebias_quality")]
     measured = []
     monkeypatch.setattr(stored, "volume_measures", lambda v: measured.append(v) or np.ones(len(MEASURES)))
-    noisy.image_quality(fields=["site"], n_permutations=99, progress=None)
+    noisy.daebias.quality(fields=["site"], n_permutations=99, progress=None)
     assert measured == []
     store.write_values(noisy, schema.QUALITY_OF_FIELD, {store.sample_ids(noisy)[0]: "another picture"})
-    noisy.image_quality(fields=["site"], n_permutations=99, progress=None)
+    noisy.daebias.quality(fields=["site"], n_permutations=99, progress=None)
     assert len(measured) == 1
 
 
 def test_an_interrupted_run_keeps_what_it_measured(noisy, monkeypatch):
-    noisy.runs("delete", names=[schema.QUALITY_RUN], sure=True)
+    noisy.daebias.runs("delete", names=[schema.QUALITY_RUN], sure=True)
     assert not noisy.has_field(schema.QUALITY_PREFIX + "snr1")
     real, done = stored.volume_measures, []
 
@@ -79,19 +79,19 @@ def test_an_interrupted_run_keeps_what_it_measured(noisy, monkeypatch):
     monkeypatch.setattr(stored, "_BATCH", 40)
     monkeypatch.setattr(stored, "volume_measures", stopped)
     with pytest.raises(KeyboardInterrupt):
-        noisy.image_quality(fields=["site"], n_permutations=99, progress=None)
+        noisy.daebias.quality(fields=["site"], n_permutations=99, progress=None)
     assert noisy.count(schema.QUALITY_OF_FIELD) == 80 and schema.QUALITY_RUN not in noisy.list_runs()
     done.clear()
     monkeypatch.setattr(stored, "volume_measures", lambda v: done.append(1) or real(v))
-    noisy.image_quality(fields=["site"], n_permutations=99, progress=None)
+    noisy.daebias.quality(fields=["site"], n_permutations=99, progress=None)
     assert len(done) == 80
 
 
 def test_bad_input(noisy):
     with pytest.raises(InputError, match="nope"):
-        noisy.image_quality(fields=["nope"], progress=None)
+        noisy.daebias.quality(fields=["nope"], progress=None)
     with pytest.raises(InputError, match="n_permutations must be at least 99"):
-        noisy.image_quality(n_permutations=3, progress=None)
+        noisy.daebias.quality(n_permutations=3, progress=None)
 
 
 def test_measures_are_compared_within_parts_and_broken_images_do_not_decide():

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from fiftyone_daebias.quality.measures import MEASURES, foreground, otsu, slice_measures, vectors_of, volume_measures
+from fiftyone_daebias.quality_control.measures import (
+    MEASURES,
+    foreground,
+    otsu,
+    slice_measures,
+    vectors_of,
+    volume_measures,
+)
 
 
 def named(values) -> dict:
@@ -56,7 +63,7 @@ def test_psnr_is_that_of_the_difference_to_the_median():
 
 def test_efc_is_one_for_equal_values_and_otsu_parts_two_heaps():
     flat = np.full((16, 16), 7.0)
-    from fiftyone_daebias.quality.measures import _entropy_focus
+    from fiftyone_daebias.quality_control.measures import _entropy_focus
 
     assert _entropy_focus(flat) == pytest.approx(1)
     assert 10 < otsu(np.r_[np.full(50, 10.0), np.full(50, 30.0)]) < 30 and otsu(flat) == 7

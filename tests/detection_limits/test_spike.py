@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from fiftyone_daebias.phantoms.effects import EFFECTS
-from fiftyone_daebias.sensitivity.cohort import Cohort, default_shares
-from fiftyone_daebias.sensitivity.perturbation import (
+from fiftyone_daebias.detection_limits.cohort import Cohort, default_shares
+from fiftyone_daebias.detection_limits.perturbation import (
     PIXELS,
     PerturbedSource,
     affected_subjects,
@@ -14,8 +13,9 @@ from fiftyone_daebias.sensitivity.perturbation import (
     run_trial,
     wilson,
 )
-from fiftyone_daebias.sensitivity.regions import Places
-from fiftyone_daebias.sensitivity.result import SensitivityRow, make_sentence
+from fiftyone_daebias.detection_limits.regions import Places
+from fiftyone_daebias.detection_limits.result import SensitivityRow, make_sentence
+from fiftyone_daebias.phantoms.effects import EFFECTS
 
 
 class Slices:

@@ -37,7 +37,7 @@ OUTLIER_TRIALS = 5
 TOLERANCE = 0.02
 
 
-def audit_sensitivity(
+def sensitivity(
     samples,
     *,
     effects: list[EffectName] | None = None,

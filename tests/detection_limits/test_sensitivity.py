@@ -9,14 +9,14 @@ import pytest
 from small_cohort import copy_cohort
 
 import fiftyone_daebias  # noqa: F401  puts the verbs on datasets
-from fiftyone_daebias import register_cohort, schema, store
+from fiftyone_daebias import register, schema, store
 from fiftyone_daebias.cohort.slice_cache import SliceCache
+from fiftyone_daebias.detection_limits import sensitivity as verb
+from fiftyone_daebias.detection_limits.regions import Places
 from fiftyone_daebias.errors import Cancelled, CheckpointError, InputError
 from fiftyone_daebias.progress import CallbackProgress
 from fiftyone_daebias.reporting.figures import figure_path
 from fiftyone_daebias.reporting.findings import collect_findings
-from fiftyone_daebias.sensitivity import audit_sensitivity as verb
-from fiftyone_daebias.sensitivity.regions import Places
 
 NAME = "test-sensitivity"
 
@@ -25,9 +25,9 @@ NAME = "test-sensitivity"
 def embedded(tmp_path_factory):
     """56 radiographs of 56 people, and a model that has seen a few batches."""
     images, table = copy_cohort(tmp_path_factory.mktemp("cohort"), 56)
-    register_cohort(NAME, images, table=table, subject="subject_id")
+    register(NAME, images, table=table, subject="subject_id")
     dataset = fo.load_dataset(NAME)
-    dataset.train_dae(preset="cpu-lite", images=320, progress=None)
+    dataset.daebias.train(preset="cpu-lite", images=320, progress=None)
     dataset.compute_dae_embeddings(progress=None)
     yield dataset
     fo.delete_dataset(NAME)
@@ -35,7 +35,7 @@ def embedded(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def result(embedded):
-    return embedded.audit_sensitivity(
+    return embedded.daebias.sensitivity(
         effects=["contrast"], strengths=[0.01, 3], prevalences=[0.1, 0.2, 0.3], repeats=8, n_tests=1, progress=None
     )
 
@@ -85,7 +85,7 @@ def test_it_goes_on_where_it_was_and_gives_the_same(embedded, result, monkeypatc
     trials = []
     real = verb.run_trial
     monkeypatch.setattr(verb, "run_trial", lambda *a, **k: trials.append(1) or real(*a, **k))
-    again = embedded.audit_sensitivity(repeats=8, progress=None, **settings)
+    again = embedded.daebias.sensitivity(repeats=8, progress=None, **settings)
     assert again.to_dict()["rows"] == result.to_dict()["rows"] and not trials
     said = []
 
@@ -95,19 +95,19 @@ def test_it_goes_on_where_it_was_and_gives_the_same(embedded, result, monkeypatc
             raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
-        embedded.audit_sensitivity(repeats=10, progress=CallbackProgress(stop), **settings)
+        embedded.daebias.sensitivity(repeats=10, progress=CallbackProgress(stop), **settings)
     assert any("trials" in s and "/90" in s for s in said)
     trials.clear()
-    more = embedded.audit_sensitivity(repeats=10, progress=None, **settings)
+    more = embedded.daebias.sensitivity(repeats=10, progress=None, **settings)
     # 6 rows of 2 more trials, five of which were done before it was stopped
     assert len(trials) == 12 - 5 and row(more, "contrast", 3, 0.3).repeats == 10
-    islands = embedded.audit_sensitivity(repeats=5, islands=True, progress=None, **settings)
+    islands = embedded.daebias.sensitivity(repeats=5, islands=True, progress=None, **settings)
     assert 0 <= row(islands, "contrast", 3, 0.3).island <= 1 and "island in 30%" in str(islands)
     assert row(islands, "none", 0, 0.3).island == 0 and "island" not in str(result)
 
 
 def test_a_larger_cohort_is_tested_in_part_and_says_so(embedded):
-    found = embedded.audit_sensitivity(
+    found = embedded.daebias.sensitivity(
         effects=["contrast"], strengths=[3], repeats=5, max_samples=50, n_tests=1, progress=None
     )
     assert found.n_samples == found.n_subjects == 50 and "tested on 50 of 56 samples" in found.notes[-1]
@@ -124,7 +124,7 @@ def test_lengths_are_pixels_where_the_spacing_is_unknown(embedded, monkeypatch):
         "PerturbedSource",
         lambda source, e, s, spacing, seed: seen.append(spacing) or real(source, e, s, spacing, seed),
     )
-    found = embedded.audit_sensitivity(
+    found = embedded.daebias.sensitivity(
         effects=["shift"], strengths=[4], prevalences=[0.2], repeats=5, n_subjects=12, n_tests=1, progress=None
     )
     assert found.rows[-1].unit == "pixels towards the head" and "pixels of the cached slices, not mm" in found.notes[0]
@@ -133,7 +133,7 @@ def test_lengths_are_pixels_where_the_spacing_is_unknown(embedded, monkeypatch):
     try:
         store.write_values(embedded, schema.GEOMETRY_FIELD, {i: {"spacing_mm": [0.5, 0.25]} for i in ids}, kind="dict")
         # volumes of which the cache lost nothing need no file again
-        found = embedded.audit_sensitivity(
+        found = embedded.daebias.sensitivity(
             effects=["shift"], strengths=[2, 4], prevalences=[0.2], repeats=5, n_subjects=12, n_tests=1, progress=None
         )
         assert found.rows[-1].unit == "mm towards the head" and set(seen[-1]) == {(0.5, 0.25)}
@@ -158,11 +158,11 @@ def test_bad_input_says_so(embedded, dataset_name):
         ({"model": "pca"}, "run 'daebias embed' first"),
     ):
         with pytest.raises(InputError, match=message):
-            embedded.audit_sensitivity(progress=None, **settings)
+            embedded.daebias.sensitivity(progress=None, **settings)
     bare = fo.Dataset(dataset_name)
     bare.add_sample(fo.Sample(filepath=embedded.first().filepath))
     with pytest.raises(InputError, match="run 'daebias embed' first"):
-        bare.audit_sensitivity(progress=None)
+        bare.daebias.sensitivity(progress=None)
 
 
 def test_vectors_of_another_making_are_refused(embedded):
@@ -171,7 +171,9 @@ def test_vectors_of_another_making_are_refused(embedded):
     try:
         store.write_vectors(embedded, field, ids, vectors + vectors.std() * 2)
         with pytest.raises(CheckpointError, match="another vector than their checkpoint gives"):
-            embedded.audit_sensitivity(effects=["contrast"], strengths=[3], prevalences=[0.2], repeats=5, progress=None)
+            embedded.daebias.sensitivity(
+                effects=["contrast"], strengths=[3], prevalences=[0.2], repeats=5, progress=None
+            )
     finally:
         store.write_vectors(embedded, field, ids, vectors)
     assert SliceCache().keys()
@@ -181,8 +183,8 @@ def test_shares_of_strange_places_are_given_and_kept(embedded, result, monkeypat
     assert all(0 <= r.places <= 1 for r in result.rows if not r.reason)
     assert row(result, "none", 0, 0.3).places < 0.15 and "strange places" in str(result)
     asked = {"effects": ["contrast"], "strengths": [3], "prevalences": [0.3], "repeats": 5, "progress": None}
-    once = embedded.audit_sensitivity(**asked)
+    once = embedded.daebias.sensitivity(**asked)
     made = []
     monkeypatch.setattr(Places, "__init__", lambda *args: made.append(args))
-    again = embedded.audit_sensitivity(**asked)
+    again = embedded.daebias.sensitivity(**asked)
     assert [r.places for r in again.rows] == [r.places for r in once.rows] and not made
