@@ -36,7 +36,7 @@ def story(
     *,
     target: str | None = None,
     protected: list[str] | None = None,
-    vectors: str = schema.embedding_field(),
+    vectors: str = "dae_embedding",
     n_permutations: int = 299,
     subject_field: str | None = None,
     seed: int = 51,

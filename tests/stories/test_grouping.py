@@ -10,9 +10,11 @@ import pytest
 from scipy.stats import binom
 
 from fiftyone_daebias import schema, store
+from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.stories.binding import bind, decided, levels_of
 from fiftyone_daebias.stories.given import Conditional
 from fiftyone_daebias.stories.grouping import Cue, bundle_fields
+from fiftyone_daebias.stories.matched import matched_examples
 
 
 def column(name, values):
@@ -148,6 +150,24 @@ def test_causes_that_go_together_are_told_with_each_other_and_not_joined(cohort_
     for bundle, other in zip(two, ("view", "ward"), strict=True):
         (tie,) = bundle.ties
         assert tie.field == other and tie.left.answer == tie.of_lead.answer == "left"
+
+
+def test_pairs_side_by_side_are_alike_in_what_is_expected(cohort_of):
+    rng = np.random.default_rng(7)
+    site = rng.integers(0, 2, 80)
+    columns = {
+        "site": np.array(["A", "B"])[site],
+        "age": rng.normal(60, 10, 80).round(1) + 8 * site,
+        "sex": np.array(["F", "M"])[rng.integers(0, 2, 80)],
+    }
+    dataset = cohort_of(columns, rng.standard_normal((80, 4)))
+    ids, names = matched_examples(dataset, "site", ("age", "sex"), n=5)
+    view = store.view_of_ids(dataset, ids, ordered=True)
+    sites, ages, sexes = (view.values(f) for f in ("site", "age", "sex"))
+    assert sites == list(names) * 5 and sexes[0::2] == sexes[1::2]
+    assert max(abs(a - b) for a, b in zip(ages[0::2], ages[1::2], strict=True)) < 4
+    with pytest.raises(InputError, match="fewer than two groups"):
+        matched_examples(dataset.match({"site": "A"}), "site")
 
 
 def test_nothing_is_asked_where_there_is_nobody_to_ask(cohort_of):
