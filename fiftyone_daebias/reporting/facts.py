@@ -115,7 +115,7 @@ class ReportFacts:
                 "cohort": self.cohort.to_dict(),
                 "findings": {**self.findings.to_dict(), "rows": rows},
                 "probes": [r.to_dict() for r in self.probes],
-                "stories": None if self.stories is None else self.stories.to_dict(),
+                "stories": _without_ids(self.stories),
                 "drift": list(self.drift),
                 "provenance": {
                     "model": self.checkpoint,
@@ -168,6 +168,16 @@ def gather(samples, *, title: str | None = None, k: int = 5) -> ReportFacts:
         read_stories(samples),
     )
     return replace(facts, limits=_limits(facts))
+
+
+def _without_ids(stories: Stories | None) -> dict | None:
+    """Stories without the samples they list by id."""
+    if stories is None:
+        return None
+    raw = stories.to_dict()
+    for row in raw["rows"]:
+        row["selector"].pop("sample_ids", None)
+    return raw
 
 
 def without_paths(text: str) -> str:

@@ -20,6 +20,7 @@ from .facts import Stories, Story
 from .given import Conditional
 from .grouping import Bundle, Cue, bundle_fields
 from .judge import draw_risks, field_groups, judge
+from .other import foreign_stories, other_stories
 from .pictures import draw_groups
 from .target import read_label
 
@@ -91,7 +92,8 @@ def story(
     homes = {name: b.lead.field for b in bundles for name in (b.lead.field, *(j.field for j in b.joined))}
     shown = _clusters_of(samples, findings, homes)
     rows = [_field_story(b, findings, told, shown, table, subjects) for b in bundles]
-    rows += _other_stories(findings)
+    rows += other_stories(findings)
+    rows += foreign_stories(samples, vectors, table, subjects, rows)
     if label is not None:
         rows = judge(samples, rows, findings, table, subjects, label, conditional, protected or (), seed, progress)
     rows.sort(key=lambda s: (-_rank(s), s.key))
@@ -207,47 +209,13 @@ def _next(lead: str, best: Finding, clusters):
     return best.next_step or existing("explain", "Where in the image is the difference?", field=lead)
 
 
-def _other_stories(findings: Findings) -> list[Story]:
-    """What is counted and not tested, and what neighbours tell of persons."""
-    out = []
-    persons = [f for f in findings.rows if f.key in ("leak", "reidentify:subject") and f.verdict == "found"]
-    if persons:
-        # people with several images are the cause of both: of a leak, and of being found again
-        out.append(_plain_story("persons", sorted(persons, key=lambda f: f.key != "leak")))
-    for kind, name in (("duplicates", "copies"), ("conflicts", "conflicts")):
-        rows = [f for f in findings.of(kind) if f.verdict == "found"]
-        if rows:
-            out.append(_plain_story(name, rows))
-    month = [f for f in findings.rows if f.key == "reidentify:month" and f.verdict == "found"]
-    return out + ([_plain_story("month", month)] if month else [])
-
-
-def _plain_story(kind: str, rows: list[Finding]) -> Story:
-    best = rows[0]
-    return Story(
-        f"story:{kind}",
-        kind,
-        findings=tuple(f.key for f in rows),
-        measure=best.evidence.measure,
-        value=best.evidence.value,
-        interval=best.evidence.interval,
-        chance=best.evidence.chance,
-        q=best.evidence.q,
-        strength=best.evidence.strength,
-        n_subjects=best.n_subjects,
-        n_samples=best.n_samples,
-        selector=best.selector,
-        next_step=best.next_step,
-    )
-
-
 def _rank(story: Story) -> float:
     """Shortcuts to the target first, then leaks and copies, which spoil every score; then by what the images tell."""
     if story.risk is not None and story.risk.verdict in ("shortcut", "same"):
         return 3.0 + story.risk.utility * story.risk.detectability
     if story.risk is not None and story.risk.verdict == "confounder":
         return 1.0 + story.risk.utility
-    return {"persons": 2.0 if story.measure == "samples" else 0.5, "copies": 1.9, "conflicts": 0.4}.get(
+    return {"persons": 2.0 if story.measure == "samples" else 0.5, "copies": 1.9, "foreign": 1.8, "conflicts": 0.4}.get(
         story.kind, story.strength
     )
 

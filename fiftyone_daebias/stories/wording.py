@@ -81,6 +81,8 @@ def headline(story: Story) -> str:
         return "Images of one person can be found among all others"
     if story.kind == "copies":
         return f"{n} images are copies of one another"
+    if story.kind == "foreign":
+        return f"{n} images lie together, far from all others: perhaps another kind of picture"
     if story.kind == "conflicts":
         return f"{n} images contradict their own row of the table"
     if story.kind == "month":
@@ -233,6 +235,8 @@ def _todo(story: Story) -> str:
         return "Split again by subject, all images of one person on one side; share vectors like patient data."
     if story.kind == "copies":
         return "Keep one of each, or keep them on one side of every split."
+    if story.kind == "foreign":
+        return "Look at them; if they do not belong here, leave them out and audit again."
     if story.kind == "conflicts":
         return "Ask which is right before the field is used."
     if story.kind == "month":

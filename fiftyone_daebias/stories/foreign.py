@@ -1,0 +1,84 @@
+"""Another kind of picture: small dense groups of subjects far from all the rest.
+
+A score that ranks single samples by how far they lie from others misses a
+group: its members have one another. Here a group is cut off by single linkage:
+along the minimum spanning tree of the subjects, a part of a few to a fifth of
+them whose own links are nearly all much shorter than its only link to the rest.
+Heavy tails leave single subjects behind, not groups, so they raise no alarm.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
+
+#: a group has at least so many subjects, and at most this share of them
+FEWEST, LARGEST = 5, 0.2
+#: its link to the rest is so much longer than this quantile of its own ones, so that a straggler does not hide it
+OWN = 0.8
+RATIO = 1.5
+#: principal components in which distances are taken
+COMPONENTS = 32
+#: neighbours of a subject among which links are looked for
+NEIGHBOURS = 30
+
+
+def foreign_groups(vectors: np.ndarray, subjects: np.ndarray) -> list[np.ndarray]:
+    """Small dense groups far from the rest.
+
+    Args:
+        vectors: (n, d), finite
+        subjects: subject of each row; a subject with several rows is their mean
+
+    Returns:
+        rows of each group, the group farthest for its own spread first
+    """
+    people, index, counts = np.unique(subjects, return_inverse=True, return_counts=True)
+    if len(people) < 4 * FEWEST:
+        return []
+    means = np.zeros((len(people), vectors.shape[1]))
+    np.add.at(means, index, vectors)
+    means /= counts[:, None]
+    kept = min(COMPONENTS, means.shape[1], len(means) - 1)
+    points = PCA(kept, svd_solver="randomized" if kept < min(means.shape) else "full", random_state=0).fit_transform(
+        means
+    )
+    tree, nearest = _tree(points)
+    out: list[tuple[float, np.ndarray]] = []
+    order = np.argsort(tree[:, 2])[::-1]
+    for k in order[: max(50, len(people) // 10)]:
+        height = tree[k, 2]
+        # what hangs together once every link as long as this one is cut
+        short = tree[tree[:, 2] < height]
+        links = csr_matrix((np.ones(len(short)), short[:, :2].astype(int).T), shape=(len(people), len(people)))
+        parts = connected_components(links, directed=False)[1]
+        for end in (int(tree[k, 0]), int(tree[k, 1])):
+            members = np.flatnonzero(parts == parts[end])
+            if not FEWEST <= len(members) <= LARGEST * len(people):
+                continue
+            own = short[np.isin(short[:, 0], members), 2]
+            ratio = height / max(float(np.quantile(own, OWN)), 0.5 * nearest)
+            if ratio >= RATIO and not any(np.isin(members, seen).any() for _, seen in out):
+                out.append((ratio, members))
+    out.sort(key=lambda pair: -pair[0])
+    return [np.flatnonzero(np.isin(index, members)) for _, members in out]
+
+
+def _tree(points: np.ndarray) -> tuple[np.ndarray, float]:
+    """Links of the minimum spanning tree, (n − 1, 3): both ends and length; and the median distance to the nearest."""
+    k = min(NEIGHBOURS + 1, len(points))
+    while True:
+        distances, neighbours = NearestNeighbors(n_neighbors=k).fit(points).kneighbors(points)
+        rows = np.repeat(np.arange(len(points)), k - 1)
+        # a hair above 0, which a sparse matrix would take for "no link"
+        lengths = np.maximum(distances[:, 1:].ravel(), 1e-9)
+        graph = csr_matrix((lengths, (rows, neighbours[:, 1:].ravel())), shape=(len(points), len(points)))
+        graph = graph.maximum(graph.T)
+        if k == len(points) or connected_components(graph, directed=False)[0] == 1:
+            break
+        k = min(2 * k, len(points))
+    tree = minimum_spanning_tree(graph).tocoo()
+    return np.column_stack([tree.row, tree.col, tree.data]), float(np.median(distances[:, 1]))
