@@ -42,6 +42,7 @@ AFTER = {
     "mitigate": ("report",),
     "sensitivity": ("report",),
     "audit": ("report", "share"),
+    "story": ("report", "share"),
     "report": ("share",),
     "review": ("report",),
 }

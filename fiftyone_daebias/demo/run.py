@@ -31,6 +31,16 @@ class DemoResult:
     report: str = ""
     stories: Stories | None = None
 
+    def to_dict(self) -> dict:
+        return {
+            "dataset": self.name,
+            "registration": self.registration.to_dict(),
+            "probes": self.probes.to_dict(),
+            "tags": self.tags,
+            "stories": None if self.stories is None else self.stories.to_dict(),
+            "report": self.report,
+        }
+
     def __str__(self) -> str:
         """The last screen: what was found, by its causes, and how to see it."""
         told = self.stories if self.stories is not None else self.probes
