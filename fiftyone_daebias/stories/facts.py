@@ -7,6 +7,7 @@ from dataclasses import field as made
 
 from ..reporting.finding import NextStep, Selector, plain, read_dataclass
 from .grouping import Joined
+from .recording import Recording
 from .risk import Risk
 
 _NAN = float("nan")
@@ -55,6 +56,7 @@ class Story:
         next_step: what to run next
         figures: as :func:`~fiftyone_daebias.reporting.figures.save_figure` describes them
         risk: what a model of the target might make of it; ``None`` without a target
+        recording: how the lead is recorded differently in a group; ``None`` where that is not the story
         seen: whether something of it was found in the images
         opposite: tag of samples that look like another value of the lead; "" where there is none
     """
@@ -84,6 +86,7 @@ class Story:
     risk: Risk | None = None
     opposite: str = ""
     seen: bool = True
+    recording: Recording | None = None
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -48,23 +48,30 @@ def foreign_groups(vectors: np.ndarray, subjects: np.ndarray) -> list[np.ndarray
     )
     tree, nearest = _tree(points)
     out: list[tuple[float, np.ndarray]] = []
-    order = np.argsort(tree[:, 2])[::-1]
-    for k in order[: max(50, len(people) // 10)]:
-        height = tree[k, 2]
-        # what hangs together once every link as long as this one is cut
-        short = tree[tree[:, 2] < height]
-        links = csr_matrix((np.ones(len(short)), short[:, :2].astype(int).T), shape=(len(people), len(people)))
-        parts = connected_components(links, directed=False)[1]
-        for end in (int(tree[k, 0]), int(tree[k, 1])):
-            members = np.flatnonzero(parts == parts[end])
-            if not FEWEST <= len(members) <= LARGEST * len(people):
-                continue
-            own = short[np.isin(short[:, 0], members), 2]
-            ratio = height / max(float(np.quantile(own, OWN)), 0.5 * nearest)
-            if ratio >= RATIO and not any(np.isin(members, seen).any() for _, seen in out):
-                out.append((ratio, members))
-    out.sort(key=lambda pair: -pair[0])
+    for ratio, members in sorted(_parts(tree, len(people), nearest), key=lambda pair: -pair[0]):
+        if not any(np.isin(members, seen).any() for _, seen in out):
+            out.append((ratio, members))
     return [np.flatnonzero(np.isin(index, members)) for _, members in out]
+
+
+def _parts(tree: np.ndarray, n: int, nearest: float) -> list[tuple[float, np.ndarray]]:
+    """Parts of the tree whose link to the rest is much longer than their own, and by how much; from short to long."""
+    home = np.arange(n)
+    members, own = {k: [k] for k in range(n)}, {k: [] for k in range(n)}
+    out = []
+    for a, b, height in tree[np.argsort(tree[:, 2], kind="stable")]:
+        ends = home[int(a)], home[int(b)]
+        for part in ends:
+            if FEWEST <= len(members[part]) <= LARGEST * n:
+                ratio = height / max(float(np.quantile(own[part], OWN)), 0.5 * nearest)
+                if ratio >= RATIO:
+                    out.append((ratio, np.array(members[part])))
+        small, large = sorted(ends, key=lambda k: len(members[k]))
+        moved = members.pop(small)
+        home[moved] = large
+        members[large] += moved
+        own[large] += [*own.pop(small), height]
+    return out
 
 
 def _tree(points: np.ndarray) -> tuple[np.ndarray, float]:

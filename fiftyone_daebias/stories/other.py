@@ -11,9 +11,12 @@ from ..reporting.finding import Finding, Findings, Selector, existing
 from .binding import decided
 from .facts import Story
 from .foreign import foreign_groups
+from .recording import recording_differences
 
 #: above so many samples no foreign groups are looked for: the tree of all their distances would take too long
 MOST_SAMPLES = 20_000
+#: differences in recording that are told; there may be as many as there are columns
+MOST_RECORDINGS = 3
 #: a group of which a field of another story decides so much is that story
 KNOWN = 0.8
 
@@ -50,6 +53,25 @@ def plain_story(kind: str, rows: list[Finding]) -> Story:
         selector=best.selector,
         next_step=best.next_step,
     )
+
+
+def recording_stories(table: pd.DataFrame, subjects: np.ndarray) -> list[Story]:
+    """Fields that are recorded in one group only, or in other codes there, the surest first."""
+    found = sorted(recording_differences(table, subjects), key=lambda r: (r.p, r.field, r.by))
+    # one story a field: the group that shows it best
+    best = list({r.field: r for r in reversed(found)}.values())[::-1][:MOST_RECORDINGS]
+    return [
+        Story(
+            f"story:recording-{r.field}",
+            "recording",
+            r.field,
+            n_subjects=r.n_inside,
+            n_samples=int((table[r.field].notna()).sum()),
+            selector=Selector("field", r.field),
+            recording=r,
+        )
+        for r in best
+    ]
 
 
 def foreign_stories(samples, vectors: str, table: pd.DataFrame, subjects: np.ndarray, rows: list[Story]) -> list[Story]:

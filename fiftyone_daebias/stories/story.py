@@ -20,7 +20,7 @@ from .facts import Stories, Story
 from .given import Conditional
 from .grouping import Bundle, Cue, bundle_fields
 from .judge import draw_risks, field_groups, judge
-from .other import foreign_stories, other_stories
+from .other import foreign_stories, other_stories, recording_stories
 from .pictures import draw_groups
 from .target import read_label
 
@@ -93,6 +93,7 @@ def story(
     shown = _clusters_of(samples, findings, homes)
     rows = [_field_story(b, findings, told, shown, table, subjects) for b in bundles]
     rows += other_stories(findings)
+    rows += recording_stories(table, subjects)
     rows += foreign_stories(samples, vectors, table, subjects, rows)
     if label is not None:
         rows = judge(samples, rows, findings, table, subjects, label, conditional, protected or (), seed, progress)
@@ -215,9 +216,13 @@ def _rank(story: Story) -> float:
         return 3.0 + story.risk.utility * story.risk.detectability
     if story.risk is not None and story.risk.verdict == "confounder":
         return 1.0 + story.risk.utility
-    return {"persons": 2.0 if story.measure == "samples" else 0.5, "copies": 1.9, "foreign": 1.8, "conflicts": 0.4}.get(
-        story.kind, story.strength
-    )
+    return {
+        "persons": 2.0 if story.measure == "samples" else 0.5,
+        "copies": 1.9,
+        "foreign": 1.8,
+        "recording": 0.45,
+        "conflicts": 0.4,
+    }.get(story.kind, story.strength)
 
 
 def _notes(findings: Findings) -> tuple[str, ...]:

@@ -85,6 +85,13 @@ def headline(story: Story) -> str:
         return f"{n} images lie together, far from all others: perhaps another kind of picture"
     if story.kind == "conflicts":
         return f"{n} images contradict their own row of the table"
+    if story.recording is not None:
+        r = story.recording
+        if r.kind == "one group":
+            return f"{r.field} was recorded in {r.by} {r.group} only"
+        return (
+            f"{r.field} is written otherwise in {r.by} {r.group}: {r.examples[0]!r} there, {r.examples[1]!r} elsewhere"
+        )
     if story.kind == "month":
         return "The month of the scan can be told from the nearest image"
     if not story.seen:
@@ -181,6 +188,9 @@ def _left_of(left) -> str:
 
 
 def _who(story: Story) -> str:
+    if story.recording is not None:
+        r = story.recording
+        return f"{count(r.n_inside, 'subject')} of {r.by} {r.group}, against {r.n_outside:,} of the other groups."
     total = f"{count(story.n_samples, 'image or volume', 'images or volumes')} of {count(story.n_subjects, 'subject')}"
     if not story.groups:
         return f"{total}."
@@ -190,6 +200,8 @@ def _who(story: Story) -> str:
 
 
 def _sure(story: Story, n_tests: int) -> str:
+    if story.recording is not None:
+        return f"By chance {p_value(story.recording.p)} over all pairs of fields that were looked at."
     if story.q != story.q:
         return "Counted, not tested."
     sure = f"q = {p_value(story.q)} over {count(n_tests, 'test')}"
@@ -235,6 +247,9 @@ def _todo(story: Story) -> str:
         return "Split again by subject, all images of one person on one side; share vectors like patient data."
     if story.kind == "copies":
         return "Keep one of each, or keep them on one side of every split."
+    if story.recording is not None:
+        r = story.recording
+        return f"Ask why; whether {r.field} is there, or how it is written, gives {r.by} away."
     if story.kind == "foreign":
         return "Look at them; if they do not belong here, leave them out and audit again."
     if story.kind == "conflicts":
