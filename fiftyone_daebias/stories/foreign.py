@@ -19,7 +19,7 @@ from sklearn.neighbors import NearestNeighbors
 FEWEST, LARGEST = 5, 0.2
 #: its link to the rest is so much longer than this quantile of its own ones, so that a straggler does not hide it
 OWN = 0.8
-RATIO = 1.5
+RATIO = 1.3
 #: principal components in which distances are taken
 COMPONENTS = 32
 #: neighbours of a subject among which links are looked for
