@@ -14,6 +14,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ..analyses import ANALYSES
 from ..probes.result import interval_text
 from ..schema import field_stem
 from ..stories.wording import cohort_line, rest_line, tell
@@ -71,8 +72,7 @@ def page(facts: ReportFacts, sheet: Datasheet, maps: list[MapPicture], pictures:
         ("cohort", "The cohort", "cohort.html", _cohort(facts)),
         ("maps", "The map", "maps.html", {"maps": [m for m in maps if m not in first]}),
         ("probes", "What can be read from the images", "probes.html", _probes(facts)),
-        ("case-mix", "People over sites", "sentences.html", _sentences(facts, "case-mix")),
-        ("quality", "Image quality", "sentences.html", _sentences(facts, "quality")),
+        *((a.name, a.section, "sentences.html", _sentences(facts, a.name)) for a in ANALYSES if a.section),
         ("clusters", "Groups on the map", "clusters.html", _clusters(facts)),
         ("drift", "Changes over time", "drift.html", _drift(facts)),
         ("explanations", "Explanations", "explanations.html", _explanations(facts)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..reporting.findings_csv import as_csv
+from ..reporting.formatting import count
 from .facts import Stories, Story
 from .wording import cohort_line, headline, rest_line, short, tell
 
@@ -24,6 +25,11 @@ def as_lines(stories: Stories) -> list[str]:
     more = len(stories.rows) - MOST
     rest = "; ".join(t for t in (f"{more} more stories" if more > 0 else "", rest_line(stories)) if t)
     return [*lines, rest] if rest else lines
+
+
+def in_a_line(stories: Stories) -> str:
+    """What the audit's list of steps says of it."""
+    return count(len(stories.rows), "story", "stories")
 
 
 def as_paragraph(story: Story, n_tests: int) -> list[str]:

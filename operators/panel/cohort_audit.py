@@ -21,6 +21,7 @@ TABS = (
     ("story", "Story"),
     ("findings", "Findings"),
     ("probes", "Probes"),
+    ("sites", "Sites"),
     ("clusters", "Clusters"),
     ("time", "Time"),
     ("explain", "Explained"),
