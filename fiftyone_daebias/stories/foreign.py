@@ -17,6 +17,10 @@ from sklearn.neighbors import NearestNeighbors
 
 #: a group has at least so many subjects, and at most this share of them
 FEWEST, LARGEST = 5, 0.2
+#: in fewer subjects gaps open by chance
+FEWEST_SUBJECTS = 100
+#: normal cohorts of the same size and spread, none of which may show such a gap
+NULL_DRAWS = 19
 #: its link to the rest is so much longer than this quantile of its own ones, so that a straggler does not hide it
 OWN = 0.8
 RATIO = 1.3
@@ -37,7 +41,7 @@ def foreign_groups(vectors: np.ndarray, subjects: np.ndarray) -> list[np.ndarray
         rows of each group, the group farthest for its own spread first
     """
     people, index, counts = np.unique(subjects, return_inverse=True, return_counts=True)
-    if len(people) < 4 * FEWEST:
+    if len(people) < FEWEST_SUBJECTS:
         return []
     means = np.zeros((len(people), vectors.shape[1]))
     np.add.at(means, index, vectors)
@@ -46,16 +50,26 @@ def foreign_groups(vectors: np.ndarray, subjects: np.ndarray) -> list[np.ndarray
     points = PCA(kept, svd_solver="randomized" if kept < min(means.shape) else "full", random_state=0).fit_transform(
         means
     )
-    tree, nearest = _tree(points)
     out: list[tuple[float, np.ndarray]] = []
-    for ratio, members in sorted(_parts(tree, len(people), nearest), key=lambda pair: -pair[0]):
-        if not any(np.isin(members, seen).any() for _, seen in out):
+    parts = sorted(_parts(points), key=lambda pair: -pair[0])
+    by_chance = _by_chance(points) if parts else 0.0
+    for ratio, members in parts:
+        if ratio > by_chance and not any(np.isin(members, seen).any() for _, seen in out):
             out.append((ratio, members))
     return [np.flatnonzero(np.isin(index, members)) for _, members in out]
 
 
-def _parts(tree: np.ndarray, n: int, nearest: float) -> list[tuple[float, np.ndarray]]:
+def _by_chance(points: np.ndarray) -> float:
+    """The largest ratio in normal cohorts of the same size and spread."""
+    rng = np.random.default_rng(0)
+    draws = [_parts(rng.standard_normal(points.shape) * points.std(axis=0)) for _ in range(NULL_DRAWS)]
+    return max((ratio for parts in draws for ratio, _ in parts), default=0.0)
+
+
+def _parts(points: np.ndarray) -> list[tuple[float, np.ndarray]]:
     """Parts of the tree whose link to the rest is much longer than their own, and by how much; from short to long."""
+    n = len(points)
+    tree, nearest = _tree(points)
     home = np.arange(n)
     members, own = {k: [k] for k in range(n)}, {k: [] for k in range(n)}
     out = []

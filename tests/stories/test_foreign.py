@@ -33,6 +33,16 @@ def test_a_group_of_another_kind_is_found_and_counted():
 
 def test_images_of_one_person_are_no_group():
     rng = np.random.default_rng(2)
-    people = np.repeat(np.arange(60), 8)
-    x = cohort(rng, "normal", 60)[people] + 0.05 * rng.standard_normal((480, 48))
+    people = np.repeat(np.arange(120), 8)
+    x = cohort(rng, "normal", 120)[people] + 0.05 * rng.standard_normal((960, 48))
     assert foreign_groups(x, people) == [] and foreign_groups(x[:8], people[:8]) == []
+
+
+def test_gaps_that_open_by_chance_in_few_dimensions_raise_no_alarm():
+    rng = np.random.default_rng(3)
+    alarms = 0
+    for _ in range(20):
+        x = rng.standard_normal((150, 3))
+        x[rng.random(150) < 0.4, 0] += 3
+        alarms += bool(foreign_groups(x, np.arange(150)))
+    assert alarms <= 4  # each at a level of 5 %: more than 4 of 20 has probability 0.003
