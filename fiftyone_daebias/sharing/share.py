@@ -246,10 +246,10 @@ def share(
     if found.broken:
         remarks.append(f"saved views that do not open any more were left out: {', '.join(found.broken[:5])}")
     if found.uncounted.total():
-        kinds = ", ".join(kind for kind, n in found.uncounted.items() if n)
+        kinds, n = ", ".join(kind for kind, n in found.uncounted.items() if n), found.uncounted.total()
         remarks.append(
-            f"of {count(found.uncounted.total(), 'finding')} ({kinds}) it is not stored how many subjects are behind each "
-            "number, so they stay here; a run made anew stores it"
+            f"of {count(n, 'finding')} ({kinds}) it is not stored how many subjects are behind each number, so they stay "
+            "here; a run made anew stores it"
         )
     if with_vectors and not contents.vectors:
         remarks.append("there are no vectors to put in; run 'daebias embed' first")
