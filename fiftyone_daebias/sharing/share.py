@@ -248,7 +248,7 @@ def share(
     if found.uncounted.total():
         kinds, n = ", ".join(kind for kind, n in found.uncounted.items() if n), found.uncounted.total()
         remarks.append(
-            f"of {count(n, 'finding')} ({kinds}) it is not stored how many subjects are behind each number, so they stay "
+            f"of {count(n, 'finding')} ({kinds}) it is not stored how many subjects are behind each number; they stay "
             "here; a run made anew stores it"
         )
     if with_vectors and not contents.vectors:
