@@ -39,7 +39,8 @@ def train(
         samples: a dataset or view of images or volumes
         preset: architecture and recipe: cpu-lite, workstation-128, gpu-256, official-64, official-128 or
             official-256; default: the one that fits the device
-        images: images to see in all, instead of the preset's
+        images: images to see in all, instead of the preset's; training then does not stop before, unless patience is
+            given too
         batch_size: images a step over all devices, instead of the preset's
         accumulate: forward passes a step; raise it when memory is short
         lr: learning rate, instead of the preset's
@@ -88,6 +89,8 @@ def settings(
     for name, value in changes.items():
         if value <= 0:
             raise InputError(f"{name} must be above 0; got {value}")
+    if images is not None and patience is None:
+        changes["patience"] = 0  # who says how long means it
     if patience is not None:
         if patience < 0:
             raise InputError(f"patience must be at least 0; got {patience}")

@@ -127,9 +127,10 @@ class _Loop:
         self.source, self.run, self.learner, self.config, self.seed = source, run, learner, config, seed
         self.group = process_group()
         self.step, self.loss = 0, float("nan")
-        #: of the last evaluation; the best criterion; evaluations since it; why training stopped
+        #: of the last evaluation; the best criterion; what it was when it last counted as better; evaluations since
+        #: then; why training stopped
         self.held_out: dict[str, float] = {}
-        self.best, self.bad, self.stopped = float("inf"), 0, ""
+        self.best, self.mark, self.bad, self.stopped = float("inf"), float("inf"), 0, ""
         self.unseen: list[dict] = []  # metrics of steps not looked at yet
         self.seen: list[dict] = []  # metrics since the last evaluation
         self._take_up()
@@ -147,6 +148,7 @@ class _Loop:
         self.held_out = facts.get("held_out") or {"validation_loss": facts.get("validation_loss", float("nan"))}
         best = facts.get("best")
         self.best, self.bad = float("inf") if best is None else best, facts.get("bad", 0)
+        self.mark = self.best if facts.get("mark") is None else facts["mark"]
         self.stopped = facts.get("stopped", "")
         if self.group.is_main:
             self.run.forget_metrics_after(self.images)
@@ -277,18 +279,22 @@ class _Loop:
         value = self.held_out.get(criterion)
         if not self.config.patience or value is None:
             return True
-        if value < self.best:
-            self.best, self.bad = value, 0
-            return True
+        better = value < self.best
+        self.best = min(value, self.best)
+        if value < (1 - self.config.least_gain) * self.mark:
+            self.mark, self.bad = value, 0
+            return better
         self.bad += 1
-        if self.bad >= self.config.patience:
+        if self.bad >= self.config.patience and self.images < self.config.images:
+            share = f" by {100 * self.config.least_gain:g} %" if self.config.least_gain else ""
+            looks = "the last evaluation" if self.bad == 1 else f"the last {self.bad} evaluations"
             self.stopped = (
                 f"stopped at {self.images:,} of {self.config.images:,} images: {criterion.replace('_', ' ')} on "
-                f"held-out images was not better than {self.best:.4f} in the last {self.bad} evaluations; the weights "
-                "with the best one are kept"
+                f"held-out images was not better than {self.mark:.4f}{share} in {looks}; the weights with the best one "
+                "are kept"
             )
             told.say(self.stopped)
-        return False
+        return better
 
     def _training_rows(self) -> list[int]:
         return [i for i, s in enumerate(self.source.splits) if s == "train"] or list(range(len(self.source)))
@@ -372,6 +378,7 @@ class _Loop:
                 "loss": loss,
                 "held_out": self.held_out,
                 "best": self.best if np.isfinite(self.best) else None,
+                "mark": self.mark if np.isfinite(self.mark) else None,
                 "bad": self.bad,
                 "stopped": self.stopped,
             },
