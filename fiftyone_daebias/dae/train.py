@@ -8,7 +8,7 @@ from functools import partial
 from ..errors import InputError
 from ..progress import Progress
 from .config import ModelConfig, TrainConfig, default_preset, load_preset
-from .init import read_start
+from .init import SCRATCH, fitting, read_start
 from .samples import pick_device, run_folder, train_on_samples, trained_checkpoint
 from .trainer import TrainResult
 
@@ -47,7 +47,8 @@ def train(
         patience: evaluations without a better reconstruction of held-out images after which training stops; 0
             never stops; default: the preset's
         init: folder of a checkpoint, or name of one that comes with the package, whose weights training starts from;
-            it must be of the preset's architecture
+            it must be of the preset's architecture. "scratch" starts from random weights; default: one that comes with
+            the package, where it fits and decodes held-out images better than random weights
         device: "cpu", "cuda", "cuda:1" or "mps"; default: the best there is
         seed: seed of weights, order, crops and noise
 
@@ -62,9 +63,10 @@ def train(
     from .learn_dae import DaeLearner
 
     model_config, config = settings(preset, images, batch_size, accumulate, lr, patience)
-    start = None if init is None else read_start(init, model_config)
-    make = partial(DaeLearner, start=start)
-    mark = "" if start is None else start.sha256
+    start = None if init in (None, SCRATCH) else read_start(init, model_config)
+    candidates = fitting(model_config) if init is None else ()
+    make = partial(DaeLearner, start=start, candidates=candidates)
+    mark = "".join(s.sha256 for s in candidates) if start is None else start.sha256
     return train_on_samples(
         samples, "dae", make, model_config, config, seed=seed, device=device, progress=progress, start=mark
     )

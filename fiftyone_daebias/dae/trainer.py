@@ -48,6 +48,7 @@ class TrainResult:
         resumed_at: images already seen when this call began
         metrics: the last evaluation's metrics on held-out images
         stopped: why training stopped before it had seen all images; empty when it did not
+        begun: which weights it started from, where there was a choice
     """
 
     folder: str
@@ -59,6 +60,7 @@ class TrainResult:
     resumed_at: int
     metrics: dict[str, float]
     stopped: str = ""
+    begun: str = ""
 
     def to_dict(self) -> dict:
         return dict(self.__dict__)
@@ -75,7 +77,7 @@ class TrainResult:
             f"held-out: {held_out}" if held_out else "no held-out images, so nothing to judge it by",
             f"checkpoint {self.checkpoint_hash[:12]} in {self.folder}",
         ]
-        return "\n".join([*lines, *([f"note: {self.stopped}"] if self.stopped else [])])
+        return "\n".join([*lines, *(f"note: {n}" for n in (self.begun, self.stopped) if n)])
 
 
 def train(
@@ -131,6 +133,7 @@ class _Loop:
         #: then; why training stopped
         self.held_out: dict[str, float] = {}
         self.best, self.mark, self.bad, self.stopped = float("inf"), float("inf"), 0, ""
+        self.begun = ""  # what the learner said of its start
         self.unseen: list[dict] = []  # metrics of steps not looked at yet
         self.seen: list[dict] = []  # metrics since the last evaluation
         self._take_up()
@@ -149,7 +152,7 @@ class _Loop:
         best = facts.get("best")
         self.best, self.bad = float("inf") if best is None else best, facts.get("bad", 0)
         self.mark = self.best if facts.get("mark") is None else facts["mark"]
-        self.stopped = facts.get("stopped", "")
+        self.stopped, self.begun = facts.get("stopped", ""), facts.get("begun", "")
         if self.group.is_main:
             self.run.forget_metrics_after(self.images)
 
@@ -166,7 +169,7 @@ class _Loop:
             return self._result(resumed_at, 0.0)
         rows = self._training_rows()
         if not self.step and self.learner.begins_with_images:
-            self.learner.begin(self._training_images())
+            self._begin(listening(progress))
         batches = TrainingBatches(
             self.source, rows, self.learner.config.image_size, config.batch_size, config.crop, self.seed, config.whole
         )
@@ -198,6 +201,15 @@ class _Loop:
             raise
         self.group.barrier()
         return self._result(resumed_at, time.monotonic() - self.began)
+
+    def _begin(self, told: Progress) -> None:
+        """Lets the learner take its start from images; training has to better what is decoded there already."""
+        held_out = self._held_out_images()
+        self.begun = self.learner.begin(self._training_images(), held_out)
+        if self.begun:
+            told.say(self.begun)
+        if self.config.patience and held_out is not None:
+            self.mark = self.learner.evaluate(held_out)[self.learner.criterion]
 
     def _step(self, batch: torch.Tensor) -> None:
         try:
@@ -381,6 +393,7 @@ class _Loop:
                 "mark": self.mark if np.isfinite(self.mark) else None,
                 "bad": self.bad,
                 "stopped": self.stopped,
+                "begun": self.begun,
             },
         )
 
@@ -395,4 +408,5 @@ class _Loop:
             resumed_at,
             dict(self.held_out),
             self.stopped,
+            self.begun,
         )

@@ -90,6 +90,16 @@ def test_a_gain_too_small_to_matter_stops_training_too_and_is_kept_all_the_same(
     assert is_complete(tmp_path, config)
 
 
+def test_training_has_to_better_what_the_start_decodes_already(tiny, tmp_path):
+    model = replace(tiny[0], z_dim=16, components=8, sketch=True)
+    config = replace(tiny[1], images=1600, save_every=64, patience=1, least_gain=0.02)
+    learner = Worsening(model, config)
+    learner.stated = iter([0.50, 0.495, 0.1])  # before the first step, after the first evaluation
+    result = trainer.train(MemorySource(), tmp_path, learner, config)
+    assert result.images == 64 and "not better than 0.5000 by 2 % in the last evaluation" in result.stopped
+    assert read_facts(tmp_path)["images"] == 64  # what is kept has been trained
+
+
 def test_who_says_how_many_images_is_not_stopped_before_and_the_cpu_preset_stops_by_itself():
     assert settings("cpu-lite")[1].patience == 1 and settings("cpu-lite")[1].least_gain == 0.02
     assert settings("cpu-lite", images=100)[1].patience == 0
