@@ -6,39 +6,31 @@ from dataclasses import dataclass
 from typing import Literal
 
 from . import paths, schema, store
+from .analyses import ANALYSES
 from .clustering import cluster as named
 from .errors import InputError
 from .progress import Progress, start
 from .text_table import table_lines
+from .tidy import tidy
 
 OUTLIERS = "daebias_outliers"
 
 #: kinds of runs by the beginning of their key, the longest first where one begins like another
-_KINDS = (
-    (schema.PROBE_RUN_PREFIX, "probe"),
-    (schema.DISAGREEMENT_RUN_PREFIX, "disagreements"),
-    (schema.CLUSTER_RUN_PREFIX, "cluster"),
-    (schema.ASSOCIATION_RUN, "cluster tests"),
-    (schema.DRIFT_RUN, "drift"),
-    (schema.REIDENTIFY_RUN, "re-identification"),
-    (schema.QUALITY_RUN, "image quality"),
-    (schema.CASE_MIX_RUN, "case mix"),
-    (schema.EXPLAIN_RUN_PREFIX, "explanation"),
-    (schema.COUNTERFACTUAL_RUN_PREFIX, "counterfactual"),
-    (schema.DYNAMICS_RUN_PREFIX, "training dynamics"),
-    (schema.MITIGATION_RUN_PREFIX, "mitigation"),
-    (schema.LOCAL_RUN_PREFIX, "local view"),
-    (schema.SENSITIVITY_RUN, "sensitivity"),
-    (schema.COMPARE_RUN, "comparison"),
-    (schema.RECONSTRUCTION_RUN, "reconstruction"),
-    (schema.AUDIT_RUN, "audit"),
-    (schema.FINDING_REVIEW_RUN, "review"),
-    (schema.SHARED_RUN_PREFIX, "shared bundle"),
-    (OUTLIERS, "outliers"),
+_KINDS = tuple(
+    sorted(
+        (
+            *((a.run, a.run_label) for a in ANALYSES if a.run),
+            (schema.RECONSTRUCTION_RUN, "reconstruction"),
+            (schema.AUDIT_RUN, "audit"),
+            (schema.FINDING_REVIEW_RUN, "review"),
+            (schema.SHARED_RUN_PREFIX, "shared bundle"),
+        ),
+        key=lambda entry: -len(entry[0]),
+    )
 )
 
 #: kinds of runs whose statistics have a version
-TESTING = ("probe", "disagreements", "cluster tests", "drift", "re-identification", "image quality", "case mix")
+TESTING = tuple(a.run_label for a in ANALYSES if a.tests)
 
 
 @dataclass(frozen=True)
@@ -164,7 +156,8 @@ def runs(
         for name in names:
             _delete(samples, known[name])
             task.advance(note=name)
-    return RunList(tuple(stored_runs(samples)), "deleted " + "; ".join(_what_goes(known[n]) for n in names))
+    done = ["deleted " + "; ".join(_what_goes(known[n]) for n in names), *tidy(samples)]
+    return RunList(tuple(stored_runs(samples)), "\n".join(done))
 
 
 def check_delete(samples, names: list[str] | None, sure: bool) -> dict[str, StoredRun]:
@@ -236,7 +229,8 @@ class _Belongings:
             evaluations = [name + "_eval"] if name + "_truth" in self.fields else []
             field = facts.config.get("field", "")
             if not facts.config.get("by"):
-                tags, views = [schema.TAG_OPPOSITE + field], [f"opposite {field}"]
+                tags = [schema.TAG_OPPOSITE + field]
+                views = [] if "predictions" in facts.config else [f"opposite {field}"]
         elif kind == "embedding":
             stem = key.removesuffix(schema.PROVENANCE_SUFFIX)
             fields = [stem + schema.EMBEDDING_SUFFIX, stem + schema.POINTS_SUFFIX]
@@ -251,7 +245,7 @@ class _Belongings:
             fields = [f for f in self.fields if suffix in f]
             brain = [b for b in self.brain if suffix in b]
         elif kind == "image quality":
-            fields = [f for f in self.fields if f.startswith(schema.QUALITY_PREFIX) or f == schema.QUALITY_OF_FIELD]
+            fields = [schema.QUALITY_FIELD, *(f for f in self.fields if f.startswith(schema.QUALITY_PREFIX_1))]
         elif kind == "outliers":
             fields, tags = self.outlier_fields(), self.outlier_tags()
         owns = facts.config.get("owns") or {}

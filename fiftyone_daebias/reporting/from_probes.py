@@ -47,7 +47,6 @@ def key_of(row: ProbeResult) -> str:
 def _claim(row: ProbeResult, run_key: str, config: dict, drawn: int) -> HypothesisTest:
     by, adjusted_for = config.get("by") or "", tuple(config.get("adjust_for") or ())
     adjusted = row.adjusted if row.adjusted and not row.adjusted.reason else None
-    stem = schema.PROBE_FIELD_PREFIX + schema.field_stem(row.field)
     notes = [*row.notes, *([row.untestable] if row.untestable else ()), *(row.adjusted.notes if row.adjusted else ())]
     if row.adjusted and row.adjusted.reason and row.field not in adjusted_for:
         notes.append(f"could not be adjusted for {listed(row.adjusted.fields)}: {row.adjusted.reason}")
@@ -64,7 +63,7 @@ def _claim(row: ProbeResult, run_key: str, config: dict, drawn: int) -> Hypothes
         return _GIVEN[row.adjusted.judge(within) if row.adjusted else CANNOT_TELL] if adjusted_for else "found"
 
     group = f", {row.group}" if row.group else ""
-    where = Selector("field", stem + (f"_by_{schema.field_stem(by)}" if by else ""))
+    where = Selector("field", row.field)
 
     def finding(level: float) -> Finding:
         told = row.at_level(level)
@@ -162,3 +161,27 @@ def _sentence(row: ProbeResult, adjusted) -> str:
             f"{count(adjusted.n_subjects, 'subject')})."
         )
     return text
+
+
+def line(table) -> str:
+    """A result in a line."""
+    probed = [r for r in table.rows if not r.reason]
+    found = [r.name for r in probed if r.verdict == "found"]
+    return f"{count(len(probed), 'probe')}; found: {listed(found) or 'nothing'}"
+
+
+def bias(f: Finding) -> str:
+    """A finding that holds, for the data sheet."""
+    e = f.evidence
+    value = f"{e.measure} {score(e.value) if e.measure != 'MAE' else f'{e.value:.4g}'}"
+    return f"{f.field} can be read from the images ({value}, {count(f.n_subjects, 'subject')}, q {e.q:.2g})."
+
+
+def probe_safe_vectors(samples, *, progress=None, **parameters):
+    """Probes the vectors; where they were found to know less than principal components, these beside them."""
+    from .. import verbs
+    from ..embeddings.guard import safe_vectors
+
+    if parameters.get("vectors", schema.embedding_field()) == schema.embedding_field():
+        parameters["vectors"] = safe_vectors(samples)
+    return verbs.by_command("probe-all").load()(samples, progress=progress, **parameters)

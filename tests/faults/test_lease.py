@@ -63,7 +63,8 @@ def test_two_probes_at_the_same_moment_both_keep_their_fields(dataset, tmp_path)
     for field in ("sex", "view"):
         store.clear_field(dataset, f"probe_{field}")
     both = [
-        start(["probe", dataset.name, f, "--n-permutations", "99", "--quiet"], env) for f in ("sex", "view", "site")
+        start(["probe", dataset.name, f, "--n-permutations", "99", "--predictions", "--quiet"], env)
+        for f in ("sex", "view", "site")
     ]
     for process in both:
         code, _, err = finish(process)
@@ -93,11 +94,11 @@ def test_a_second_writer_ends_with_one_line_or_waits(dataset, tmp_path):
 
 def test_the_lease_of_a_machine_that_went_away_ends_by_itself(dataset, monkeypatch):
     monkeypatch.setattr(leases, "LASTS", 2.0)
-    monkeypatch.setattr(leases, "_machine", lambda: "elsewhere")
+    monkeypatch.setattr(leases, "machine", lambda: "elsewhere")
     first = leases.Lease(dataset.name, "first")
     first.take(0, None)
     first._done.set()  # it is not renewed any more
-    monkeypatch.setattr(leases, "_machine", lambda: "here")
+    monkeypatch.setattr(leases, "machine", lambda: "here")
     with pytest.raises(StoreError, match="is being written by 'first'"):
         leases.Lease(dataset.name, "second").take(0, None)
     began = time.monotonic()

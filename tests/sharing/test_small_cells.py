@@ -42,7 +42,7 @@ def give(dataset, field, values):
 
 
 def shared(dataset, path, **more):
-    result = dataset.share(path, progress=None, **more)
+    result = dataset.daebias.share(path, progress=None, **more)
     members = read_archive(path)
     return result, json.loads(members[AUDIT]), b"\n".join(members.values()).decode("latin-1")
 
@@ -51,7 +51,7 @@ def uneven(dataset):
     """South has 12 subjects: 7 of a rare value, which is left out; of the other 5, 2 are L."""
     give(dataset, "site", ["south"] * 12 + ["north"] * (N - 12))
     give(dataset, "hand", ["rare"] * 7 + ["L"] * 2 + ["R"] * 3 + ["L"] * 40 + ["R"] * 13)
-    dataset.case_mix(expected=["hand"], over=["site"], n_permutations=199, progress=None)
+    dataset.daebias.case_mix(expected=["hand"], over=["site"], n_permutations=199, progress=None)
 
 
 def test_a_case_mix_of_two_of_five_leaves_nothing(cohort, tmp_path):
@@ -59,7 +59,7 @@ def test_a_case_mix_of_two_of_five_leaves_nothing(cohort, tmp_path):
     (found,) = collect_findings(cohort).of("case-mix")
     # of the two sites, which differ as much, the one that is named is the other
     assert found.cells == {"L": (40, 2), "R": (13, 3)} and found.n_subjects == N - 7
-    said = cohort.review(found.key, note="two of five", author="ada", progress=None)
+    said = cohort.daebias.review(found.key, note="two of five", author="ada", progress=None)
     assert said.reviews
     result, audit, everything = shared(cohort, tmp_path / "x.zip")
     assert result.withheld["findings"] == 1 and result.withheld["reviews"] == 1 and not audit["findings"]
@@ -74,7 +74,7 @@ def test_a_case_mix_of_two_of_five_leaves_nothing(cohort, tmp_path):
 def test_runs_of_versions_that_kept_no_counts_are_withheld(cohort, tmp_path):
     give(cohort, "site", ["south"] * 24 + ["north"] * (N - 24))
     give(cohort, "hand", (["L", "R"] * N)[:N])
-    cohort.case_mix(expected=["hand"], over=["site"], n_permutations=199, progress=None)
+    cohort.daebias.case_mix(expected=["hand"], over=["site"], n_permutations=199, progress=None)
     assert shared(cohort, tmp_path / "x.zip")[1]["findings"]
     config, results = store.load_run(cohort, schema.CASE_MIX_RUN)
     for row in results["table"]["rows"]:
@@ -114,7 +114,7 @@ def test_a_probe_withholds_a_rare_class_of_its_own_group_and_few_mistakes(cohort
     vectors = rng.standard_normal((len(left), 8))
     vectors[:, 0] += 6 * left
     store.write_vectors(cohort, schema.embedding_field(), store.sample_ids(cohort), vectors)
-    cohort.probe_all(fields=["hand"], by="site", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
+    cohort.daebias.probe_all(fields=["hand"], by="site", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
     _, audit, _ = shared(cohort, tmp_path / "x.zip", min_subjects=12)
     assert {p["group"] for p in audit["probes"]} == {"", "site=north"}
     assert {f["key"] for f in audit["findings"]} == {"probe:hand", "probe:hand@site=north"}
@@ -128,7 +128,7 @@ def test_a_probe_withholds_a_rare_class_of_its_own_group_and_few_mistakes(cohort
 def test_groups_that_leave_few_by_subtraction_do_not_leave_together(cohort, tmp_path):
     give(cohort, "site", ["north"] * 32 + ["south"] * 30 + ["rare"] * 3)
     for site in ("north", "south"):
-        cohort.match({"site": site}).name_cluster(site, author="ada", note=site)
+        cohort.match({"site": site}).daebias.name_cluster(site, author="ada", note=site)
     north = cohort.match({"site": "north"})
     people = sorted(set(store.read_subjects(north)))
     keep = [i for i, s in zip(store.sample_ids(north), store.read_subjects(north), strict=True) if s in people[:30]]
@@ -141,6 +141,24 @@ def test_groups_that_leave_few_by_subtraction_do_not_leave_together(cohort, tmp_
     assert result.withheld["clusters"] == 1
 
 
+def test_who_lacks_a_value_cannot_be_had_from_the_total(cohort, tmp_path):
+    give(cohort, "hand", (["L", "R"] * N)[: N - 2] + ["both"] * 2)
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((len(store.sample_ids(cohort)), 8))
+    store.write_vectors(cohort, schema.embedding_field(), store.sample_ids(cohort), vectors)
+    cohort.daebias.probe_all(fields=["hand"], n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
+    cohort.daebias.reidentify(fields=[], n_bootstrap=50, progress=None)
+    (found,) = collect_findings(cohort).of("probe")
+    assert found.n_subjects == N - 2 and f"{N - 2} subjects" in found.sentence
+    result, audit, everything = shared(cohort, tmp_path / "x.zip", with_vectors=True)
+    by_key = {f["key"]: f for f in audit["findings"]}
+    assert by_key["probe:hand"]["n_subjects"] == 60 == audit["probes"][0]["n_subjects"]
+    assert "subjects" not in by_key["probe:hand"]["sentence"] and f"{N - 2} subjects" not in everything
+    # what neighbours tell of a few stays with the sender, who is told
+    manifest = json.loads(read_archive(tmp_path / "x.zip")[MANIFEST])
+    assert [r["told"] is None for r in manifest["risk"]] == [r["few"] for r in result.risk_rows] and result.risk
+
+
 def test_what_was_said_of_a_few_samples_stays_with_them(cohort, tmp_path):
     ids = store.sample_ids(cohort)
     store.write_reviews(
@@ -149,6 +167,16 @@ def test_what_was_said_of_a_few_samples_stays_with_them(cohort, tmp_path):
     result, audit, everything = shared(cohort, tmp_path / "x.zip")
     assert not audit["reviews"] and "lovelace" not in everything and result.withheld["reviews of samples"] == 2
     assert json.loads(read_archive(tmp_path / "x.zip")[MANIFEST])["withheld"]["reviews of samples"] == 2
+
+
+def test_a_table_of_the_cohort_tells_no_rare_value_by_subtraction(cohort):
+    from fiftyone_daebias.reporting.cohort_facts import cohort_facts
+
+    give(cohort, "hand", ["L"] * 40 + ["R"] * (N - 42) + ["both"] * 2)
+    (hand,) = [f for f in cohort_facts(cohort, 5).fields if f.name == "hand"]
+    assert hand.values == (("L", 40),) and hand.rest == 2
+    (hand,) = [f for f in cohort_facts(cohort, 2).fields if f.name == "hand"]
+    assert hand.values == (("L", 40), ("R", N - 42), ("both", 2))
 
 
 def test_cells_by_hand():
