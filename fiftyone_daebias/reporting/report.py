@@ -18,6 +18,7 @@ from .facts import ReportFacts, gather
 from .figures import figure_path
 from .map_pictures import MapPicture, map_pictures
 from .page import page
+from .shareable import without_small_counts
 
 #: pictures wider than this are made smaller
 WIDEST = 1400
@@ -66,6 +67,7 @@ def report(
     title: str | None = None,
     color_by: list[str] | None = None,
     k: int = 5,
+    to_share: bool = False,
     description: str = "",
     license: str = "",
     citation: str = "",
@@ -85,6 +87,7 @@ def report(
         title: title of the page; default: "Audit of" the dataset
         color_by: fields to colour the map by; default: the strongest findings
         k: groups of fewer subjects are not told in the tables of the cohort, in Croissant and in the data sheet
+        to_share: leave out every finding that rests on fewer than k subjects somewhere, and what people wrote
         description: what the data are, for data sheet and Croissant
         license: their licence
         citation: how to cite them
@@ -110,6 +113,7 @@ def report(
     about = About(description, license, citation, url, creator)
     with start(progress, "writing the report", 3, "parts") as task:
         facts = gather(samples, title=title, k=k)
+        facts = without_small_counts(facts, k) if to_share else facts
         sheet = datasheet(facts, about)
         task.advance(note="facts")
         texts: dict[str, tuple[Path, str]] = {}
