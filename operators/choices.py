@@ -16,7 +16,7 @@ from .panel.audit_state import read_state
 #: parameters that name a metadata field which has to be probed or tested
 ASKED = {"field", "fields", "label_field"}
 #: parameters that name any metadata field
-FIELDS = ASKED | {"expected", "adjust_for", "stratify_by", "by", "versions", "group_by"}
+FIELDS = ASKED | {"expected", "adjust_for", "stratify_by", "by", "versions", "group_by", "protected"}
 DATES = {"date_field"}
 VECTORS = set(checks.VECTORS)
 MAPS = {"map_key", "brain_key"}
