@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from .analyses import ANALYSES
 
 #: the commands that take a new user from nothing to a shared answer, with what each does
@@ -24,7 +26,7 @@ _GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "test": ("ask what the images give away, and what a group is", ()),
     "explain": ("show where and what a difference is", ()),
-    "share": ("write it down and hand it on", ("report", "review", "share", "signing-key", "import-shared")),
+    "share": ("write it down and hand it on", ("story", "report", "review", "share", "signing-key", "import-shared")),
     "manage": ("what was stored, and how to be rid of it", ("runs", "cache", "completion")),
 }
 
@@ -48,6 +50,7 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         "register my-cohort images/ --table patients.csv --plan plan.yml",
     ),
     "audit": ("audit my-cohort --expected sex age", "audit my-cohort --date-field exam_date --fail-on 'site.auc>0.6'"),
+    "story": ("story my-cohort", "story my-cohort --target finding=Effusion --table"),
     "duplicates": ("duplicates my-cohort",),
     "train": ("train my-cohort --preset cpu-lite",),
     "import-checkpoint": ("import-checkpoint last.ckpt",),
@@ -64,6 +67,11 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
 
 #: examples of each command, without "daebias"; every one is read by the parser in a test
 EXAMPLES: dict[str, tuple[str, ...]] = {**_EXAMPLES, **{c: e for a in ANALYSES for c, e in a.examples.items()}}
+
+
+def words_of(line: str) -> list[str]:
+    """Words of an example, without what it writes to and without a comment."""
+    return shlex.split(line.partition(" >")[0], comments=True)
 
 
 def grouped(commands: dict[str, str]) -> list[tuple[str, str, list[tuple[str, str]]]]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from fiftyone_daebias import checks, run_listing, store
 from fiftyone_daebias.clustering.cluster import BLIND, UNKNOWN, read_clusters
+from fiftyone_daebias.clustering.drift import date_field_of
 from fiftyone_daebias.dae.config import presets
+from fiftyone_daebias.dae.samples import pick_device
+from fiftyone_daebias.dae.train import trained_checkpoint
 from fiftyone_daebias.embeddings.encoders import model_names
+from fiftyone_daebias.errors import InputError
 
 from .panel.audit_state import read_state
 
 #: parameters that name a metadata field which has to be probed or tested
 ASKED = {"field", "fields", "label_field"}
 #: parameters that name any metadata field
-FIELDS = ASKED | {"expected", "adjust_for", "stratify_by", "by", "versions", "group_by"}
+FIELDS = ASKED | {"expected", "adjust_for", "stratify_by", "by", "versions", "group_by", "protected"}
 DATES = {"date_field"}
 VECTORS = set(checks.VECTORS)
 MAPS = {"map_key", "brain_key"}
@@ -101,6 +105,25 @@ def choice_labels(name: str, command: str, dataset) -> dict[str, str]:
     if name == "coloured_by":
         return {BLIND: "nothing (drawn blind)", UNKNOWN: "not known"}
     return {}
+
+
+def value_if_empty(name: str, dataset) -> str:
+    """The value that a field of a form takes when it is left empty, where that depends on the dataset or machine."""
+    if name == "device":
+        return str(pick_device(None))
+    if dataset is None:
+        return ""
+    if name == "subject_field":
+        return store.subject_field(dataset) or "none, so every image counts as a person"
+    if name == "date_field":
+        try:
+            return date_field_of(store.metadata_fields(dataset), None)
+        except InputError:
+            return "none, since no field holds dates"
+    if name == "checkpoint":
+        found = trained_checkpoint(dataset)
+        return "the model trained on this dataset" if found else "a model is trained first"
+    return ""
 
 
 def not_offered(name: str, dataset) -> str:

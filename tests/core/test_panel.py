@@ -60,7 +60,11 @@ def test_an_unaudited_dataset_is_offered_a_start(tmp_path):
     dataset = fo.load_dataset("panel-fresh")
     try:
         _, layout = event("on_load", dataset)
-        assert "☑ Register" in layout["stages"]["default"] and "☐ Train" in layout["stages"]["default"]
+        told = layout["stages"]["default"]
+        assert "☑ Register" in told and "☐ Train" in told
+        # every step of the audit, with what it answers, also those that find copies, contaminations and strangers
+        assert "☐ Look for copies and leaks: *is a picture there twice" in told
+        assert "☐ Tag outliers" in told and "☐ Measure image quality" in told and told.count("☐") == 14
         asked, _ = event("open_verb", dataset, verb="train")
         prompt = asked["prompt_user_for_operation"]
         assert prompt["operator_uri"] == f"{PLUGIN_NAME}/train" and prompt["params"]["view_target"] == "DATASET"
@@ -135,3 +139,23 @@ def test_figures_come_with_the_panel(audited):
     assert properties["figure_0"]["default"].startswith("data:image/png;base64,iVBOR")
     assert "is not on this machine" in properties["figure_missing_1"]["default"]
     figure_path(audited.name, described).unlink()
+
+
+def test_the_first_screen_is_the_stories_and_a_click_goes_on(audited):
+    audited.daebias.story(n_permutations=99, progress=None)
+    asked, layout = event("on_load", audited)
+    card = layout["story_0"]["type"]["properties"]
+    text = card["story_text_0"]["view"]["description"] if "view" in card["story_text_0"] else ""
+    assert "sex" in json.dumps(card) and "Next:" in json.dumps(card), text
+    assert audited.first().id not in json.dumps(asked)
+    asked, _ = event("story_step", audited, {"tab": "story"}, story="story:sex", step="pairs")
+    view = fo.DatasetView._build(audited, asked["set_view"]["view"])
+    sexes = view.values("sex")
+    assert sexes[0::2] == [sexes[0]] * (len(sexes) // 2) and sexes[1::2] == [sexes[1]] * (len(sexes) // 2)
+    assert len(set(view.values("subject_id"))) == len(sexes) and sexes[0] != sexes[1]
+    asked, _ = event("story_step", audited, {"tab": "story"}, story="story:sex", step="view")
+    assert "story sex" in audited.list_saved_views()
+    asked, layout = event("story_step", audited, {"tab": "story"}, story="story:sex", step="findings")
+    assert "findings_table" in layout and "detail" in layout
+    asked, _ = event("story_step", audited, {"tab": "story"}, story="story:gone", step="samples")
+    assert "no longer there" in json.dumps(asked["notify"])
