@@ -19,6 +19,7 @@ from torch import Tensor
 
 from .. import paths
 from ..errors import CheckpointError
+from ..parameters import PickedFile
 from ..progress import Progress, listening
 from .checkpoint import save_model
 from .config import ModelConfig, load_preset
@@ -58,7 +59,7 @@ class ImportedCheckpoint:
 
 
 def import_checkpoint(
-    file: Path,
+    file: PickedFile,
     *,
     folder: Path | None = None,
     preset: Literal["official-64", "official-128", "official-256"] | None = None,

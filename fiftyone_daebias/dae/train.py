@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from ..errors import InputError
+from ..parameters import Accumulate, BatchSize, Device, ImagesSeen, LearningRate, Patience, Preset, Seed
 from ..progress import Progress
 from .config import ModelConfig, TrainConfig, default_preset, load_preset
 from .init import read_start
@@ -18,15 +19,15 @@ __all__ = ["pick_device", "run_folder", "settings", "train", "trained_checkpoint
 def train(
     samples,
     *,
-    preset: str | None = None,
-    images: int | None = None,
-    batch_size: int | None = None,
-    accumulate: int | None = None,
-    lr: float | None = None,
-    patience: int | None = None,
+    preset: Preset | None = None,
+    images: ImagesSeen | None = None,
+    batch_size: BatchSize | None = None,
+    accumulate: Accumulate | None = None,
+    lr: LearningRate | None = None,
+    patience: Patience | None = None,
     init: str | None = None,
-    device: str | None = None,
-    seed: int = 51,
+    device: Device | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> TrainResult:
     """Trains a diffusion autoencoder on the slices of a cohort.

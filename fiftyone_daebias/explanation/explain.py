@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -12,6 +12,25 @@ from ..cohort.slices import SliceSource, open_slices
 from ..dae.checkpoint import read_facts
 from ..dae.train import pick_device, trained_checkpoint
 from ..errors import InputError
+from ..parameters import (
+    Advanced,
+    Architecture,
+    ClusterName,
+    Device,
+    FieldValue,
+    ImageSize,
+    MostMaps,
+    MostSamples,
+    PairedBatchSize,
+    Permutations,
+    ProbedField,
+    Seed,
+    Slices,
+    Steps,
+    SubjectField,
+    TagName,
+    WeightDecay,
+)
 from ..progress import Progress, listening, start
 from .appearance import MEASURES, appearance_of, compare_table
 from .classifier import Recipe, cross_fit
@@ -38,28 +57,28 @@ POSITIONS = 200
 def explain(
     samples,
     *,
-    cluster: str | None = None,
-    tag: str | None = None,
-    field: str | None = None,
-    value: str | None = None,
+    cluster: ClusterName | None = None,
+    tag: TagName | None = None,
+    field: ProbedField | None = None,
+    value: FieldValue | None = None,
     against: str | None = None,
     train: bool = True,
-    architecture: Literal["resnet10", "resnet34", "densenet121"] = "resnet10",
-    inputs: Literal["slices", "channels"] = "slices",
-    cam: Literal["gradcam", "gradcam++", "layercam", "hirescam"] = "gradcam",
-    layer: str | None = None,
-    edge: str = "auto",
-    n_slices: int | None = None,
-    image_size: int = 96,
-    steps: int = 300,
-    batch_size: int = 16,
-    weight_decay: float = 0.01,
-    most: int = 1000,
-    n_maps: int = 200,
-    n_permutations: int = 499,
-    subject_field: str | None = None,
-    device: str | None = None,
-    seed: int = 51,
+    architecture: Architecture = "resnet10",
+    inputs: Annotated[Literal["slices", "channels"], Advanced] = "slices",
+    cam: Annotated[Literal["gradcam", "gradcam++", "layercam", "hirescam"], Advanced] = "gradcam",
+    layer: Annotated[str, Advanced] | None = None,
+    edge: Annotated[str, Advanced] = "auto",
+    n_slices: Slices | None = None,
+    image_size: ImageSize = 96,
+    steps: Steps = 300,
+    batch_size: PairedBatchSize = 16,
+    weight_decay: WeightDecay = 0.01,
+    most: MostSamples = 1000,
+    n_maps: MostMaps = 200,
+    n_permutations: Permutations = 499,
+    subject_field: SubjectField | None = None,
+    device: Device | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> Explanation:
     """Says where two groups of images differ, by how many mm, and whether a classifier hangs on it.

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..dae.view import square_side
 from ..errors import InputError
-from .classifier import Recipe
+from .classifier import Recipe, spread
 from .faithfulness import Faithfulness, check, choose_layer
 from .gradcam import layers_of, raw_maps
 from .grid import Pictures, from_grid
@@ -67,7 +67,8 @@ def draw_maps(
         InputError: no such layer
     """
     rng = np.random.default_rng([seed, 5])
-    stack, labels = pictures.stack, groups.labels
+    labels = groups.labels
+    stack, slices = _few_slices(pictures, recipe)
     known = layers_of(networks[0], recipe.architecture)
     if layer is not None and layer not in known:
         raise InputError(f"layer must be one of {', '.join(known)}; got {layer!r}")
@@ -100,7 +101,7 @@ def draw_maps(
     faithfulness = check(networks, recipe, layer, stack, rows[checked], fold, labels, maps[checked], cam, seed=seed)
     one = maps.mean(axis=1)
     inside = labels[rows]
-    slice_shown = pictures.shown[rows] if maps.shape[1] > 1 else np.zeros(len(rows), int)
+    slice_shown = np.searchsorted(slices, pictures.shown[rows]) if maps.shape[1] > 1 else np.zeros(len(rows), int)
     return Maps(
         rows,
         maps[np.arange(len(rows)), slice_shown],
@@ -109,6 +110,15 @@ def draw_maps(
         layer,
         faithfulness,
     )
+
+
+def _few_slices(pictures: Pictures, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
+    """The slices that maps are drawn of, with those that previews show, and which of all slices they are."""
+    every = np.arange(pictures.stack.shape[1])
+    if recipe.inputs == "channels" or not 0 < recipe.few_slices < len(every):
+        return pictures.stack, every
+    some = np.unique([*spread(len(every), recipe.few_slices), *pictures.shown])
+    return pictures.stack[:, some], some
 
 
 def in_previews(maps: Maps, groups: Groups, pictures: Pictures) -> dict[str, np.ndarray]:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
 from .. import schema, store
 from ..errors import InputError
+from ..parameters import (
+    AdjustFor,
+    Bootstraps,
+    ByField,
+    Kernel,
+    Permutations,
+    ProbedField,
+    ProbedFields,
+    Repeats,
+    Scale,
+    Seed,
+    SubjectField,
+    VectorFieldOrFields,
+)
 from ..progress import Progress, start
 from .confidence import probabilities
 from .cross_fit import CrossFit
@@ -19,17 +31,17 @@ from .source import ProbeSource
 
 def probe(
     samples,
-    field: str,
+    field: ProbedField,
     *,
-    vectors: str | list[str] = "dae_embedding",
-    kernel: Literal["rbf", "linear"] = "rbf",
-    scale: Literal["auto", "classes", "ordinal", "numeric"] = "auto",
-    adjust_for: list[str] | None = None,
-    n_permutations: int = 999,
-    n_bootstrap: int = 1000,
-    repeats: int = 3,
-    subject_field: str | None = None,
-    seed: int = 51,
+    vectors: VectorFieldOrFields = "dae_embedding",
+    kernel: Kernel = "rbf",
+    scale: Scale = "auto",
+    adjust_for: AdjustFor | None = None,
+    n_permutations: Permutations = 999,
+    n_bootstrap: Bootstraps = 1000,
+    repeats: Repeats = 3,
+    subject_field: SubjectField | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> ProbeResult:
     """Asks how well a field can be predicted from the embeddings of subjects the probe has not seen.
@@ -78,16 +90,16 @@ def probe(
 def probe_all(
     samples,
     *,
-    fields: list[str] | None = None,
-    vectors: str | list[str] = "dae_embedding",
-    kernel: Literal["rbf", "linear"] = "rbf",
-    adjust_for: list[str] | None = None,
-    by: str | None = None,
-    n_permutations: int = 999,
-    n_bootstrap: int = 1000,
-    repeats: int = 3,
-    subject_field: str | None = None,
-    seed: int = 51,
+    fields: ProbedFields | None = None,
+    vectors: VectorFieldOrFields = "dae_embedding",
+    kernel: Kernel = "rbf",
+    adjust_for: AdjustFor | None = None,
+    by: ByField | None = None,
+    n_permutations: Permutations = 999,
+    n_bootstrap: Bootstraps = 1000,
+    repeats: Repeats = 3,
+    subject_field: SubjectField | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> ProbeTable:
     """Probes every metadata field, with false-discovery control over all of them.
