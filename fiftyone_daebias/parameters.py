@@ -133,7 +133,6 @@ Workers = Annotated[int, Ge(1), Label("Worker processes"), Advanced]
 Subjects = Annotated[int, Ge(1), Le(99_999)]
 Matrix = Annotated[int, Ge(48), Le(512)]
 Spacing = Annotated[float, Ge(0.01), Le(100), Label("Spacing (mm)"), Advanced]
-Architecture = Annotated[Literal["resnet10", "resnet34", "densenet121"], Advanced]
 Volume = Annotated[int, Ge(0), Label("Volume of a 4-D file"), Advanced]
 ShiftDates = Annotated[int, Ge(0), Label("Shift dates by up to (days)"), Advanced]
 

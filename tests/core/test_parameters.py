@@ -49,7 +49,7 @@ def by_yaml(command: str, name: str, value, tmp_path) -> str:
     return str(error.value).removeprefix(f"audit.yml: steps.{command}.")
 
 
-REQUIRED = {"probe": {"field": "sex"}}
+REQUIRED = {"disagreements": {"field": "sex"}}
 #: command, parameter, a value out of its range, what is said of it
 OUT_OF_RANGE = [
     ("probe-all", "n_permutations", 5, "n_permutations must be at least 99; got 5"),
@@ -124,7 +124,9 @@ def test_every_default_is_in_its_own_range_and_what_parameters_name_is_offered()
     link_plugin()
     import sys
 
-    offers = next(m for n, m in sys.modules.items() if n.endswith("operators.choices"))._OFFERS
+    operator = foo.get_operator(f"{PLUGIN_NAME}/probe")
+    base = next(c for c in type(operator).__mro__ if c.__name__ == "VerbOperator")
+    offers = sys.modules[base.__module__.rpartition(".")[0] + ".choices"]._OFFERS
     for verb in verbs.VERBS:
         for parameter in verb.describe()[1]:
             if not parameter.required:
