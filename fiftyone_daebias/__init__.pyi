@@ -27,7 +27,7 @@ from .explanation.local_view import LocalView
 from .explanation.mitigate import Mitigation
 from .explanation.result import Explanation
 from .explanation.training_dynamics import Dynamics
-from .parameters import Accumulate, AdjustFor, Advanced, Architecture, BatchSize, Bootstraps, ByField, ByFields, Cases, CheckpointFolder, ClusterName, ClusterNames, ColorBy, ColouredBy, Correlation, DateField, Device, Encoder, Epochs, Expected, FieldValue, FindingKey, Folds, ImageFolder, ImageSize, ImagesSeen, Kernel, Label, LearningRate, Like, Looks, MapKey, Matrix, MaxSamples, MostMaps, MostSamples, MovedSamples, Neighbors, NumberOfTests, OutFile, PairedBatchSize, Patience, Permutations, Perplexity, PickedConfig, PickedFile, Preset, ProbedField, ProbedFields, Repeats, Resamples, RunKeys, Scale, Seed, Seeds, Share, ShiftDates, SimilarityIndex, Slices, SlicesAVolume, SmallestCluster, Spacing, Span, Steps, StratifyBy, SubjectField, Subjects, TableFile, TagName, Threshold, TrialRepeats, VectorField, VectorFieldOrFields, VectorFields, Versions, Volume, WeightDecay, Workers
+from .parameters import Accumulate, AdjustFor, Advanced, Architecture, BatchSize, Bootstraps, ByField, ByFields, Cases, CheckpointFolder, ClusterName, ClusterNames, ColorBy, ColouredBy, Correlation, DateField, DdimSteps, Device, Encoder, Epochs, Expected, FieldValue, FindingKey, Folds, ImageFolder, ImageSize, ImagesSeen, Kernel, Label, LearningRate, Like, Looks, MapKey, Matrix, MaxSamples, MostMaps, MostSamples, MovedSamples, Neighbors, NumberOfTests, OutFile, PairedBatchSize, Patience, Permutations, Perplexity, PickedConfig, PickedFile, Preset, ProbedField, ProbedFields, Repeats, Resamples, RunKeys, Scale, Seed, Seeds, Share, ShiftDates, SimilarityIndex, Slices, SlicesAVolume, SmallestCluster, Spacing, Span, Steps, StratifyBy, SubjectField, Subjects, TableFile, TagName, Threshold, TrialRepeats, VectorField, VectorFieldOrFields, VectorFields, Versions, Volume, WeightDecay, Workers
 from .phantoms.phantom import PhantomReport
 from .probes.disagreements import Disagreements
 from .probes.result import ProbeResult, ProbeTable
@@ -98,7 +98,7 @@ def train(samples: Any, *, preset: Preset | None = ..., images: ImagesSeen | Non
 
 def import_checkpoint(file: PickedFile, *, folder: Path | None = ..., preset: Literal['official-64', 'official-128', 'official-256'] | None = ..., progress: Progress | None = ...) -> ImportedCheckpoint: ...
 
-def reconstruction(samples: Any, *, checkpoint: CheckpointFolder | None = ..., images: Annotated[int, Ge(2)] = ..., steps: Annotated[list[int], Advanced] = ..., invert_steps: Annotated[int, Advanced] = ..., device: Device | None = ..., seed: Seed = ..., progress: Progress | None = ...) -> Reconstruction: ...
+def reconstruction(samples: Any, *, checkpoint: CheckpointFolder | None = ..., images: Annotated[int, Ge(2)] = ..., steps: DdimSteps = ..., invert_steps: Annotated[int, Advanced] = ..., device: Device | None = ..., seed: Seed = ..., progress: Progress | None = ...) -> Reconstruction: ...
 
 def embed(samples: Any, *, model: Encoder = ..., checkpoint: CheckpointFolder | None = ..., preset: Preset | None = ..., n_slices: SlicesAVolume | None = ..., pool: Annotated[Literal['concat', 'mean'], Label('Slices are'), Advanced] = ..., perplexity: Perplexity = ..., batch_size: BatchSize = ..., extend: Annotated[bool, Label('Keep the map, place new samples on it')] = ..., device: Device | None = ..., seed: Seed = ..., progress: Progress | None = ...) -> EmbeddingResult: ...
 

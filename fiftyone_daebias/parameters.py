@@ -6,7 +6,7 @@ A verb's signature names them, as in ``n_permutations: Permutations = 1999``. Th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -109,6 +109,7 @@ WeightDecay = Annotated[float, Ge(0), Advanced]
 Patience = Annotated[int, Ge(0), Advanced]
 Epochs = Annotated[int, Ge(1), Advanced]
 Looks = Annotated[int, Ge(1), Advanced]
+DdimSteps = Annotated[Sequence[int], Advanced]
 Steps = Annotated[int, Ge(1), Advanced]
 Device = Annotated[str, Advanced]
 Preset = Annotated[str, Choice("preset")]
@@ -201,9 +202,11 @@ def _adapter(hint: Any):
 
 def _takes_lists_only(hint: Any) -> bool:
     branches = [plain(b) for b in get_args(hint) if b is not type(None)] if get_origin(hint) is not Annotated else []
-    return all(get_origin(plain(b)) is list for b in branches or [hint])
+    return all(get_origin(plain(b)) in _LISTS for b in branches or [hint])
 
 
+#: what holds several values
+_LISTS = (list, Sequence)
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Path: "a path"}
 
 
@@ -212,7 +215,7 @@ def _kind_words(hint: Any) -> str:
     hint = plain(hint)
     if get_origin(hint) is Literal:
         return f"one of {', '.join(map(str, get_args(hint)))}"
-    if get_origin(hint) is list:
+    if get_origin(hint) in _LISTS:
         inner = plain(get_args(hint)[0])
         if get_origin(inner) is Literal:
             return f"of {', '.join(map(str, get_args(inner)))}"

@@ -9,7 +9,7 @@ the step's number, so that a run that was interrupted goes on as if it had not b
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -28,11 +28,15 @@ class Learner(Protocol):
     """
 
     format: str
-    config: object
+    config: Any
     device: torch.device
     criterion: str
-    begins_with_images: bool
-    ends_with_images: bool
+
+    @property
+    def begins_with_images(self) -> bool: ...
+
+    @property
+    def ends_with_images(self) -> bool: ...
 
     def begin(self, images: Tensor) -> None:
         """Takes from training images (n, C, H, W) what the model starts from; not when a run goes on."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .. import schema, store
 from ..errors import InputError
-from ..parameters import Advanced, CheckpointFolder, Device, Seed
+from ..parameters import Advanced, CheckpointFolder, DdimSteps, Device, Seed
 from ..progress import Progress, start
 from ..text_table import table_lines
 from .batches import fixed_crop
@@ -104,7 +104,7 @@ def reconstruction(
     *,
     checkpoint: CheckpointFolder | None = None,
     images: Annotated[int, Ge(2)] = 32,
-    steps: Annotated[list[int], Advanced] = (20, 50, 100),
+    steps: DdimSteps = (20, 50, 100),
     invert_steps: Annotated[int, Advanced] = 250,
     device: Device | None = None,
     seed: Seed = 51,
@@ -214,7 +214,7 @@ def _held_out(source, images: int, seed: int) -> tuple[list[int], str]:
         raise InputError("there are no two held-out samples (split 'test' or 'val'); widen the view")
     rng = np.random.default_rng(seed)
     rank: dict[str, int] = {}
-    turns = []
+    turns: list[tuple[int, int, int]] = []
     for i in rng.permutation(rows):
         subject = source.subjects[i]
         rank[subject] = rank.get(subject, -1) + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from ..errors import InputError
 from ..parameters import Accumulate, BatchSize, Device, ImagesSeen, LearningRate, Patience, Preset, Seed
@@ -84,8 +85,8 @@ def settings(
         InputError: unknown preset, or a setting out of its range
     """
     chosen = load_preset(preset or default_preset())
-    changes = {"images": images, "batch_size": batch_size, "accumulate": accumulate, "lr": lr}
-    changes = {k: v for k, v in changes.items() if v is not None}
+    given = {"images": images, "batch_size": batch_size, "accumulate": accumulate, "lr": lr}
+    changes: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     for name, value in changes.items():
         if value <= 0:
             raise InputError(f"{name} must be above 0; got {value}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import schema, store
@@ -77,7 +79,12 @@ def probe(
     if adjust_for and field in adjust_for:
         raise InputError(f"adjust_for: {field!r} cannot be adjusted for itself")
     source = ProbeSource(samples, vectors, kernel, subject_field, adjust_for)
-    draws = {"n_permutations": n_permutations, "n_bootstrap": n_bootstrap, "repeats": repeats, "seed": seed}
+    draws: dict[str, Any] = {
+        "n_permutations": n_permutations,
+        "n_bootstrap": n_bootstrap,
+        "repeats": repeats,
+        "seed": seed,
+    }
     with start(progress, "probing", 1, "fields") as task:
         target = source.target(field, scale)
         result, fit = source.run(target, **draws)
@@ -128,10 +135,15 @@ def probe_all(
     source = ProbeSource(samples, vectors, kernel, subject_field, adjust_for)
     names = list(store.metadata_fields(samples)) if fields is None else list(fields)
     store.read_table(samples, [*names, *([by] if by else [])])
-    groups = {"": None}
+    groups: dict[str, np.ndarray | None] = {"": None}
     if by:
         groups |= {f"{by}={value}": rows for value, rows in source.groups(by).items()}
-    draws = {"n_permutations": n_permutations, "n_bootstrap": n_bootstrap, "repeats": repeats, "seed": seed}
+    draws: dict[str, Any] = {
+        "n_permutations": n_permutations,
+        "n_bootstrap": n_bootstrap,
+        "repeats": repeats,
+        "seed": seed,
+    }
     rows, kept = [], {}
     with start(progress, "probing", len(names) * len(groups), "probes") as task:
         for name in names:
@@ -156,7 +168,7 @@ def probe_all(
     for name in names if by else ():
         parts = [r for r in table.rows if r.field == name and r.group and (name, r.group) in kept]
         if parts:
-            keep(source, parts[0], [kept[name, r.group] for r in parts], seed, by, parts)
+            keep(source, parts[0], [kept[name, r.group] for r in parts], seed, by or "", parts)
     return table
 
 
