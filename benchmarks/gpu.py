@@ -208,7 +208,7 @@ def trained(preset, data: OnDevice, device: torch.device, minutes: float, batch:
         losses.append(learner.step(data.batch(batch, size, train.crop, rng), step)["loss"])
         step += 1
     if learner.ends_with_images:
-        learner.end(some)
+        learner.end(some, torch.zeros(len(some)))
     save_file({k: v.detach().cpu().contiguous().clone() for k, v in learner.state().items()}, state)
     (folder / "state.json").write_text(json.dumps({"step": step, "seconds": spent}))
     save_model(

@@ -17,11 +17,11 @@ Serve it to yourself alone and let an SSH tunnel or a proxy with a login in fron
 For several people see "Who can reach the App" in SECURITY.md."""
 
 
-def open_app(name: str, *, port: int = 5151, address: str = "localhost", remote: bool = False) -> None:
+def open_app(name: str | None = None, *, port: int = 5151, address: str = "localhost", remote: bool = False) -> None:
     """Serves the App and waits until it is closed.
 
     Args:
-        name: name of a dataset
+        name: name of a dataset; default: the App lists those there are
         port: TCP port to serve on
         address: address to serve on
         remote: serve only, without opening a browser
@@ -31,13 +31,14 @@ def open_app(name: str, *, port: int = 5151, address: str = "localhost", remote:
     """
     import fiftyone as fo
 
-    dataset = store.load_samples(name)
+    dataset = None if name is None else store.load_samples(name)
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1" if address == "localhost" else address, port)) == 0:
             raise InputError(f"port {port} is in use; pass another one, for example --port {port + 1}")
     link_plugin()
     if address not in ("localhost", "127.0.0.1", "::1"):
         print(_OPEN.format(address=address, port=port), flush=True)
+    where = "" if name is None else f"/datasets/{name}"
     session = fo.launch_app(dataset, port=port, address=address, remote=remote)
-    print(f"App: http://{address}:{port}/datasets/{name}   (Ctrl-C ends it)", flush=True)
+    print(f"App: http://{address}:{port}{where}   (Ctrl-C ends it)", flush=True)
     session.wait(-1)

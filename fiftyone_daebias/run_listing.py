@@ -11,6 +11,7 @@ from .errors import InputError
 from .parameters import Label, RunKeys
 from .progress import Progress, start
 from .text_table import table_lines
+from .tidy import tidy
 
 OUTLIERS = "daebias_outliers"
 
@@ -165,7 +166,8 @@ def runs(
         for name in names:
             _delete(samples, known[name])
             task.advance(note=name)
-    return RunList(tuple(stored_runs(samples)), "deleted " + "; ".join(_what_goes(known[n]) for n in names))
+    done = ["deleted " + "; ".join(_what_goes(known[n]) for n in names), *tidy(samples)]
+    return RunList(tuple(stored_runs(samples)), "\n".join(done))
 
 
 def check_delete(samples, names: list[str] | None, sure: bool) -> dict[str, StoredRun]:
@@ -237,7 +239,8 @@ class _Belongings:
             evaluations = [name + "_eval"] if name + "_truth" in self.fields else []
             field = facts.config.get("field", "")
             if not facts.config.get("by"):
-                tags, views = [schema.TAG_OPPOSITE + field], [f"opposite {field}"]
+                tags = [schema.TAG_OPPOSITE + field]
+                views = [] if "predictions" in facts.config else [f"opposite {field}"]
         elif kind == "embedding":
             stem = key.removesuffix(schema.PROVENANCE_SUFFIX)
             fields = [stem + schema.EMBEDDING_SUFFIX, stem + schema.POINTS_SUFFIX]
@@ -252,7 +255,7 @@ class _Belongings:
             fields = [f for f in self.fields if suffix in f]
             brain = [b for b in self.brain if suffix in b]
         elif kind == "image quality":
-            fields = [f for f in self.fields if f.startswith(schema.QUALITY_PREFIX) or f == schema.QUALITY_OF_FIELD]
+            fields = [schema.QUALITY_FIELD, *(f for f in self.fields if f.startswith(schema.QUALITY_PREFIX_1))]
         elif kind == "outliers":
             fields, tags = self.outlier_fields(), self.outlier_tags()
         owns = facts.config.get("owns") or {}

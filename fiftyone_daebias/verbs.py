@@ -143,7 +143,10 @@ def _alone(verb: Verb, function: Callable, given: inspect.BoundArguments):
     # the first argument is the samples, or the dataset's name where the verb makes one
     samples, part = next(iter(given.arguments.values())), "" if verb.holds == "dataset" else verb.holds
     with store.lease(samples, verb.command, given.arguments.get("progress"), part=part):
-        return function(*given.args, **given.kwargs)
+        result = function(*given.args, **given.kwargs)
+        if verb.holds == "dataset":
+            store.arrange(samples)
+        return result
 
 
 def nearest(name: str, known: Iterable[str], what: str) -> str:

@@ -14,6 +14,7 @@ from ..probes.fields import make_target
 from ..progress import Progress, start
 from ..serialize import plain
 from ..statistics.association import Effect, effect_of, omnibus_test
+from ..statistics.cells import Cells
 from ..text_table import table_lines
 from .sites import site_fields
 
@@ -54,6 +55,7 @@ class CaseMixRow:
         q: p after correction over everything tested on the dataset
         n_subjects: subjects
         note: why there is no number
+        cells: subjects of each value at that site and elsewhere; ``None`` where it was not tested
     """
 
     field: str
@@ -68,6 +70,7 @@ class CaseMixRow:
     q: float = _NAN
     n_subjects: int = 0
     note: str = ""
+    cells: Cells | None = None
 
     def to_dict(self) -> dict:
         return plain(self)
@@ -215,4 +218,5 @@ def _row(field: str, site: str, table: pd.DataFrame, names: np.ndarray, n_permut
         words,
         float(p),
         n_subjects=len(owners),
+        cells=best.cells,
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import colorsys
 import datetime
 import getpass
 import hashlib
+import itertools
 import re
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 
 from .. import schema, store
@@ -119,6 +122,17 @@ def read_clusters(samples) -> dict[str, Cluster]:
     return {c.name: c for c in sorted(out, key=lambda c: (c.proposed, c.created, c.name))}
 
 
+def next_color(used: Collection[str]) -> str:
+    """A colour that is not used: first those of :data:`COLORS`, then hues a golden angle apart at three lightnesses."""
+    free = [c for c in COLORS if c not in used]
+    for k in itertools.count() if not free else ():
+        hue, lightness = (k * 0.381966) % 1, (0.42, 0.62, 0.3)[k % 3]
+        color = "#" + "".join(f"{round(255 * v):02X}" for v in colorsys.hls_to_rgb(hue, lightness, 0.7))
+        if color not in used:
+            return color
+    return free[0]
+
+
 def get(samples, name: str) -> Cluster:
     """The cluster of that name.
 
@@ -138,8 +152,7 @@ def write(samples, clusters: list[Cluster], remove: list[str] = ()) -> None:
     used = [c.color for c in before.values()]
     for cluster in clusters:
         if not cluster.color:
-            free = [c for c in COLORS if c not in used] or list(COLORS)
-            cluster = replace(cluster, color=free[0])
+            cluster = replace(cluster, color=next_color(used))
         used.append(cluster.color)
         raw = cluster.to_dict()
         store.save_run(
@@ -152,11 +165,12 @@ def write(samples, clusters: list[Cluster], remove: list[str] = ()) -> None:
         store.delete_run(samples, run_key(name))
     after = read_clusters(samples)
     labels: dict[str, list[str]] = {i: [] for c in before.values() for i in c.members}
-    for cluster in after.values():
+    # the smallest first: the App colours a sample by the first name on its list
+    for cluster in sorted(after.values(), key=lambda c: len(c.members)):
         for i in cluster.members:
             labels.setdefault(i, []).append(cluster.name)
-    store.write_classifications(samples, schema.CLUSTER_FIELD, labels)
-    store.set_label_colors(samples, schema.CLUSTER_FIELD, {c.name: c.color for c in after.values()})
+    store.write_names(samples, schema.CLUSTER_FIELD, labels)
+    store.set_value_colors(samples, schema.CLUSTER_FIELD, {c.name: c.color for c in after.values()})
     dataset = store.dataset_of(samples)
     for name in before:
         if name not in after or set(before[name].members) != set(after[name].members):

@@ -16,6 +16,7 @@ from ..probes.fields import make_target
 from ..progress import Progress, start
 from ..serialize import decimal_year
 from ..statistics.association import effect_of, omnibus_test, permutation_p
+from ..statistics.cells import Cells
 from .change_points import COMPONENTS, Change, change_points, detectable_change, whiten
 from .sites import site_fields
 
@@ -45,6 +46,8 @@ class DriftRow:
         n_subjects: subjects
         note: why there is no number
         by: fields whose values make the group
+        cells: subjects before and after each change, of each version and the others; what else changed with
+            its values; ``None`` where it was not tested
     """
 
     group: str
@@ -58,6 +61,7 @@ class DriftRow:
     n_subjects: int = 0
     note: str = ""
     by: tuple[str, ...] = ()
+    cells: Cells | None = None
 
     def to_dict(self) -> dict:
         raw = asdict(self)
@@ -287,15 +291,23 @@ def _over_time(group, field, units: _Units, strata, table, by, n_permutations, r
     if p != p:
         note = "the dates leave no place for a change, or nobody is alike in the fields adjusted for: too few to tell"
         return DriftRow(group, field, n_subjects=len(dated), note=note)
-    changes = tuple(
-        {**asdict(c), "fields": _with_it(c, units.first[dated], years, table, {field, *by}, rng)} for c in found
-    )
+    changes, cells = [], {"": (len(dated), 0)}
+    for c in found:
+        also = _with_it(c, units.first[dated], years, table, {field, *by}, rng)
+        changes.append({**asdict(c), "fields": [text for text, _ in also]})
+        when = iso_date(c.when)
+        cells[when] = c.n_before, c.n_after
+        cells |= {f"{when}: {text}: {v}": pair for text, of in also for v, pair in of.items()}
     would = _NAN if changes else detectable_change(points, years, rng=rng)
-    return DriftRow(group, field, "", p, changes=changes, detectable=would, n_subjects=len(dated))
+    return DriftRow(group, field, "", p, changes=tuple(changes), detectable=would, n_subjects=len(dated), cells=cells)
 
 
-def _with_it(change: Change, rows, years, table, skip: set[str], rng) -> list[str]:
-    """Metadata that differ between before and after, in words, at a familywise level over all fields (Bonferroni)."""
+def _with_it(change: Change, rows, years, table, skip: set[str], rng) -> list[tuple[str, Cells]]:
+    """Metadata that differ between before and after, at a familywise level over all fields (Bonferroni).
+
+    Returns:
+        in words, with the subjects of each value after and before
+    """
     late = years >= change.when
     found, asked = [], [f for f in table.columns if f not in skip and not f.startswith("acquisition_date")]
     for field in asked:
@@ -318,8 +330,8 @@ def _with_it(change: Change, rows, years, table, skip: set[str], rng) -> list[st
         effect = effect_of(inside, target.values, target.classes, units[target.rows])
         if p * len(asked) <= LEVEL and abs(effect.value) > 0.2:
             words = effect.words.replace("inside", "after").replace("outside", "before")
-            found.append((abs(effect.value), f"{field} ({words})"))
-    return [text for _, text in sorted(found, reverse=True)[:4]]
+            found.append((abs(effect.value), f"{field} ({words})", effect.cells))
+    return [(text, cells) for _, text, cells in sorted(found, key=lambda f: f[:2], reverse=True)[:4]]
 
 
 def _over_versions(group, field, units: _Units, column, strata, n_permutations, rng) -> DriftRow:
@@ -349,4 +361,5 @@ def _over_versions(group, field, units: _Units, column, strata, n_permutations, 
         for b in range(a):
             noise = points.shape[1] * (1 / counts[a] + 1 / counts[b])
             best = max(best, ((means[a] - means[b]) ** 2).sum() - noise)
-    return DriftRow(group, field, "", p, size=float(np.sqrt(best)), n_subjects=len(points))
+    cells = {v: (int(n), len(points) - int(n)) for v, n in zip(target.classes, counts, strict=True)}
+    return DriftRow(group, field, "", p, size=float(np.sqrt(best)), n_subjects=len(points), cells=cells)

@@ -29,7 +29,7 @@ def name_cluster(
 
     Stored are its name, colour, note, author and members; of a lasso also the
     polygon in map coordinates and its map. Members get the tag
-    "daebias:cluster:NAME", a label in "daebias_clusters" and a saved view.
+    "daebias:cluster:NAME", an entry in "daebias_clusters" and a saved view.
 
     Args:
         samples: the members: a view, as the lasso leaves it

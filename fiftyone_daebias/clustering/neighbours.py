@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..probes.scores import bootstrap_weights, percentile_interval, subject_weights
+from ..statistics.cells import Cells
 from ..statistics.exchange import exchange
 
 NEAREST, PERMUTATIONS = 5, 999
@@ -26,6 +27,7 @@ class KnnLeakage:
         n_samples: samples asked
         n_subjects: subjects asked
         p: share of permutations of the values that are told as well by the nearest; NaN where none can change places
+        cells: subjects with a sample that its nearest tells, and with one that it does not; ``None`` in runs without
     """
 
     top1: float
@@ -37,6 +39,7 @@ class KnnLeakage:
     n_samples: int
     n_subjects: int
     p: float = float("nan")
+    cells: Cells | None = None
 
 
 def telling(
@@ -113,6 +116,7 @@ def telling(
             n_permutations,
             rng,
         ),
+        cells={"": tuple(len(np.unique(subjects[rows][hits[:, 0] == hit])) for hit in (1, 0))},
     )
 
 

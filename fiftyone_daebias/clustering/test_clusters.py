@@ -14,6 +14,7 @@ from ..probes.fields import Target, make_target
 from ..progress import Progress, start
 from ..serialize import plain
 from ..statistics.association import association_test, effect_of
+from ..statistics.cells import Cells
 from ..statistics.result_cache import kept_share
 from ..text_table import table_lines
 from . import cluster as named
@@ -56,6 +57,7 @@ class Association:
         made_from: label that the cluster was made from, held fixed in the test; "" for none
         exchanged: what the permutations exchanged, in words
         note: why there is no number, or what to bear in mind
+        cells: subjects of each value inside and outside; ``None`` where it was not tested
     """
 
     cluster: str
@@ -78,6 +80,7 @@ class Association:
     made_from: str = ""
     exchanged: str = ""
     note: str = ""
+    cells: Cells | None = None
 
     def to_dict(self) -> dict:
         return plain(self)
@@ -335,6 +338,7 @@ def _together(
             interval=effect.interval,
             difference=effect.difference,
             words=effect.words,
+            cells=effect.cells,
             p=float(p[j]),
             note=note,
             exchanged=moves.words if moves is not None else "",

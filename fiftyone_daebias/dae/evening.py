@@ -34,16 +34,20 @@ class Evening(nn.Module):
         self.register_buffer("back", torch.eye(z_dim))
 
     @torch.no_grad()
-    def fit(self, codes: Tensor, spread: Tensor | None = None) -> None:
-        """Takes the map from codes (n, z_dim) of training images; their mean square becomes 1.
+    def fit(self, codes: Tensor, spread: Tensor | None = None, places: Tensor | None = None) -> None:
+        """Takes the map from codes of training images; their mean square about their place's mean becomes 1.
+
+        Where a slice lies in its volume is the same for every subject, and in some planes varies more than anything
+        that subjects differ in. So directions are judged by how codes of one place vary.
 
         Args:
-            codes: the encoder's codes
+            codes: the encoder's codes (n, z_dim)
             spread: standard deviations in pixels of the principal components that the codes begin with, (k,)
+            places: place of each slice in its volume, (n,); default: all the same
         """
         x = codes.double().cpu()
         mean = x.mean(dim=0)
-        x = x - mean
+        x = _about_place(x, torch.zeros(len(x), dtype=torch.long) if places is None else places.cpu())
         known = None if spread is None else spread.double().cpu()
         k = 0 if known is None else len(known)
         blocks = [(slice(0, k), 1 - LEARNT), (slice(k, None), LEARNT)] if 0 < k < x.shape[1] else [(slice(None), 1.0)]
@@ -64,6 +68,14 @@ class Evening(nn.Module):
     def inverse(self, evened: Tensor) -> Tensor:
         """The encoder's codes (B, z_dim) of evened ones."""
         return evened @ self.back + self.mean
+
+
+def _about_place(x: Tensor, places: Tensor) -> Tensor:
+    """Codes minus the mean of their place; a place that a single slice has tells nothing and is left out."""
+    _, index, counts = places.unique(return_inverse=True, return_counts=True)
+    means = torch.zeros(len(counts), x.shape[1], dtype=x.dtype).index_add_(0, index, x) / counts[:, None]
+    kept = counts[index] > 1
+    return (x - means[index])[kept] if kept.any() else x - x.mean(dim=0)
 
 
 def _evened(x: Tensor, units: Tensor | None) -> tuple[Tensor, Tensor]:

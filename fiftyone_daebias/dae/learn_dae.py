@@ -87,11 +87,11 @@ class DaeLearner(OneOptimizer):
             model.encoder.set_components(*(torch.from_numpy(p).to(self.device) for p in parts))
 
     @torch.no_grad()
-    def end(self, images: Tensor) -> None:
+    def end(self, images: Tensor, places: Tensor) -> None:
         """Evens the codes of the averaged weights."""
         codes = torch.cat([self.averaged.raw_codes(part.to(self.device)).cpu() for part in images.split(256)])
         components = self.config.components
-        self.averaged.evening.fit(codes, self.averaged.encoder.spread if components else None)
+        self.averaged.evening.fit(codes, self.averaged.encoder.spread if components else None, places)
 
     def step(self, batch: Tensor, step: int) -> dict[str, Tensor]:
         train, config = self.train, self.config

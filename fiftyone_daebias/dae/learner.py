@@ -41,8 +41,13 @@ class Learner(Protocol):
     def begin(self, images: Tensor) -> None:
         """Takes from training images (n, C, H, W) what the model starts from; not when a run goes on."""
 
-    def end(self, images: Tensor) -> None:
-        """Takes from training images (n, C, H, W) what the checkpoint needs beside the weights that were learnt."""
+    def end(self, images: Tensor, places: Tensor) -> None:
+        """Takes from training images what the checkpoint needs beside the weights that were learnt.
+
+        Args:
+            images: slices that vectors are made of, (n, C, H, W)
+            places: how far each is from the middle of its volume, in slices, (n,)
+        """
 
     def step(self, batch: Tensor, step: int) -> dict[str, float | Tensor]:
         """One full optimiser step, with as many optimisers as there are.
@@ -102,7 +107,7 @@ class LearnsByStepsOnly:
     def begin(self, images: Tensor) -> None:
         """Nothing."""
 
-    def end(self, images: Tensor) -> None:
+    def end(self, images: Tensor, places: Tensor) -> None:
         """Nothing."""
 
 

@@ -24,6 +24,7 @@ from .grid import SHOWN, save_grid
 from .learner import Learner
 from .prefetch import prefetch
 from .run_folder import RunFolder
+from .view import CENTRE_SLICES
 
 #: steps between two looks at the metrics; a look waits for the device
 LOOK_EVERY = 8
@@ -248,7 +249,7 @@ class _Loop:
             seconds = max(time.monotonic() - self.since, 1e-9)
             rate = (self.images - self.since_images) / seconds
             if self.learner.ends_with_images:
-                self.learner.end(self._training_images())
+                self.learner.end(*self._embedded_images())
             images = self._held_out_images()
             if images is not None:
                 self.held_out = self.learner.evaluate(images)
@@ -294,13 +295,37 @@ class _Loop:
 
     def _training_images(self) -> torch.Tensor:
         """Slices of the training split under the view that embeds, the same for every call, (n, C, size, size)."""
-        size = self.learner.config.image_size
-        most = max(256, min(MOST_SHOWN, SHOWN_VALUES // size**2))
         places = [(i, k) for i in self._training_rows() for k in range(self.source.n_slices(i))]
-        if len(places) > most:
-            chosen = np.random.default_rng([self.seed, 11]).choice(len(places), most, replace=False)
+        if len(places) > self._most_shown:
+            chosen = np.random.default_rng([self.seed, 11]).choice(len(places), self._most_shown, replace=False)
             places = [places[j] for j in np.sort(chosen)]
+        size = self.learner.config.image_size
         return torch.cat([fixed_crop(self.source.read(i, [k]), size, self.config.view) for i, k in places])
+
+    def _embedded_images(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The middle slices of volumes of the training split, those that vectors are made of.
+
+        Returns:
+            images (n, C, size, size), the same for every call, and how far each is from the middle of its volume, (n,)
+        """
+        middle = {i: self._middle(i) for i in self._training_rows()}
+        rows = list(middle)
+        most = max(1, self._most_shown // max(map(len, middle.values())))
+        if len(rows) > most:
+            rows = [rows[j] for j in np.sort(np.random.default_rng([self.seed, 13]).choice(len(rows), most, False))]
+        size = self.learner.config.image_size
+        images = [fixed_crop(self.source.read(i, list(middle[i])), size, self.config.view) for i in rows]
+        return torch.cat(images), torch.tensor([k - self.source.n_slices(i) // 2 for i in rows for k in middle[i]])
+
+    def _middle(self, i: int) -> range:
+        """The slices of a volume that make its vector, or all where there are fewer."""
+        n = self.source.n_slices(i)
+        first = max(0, (n - CENTRE_SLICES) // 2)
+        return range(first, min(n, first + CENTRE_SLICES))
+
+    @property
+    def _most_shown(self) -> int:
+        return max(256, min(MOST_SHOWN, SHOWN_VALUES // self.learner.config.image_size**2))
 
     def _held_out_images(self) -> torch.Tensor | None:
         """The centre slice of the first volumes of the validation split, under the fixed crop."""

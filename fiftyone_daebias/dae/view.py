@@ -6,6 +6,8 @@ import numpy as np
 
 #: value of ``crop`` that stands for the whole slice, made square with background
 WHOLE = 0.0
+#: slices in the middle of a volume that make its vector: Graf et al. 2024
+CENTRE_SLICES = 12
 #: background, in the units of ``SliceSource.read``
 BACKGROUND = -1.0
 

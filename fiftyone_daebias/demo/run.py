@@ -29,6 +29,15 @@ class DemoResult:
     tags: dict[str, int]
     report: str = ""
 
+    def to_dict(self) -> dict:
+        return {
+            "dataset": self.name,
+            "registration": self.registration.to_dict(),
+            "probes": self.probes.to_dict(),
+            "tags": self.tags,
+            "report": self.report,
+        }
+
     def __str__(self) -> str:
         tags = "\n".join(f"  {tag:<44} {n:>5,} images" for tag, n in sorted(self.tags.items()))
         decodable = [r.field for r in self.probes.rows if r.verdict == "found"]

@@ -12,7 +12,7 @@ from .. import schema, store
 from ..dae.checkpoint import read_facts
 from ..dae.distributed import process_group
 from ..dae.samples import open_together, pick_device, trained_checkpoint
-from ..dae.view import square_side
+from ..dae.view import CENTRE_SLICES, square_side
 from ..errors import InputError
 from ..parameters import (
     Advanced,
@@ -31,9 +31,6 @@ from .encoders import embedding_model, model_of
 from .guard import guarded
 from .map import TsneMap, fit_map, place, rebuild_map
 from .samples import encode_samples, stored_content
-
-#: centre slices of a volume: Graf et al. 2024
-N_SLICES = 12
 
 
 @dataclass(frozen=True)
@@ -250,7 +247,7 @@ def _slice_count(source, n_slices: int | None) -> tuple[int, list[str]]:
     """Slices a volume, and the samples that have fewer."""
     counts = [source.n_slices(i) for i in range(len(source))]
     if n_slices is None:
-        n_slices = 1 if max(counts) == 1 else N_SLICES
+        n_slices = 1 if max(counts) == 1 else CENTRE_SLICES
     if n_slices < 1:
         raise InputError(f"n_slices must be at least 1; got {n_slices}")
     short = [i for i, c in enumerate(counts) if c < n_slices]

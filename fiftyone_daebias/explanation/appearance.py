@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from ..probes.permutation import benjamini_hochberg
 from ..statistics.association import effect_of, permutation_p
+from ..statistics.cells import Cells
 from .grid import Frame
 
 LEVEL = 0.05
@@ -50,6 +51,7 @@ class Contrast:
         p: permutation p-value, subjects exchanged
         q: p after Benjamini-Hochberg within its table
         n_subjects: subjects with a value
+        cells: subjects of each class in either group, all of them for numbers; ``None`` in runs that lack them
     """
 
     name: str
@@ -64,6 +66,7 @@ class Contrast:
     p: float
     q: float = _NAN
     n_subjects: int = 0
+    cells: Cells | None = None
 
     @property
     def found(self) -> bool:
@@ -187,6 +190,7 @@ def compare_table(
                 effect.words,
                 float(p[0]),
                 n_subjects=len(set(owners)),
+                cells=effect.cells,
             )
         )
     q = benjamini_hochberg(np.array([c.p for c in out])) if out else []

@@ -42,19 +42,17 @@ def probe(
     n_permutations: Permutations = 999,
     n_bootstrap: Bootstraps = 1000,
     repeats: Repeats = 3,
+    predictions: bool = False,
     subject_field: SubjectField | None = None,
     seed: Seed = 51,
     progress: Progress | None = None,
 ) -> ProbeResult:
     """Asks how well a field can be predicted from the embeddings of subjects the probe has not seen.
 
-    Stores the out-of-fold prediction of every sample in the field
-    "probe_FIELD", the field itself as a label in "probe_FIELD_truth", and an
-    evaluation of one against the other for FiftyOne's evaluation panel. When
-    the field is a label and the probe is strong enough to speak of single
-    samples (AUC surely 0.85 or more, at most a fifth missed), tags samples on
-    the other side of their own label "daebias:opposite:FIELD" and saves a view
-    of them.
+    Stores a run with the out-of-fold prediction of every sample. When the
+    field is a label and the probe is strong enough to speak of single samples
+    (AUC surely 0.85 or more, at most a fifth missed), tags samples on the
+    other side of their own label "daebias:opposite:FIELD".
 
     Args:
         samples: a dataset or view with embeddings
@@ -66,6 +64,8 @@ def probe(
         n_permutations: permutations behind the p-value
         n_bootstrap: bootstrap draws behind the interval of the stored test split
         repeats: how often the folds are drawn anew
+        predictions: also write the predictions on the samples as "probe_FIELD", the field itself as a label as
+            "probe_FIELD_truth", and an evaluation of one against the other for FiftyOne's evaluation panel
         subject_field: field that names the subject; default: as registered, else guessed by name
         seed: seed of folds, permutations and draws
 
@@ -89,7 +89,7 @@ def probe(
         target = source.target(field, scale)
         result, fit = source.run(target, **draws)
         (result,) = ProbeTable.ranked([result]).rows
-        keep(source, result, [(target, fit)], seed)
+        keep(source, result, [(target, fit)], seed, predictions=predictions)
         task.advance()
     return result
 
@@ -105,6 +105,7 @@ def probe_all(
     n_permutations: Permutations = 999,
     n_bootstrap: Bootstraps = 1000,
     repeats: Repeats = 3,
+    predictions: bool = False,
     subject_field: SubjectField | None = None,
     seed: Seed = 51,
     progress: Progress | None = None,
@@ -117,11 +118,12 @@ def probe_all(
         vectors: the vector field or brain run to predict from; several are concatenated
         kernel: kernel of the least-squares support vector machine
         adjust_for: fields that are expected to differ; scores are given again with these known
-        by: a field, for example the region; every field is probed within each of its values too, and the predictions
-            from these probes are kept as "probe_FIELD_by_BY"
+        by: a field, for example the region; every field is probed within each of its values too
         n_permutations: permutations behind each p-value
         n_bootstrap: bootstrap draws behind the interval of the stored test split
         repeats: how often the folds are drawn anew
+        predictions: also write each field's predictions and evaluation on the samples, three fields each, and those of
+            the probes within each value as "probe_FIELD_by_BY"
         subject_field: field that names the subject; default: as registered, else guessed by name
         seed: seed of folds, permutations and draws
 
@@ -164,11 +166,11 @@ def probe_all(
     table = ProbeTable.ranked(rows)
     for row in table.rows:
         if (row.field, row.group) in kept and not row.group:
-            keep(source, row, [kept[row.field, ""]], seed)
+            keep(source, row, [kept[row.field, ""]], seed, predictions=predictions)
     for name in names if by else ():
         parts = [r for r in table.rows if r.field == name and r.group and (name, r.group) in kept]
         if parts:
-            keep(source, parts[0], [kept[name, r.group] for r in parts], seed, by or "", parts)
+            keep(source, parts[0], [kept[name, r.group] for r in parts], seed, by or "", parts, predictions)
     return table
 
 
@@ -179,8 +181,9 @@ def keep(
     seed: int,
     by: str = "",
     parts: list[ProbeResult] | None = None,
+    predictions: bool = False,
 ) -> None:
-    """Stores predictions and run; for probes of the whole cohort also evaluation, tags and view.
+    """Stores the run; for probes of the whole cohort also tags.
 
     Args:
         source: what was probed
@@ -189,28 +192,19 @@ def keep(
         seed: stored with the run
         by: the field that made the groups
         parts: results of the groups
+        predictions: whether predictions, and for probes of the whole cohort an evaluation, are written on the samples
     """
     samples, stem = source.samples, schema.field_stem(result.field)
     name = schema.PROBE_FIELD_PREFIX + stem + (f"_by_{schema.field_stem(by)}" if by else "")
-    store.clear_field(samples, name)
+    store.clear_predictions(samples, [name])
     ids, other = [], []
     for target, fit in fits:
         mine = [source.ids[k] for k in target.rows]
         ids += mine
         if target.categorical:
-            chances = probabilities(fit.scores, target.values)
-            at = np.arange(len(mine))
-            store.write_predictions(
-                samples,
-                name,
-                mine,
-                [target.classes[c] for c in fit.predicted],
-                chances[at, fit.predicted],
-                _margins(fit.scores, target.values),
-            )
             other += [i for i, a, b in zip(mine, fit.predicted, target.values, strict=True) if a != b]
-        else:
-            store.write_regressions(samples, name, mine, fit.predicted)
+        if predictions:
+            _write_predictions(samples, name, mine, target, fit)
     summary = {"summary": result.to_dict(), "sample_ids": ids}
     if parts:
         summary["parts"] = [p.to_dict() for p in parts]
@@ -218,21 +212,13 @@ def keep(
         summary["scores"] = np.concatenate([fit.scores for _, fit in fits]).astype(np.float32)
     if not by:
         ((target, fit),) = fits
-        truth = [target.classes[c] for c in target.values] if target.categorical else target.values
-        store.write_evaluation(samples, name, ids, truth, target.categorical)
+        if predictions:
+            truth = [target.classes[c] for c in target.values] if target.categorical else target.values
+            store.write_evaluation(samples, name, ids, truth, target.categorical)
         tag = schema.TAG_OPPOSITE + target.name
         store.untag(store.dataset_of(samples), tag)
-        view = f"opposite {target.name}"
-        if too_weak(result) or not_a_label(target.name, store.metadata_fields(samples).get(target.name, "")):
-            store.delete_view(samples, view)
-        else:
+        if not (too_weak(result) or not_a_label(target.name, store.metadata_fields(samples).get(target.name, ""))):
             store.tag(samples, other, tag)
-            store.save_view(
-                samples,
-                view,
-                store.view_of_tag(samples, tag),
-                description=f"look like another {target.name} to a probe that has not seen their subject",
-            )
     store.save_run(
         samples,
         schema.PROBE_RUN_PREFIX + stem + (f"_by_{schema.field_stem(by)}" if by else ""),
@@ -244,8 +230,24 @@ def keep(
             "by": by,
             "adjust_for": list(source.covariates.fields) if source.covariates else [],
             "data_hash": source.hash,
+            "predictions": predictions,
         },
         summary,
+    )
+
+
+def _write_predictions(samples, name: str, ids: list[str], target: Target, fit: CrossFit) -> None:
+    if not target.categorical:
+        store.write_regressions(samples, name, ids, fit.predicted)
+        return
+    chances = probabilities(fit.scores, target.values)
+    store.write_predictions(
+        samples,
+        name,
+        ids,
+        [target.classes[c] for c in fit.predicted],
+        chances[np.arange(len(ids)), fit.predicted],
+        _margins(fit.scores, target.values),
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from dataclasses import field as made
 
 import numpy as np
 
+from ..statistics.cells import Cells, read_cells
 from ..text_table import p_text, table_lines
 from .permutation import benjamini_hochberg
 from .power import next_level, smallest_found
@@ -122,6 +124,7 @@ class ProbeResult:
         holdout: the score on the stored test split, if there is one
         null: mean and standard deviation of the gain over chance of permuted labelings
         untestable: why no permutation can test the field; "" where they can
+        cells: subjects of each class, and of the others; of numbers all subjects; ``None`` in runs that lack them
     """
 
     field: str
@@ -148,6 +151,7 @@ class ProbeResult:
     holdout: Holdout | None = None
     null: tuple[float, float] = (float("nan"), float("nan"))
     untestable: str = ""
+    cells: Cells | None = made(default=None, hash=False)
 
     @property
     def name(self) -> str:
@@ -196,7 +200,7 @@ class ProbeResult:
                 values[name] = part(**_typed(part, raw[name]))
             else:
                 values[name] = None
-        return cls(**values)
+        return cls(**{**values, "cells": read_cells(raw.get("cells"))})
 
     def __str__(self) -> str:
         return str(ProbeTable((self,)))

@@ -14,6 +14,7 @@ import pandas as pd
 from .. import schema, store
 from ..embeddings.joined import joined_slices
 from ..errors import InputError
+from ..statistics.cells import Cells, count_cells
 from ..statistics.covariates import Covariates, make_covariates
 from .adjust import adjusted_fit
 from .cross_fit import N_FOLDS, CrossFit, cross_fit
@@ -145,6 +146,7 @@ class ProbeSource:
             holdout=self._holdout(target, subjects, n_bootstrap, rng),
             null=fit.null,
             untestable=fit.untestable,
+            cells=_cells(target, subjects),
         )
         return result, fit
 
@@ -267,3 +269,10 @@ def read_joined(samples, names: list[str]) -> tuple[list[str], np.ndarray]:
 
 def _nothing(value) -> bool:
     return value is None or value is pd.NaT or isinstance(value, (float, np.floating)) and np.isnan(value)
+
+
+def _cells(target: Target, subjects: np.ndarray) -> Cells:
+    """Subjects of each class and of the others; of numbers all subjects."""
+    sides = [(c, target.values == k) for k, c in enumerate(target.classes)]
+    sides = sides or [("", np.ones(len(target.values), bool))]
+    return {name: count_cells(mine, target.values, (), subjects)[""] for name, mine in sides}

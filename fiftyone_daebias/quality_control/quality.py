@@ -15,6 +15,7 @@ from ..probes.fields import Target, make_target, upper_half
 from ..progress import Progress, start
 from ..serialize import plain
 from ..statistics.association import Effect, effect_of, omnibus_test
+from ..statistics.cells import Cells, count_cells
 from ..statistics.result_cache import ResultCache, kept_share
 from ..text_table import table_lines
 from .measures import MEANINGS, MEASURES, vectors_of
@@ -50,6 +51,7 @@ class QualityRow:
         n_alike: subjects who have others alike in the expected fields in the other group
         n_subjects, n_samples: who took part
         note: why there is no number
+        cells: subjects of each value of the field, and the others; ``None`` where it was not tested
     """
 
     field: str
@@ -69,6 +71,7 @@ class QualityRow:
     n_subjects: int = 0
     n_samples: int = 0
     note: str = ""
+    cells: Cells | None = None
 
     def to_dict(self) -> dict:
         return plain(self)
@@ -277,11 +280,18 @@ def _row(field, values, z, raw, subjects, strata, expected, part, n_permutations
         n_subjects=len(np.unique(owners)),
         n_samples=len(owners),
         note="; ".join(target.notes),
+        cells=_cells(target, group, owners),
     )
 
 
 def _inside(target: Target, group: int) -> np.ndarray:
     return target.values == group if target.classes else upper_half(target.values)
+
+
+def _cells(target: Target, group: int, owners: np.ndarray) -> Cells:
+    """Subjects of each class, or of the upper half of numbers, and the others."""
+    names = target.classes or (_group_name(target, group),)
+    return {name: count_cells(_inside(target, k), target.values, (), owners)[""] for k, name in enumerate(names)}
 
 
 def _group_name(target: Target, group: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import schema, store
+from .. import schema, store, tidy
 from ..cohort.slices import open_slices
 from ..embeddings.encode import centre_indices
 from ..progress import Progress, start
@@ -35,6 +35,7 @@ def read_measures(
         CohortError: an image that cannot be read
     """
     source = open_slices(samples, subject_field=subject_field, progress=progress)
+    tidy.join_quality(samples)
     fields = [schema.QUALITY_PREFIX + m for m in MEASURES]
     out = np.full((len(source), len(MEASURES)), np.nan)
     known = [None] * len(source)
@@ -44,6 +45,8 @@ def read_measures(
             values = store.read_field(samples, field)
             out[:, k] = [np.nan if v is None else v for v in values]
     missing = [i for i in range(len(source)) if known[i] != source.keys[i]]
+    if missing:
+        store.declare_document(samples, schema.QUALITY_FIELD, {**dict.fromkeys(MEASURES, "float"), "of": "string"})
     with start(progress, "measuring quality", len(missing), "samples") as task:
         for first in range(0, len(missing), _BATCH):
             part = missing[first : first + _BATCH]
@@ -55,8 +58,8 @@ def read_measures(
             ids = [source.sample_ids[i] for i in part]
             for k, field in enumerate(fields):
                 values = [float(v) if np.isfinite(v) else None for v in out[part, k]]
-                store.write_values(samples, field, dict(zip(ids, values, strict=True)), kind="float")
+                store.write_values(samples, field, dict(zip(ids, values, strict=True)))
             # last, so that what was not finished is measured again
             keys = {source.sample_ids[i]: source.keys[i] for i in part}
-            store.write_values(samples, schema.QUALITY_OF_FIELD, keys, kind="string")
+            store.write_values(samples, schema.QUALITY_OF_FIELD, keys)
     return source.sample_ids, out

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from ..statistics.cells import tellable
 from .datasheet import About, biases, errors, known_limits, preprocessing, sensitive, timeframe
 from .facts import ReportFacts
 from .formatting import percent
@@ -137,7 +138,7 @@ _TESTED = ("probe", "case-mix", "quality", "association", "drift", "reidentify")
 def _findings(facts: ReportFacts) -> dict:
     rows = []
     for f in facts.findings.rows:
-        if f.kind not in _TESTED or f.n_subjects < max(1, facts.cohort.k):
+        if f.kind not in _TESTED or f.n_subjects < max(1, facts.cohort.k) or not tellable(f.cells, facts.cohort.k):
             continue
         e = f.evidence
         rows.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from ..statistics.cells import tellable
 from .facts import ReportFacts
 from .finding import Finding, plain
 from .formatting import count, listed, percent, score
@@ -129,7 +130,8 @@ def biases(facts: ReportFacts) -> list[str]:
     """What holds, one sentence a finding, without groups of few subjects."""
     out = []
     for f in facts.of_verdict("found"):
-        if f.kind in _HOLDS and f.n_subjects >= max(SMALLEST, facts.cohort.k):
+        k = max(SMALLEST, facts.cohort.k)
+        if f.kind in _HOLDS and f.n_subjects >= k and tellable(f.cells, k):
             out.append(_bias(f))
     return out[:25]
 

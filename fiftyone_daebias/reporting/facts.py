@@ -96,7 +96,7 @@ class ReportFacts:
         """JSON-able, without pictures and without anybody's identity."""
         rows = [
             {
-                **f,
+                **{k: v for k, v in f.items() if k != "cells"},
                 "selector": {k: v for k, v in f["selector"].items() if k != "sample_ids"},
                 "reviews": [{k: v for k, v in r.items() if k != "sample_ids"} for r in f["reviews"]],
                 "figures": [{k: v for k, v in g.items() if k in ("name", "title", "caption")} for g in f["figures"]],

@@ -9,6 +9,7 @@ from dataclasses import field as made
 
 from .. import schema, store
 from ..errors import InputError
+from ..statistics.cells import Cells, read_cells
 from ..text_table import table_lines
 from . import formatting
 from .review import Review
@@ -136,6 +137,8 @@ class Finding:
         run_key: the run behind it
         notes: what to bear in mind
         reviews: what people said of it, oldest first
+        cells: counts of subjects from which its numbers were computed, ``{value: (inside, outside)}``; ``{}`` where
+            it tells of nobody; ``None`` where they are not known, so it may not leave
     """
 
     key: str
@@ -154,6 +157,7 @@ class Finding:
     run_key: str = ""
     notes: tuple[str, ...] = ()
     reviews: tuple[Review, ...] = ()
+    cells: Cells | None = None
 
     @property
     def status(self) -> str:
@@ -291,7 +295,7 @@ def _read(cls, raw: dict):
     values = {}
     for f in fields(cls):
         if f.name in raw:
-            values[f.name] = _value(hints[f.name], raw[f.name])
+            values[f.name] = read_cells(raw[f.name]) if f.name == "cells" else _value(hints[f.name], raw[f.name])
     return cls(**values)
 
 

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-def collect_findings(samples) -> Findings:
+def collect_findings(samples, *, authors: bool = True) -> Findings:
     """Collects and ranks the findings of every step that has run.
 
     P-values of all steps are corrected together; what would hold alone but not
@@ -42,6 +42,7 @@ def collect_findings(samples) -> Findings:
 
     Args:
         samples: a dataset or view; findings are those of the whole dataset
+        authors: whether sentences say who named a cluster
 
     Returns:
         the findings, ranked by verdict, then by strength
@@ -52,7 +53,7 @@ def collect_findings(samples) -> Findings:
     rows = [
         *settled,
         *_of_probes_that_hold(tag_findings(owners, tags), settled),
-        *cluster_findings(dataset, owners),
+        *cluster_findings(dataset, owners, authors),
         *agreement_findings(dataset),
         *run_findings(dataset),
     ]

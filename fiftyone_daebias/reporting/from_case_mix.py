@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import schema, store
 from ..serialize import or_nan
+from ..statistics.cells import read_cells
 from .finding import Evidence, Finding, Selector, existing
 from .formatting import count, score
 from .multiplicity import HypothesisTest, away_from_zero
@@ -60,5 +61,6 @@ def _claim(row: dict, drawn: int, redo: str) -> HypothesisTest:
         )
         if tested
         else None,
+        cells=read_cells(row.get("cells")),
     )
     return HypothesisTest(finding, _NAN, judge, FAMILY, drawn, redo)

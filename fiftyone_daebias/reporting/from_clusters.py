@@ -10,6 +10,7 @@ from .. import schema, store
 from ..clustering.cluster import Cluster, read_clusters, run_key
 from ..clustering.test_clusters import SMALLEST_KEPT
 from ..serialize import or_nan
+from ..statistics.cells import read_cells
 from .finding import Evidence, Finding, cluster_selector, existing
 from .formatting import count, listed, number, score
 from .multiplicity import HypothesisTest, away_from_zero
@@ -18,9 +19,9 @@ FAMILY = "pairs of cluster and field"
 _NAN = float("nan")
 
 
-def cluster_findings(samples, owners: dict[str, str]) -> list[Finding]:
-    """One finding a cluster: how many are in it and where it comes from."""
-    tested = set()
+def cluster_findings(samples, owners: dict[str, str], authors: bool = True) -> list[Finding]:
+    """One finding a cluster: how many are in it and where it comes from, and who named it."""
+    tested, n_all = set(), len(set(owners.values()))
     if schema.ASSOCIATION_RUN in store.list_runs(samples, schema.ASSOCIATION_RUN):
         tested = set(store.load_run(samples, schema.ASSOCIATION_RUN)[0].get("clusters", ()))
     out = []
@@ -35,7 +36,7 @@ def cluster_findings(samples, owners: dict[str, str]) -> list[Finding]:
                 f"cluster:{cluster.name}",
                 "cluster",
                 f"cluster {cluster.name}",
-                _origin(cluster, len(members), n_subjects),
+                _origin(cluster, len(members), n_subjects, authors),
                 "shown",
                 Evidence("samples", float(len(members))),
                 n_subjects,
@@ -45,6 +46,7 @@ def cluster_findings(samples, owners: dict[str, str]) -> list[Finding]:
                 next_step=step,
                 run_key=run_key(cluster.name),
                 notes=(cluster.note,) if cluster.note else (),
+                cells={"": (n_subjects, n_all - n_subjects)},
             )
         )
     return out
@@ -104,6 +106,7 @@ def _claim(row: dict, clusters: dict[str, Cluster], expected: list[str], config:
         run_key=schema.ASSOCIATION_RUN,
         notes=tuple(notes),
         next_step=existing("explain", "Where in the image is the difference?", cluster=name),
+        cells=read_cells(row.get("cells")),
     )
     # a test among subjects alike that was not possible tells nothing: it must not enter with the raw p-value
     within = or_nan(row["p_within"]) if tested and expected else _NAN
@@ -155,7 +158,7 @@ def left_among_alike(row: dict, expected: list[str]) -> str:
     return f" What is left of it among the {who} cannot be told."
 
 
-def _origin(cluster: Cluster, n: int, n_subjects: int) -> str:
+def _origin(cluster: Cluster, n: int, n_subjects: int, authors: bool) -> str:
     text = f"{count(n, 'sample')} of {count(n_subjects, 'subject')}; "
     text += {
         "suggested": "an island of the map",
@@ -168,7 +171,7 @@ def _origin(cluster: Cluster, n: int, n_subjects: int) -> str:
     }.get(cluster.origin, cluster.origin)
     if cluster.proposed:
         text += ", proposed and not yet accepted by anybody"
-    if cluster.author:
+    if authors and cluster.author:
         text += f", by {cluster.author}"
     if cluster.stability == cluster.stability:
         text += f"; overlap {number(cluster.stability, 2)} with itself when subjects and map are drawn anew"

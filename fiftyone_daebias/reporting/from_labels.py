@@ -26,13 +26,13 @@ def _claim(field: str, run_key: str, summary: dict) -> HypothesisTest:
     n, people = summary["n_listed"], summary["n_subjects"]
     tag = f"{schema.TAG_PREFIX}label-error:{field}"
     named = [v for v in summary["verdicts"] if v["kind"] == "contradicted"]
+    known = sum(v["evidence"] != OPEN for v in named)
     if n:
         text = (
             f"{count(n, 'subject')} of {people:,} carry a {field} that their images contradict: they look throughout "
             f"like another {field}, to a probe that has not seen them; {percent(summary['false_share'])} of this list "
             f"are expected to be ordinary."
         )
-        known = sum(v["evidence"] != OPEN for v in named)
         if known:
             text += f" Other records speak on {count(known, 'of them', 'of them')}."
         if known < len(named):
@@ -60,6 +60,7 @@ def _claim(field: str, run_key: str, summary: dict) -> HypothesisTest:
         field=field,
         run_key=run_key,
         next_step=existing("explain", "Where in the image do they differ?", tag=tag) if n else None,
+        cells={"contradicted": (n, people - n), "other records speak": (known, len(named) - known)},
     )
 
     def judge(raw: bool, within: bool) -> str:
@@ -101,4 +102,12 @@ def _agreement(together: dict, field: str, run_key: str, verdicts: list[dict]) -
         Selector("ids", sample_ids=again),
         field=field,
         run_key=run_key,
+        cells={
+            "in two or more": (seen, max(together["n_subjects"]) - seen),
+            **{r: (k, n - k) for r, k, n in _by_region(together)},
+        },
     )
+
+
+def _by_region(together: dict):
+    return zip(together["regions"], together["n_opposite"], together["n_subjects"], strict=True)

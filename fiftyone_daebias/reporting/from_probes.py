@@ -47,7 +47,6 @@ def key_of(row: ProbeResult) -> str:
 def _claim(row: ProbeResult, run_key: str, config: dict, drawn: int) -> HypothesisTest:
     by, adjusted_for = config.get("by") or "", tuple(config.get("adjust_for") or ())
     adjusted = row.adjusted if row.adjusted and not row.adjusted.reason else None
-    stem = schema.PROBE_FIELD_PREFIX + schema.field_stem(row.field)
     notes = [*row.notes, *([row.untestable] if row.untestable else ()), *(row.adjusted.notes if row.adjusted else ())]
     if row.adjusted and row.adjusted.reason and row.field not in adjusted_for:
         notes.append(f"could not be adjusted for {listed(row.adjusted.fields)}: {row.adjusted.reason}")
@@ -64,7 +63,7 @@ def _claim(row: ProbeResult, run_key: str, config: dict, drawn: int) -> Hypothes
         return _GIVEN[row.adjusted.judge(within) if row.adjusted else CANNOT_TELL] if adjusted_for else "found"
 
     group = f", {row.group}" if row.group else ""
-    where = Selector("field", stem + (f"_by_{schema.field_stem(by)}" if by else ""))
+    where = Selector("field", row.field)
 
     def finding(level: float) -> Finding:
         told = row.at_level(level)
@@ -92,6 +91,7 @@ def _claim(row: ProbeResult, run_key: str, config: dict, drawn: int) -> Hypothes
             next_step=_next(row),
             run_key=run_key,
             notes=tuple(notes),
+            cells=row.cells,
         )
 
     within = float("nan")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import schema, store
 from ..serialize import or_nan
+from ..statistics.cells import read_cells
 from .finding import Evidence, Finding, Selector, existing
 from .formatting import count, score
 from .from_clusters import among_alike, left_among_alike
@@ -59,6 +60,7 @@ def _claim(row: dict, config: dict) -> HypothesisTest:
         run_key=schema.QUALITY_RUN,
         notes=(row["note"],) if tested and row["note"] else (),
         next_step=existing("probe", "Can the images tell it, too?", field=row["field"]) if tested else None,
+        cells=read_cells(row.get("cells")),
     )
     within = _NAN
     if tested and expected and row["field"] not in expected:

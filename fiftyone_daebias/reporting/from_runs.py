@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .. import schema, store
+from ..statistics.cells import Cells, read_cells
 from .finding import Evidence, Finding, Selector, cluster_selector, tag_selector
 from .formatting import count, number
 
@@ -15,15 +16,17 @@ def run_findings(samples) -> list[Finding]:
     """One finding a stored run; runs say themselves what they show."""
     keys = store.list_runs(samples, "daebias_")
     out = []
-    for prefix, kind, title, say in _KINDS:
+    for prefix, kind, title, say, cells in _KINDS:
         for key in keys:
             if key.startswith(prefix):
                 config, results = store.load_run(samples, key)
-                out.append(_finding(key, prefix, kind, title, say, config, results))
+                out.append(_finding(key, prefix, kind, title, say, cells, config, results))
     return out
 
 
-def _finding(key: str, prefix: str, kind: str, title: str, say: Callable, config: dict, results: dict) -> Finding:
+def _finding(
+    key: str, prefix: str, kind: str, title: str, say: Callable, cells: Callable, config: dict, results: dict
+) -> Finding:
     stem = key.removeprefix(prefix).strip("_")
     summary = results.get("summary", results.get("table"))
     facts = summary if isinstance(summary, dict) else results
@@ -31,6 +34,10 @@ def _finding(key: str, prefix: str, kind: str, title: str, say: Callable, config
         sentence, shown = say(facts)
     except (KeyError, TypeError, ValueError, IndexError):  # of another version, or of another room
         sentence, shown = "", True
+    try:
+        counted = cells(facts)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):  # unknown counts are not told
+        counted = None
     sentence = _first_text(results.get("sentence"), facts.get("sentence"), sentence, summary)
     cluster, tag = _first_text(config.get("cluster")), _first_text(config.get("tag"))
     about = _first_text(config.get("field"), facts.get("field"))
@@ -60,6 +67,7 @@ def _finding(key: str, prefix: str, kind: str, title: str, say: Callable, config
         figures=figures,
         run_key=key,
         notes=tuple(map(str, notes)) if isinstance(notes, (list, tuple)) else (),
+        cells=counted,
     )
 
 
@@ -97,15 +105,84 @@ def _compare(facts: dict) -> tuple[str, bool]:
     return " ".join(_ended(s) for s in facts["sentences"]), True
 
 
-#: prefix of a run's key, kind of finding, its title, and ``facts -> (sentence, whether there is anything to show)``
+def _explanation_cells(facts: dict) -> Cells | None:
+    """The two groups, and the classes of each field that its sentences may name."""
+    cells = {"": tuple(map(int, facts["n_subjects"]))}
+    for contrast in (*facts["fields"], *facts["appearance"]):
+        of = read_cells(contrast.get("cells"))
+        if of is None:
+            return None
+        cells |= {f"{contrast['name']}: {value}": pair for value, pair in of.items()}
+    classifier = facts.get("classifier")
+    if classifier and classifier.get("reason"):
+        return None  # it may speak of few
+    if classifier:
+        cells["classified"] = tuple(map(int, classifier["n_subjects"]))
+    return cells
+
+
+def _counterfactual_cells(facts: dict) -> Cells | None:
+    # a reason may speak of few
+    return None if facts["reason"] else {"": (int(facts["n_subjects"]), 0)}
+
+
+def _dynamics_cells(facts: dict) -> Cells | None:
+    cells = {s["name"]: (int(s["n_subjects"]), 0) for s in facts["sequences"]}
+    for s in facts["sequences"]:
+        cells |= {f"{s['name']}: {c['part']}": (int(c["n_subgroup"]), int(c["n_others"])) for c in s["curves"]}
+    return cells or None
+
+
+def _mitigation_cells(facts: dict) -> Cells:
+    return {f"{g}: {c}": (int(n), 0) for g, per in facts["counts"].items() for c, n in per.items()}
+
+
+def _compare_cells(facts: dict) -> Cells:
+    """The subjects of each field; of an accuracy, those answered right and wrong."""
+    cells = {}
+    for column in (c for c in facts["columns"] if not c["reason"]):
+        n = int(column["n_subjects"])
+        cells[column["field"]] = n, 0
+        for row in facts["rows"]:
+            cell = row["cells"].get(column["field"])
+            if cell and column["metric"] == "accuracy":
+                right = round(n * float(cell["score"]))
+                cells[f"{column['field']}: {row['name']}"] = right, n - right
+    return cells
+
+
+def _everybody(facts: dict) -> Cells:
+    return {"": (int(facts["n_subjects"]), 0)}
+
+
+#: prefix of a run's key, kind of finding, its title, ``facts -> (sentence, whether there is anything to show)``, and
+#: ``facts -> counts behind it``
 _KINDS = (
-    (schema.EXPLAIN_RUN_PREFIX, "explain", "where the difference is", _explanation),
-    (schema.COUNTERFACTUAL_RUN_PREFIX, "counterfactual", "what would have to change", _counterfactual),
-    (schema.DYNAMICS_RUN_PREFIX, "dynamics", "how a group is learnt", _dynamics),
-    (schema.MITIGATION_RUN_PREFIX, "mitigation", "what helps the worst-served group", lambda f: (f["verdict"], True)),
-    (schema.LOCAL_RUN_PREFIX, "local", "a part of the image beside the whole", lambda f: (f["reading"], True)),
-    (schema.SENSITIVITY_RUN, "sensitivity", "what would have been found", lambda f: (f["sentence"], True)),
-    (schema.COMPARE_RUN, "compare", "embeddings beside one another", _compare),
+    (schema.EXPLAIN_RUN_PREFIX, "explain", "where the difference is", _explanation, _explanation_cells),
+    (
+        schema.COUNTERFACTUAL_RUN_PREFIX,
+        "counterfactual",
+        "what would have to change",
+        _counterfactual,
+        _counterfactual_cells,
+    ),
+    (schema.DYNAMICS_RUN_PREFIX, "dynamics", "how a group is learnt", _dynamics, _dynamics_cells),
+    (
+        schema.MITIGATION_RUN_PREFIX,
+        "mitigation",
+        "what helps the worst-served group",
+        lambda f: (f["verdict"], True),
+        _mitigation_cells,
+    ),
+    (
+        schema.LOCAL_RUN_PREFIX,
+        "local",
+        "a part of the image beside the whole",
+        lambda f: (f["reading"], True),
+        _everybody,
+    ),
+    (schema.SENSITIVITY_RUN, "sensitivity", "what would have been found", lambda f: (f["sentence"], True), _everybody),
+    (schema.COMPARE_RUN, "compare", "embeddings beside one another", _compare, _compare_cells),
 )
 
 

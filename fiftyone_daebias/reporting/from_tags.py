@@ -21,7 +21,7 @@ def tag_findings(owners: dict[str, str], tags: dict[str, list[str]]) -> list[Fin
         for name in names:
             if name.startswith(schema.TAG_PREFIX):
                 held.setdefault(name, []).append(sample_id)
-    total = max(1, len(owners))
+    total, n_all = max(1, len(owners)), len(set(owners.values()))
     out = []
     for tag in sorted(held):
         made = _make(tag)
@@ -46,6 +46,7 @@ def tag_findings(owners: dict[str, str], tags: dict[str, list[str]]) -> list[Fin
                 field=about,
                 next_step=step,
                 run_key=_run(kind, about),
+                cells={"": (people, n_all - people)},
             )
         )
     return out

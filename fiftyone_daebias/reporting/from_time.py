@@ -10,6 +10,7 @@ from .. import schema, store
 from ..clustering.drift import iso_date
 from ..clustering.neighbours import PERMUTATIONS
 from ..serialize import or_nan
+from ..statistics.cells import read_cells
 from .finding import LEVEL, Evidence, Finding, NextStep, Selector, existing
 from .formatting import count, number, percent
 from .multiplicity import HypothesisTest
@@ -59,6 +60,7 @@ def _claim(row: dict, config: dict) -> HypothesisTest:
         field=over,
         run_key=schema.DRIFT_RUN,
         next_step=_next(row),
+        cells=read_cells(row.get("cells")),
     )
     redo = "drift" if store.is_outdated(config) else ""
     return HypothesisTest(finding, _NAN, judge, FAMILY, int(config.get("n_permutations") or 0), redo)
@@ -166,5 +168,6 @@ def _telling(what: str, row: dict, vectors: str, redo: str) -> HypothesisTest:
         Selector("field", vectors),
         field="" if what in ("subject", "month") else what,
         run_key=schema.REIDENTIFY_RUN,
+        cells=read_cells(row.get("cells")),
     )
     return HypothesisTest(finding, _NAN, judge, TOLD, PERMUTATIONS, redo)

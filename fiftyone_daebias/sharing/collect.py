@@ -9,31 +9,22 @@ from dataclasses import replace
 import numpy as np
 
 from .. import schema, store
-from ..clustering.cluster import Cluster, read_clusters
+from ..clustering.cluster import read_clusters
 from ..errors import BundleError, InputError
 from ..probes.result import ProbeResult
 from ..progress import Progress
 from ..reporting.findings import Finding, collect_findings
 from ..reporting.from_probes import key_of
 from ..reporting.review import read_reviews
+from ..statistics.cells import read_cells, tellable, too_small
 from . import checked
 from .content import content_hashes, subject_keys
 from .contents import COLUMNS, PROVENANCE, Contents, Group, Row, Said, Workspace
 from .handover import KEPT
 from .suppress import big_enough, secret_words, suppress_small_counts
 
-#: kinds of findings that are about a group of samples, and not about all
-_GROUPS = (
-    "opposite",
-    "outliers",
-    "cluster",
-    "association",
-    "disagreements",
-    "duplicates",
-    "leak",
-    "conflicts",
-    "files",
-)
+#: selectors that name a group of samples, and not all or whoever has a value
+_GROUPS = ("tag", "group", "ids")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?")
 
 
@@ -93,6 +84,7 @@ class Collector:
             for n, (file, person) in zip(kept, extra, strict=True)
         )
         self.withheld: Counter[str] = Counter()
+        self._told: list[frozenset[str]] = []
         self.broken: list[str] = []
         n_subjects = len(set(self.subjects))
         if n_subjects < k:
@@ -110,31 +102,46 @@ class Collector:
 
     def allows(self, rows, what: str) -> bool:
         """Whether a group may leave; counts it as withheld if not."""
-        if rows and big_enough(rows, self.subjects, self.k):
+        if rows and big_enough(rows, self.subjects, self.k) and self._apart(rows):
             return True
         self.withheld[what] += 1
         return False
 
+    def _apart(self, rows) -> bool:
+        """Whether no group of fewer than k can be had from this one and one told before; then it is told from now on.
+
+        A group within another leaves the difference, two that share nobody leave the rest of the cohort.
+        """
+        mine, n = frozenset(self.subjects[r] for r in rows), len(set(self.subjects))
+        for other in self._told:
+            if mine < other or other < mine:
+                left = abs(len(mine) - len(other))
+            else:
+                left = 0 if mine & other else n - len(mine) - len(other)
+            if 0 < left < self.k:
+                return False
+        self._told.append(mine)
+        return True
+
     def contents(self) -> Contents:
         """Everything that may leave."""
         clusters = self._clusters()
-        settled = collect_findings(self.samples).rows
+        settled = collect_findings(self.samples, authors=self.notes).rows
         by_key = {f.key: f for f in settled}
-        associations, words = self._associations(by_key)
-        findings = self._findings(settled, words)
+        findings = self._findings(settled)
         said = {key: f"{f['verdict']}: {f['sentence']}" for key, f in findings.items()}
         return Contents(
             self.rows,
             self._maps(),
             self._vectors() if self.vectors else {},
             tuple(findings.values()),
-            self._probes(by_key),
-            associations,
+            self._probes(by_key, findings),
+            self._associations({k: by_key[k] for k in findings}),
             clusters,
             self._views(said),
             self._workspaces(said),
             self._provenance(),
-            self._reviews(),
+            self._reviews(findings, {f.key for f in settled}),
             self.k,
             dict(sorted(self.withheld.items())),
             reading=self._reading(),
@@ -161,31 +168,20 @@ class Collector:
     def _stem(name: str) -> bool:
         return bool(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,79}", name)) and "__" not in name
 
-    def _findings(self, settled: tuple[Finding, ...], words: dict[tuple[str, str], tuple[str, str]]) -> dict[str, dict]:
-        """The findings' table, by key."""
-        out, clusters = {}, read_clusters(self.samples)
+    def _findings(self, settled: tuple[Finding, ...]) -> dict[str, dict]:
+        """The findings' table, by key: those whose counts are known, and large enough to be told."""
+        out = {}
         for f in settled:
-            group = f.kind in _GROUPS and f.selector.kind != "all"
-            if group and not self.allows(self.members(f.selector.ids(self.samples)), "findings"):
+            if f.n_subjects == 0 and f.verdict == "not tested":
                 continue
-            if not group and 0 < f.n_subjects < self.k or f.n_subjects == 0 and f.verdict == "not tested":
-                self.withheld["findings"] += f.n_subjects > 0
+            members = self.members(f.selector.ids(self.samples)) if f.selector.kind in _GROUPS else ()
+            if not self._may_leave(f) or f.selector.kind in _GROUPS and not self.allows(members, "findings"):
                 continue
-            sentence = f.sentence
-            if f.kind == "cluster" and not self.notes and f.cluster in clusters:
-                sentence = sentence.replace(f", by {clusters[f.cluster].author}", "")
-            if f.kind == "association":
-                if (f.cluster, f.field) not in words:
-                    self.withheld["findings"] += 1
-                    continue
-                before, after = words[f.cluster, f.field]
-                if before:
-                    sentence = sentence.replace(before, after)
             out[f.key] = {
                 "key": self.suppress_small_counts(f.key, 300),
                 "kind": f.kind,
                 "title": self.suppress_small_counts(f.title),
-                "sentence": self.suppress_small_counts(sentence),
+                "sentence": self.suppress_small_counts(f.sentence),
                 "verdict": f.verdict,
                 "measure": f.evidence.measure,
                 "value": _number(f.evidence.value),
@@ -196,91 +192,75 @@ class Collector:
             }
         return out
 
-    def _probes(self, settled: dict[str, Finding]) -> tuple[dict, ...]:
+    def _may_leave(self, f: Finding) -> bool:
+        if tellable(f.cells, self.k) and not too_small((f.n_subjects,), self.k):
+            return True
+        self.withheld["findings"] += 1
+        return False
+
+    def _probes(self, settled: dict[str, Finding], told: dict[str, dict]) -> tuple[dict, ...]:
         out = []
         for key in store.list_runs(self.samples, schema.PROBE_RUN_PREFIX):
             _, results = store.load_run(self.samples, key)
             for raw in [results["summary"], *results.get("parts", ())]:
                 if raw.get("reason") or raw in out:
                     continue
-                if raw["n_subjects"] < self.k or self._small_class(raw):
+                key = key_of(ProbeResult.from_dict(raw))
+                few = raw["n_subjects"] < self.k or not tellable(read_cells(raw.get("cells")), self.k)
+                # a part of the cohort is told only where its finding is, which looks at the rest too
+                if few or key not in told and (key in settled or raw.get("group")):
                     self.withheld["probes"] += 1
                     continue
                 row = {c: raw.get(c) for c in COLUMNS["probes"]}
-                finding = settled.get(key_of(ProbeResult.from_dict(raw)))
+                finding = settled.get(key)
                 row["q"] = _number(finding.evidence.q) if finding is not None else None
                 for name in ("adjusted", "holdout"):
                     part = raw.get(name)
                     usable = part and not part.get("reason") and part["n_subjects"] >= self.k
                     row[name] = {c: part.get(c) for c in COLUMNS[name]} if usable else None
-                if 0 < (row["n_opposite"] or 0) < self.k:
-                    row["n_opposite"] = None
+                for part in filter(None, (row, row["holdout"])):
+                    self._hide_few_wrong(part)
                 row["classes"] = [self.suppress_small_counts(v) for v in row["classes"]]
                 row["group"] = self.suppress_small_counts(row["group"])
                 if row not in out:
                     out.append(row)
         return tuple(out)
 
-    def _small_class(self, raw: dict) -> bool:
-        if not raw["classes"] or not store.has_field(self.samples, raw["field"].split(".")[0]):
-            return False
-        values = store.read_table(self.samples, [raw["field"]])[raw["field"]].reindex(self.ids)
-        people: dict[str, set] = {}
-        for v, s in zip(values, self.subjects, strict=True):
-            people.setdefault(str(v), set()).add(s)
-        return any(0 < len(people.get(v, ())) < self.k for v in raw["classes"])
+    def _hide_few_wrong(self, row: dict) -> None:
+        """Takes out how often a class was told right where that says how many few were not, or were."""
+        n, accuracy = row["n_subjects"], row["accuracy"]
+        wrong = [row.get("n_opposite") or 0]
+        if accuracy is not None and accuracy == accuracy:
+            # an accuracy between two counts may stand for either
+            wrong += [int(np.floor(n * (1 - accuracy) + 1e-9)), int(np.floor(n * accuracy + 1e-9))]
+            wrong += [1] * (0 < n * (1 - accuracy) < 1) + [1] * (0 < n * accuracy < 1)
+        if too_small(wrong, self.k):
+            row |= {c: None for c in ("n_opposite", "accuracy", "balanced_accuracy") if c in row}
 
-    def _associations(self, settled: dict[str, Finding]) -> tuple[tuple[dict, ...], dict]:
-        """The table, and for every row in it the words that were measured and what may be said instead."""
+    def _associations(self, told: dict[str, Finding]) -> tuple[dict, ...]:
+        """The table: rows whose findings are told."""
         if schema.ASSOCIATION_RUN not in store.list_runs(self.samples, schema.ASSOCIATION_RUN):
-            return (), {}
-        clusters, out, words = read_clusters(self.samples), [], {}
+            return ()
+        clusters, out = read_clusters(self.samples), []
         for raw in store.load_run(self.samples, schema.ASSOCIATION_RUN)[1]["tests"]["rows"]:
             if raw["cluster"] not in clusters or raw["verdict"] == "not tested":
                 continue
-            rows = self.members(clusters[raw["cluster"]].members)
-            if min(raw["n_inside"], raw["n_outside"]) < self.k or not big_enough(rows, self.subjects, self.k):
+            finding = told.get(f"association:{raw['cluster']}:{raw['field']}")
+            if finding is None:
                 self.withheld["associations"] += 1
                 continue
-            said = raw["words"]
-            if self._small_cell(clusters[raw["cluster"]], raw["field"], said):
-                said = "withheld: a class has too few subjects"
-                self.withheld["words of associations"] += 1
-            words[raw["cluster"], raw["field"]] = raw["words"], said
-            row = {c: raw.get(c) for c in COLUMNS["associations"]}
-            finding = settled.get(f"association:{raw['cluster']}:{raw['field']}")
-            if finding is not None:
-                row |= {"verdict": finding.verdict, "q": _number(finding.evidence.q)}
-                row["q_within"] = _number(finding.evidence.q_within) if raw.get("p_within") is not None else None
+            within = _number(finding.evidence.q_within) if raw.get("p_within") is not None else None
             out.append(
                 {
-                    **row,
+                    **{c: raw.get(c) for c in COLUMNS["associations"]},
+                    "verdict": finding.verdict,
+                    "q": _number(finding.evidence.q),
+                    "q_within": within,
                     "cluster": self.suppress_small_counts(raw["cluster"], 120),
-                    "words": self.suppress_small_counts(said),
+                    "words": self.suppress_small_counts(raw["words"]),
                 }
             )
-        return tuple(out), words
-
-    def _small_cell(self, cluster: Cluster, field: str, words: str) -> bool:
-        """Whether the shares in words come from 1 to k − 1 subjects, or leave so few out."""
-        found = re.fullmatch(r"(.*): \d+% inside, \d+% outside", words)
-        if not found or not store.has_field(self.samples, field.split(".")[0]):
-            return False
-        table = store.read_table(self.samples, [field])[field]
-        everybody = np.ones(len(table), bool)
-        parts = [everybody]
-        if store.has_field(self.samples, schema.LOCKED_FIELD):
-            # runs of statistics version 1 speak of a half of the subjects
-            parts.append(np.array([h == "confirmation" for h in store.read_field(self.samples, schema.LOCKED_FIELD)]))
-        members, subjects = set(cluster.members), store.read_subjects(self.samples)
-        for part in parts:
-            people: dict[tuple[bool, bool], set] = {(a, b): set() for a in (True, False) for b in (True, False)}
-            for i, v, s, here in zip(table.index, table, subjects, part, strict=True):
-                if here and v is not None and v == v:
-                    people[i in members, str(v) == found.group(1)].add(s)
-            if any(0 < len(p) < self.k for p in people.values()):
-                return True
-        return False
+        return tuple(out)
 
     def _clusters(self) -> tuple[Group, ...]:
         out = []
@@ -363,25 +343,31 @@ class Collector:
                 out[key.removesuffix(schema.PROVENANCE_SUFFIX)] = {**facts, "created": _date(facts.get("created", ""))}
         return out
 
-    def _reviews(self) -> tuple[Said, ...]:
-        out = [
-            Said(
-                self.suppress_small_counts(r.finding, 300),
-                r.status,
-                self._note(r.note),
-                self._author(r.author),
-                _date(r.date),
-                self.members(dict.fromkeys(r.sample_ids)),
-            )
-            for r in read_reviews(self.samples)
-        ]
+    def _reviews(self, told: dict[str, dict], known: set[str]) -> tuple[Said, ...]:
+        """What was said of findings that are told, or came with a bundle; of samples where enough heard the same."""
+        out = []
+        for r in read_reviews(self.samples):
+            rows = self.members(dict.fromkeys(r.sample_ids))
+            if r.finding not in told and (r.finding in known or not r.origin):
+                self.withheld["reviews"] += 1
+                continue
+            if rows and not big_enough(rows, self.subjects, self.k):
+                self.withheld["reviews"] += 1
+                continue
+            key = self.suppress_small_counts(r.finding, 300)
+            out.append(Said(key, r.status, self._note(r.note), self._author(r.author), _date(r.date), rows))
         if store.has_field(self.samples, schema.REVIEW_FIELD):
             labels = store.read_labels(self.samples, schema.REVIEW_FIELD, ("label", "author", "date", "note"))
-            out += [
-                Said("", status, self._note(note), self._author(author), _date(date), (self.row_of[i],))
-                for i, (status, author, date, note) in labels.items()
-                if i in self.row_of and status in ("reviewed", "confirmed", "refuted")
-            ]
+            same: dict[tuple, list[int]] = {}
+            for i, said in labels.items():
+                if i in self.row_of and said[0] in ("reviewed", "confirmed", "refuted"):
+                    same.setdefault(tuple(said), []).append(self.row_of[i])
+            for (status, author, date, note), rows in same.items():
+                if not big_enough(rows, self.subjects, self.k):
+                    self.withheld["reviews of samples"] += len(rows)
+                    continue
+                said = status, self._note(note), self._author(author), _date(date)
+                out += [Said("", *said, (row,)) for row in rows]
         return tuple(out)
 
     def _note(self, text) -> str:

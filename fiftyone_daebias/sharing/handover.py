@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import schema, store
+from ..errors import InputError
 from ..progress import Progress, start
 from ..reporting.figures import COLORS
 from ..reporting.finding import Finding
 from ..reporting.findings import collect_findings
 
-#: findings beyond these have no view of their own: nobody looks through a hundred
-MOST = 100
+#: findings that are handed over where none is named, the first in the report's order: nobody looks through a hundred
+MOST = 5
 #: key in the dataset's info: which view and workspace belong to which finding
 KEPT = "finding_views"
 _SHOWN = ("found", "inseparable", "explained", "unconfirmed", "not blind", "shown")
@@ -35,21 +36,33 @@ class FindingView:
     link: str
 
 
-def hand_over(samples, url: str, progress: Progress | None = None) -> tuple[FindingView, ...]:
+def hand_over(
+    samples, url: str, progress: Progress | None = None, keys: list[str] | None = None
+) -> tuple[FindingView, ...]:
     """Saves a view and a workspace a finding; those of findings that are gone are deleted.
 
     Args:
         samples: a dataset or view
         url: where teammates open the App
         progress: where to report
+        keys: the findings; default: the first :data:`MOST`
 
     Returns:
-        the views and workspaces, in the order of the findings
+        the views and workspaces of these findings, in their order
+
+    Raises:
+        InputError: there is no such finding
     """
     dataset = store.dataset_of(samples)
-    rows = [f for f in collect_findings(dataset).rows if f.verdict in _SHOWN][:MOST]
+    every = {f.key: f for f in collect_findings(dataset).rows}
+    shown = [f for f in every.values() if f.verdict in _SHOWN]
+    for key in keys or ():
+        if key not in every:
+            known = ", ".join(f.key for f in shown[:20]) or "none"
+            raise InputError(f"findings: there is no finding {key!r}; findings: {known}")
+    rows = shown[:MOST] if keys is None else [every[k] for k in dict.fromkeys(keys)]
     kept = dict(store.read_info(dataset).get(KEPT) or {})
-    _forget(dataset, kept, {f.key for f in rows})
+    _forget(dataset, kept, set(every))
     ours = {name for entry in kept.values() for name in entry.values()}
     taken = {store.slug_of(n) for n in store.saved_views(dataset) if n not in ours}
     taken_there = {store.slug_of(n) for n in store.saved_workspaces(dataset) if n not in ours}
@@ -59,7 +72,7 @@ def hand_over(samples, url: str, progress: Progress | None = None) -> tuple[Find
     with start(progress, "views and workspaces", len(rows), "findings") as task:
         for f in rows:
             view, now = "", {}
-            color, about = _COLOR[f.verdict], f"{f.verdict}: {f.sentence}"
+            color, about = _COLOR.get(f.verdict), f"{f.verdict}: {f.sentence}"
             if f.kind == "cluster" and f"cluster: {f.cluster}" in store.saved_views(dataset):
                 view = f"cluster: {f.cluster}"
             elif f.selector.kind not in ("", "all"):
@@ -120,7 +133,7 @@ def _color_by(dataset, finding: Finding) -> str:
     if finding.field in known:
         return finding.field + (".label" if known[finding.field] == "classification" else "")
     if finding.cluster and store.has_field(dataset, schema.CLUSTER_FIELD):
-        return schema.CLUSTER_FIELD + ".classifications.label"
+        return schema.CLUSTER_FIELD
     if finding.kind == "outliers" and store.has_field(dataset, schema.OUTLIER_FIELD):
         return schema.OUTLIER_FIELD
     return ""

@@ -171,6 +171,7 @@ def share(
     samples,
     out: OutFile | None = None,
     *,
+    findings: list[str] | None = None,
     with_vectors: Annotated[bool, Label("Share the vectors")] = False,
     with_notes: Annotated[bool, Label("Share notes and authors")] = True,
     with_identity: Annotated[bool, Label("Share identities")] = False,
@@ -179,7 +180,7 @@ def share(
     url: Annotated[str, Label("Address of the App")] = "http://localhost:5151",
     progress: Progress | None = None,
 ) -> Shared:
-    """Saves a view and a workspace a finding, with links, and writes a bundle for teammates elsewhere.
+    """Saves a view and a workspace for findings, with links, and writes a bundle for teammates elsewhere.
 
     The bundle (a zip of JSON and safetensors) holds map coordinates, findings,
     probes, clusters, saved views, workspaces, provenance and reviews. It holds
@@ -190,6 +191,7 @@ def share(
     Args:
         samples: a dataset or view; the bundle holds the samples of the view
         out: zip file to write; default: none, only views and workspaces for teammates on this database
+        findings: keys of the findings that get a view and a workspace, as "probe:sex"; default: the first five
         with_vectors: put the vectors themselves in, not only the map's coordinates; they tell more of a person, see
             the risk that is printed
         with_notes: put notes and authors of clusters and reviews in; subject ids and file names in them are withheld
@@ -210,7 +212,7 @@ def share(
         raise InputError(f"min_subjects: the smallest group that is shared has at least 2 subjects; got {k}")
     if not re.fullmatch(r"https?://[\w.\-:\[\]]+(/[\w./\-]*)?", url):
         raise InputError(f"url must look like http://localhost:5151; got {url!r}")
-    views = hand_over(samples, url, progress)
+    views = hand_over(samples, url, progress, findings)
     name = store.dataset_of(samples).name
     if out is None:
         return Shared(name, views)

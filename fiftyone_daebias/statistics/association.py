@@ -5,11 +5,12 @@ Subjects are the units throughout: several images of one add up to one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..probes.scores import subject_weights
+from .cells import Cells, count_cells
 from .exchange import Exchange, exchange
 from .intervals import delta_interval, v_interval
 
@@ -27,6 +28,7 @@ class Effect:
         interval: its interval, subjects as the units
         difference: standardised mean difference of numbers, in pooled standard deviations; NaN for classes
         words: the difference in words
+        cells: subjects of each class inside and outside; of numbers under ""
     """
 
     measure: str
@@ -34,6 +36,7 @@ class Effect:
     interval: tuple[float, float]
     difference: float
     words: str
+    cells: Cells = field(default_factory=dict)
 
 
 def cramers_v(inside: np.ndarray, codes: np.ndarray, n_classes: int, weights: np.ndarray) -> np.ndarray:
@@ -86,7 +89,7 @@ def effect_of(
         subjects: (n,)
         level: how often the interval is to cover; nearer to 1 where the effect is the largest of several
     """
-    weights = subject_weights(subjects)
+    weights, cells = subject_weights(subjects), count_cells(inside, values, classes, subjects)
     if classes:
         value = float(cramers_v(inside, values, len(classes), weights)[0])
         low, high = v_interval(inside, values, subjects, level=level)
@@ -95,11 +98,11 @@ def effect_of(
         )
         top = int(np.argmax(np.abs(shares[0] - shares[1])))
         words = f"{classes[top]}: {shares[0, top]:.0%} inside, {shares[1, top]:.0%} outside"
-        return Effect("Cramér's V", min(max(value, low), high), (low, high), float("nan"), words)
+        return Effect("Cramér's V", min(max(value, low), high), (low, high), float("nan"), words, cells)
     value, interval = delta_interval(inside, values, subjects, level=level)
     means = [np.average(values[m], weights=weights[m]) for m in (inside, ~inside)]
     words = f"mean {means[0]:.6g} inside, {means[1]:.6g} outside"
-    return Effect("Cliff's delta", value, interval, standardised_difference(inside, values, weights), words)
+    return Effect("Cliff's delta", value, interval, standardised_difference(inside, values, weights), words, cells)
 
 
 def permutation_p(

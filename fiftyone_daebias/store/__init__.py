@@ -10,16 +10,20 @@ from .clusters import (
     delete_view,
     lasso_of,
     samples_since,
-    set_label_colors,
+    set_value_colors,
     similarity_runs,
     sort_by_similarity,
-    write_classifications,
+    write_names,
 )
 from .fields import (
     check_types,
     clear_field,
+    clear_fields,
+    clear_predictions,
     count_tags,
+    declare_document,
     declare_fields,
+    label_field,
     tag,
     untag,
     write_boxes,
@@ -47,6 +51,7 @@ from .run_metadata import (
 )
 from .runs import delete_run, is_outdated, list_runs, load_run, run_times, save_run, versions
 from .samples import (
+    audited_datasets,
     count,
     count_values,
     dataset_of,
@@ -71,6 +76,7 @@ from .samples import (
     write_info,
 )
 from .sharing import app_link, delete_map, file_paths, slug_of, stored_content, workspace_layouts
+from .sidebar import arrange, own_fields
 from .views import (
     save_view,
     save_workspace,
@@ -91,7 +97,13 @@ __all__ = [
     "Lasso",
     "check_lease",
     "check_types",
+    "arrange",
+    "audited_datasets",
     "clear_field",
+    "clear_fields",
+    "clear_predictions",
+    "label_field",
+    "own_fields",
     "connection",
     "content_keys",
     "count",
@@ -99,6 +111,7 @@ __all__ = [
     "count_values",
     "dataset_of",
     "datasets_with",
+    "declare_document",
     "declare_fields",
     "delete_run",
     "delete_view",
@@ -133,7 +146,7 @@ __all__ = [
     "saved_view_ids",
     "saved_views",
     "saved_workspaces",
-    "set_label_colors",
+    "set_value_colors",
     "similarity_runs",
     "sort_by_similarity",
     "subject_field",
@@ -147,7 +160,7 @@ __all__ = [
     "view_of_tag",
     "view_without",
     "write_boxes",
-    "write_classifications",
+    "write_names",
     "write_evaluation",
     "write_heatmaps",
     "write_info",

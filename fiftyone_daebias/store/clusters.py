@@ -10,7 +10,7 @@ from pathlib import Path
 import fiftyone as fo
 
 from .. import schema
-from .fields import declare_fields
+from .fields import clear_field, declare_fields
 from .samples import dataset_of, real
 
 
@@ -58,32 +58,29 @@ def _polygons(value, field: str = ""):
             yield from _polygons(inner, field)
 
 
-def write_classifications(samples, field: str, labels: Mapping[str, list[str]]) -> None:
-    """Sets ``fo.Classifications`` of these class names on samples; an empty list clears them."""
+def write_names(samples, field: str, names: Mapping[str, list[str]]) -> None:
+    """Sets lists of names on samples; an empty list clears them.
+
+    Plain lists, not ``fo.Classifications``: FiftyOne 1.22 offers no label list under "Color by". A field of
+    classifications, which older versions wrote, is replaced, so ``names`` has to hold every sample that has some.
+    """
     dataset = dataset_of(samples)
-    declare_fields(dataset, {field: fo.Classifications})
+    existing = dataset.get_field_schema().get(field)
+    if isinstance(existing, fo.EmbeddedDocumentField) and issubclass(existing.document_type, fo.Classifications):
+        clear_field(dataset, field)
+    declare_fields(dataset, {field: "names"})
     here = {str(i) for i in dataset.values("id")}
-    values = {
-        i: fo.Classifications(classifications=[fo.Classification(label=n) for n in names]) if names else None
-        for i, names in labels.items()
-        if i in here
-    }
+    values = {i: list(mine) or None for i, mine in names.items() if i in here}
     if values:
         dataset.set_values(field, values, key_field="id")
 
 
-def set_label_colors(samples, field: str, colors: Mapping[str, str]) -> None:
-    """Colours of a label field's classes in the App; other fields' colours stay."""
+def set_value_colors(samples, field: str, colors: Mapping[str, str]) -> None:
+    """Colours of a field's values in the App; other fields' colours stay."""
     dataset = dataset_of(samples)
     scheme = dataset.app_config.color_scheme or fo.ColorScheme()
     fields = [f for f in scheme.fields or [] if f.get("path") != field]
-    fields.append(
-        {
-            "path": field,
-            "colorByAttribute": "label",
-            "valueColors": [{"value": n, "color": c} for n, c in colors.items()],
-        }
-    )
+    fields.append({"path": field, "valueColors": [{"value": n, "color": c} for n, c in colors.items()]})
     scheme.fields = fields
     dataset.app_config.color_scheme = scheme
     dataset.save()

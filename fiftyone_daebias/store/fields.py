@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import fiftyone as fo
 import fiftyone.core.odm as odm
 import numpy as np
+from fiftyone.core.evaluation import EvaluationMethod
 
 from ..errors import InputError
 from .leases import check_lease
@@ -21,6 +22,7 @@ _TYPES = {
     "datetime": fo.DateTimeField,
     "dict": fo.DictField,
     "vector": fo.VectorField,
+    "names": fo.ListField,
 }
 
 
@@ -52,6 +54,26 @@ def declare_fields(samples, kinds: Mapping[str, str | type[fo.Label]]) -> None:
         dataset._merge_sample_field_schema(fresh)
 
 
+def declare_document(samples, field: str, kinds: Mapping[str, str]) -> None:
+    """Declares a field that holds a document, with its parts, in one write of the schema.
+
+    Args:
+        samples: a dataset or view
+        field: name of the field
+        kinds: ``{part: kind}`` as in :func:`write_values`
+    """
+    dataset = dataset_of(samples)
+    if all(dataset.has_field(f"{field}.{part}") for part in kinds):
+        return
+    check_lease()
+    dataset.reload()
+    parts = [odm.create_field(part, _TYPES[kind]) for part, kind in kinds.items()]
+    document = odm.create_field(
+        field, fo.EmbeddedDocumentField, embedded_doc_type=fo.DynamicEmbeddedDocument, fields=parts
+    )
+    dataset._merge_sample_field_schema({field: document})
+
+
 def check_types(samples, kinds: Mapping[str, str | type[fo.Label]]) -> None:
     """Refuses kinds that differ from those of fields that exist.
 
@@ -77,7 +99,7 @@ def check_types(samples, kinds: Mapping[str, str | type[fo.Label]]) -> None:
 
 def _field(name: str, kind: str | type[fo.Label]) -> fo.Field:
     if isinstance(kind, str):
-        return odm.create_field(name, _TYPES[kind])
+        return odm.create_field(name, _TYPES[kind], subfield=fo.StringField if kind == "names" else None)
     return odm.create_field(name, fo.EmbeddedDocumentField, embedded_doc_type=kind)
 
 
@@ -114,9 +136,35 @@ def write_labels(samples, field: str, labels: Mapping[str, fo.Label]) -> None:
 
 def clear_field(samples, field: str) -> None:
     """Deletes a field from the dataset if it exists."""
+    clear_fields(samples, [field])
+
+
+def clear_fields(samples, fields: Iterable[str]) -> None:
+    """Deletes those of the fields that exist, in one pass over the samples."""
     dataset = dataset_of(samples)
-    if dataset.has_field(field):
-        dataset.delete_sample_field(field)
+    here = [f for f in fields if dataset.has_field(f)]
+    if here:
+        dataset.delete_sample_fields(here)
+
+
+def label_field(samples, field: str) -> bool:
+    """Whether a field holds labels."""
+    held = dataset_of(samples).get_field_schema().get(field)
+    return isinstance(held, fo.EmbeddedDocumentField) and issubclass(held.document_type, fo.Label)
+
+
+def clear_predictions(samples, fields: Iterable[str]) -> int:
+    """Deletes what :func:`write_predictions` and :func:`write_evaluation` wrote; returns how many fields went."""
+    dataset = dataset_of(samples)
+    labels = [f for f in fields if label_field(dataset, f)]
+    evaluated = [f + "_eval" for f in labels if dataset.has_evaluation(f + "_eval")]
+    labels += [f + "_truth" for f in labels if label_field(dataset, f + "_truth")]
+    before = len(dataset.get_field_schema())
+    clear_fields(dataset, [*labels, *evaluated])
+    for key in evaluated:
+        # its fields are gone: FiftyOne's own cleanup would go through all samples once more for each
+        EvaluationMethod.delete_run(dataset, key, cleanup=False)
+    return before - len(dataset.get_field_schema())
 
 
 def tag(samples, ids: Iterable[str], name: str) -> int:

@@ -439,6 +439,12 @@ def has_field(samples, field: str) -> bool:
     return dataset_of(samples).has_field(field)
 
 
+def audited_datasets() -> list[fo.Dataset]:
+    """All datasets in this database that this package has written to."""
+    found = (fo.load_dataset(name) for name in fo.list_datasets())
+    return [d for d in found if schema.INFO_KEY in d.info or any(r.startswith(_OURS_PREFIX) for r in d.list_runs())]
+
+
 def datasets_with(field: str) -> list[fo.Dataset]:
     """All datasets in this database that have a field."""
     found = (fo.load_dataset(name) for name in fo.list_datasets())

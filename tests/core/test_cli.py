@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Literal
 
 import pytest
 
-from fiftyone_daebias import cli, verbs
+from fiftyone_daebias import cli, command_table, verbs
 from fiftyone_daebias.signatures import read_signature
 
 
@@ -145,7 +146,10 @@ def seconds(*arguments: str) -> tuple[float, int, str]:
     [
         (["--help"], 0, "Audit a medical image cohort"),
         (["--version"], 0, "daebias"),
-        ([], 2, "Audit a medical"),
+        ([], 2, "daebias share"),
+        (["prob", "cohort"], 2, "no command: 'prob'; 'daebias --help' lists them; did you mean probe?"),
+        (["probe", "cohort", "sex", "--adjust-fr", "age"], 2, "did you mean --adjust-for?"),
+        (["completion", "fish"], 0, "complete --command daebias"),
         (["probe", "--help"], 0, "--n-permutations"),
         (["explain", "cohort", "--nonsense"], 2, "--nonsense"),
         (["register"], 2, "required: NAME, IMAGES"),
@@ -156,6 +160,63 @@ def test_help_and_wrong_arguments_take_no_time(arguments, code, said):
     took, got, text = seconds(*arguments)
     assert got == code and said in text
     assert took < QUICK
+
+
+def test_every_command_is_in_one_group_and_has_examples_that_parse():
+    commands = [v.command for v in verbs.VERBS] + ["demo", "demo-mri", "app", "doctor", "completion"]
+    placed = [c for _, members in command_table.GROUPS.values() for c in members]
+    assert len(placed) == len(set(placed)) and set(commands) <= set(placed)
+    for command in commands:
+        assert command_table.EXAMPLES[command], command
+        for line in command_table.EXAMPLES[command]:
+            words = shlex.split(line.partition(" >")[0])
+            args = cli.build_parser(words[0]).parse_args(words)
+            assert args.command == command
+        text = cli._commands_of(cli.build_parser(command)).choices[command].format_help()
+        assert f"daebias {command_table.EXAMPLES[command][0]}" in text
+
+
+def test_what_every_command_has_may_stand_before_it():
+    parser = cli.build_parser("runs")
+    for words in (
+        ["--json", "--quiet", "runs", "c"],
+        ["--quiet", "runs", "c", "--json"],
+        ["runs", "c", "--json", "--quiet"],
+    ):
+        args = parser.parse_args(cli._command_first(words))
+        assert args.json and args.quiet and args.dataset == "c"
+
+
+def test_a_secret_comes_from_a_file_or_the_environment_and_never_from_the_command_line(
+    tmp_path, monkeypatch, capsys, dataset_name
+):
+    import fiftyone as fo
+
+    fo.Dataset(dataset_name)
+    given = []
+    monkeypatch.setattr(verbs.Verb, "load", lambda self: lambda samples, **kw: given.append(kw["secret"]))
+    (tmp_path / "agreed.txt").write_text("a sentence of two people\n")
+    monkeypatch.delenv("DAEBIAS_SECRET", raising=False)
+
+    def run(*more):
+        return cli.main(["import-shared", dataset_name, "b.zip", "--quiet", *more])
+
+    assert run("--secret-file", str(tmp_path / "agreed.txt")) == 0
+    monkeypatch.setenv("DAEBIAS_SECRET", "another sentence")
+    assert run() == 0 and given == ["a sentence of two people", "another sentence"]
+    assert run("--secret", "shown to all") == 2
+    err = capsys.readouterr().err
+    assert "--secret-file FILE, or set DAEBIAS_SECRET" in err and "shown to all" not in err and len(given) == 2
+
+
+def test_a_shell_is_told_how_a_line_goes_on(tmp_path):
+    for line, expected in (("daebias prob", {"probe", "probe-all"}), ("daebias probe c sex --kern", {"--kernel"})):
+        out = tmp_path / "out"
+        env = {**os.environ, "_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line)), "COMP_TYPE": "9"}
+        env |= {"_ARGCOMPLETE_IFS": "\n", "_ARGCOMPLETE_STDOUT_FILENAME": str(out)}
+        code = "import sys; sys.argv[0] = 'daebias'; from fiftyone_daebias.cli import main; main([])"
+        subprocess.run([sys.executable, "-c", code], env=env, check=True)
+        assert {w.strip() for w in out.read_text().splitlines() if w.strip()} == expected
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_every_verb_works_on_the_slice_in_view(grouped, name, capsys):
     vectors[:, 0] += 3 * np.array([s == "F" for s in view.values("sex")])
     store.write_vectors(view, "vectors", store.sample_ids(view), vectors)
     words = ["--view", name, "--quiet"]
-    quick = ["--n-permutations", "99", "--n-bootstrap", "100", "--repeats", "1"]
+    quick = ["--n-permutations", "99", "--n-bootstrap", "100", "--repeats", "1", "--predictions"]
     assert main(["probe", grouped.name, "sex", "--vectors", "vectors", *quick, *words]) == 0
     assert main(["quality", grouped.name, "--n-permutations", "99", *words]) == 0
     assert main(["duplicates", grouped.name, *words]) == 0

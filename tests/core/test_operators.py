@@ -244,7 +244,7 @@ def test_runs_are_listed_and_deleted_with_what_belongs_to_them(cohort, dataset_n
         for k, (i, s) in enumerate(zip(dataset.values("id"), dataset.values("sex"), strict=True))
     }
     store.write_vectors(dataset, "dae_embedding", list(vectors), list(vectors.values()))
-    dataset.daebias.probe("sex", n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
+    dataset.daebias.probe("sex", n_permutations=99, n_bootstrap=100, repeats=1, predictions=True, progress=None)
     dataset.limit(12).daebias.name_cluster("some", coloured_by="nothing", progress=None)
     found = {r.key: r for r in dataset.daebias.runs(progress=None).runs}
     probe, cluster = found["daebias_probe_sex"], found["daebias_cluster_some"]

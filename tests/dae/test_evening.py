@@ -47,6 +47,40 @@ def test_evening_halves_the_spectrum_shares_spread_out_and_can_be_undone(n):
     assert ratio < (1.01 if n == 16 else 5)  # exactly even for powers of two
 
 
+def test_directions_are_judged_by_how_subjects_differ_at_one_place_not_by_the_way_through_the_volume():
+    rng = torch.Generator().manual_seed(0)
+    places = torch.arange(12).repeat(300) - 6
+    subjects = torch.randn(300, 8, generator=rng).repeat_interleave(12, 0) * torch.logspace(1, -1, 8)
+    way = torch.zeros(3600, 8)
+    way[:, 7] = places * 50.0  # where a slice lies moves the code most where subjects differ least
+    codes = subjects + way
+    told, untold = Evening(8), Evening(8)
+    told.fit(codes, places=places)
+    untold.fit(codes)
+
+    def spectrum(evening):
+        one = evening(codes).reshape(300, 12, 8)
+        spread = torch.linalg.svdvals((one - one.mean(0))[:, 0])
+        return (spread / spread[0]).log().numpy()
+
+    alone = torch.linalg.svdvals(subjects[::12] - subjects[::12].mean(0))
+    half = ((alone / alone[0]).log() / 2).numpy()
+    assert spectrum(told) == pytest.approx(half, abs=0.02)
+    assert abs(spectrum(untold) - half).max() > 0.3
+    torch.testing.assert_close(told.inverse(told(codes)), codes, atol=1e-2, rtol=1e-4)
+
+
+def test_a_place_that_one_volume_has_tells_nothing():
+    rng = torch.Generator().manual_seed(0)
+    codes = torch.randn(40, 4, generator=rng)
+    codes[0] += 1e6
+    evening = Evening(4)
+    evening.fit(codes, places=torch.tensor([9] + [0] * 39))
+    assert evening(codes[1:]).std(0).min() > 0.5
+    evening.fit(codes[1:5], places=torch.arange(4))  # nor do places that are all alone: then no place is told apart
+    assert torch.isfinite(evening(codes)).all()
+
+
 @pytest.mark.parametrize("n", [1, 2, 8, 256, 5, 48])
 def test_turns_are_orthogonal(n):
     turn = even_turn(n)

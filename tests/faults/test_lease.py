@@ -63,7 +63,8 @@ def test_two_probes_at_the_same_moment_both_keep_their_fields(dataset, tmp_path)
     for field in ("sex", "view"):
         store.clear_field(dataset, f"probe_{field}")
     both = [
-        start(["probe", dataset.name, f, "--n-permutations", "99", "--quiet"], env) for f in ("sex", "view", "site")
+        start(["probe", dataset.name, f, "--n-permutations", "99", "--predictions", "--quiet"], env)
+        for f in ("sex", "view", "site")
     ]
     for process in both:
         code, _, err = finish(process)

@@ -24,6 +24,10 @@ from fiftyone_daebias.sharing.archive import AUDIT, MANIFEST, VECTORS, read_arch
 NAMES = ("test-share-a", "test-share-b")
 
 
+#: findings that get a view and a workspace
+SHARED = ["probe:sex", "cluster:women", "association:women:sex", "opposite:sex"]
+
+
 @pytest.fixture(scope="module")
 def cohorts(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shared")
@@ -38,7 +42,7 @@ def cohorts(tmp_path_factory):
 @pytest.fixture(scope="module")
 def bundle(cohorts):
     owner, folder = cohorts
-    return owner.daebias.share(folder / "map.zip", progress=None), folder / "map.zip"
+    return owner.daebias.share(folder / "map.zip", progress=None, findings=SHARED), folder / "map.zip"
 
 
 @pytest.fixture
@@ -86,7 +90,7 @@ def test_every_finding_opens_by_name_and_by_link(cohorts, bundle):
     shared, _ = bundle
     views, spaces = store.saved_views(owner), store.saved_workspaces(owner)
     by_key = {v.finding: v for v in shared.views}
-    assert {"probe:sex", "cluster:women", "association:women:sex"} <= set(by_key)
+    assert set(by_key) == set(SHARED)
     for v in shared.views:
         assert v.workspace in spaces and spaces[v.workspace]["description"] and spaces[v.workspace]["color"]
         assert not v.view or v.view in views
@@ -103,8 +107,16 @@ def test_every_finding_opens_by_name_and_by_link(cohorts, bundle):
     copy = owner.clone("test-share-copy", persistent=False)
     try:
         store.save_view(copy, "mine", copy.limit(3))
-        first = {v.finding: v for v in copy.daebias.share(progress=None).views}
-        assert {v.finding: v for v in copy.daebias.share(progress=None).views} == first
+        before = set(copy.list_saved_views())
+        few = copy.daebias.share(progress=None).views
+        assert 0 < len(few) <= 5
+        (one,) = copy.daebias.share(findings=["cluster:women"], progress=None).views
+        assert one.finding == "cluster:women" and len(set(copy.list_saved_views()) - before) <= 6
+        with pytest.raises(InputError, match="there is no finding 'probe:nothing'"):
+            copy.daebias.share(findings=["probe:nothing"], progress=None)
+        keys = [v.finding for v in shared.views]
+        first = {v.finding: v for v in copy.daebias.share(findings=keys, progress=None).views}
+        assert {v.finding: v for v in copy.daebias.share(findings=keys, progress=None).views} == first
         copy.daebias.clusters("delete", cluster="women")
         left = copy.daebias.share(url="http://audit.example:8080/app", progress=None)
         assert "cluster:women" not in {v.finding for v in left.views} and "mine" in store.saved_views(copy)
@@ -149,7 +161,7 @@ def test_a_view_that_does_not_open_any_more_is_left_out_and_named(cohorts, tmp_p
     owner, _ = cohorts
     copy = owner.clone("test-share-broken", persistent=False)
     try:
-        copy.clone_sample_field("probe_sex", "passing")
+        store.write_labels(copy, "passing", {i: fo.Classification(confidence=0.5) for i in store.sample_ids(copy)})
         store.save_view(copy, "sure", copy.filter_labels("passing", fo.ViewField("confidence") > 0.1))
         copy.delete_sample_field("passing")
         shared = copy.daebias.share(tmp_path / "x.zip", progress=None)
