@@ -102,7 +102,13 @@ def with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 class LearnsByStepsOnly:
     """A learner that takes nothing from images but by its steps."""
 
-    begins_with_images = ends_with_images = False
+    @property
+    def begins_with_images(self) -> bool:
+        return False
+
+    @property
+    def ends_with_images(self) -> bool:
+        return False
 
     def begin(self, images: Tensor) -> None:
         """Nothing."""
