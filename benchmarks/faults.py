@@ -1,17 +1,20 @@
 """What is lost, doubled or leaked when things fail: kills, crashes of the database, two writers at once, full disks.
 
-    python benchmarks/faults.py [--kills 200] [--crashes 40] [--repeats 1] [--disks 30] [--only kills …] [--out FILE]
+    python benchmarks/faults.py [--kills 200] [--crashes 40] [--repeats 10] [--disks 30] [--only kills …]
+                                [--folder FOLDER] [--minutes 10] [--out FILE]
 
 Everything runs on a mongod of its own and on a small cohort that is made here. After each failure the same command is
-run again to its end, and what is then in the database is compared with what one undisturbed run leaves:
+run again to its end, and what is then in the database and on disk is compared with what an undisturbed run leaves (as
+far as two undisturbed runs leave the same):
 
-    lost      samples, fields, runs, tags or map points that are missing or differ
-    doubled   more than one sample of a source
+    lost      samples, fields, values, runs, results, tags, views, map points or files that are missing or differ
+    doubled   more than one sample of a source, or field of a name
     leaked    leases, runs no dataset names, pieces of results, half files
     hung      commands that did not end in time
     broken    tracebacks, or ends with another exit code than is promised
 
-Moments of a kill are drawn between the start of a command and its usual end, so some fall before the first write.
+Moments of a kill are drawn evenly over the time that a command works. With --folder, what was tried is kept there and
+a second call goes on; with --minutes it stops in time.
 """
 
 from __future__ import annotations
@@ -19,7 +22,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import random
 import shutil
 import signal
@@ -29,285 +31,279 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:1] = [str(ROOT), str(ROOT / "tests")]  # not this folder: tests have a "faults" too
 
-from faults.servers import Server, environment, python, run, start  # noqa: E402
+from faults.place import MORE, STEPS, Child, Place  # noqa: E402
 
-from fiftyone_daebias.plugin import plugin_dir  # noqa: E402
-
-N = 48
 COLUMNS = ("lost", "doubled", "leaked", "hung", "broken")
-WEIGHTS = str(plugin_dir() / "models" / "dae-cxr-64")
-#: verbs in the order in which each finds what it needs
-STEPS = {
-    "register": ["register", "cohort", "{images}", "--table", "{table}"],
-    "embed": ["embed", "cohort", "--checkpoint", WEIGHTS, "--device", "cpu"],
-    "probe-all": ["probe-all", "cohort", "--n-permutations", "99"],
-    "suggest-clusters": ["suggest-clusters", "cohort"],
-    "tag": ["tag", "cohort"],
-    "duplicates": ["duplicates", "cohort"],
-    "report": ["report", "cohort", "--out", "{out}/report.html"],
-    "share": ["share", "cohort", "--out", "{out}/bundle.zip"],
+#: steps that are killed, in turn; the slow ones less often
+KILLED = (
+    *("register", "embed", "probe-all", "train", "share", "register", "embed", "explain", "probe-all"),
+    *("register", "embed", "train", "share", "audit"),
+)
+#: pairs that people run side by side
+LIKELY = (
+    ("probe", "probe site"),
+    ("embed", "probe-all"),
+    ("tag", "suggest-clusters"),
+    ("duplicates", "quality"),
+    ("register", "probe"),
+    ("report", "share"),
+)
+#: what is written where when a disk gets full: step, folder of the small disk
+DISKS = {
+    "preview": ("register", "home/previews"),
+    "cache": ("register", "home/cache"),
+    "run folder": ("train", "home/runs"),
+    "figure": ("explain", "home/figures"),
+    "report": ("report", "out"),
+    "bundle": ("share", "out"),
 }
-STATE = """
-import hashlib, json, fiftyone as fo, fiftyone.core.odm as odm
-from fiftyone_daebias import store
-d, out = fo.load_dataset("cohort"), {}
-sources = d.values("daebias_source")
-out["samples"], out["doubled"] = store.count(d), len(sources) - len(set(sources))
-out["fields"] = sorted(d.get_field_schema())
-doubles = [f.name for f in d._doc.sample_fields]
-out["doubled"] += len(doubles) - len(set(doubles))
-out["runs"], out["brain"] = sorted(d.list_runs()), sorted(d.list_brain_runs())
-out["tags"] = sorted(d.count_sample_tags().items())
-out["views"] = sorted(d.list_saved_views())
-order = sorted(range(len(sources)), key=lambda k: sources[k])
-for field in ("sex", "age", "daebias_split", "dae_map_points", "probe_sex.label"):
-    if d.has_field(field.split(".")[0]):
-        values = d.values(field)
-        out["values of " + field] = hashlib.sha256(repr([str(values[k]) for k in order]).encode()).hexdigest()
-for key in out["runs"]:
-    store.load_run(d, key)
-for key in out["brain"]:
-    d.load_brain_results(key)
-c = odm.get_db_conn()
-runs = {r["_id"] for r in c.runs.find({}, {"_id": 1})}
-named = {getattr(v, "id", v) for doc in c.datasets.find({}) for kind in ("runs", "brain_methods", "evaluations")
-         for v in (doc.get(kind) or {}).values()}
-files = {f["_id"] for f in c["fs.files"].find({}, {"_id": 1})}
-used = {r.get("results") for r in c.runs.find({}, {"results": 1})}
-out["leaked"] = {"leases": c["daebias_leases"].count_documents({}), "runs": len(runs - named),
-                 "files": len(files - used), "pieces": len(set(c["fs.chunks"].distinct("files_id")) - files)}
-print("STATE" + json.dumps(out))
-"""
+SECONDS = 180
 
 
-class Place:
-    """A cohort, a home folder and a database, which can be put back to how they were before a step."""
+class Point:
+    """What went wrong at one point, counted by column."""
 
-    def __init__(self, folder: Path):
-        self.folder, self.server = folder, Server(folder / "server")
-        self.images, self.table = folder / "images", folder / "table.csv"
-        self.images.mkdir(parents=True)
-        rng, lines = np.random.default_rng(1), ["file,subject_id,sex,age,site"]
-        for k in range(N):
-            rows, columns = np.mgrid[:64, :64] / 64
-            grey = 90 + 60 * rows + 40 * (k % 2) * columns + 12 * rng.normal(size=(64, 64))
-            Image.fromarray((grey.clip(0, 255) * 200).astype(np.uint16)).save(self.images / f"{k:03}.png")
-            lines.append(f"{k:03}.png,s{k // 2 * 2 + k % 2},{'FM'[k % 2]},{30 + k},{'ab'[k // 24]}")
-        self.table.write_text("\n".join(lines) + "\n")
-        self.server.start()
-        self.env = {**environment(folder / "home", self.server.address), "OMP_NUM_THREADS": "1"}
+    def __init__(self, name: str, why: str):
+        self.name, self.why = name, why
+        self.wrong = dict.fromkeys(COLUMNS, 0)
+        self.lines: list[str] = []
 
-    def command(self, step: str) -> list[str]:
-        (self.folder / "out").mkdir(exist_ok=True)
-        values = {"images": self.images, "table": self.table, "out": self.folder / "out"}
-        return [part.format(**values) if part.startswith("{") else part for part in STEPS[step]] + ["--quiet"]
+    def note(self, column: str, text: str) -> None:
+        self.wrong[column] = 1
+        self.lines.append(f"{column}: {text}")
+        print(f"  {self.name}, {self.why}: {column}: {text}", flush=True)
 
-    def keep(self, name: str) -> None:
-        """Keeps everything as it is now."""
-        self.server.process.send_signal(signal.SIGTERM)
-        self.server.process.wait()
-        for part in ("server", "home", "out"):
-            shutil.rmtree(self.folder / "kept" / name / part, ignore_errors=True)
-            if (self.folder / part).exists():
-                shutil.copytree(self.folder / part, self.folder / "kept" / name / part)
-        self.server.start()
+    def ended(self, child: Child, promised: tuple[int, ...]) -> None:
+        """Waits for a process, and looks at how it ended."""
+        code = child.wait(SECONDS)
+        if code is None:
+            child.kill_all()
+            self.note("hung", child.text()[-300:])
+        elif code not in promised or "Traceback" in child.text():
+            self.note("broken", f"exit {code}: {child.text().strip()[-500:]}")
 
-    def restore(self, name: str) -> None:
-        self.server.stop()
-        for part in ("server", "home", "out"):
-            shutil.rmtree(self.folder / part, ignore_errors=True)
-            if (self.folder / "kept" / name / part).exists():
-                shutil.copytree(self.folder / "kept" / name / part, self.folder / part)
-        (self.folder / "server" / "data").mkdir(parents=True, exist_ok=True)
-        self.server.start()
+    def again(self, place: Place, step: str) -> None:
+        """Runs a step to its end after a failure."""
+        if place.server.process.poll() is not None:
+            place.server.start()
+        child = place.start(step)
+        if child.wait(SECONDS) is None:
+            child.kill_all()
+            self.note("hung", "when run again: " + child.text()[-300:])
+        elif child.code or "Traceback" in child.text():
+            self.note("broken", f"when run again: exit {child.code}: {child.text().strip()[-500:]}")
 
-    def state(self) -> dict:
-        text = python(STATE, self.env)
-        return json.loads(text[text.rindex("STATE") + 5 :])
-
-
-def judge(row: dict, place: Place, good: dict, why: str) -> None:
-    """Adds what is wrong to a row of the table."""
-    try:
-        now = place.state()
-    except AssertionError as error:
-        row["broken"] += 1
-        print(f"  {why}: the state cannot be read: {str(error)[-300:]}", flush=True)
-        return
-    different = [k for k in good if k not in ("leaked", "doubled") and now.get(k) != good[k]]
-    leaked = sum(now["leaked"].values())
-    row["lost"] += bool(different)
-    row["doubled"] += now["doubled"] > 0
-    row["leaked"] += leaked > 0
-    for what in different:
-        print(f"  {why}: {what}: {str(now.get(what))[:200]} instead of {str(good[what])[:200]}", flush=True)
-    if leaked or now["doubled"]:
-        print(f"  {why}: {now['leaked']}, doubled {now['doubled']}", flush=True)
+    def judge(self, place: Place, good: dict) -> None:
+        """Compares what there is with what there should be."""
+        try:
+            now = place.state()
+        except (RuntimeError, OSError) as error:
+            self.note("lost", f"the state cannot be read: {str(error)[-400:]}")
+            return
+        for what, value in good.items():
+            if now.get(what) != value:
+                self.note("lost", f"{what}: {str(now.get(what))[:200]} instead of {str(value)[:200]}")
+        if now["doubled"]:
+            self.note("doubled", str(now["doubled"]))
+        if sum(now["leaked"].values()) or now["half files"]:
+            self.note("leaked", f"{now['leaked']}, half files {now['half files']}")
 
 
-def again(row: dict, place: Place, step: str, why: str) -> bool:
-    """Runs a step to its end after a failure."""
-    try:
-        code, out, err = run(place.command(step), place.env, 300)
-    except AssertionError:
-        row["hung"] += 1
-        return False
-    if code or "Traceback" in err:
-        row["broken"] += 1
-        print(f"  {why}: afterwards exit {code}: {err.strip()[-400:]}", flush=True)
-    return not code
+def prepare(place: Place) -> dict[str, tuple[dict, float]]:
+    """What undisturbed runs of each step leave, and how long one takes; the place before each is kept.
 
-
-def ends(row: dict, process: subprocess.Popen, why: str, promised: tuple[int, ...]) -> None:
-    try:
-        _, err = process.communicate(timeout=300)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        row["hung"] += 1
-        return
-    if process.returncode not in promised or "Traceback" in err:
-        row["broken"] += 1
-        print(f"  {why}: exit {process.returncode}: {err.strip()[-400:]}", flush=True)
-
-
-def steps_once(place: Place, steps: list[str]) -> dict[str, tuple[dict, float]]:
-    """What one undisturbed run of each step leaves, and how long it takes; the place before each is kept."""
+    Only what two runs leave alike is compared later: files with the time in them are not.
+    """
+    ready = place.folder / "ready.json"
+    if ready.exists():
+        return json.loads(ready.read_text())
     out = {}
-    for step in steps:
+    for step in STEPS:
         place.keep(f"before {step}")
-        began = time.monotonic()
-        code, _, err = run(place.command(step), place.env, 600)
-        assert code == 0, f"{step}: {err[-2000:]}"
-        out[step] = place.state(), time.monotonic() - began
-        print(f"{step}: {out[step][1]:.1f} s undisturbed", flush=True)
+        states, seconds = [], []
+        for again in (False, True):
+            if again:
+                place.restore(f"before {step}")
+            began = time.monotonic()
+            child = place.start(step)
+            code = child.wait(600)
+            assert code == 0, f"{step}: exit {code}: {child.text()[-2000:]}"
+            seconds.append(time.monotonic() - began)
+            states.append(place.state())
+        out[step] = same(*states), max(seconds)
+        print(f"{step}: {min(seconds):.1f} s undisturbed, {len(out[step][0])} things compared", flush=True)
+    for step in MORE:
+        child = place.start(step)
+        if child.wait(600) != 0:
+            raise SystemExit(f"{step}: exit {child.code}: {child.text()[-1500:]}")
     place.keep("after all")
+    out["after all"] = place.state(), 0.0
+    ready.write_text(json.dumps(out))
     return out
 
 
-def killed(place: Place, good: dict, number: int, crash: bool, rng: random.Random) -> dict[str, dict]:
-    """Kills the client, or with ``crash`` the database (and every third time both), at random moments."""
-    rows: dict[str, dict] = {}
-    for k in range(number):
-        step = list(good)[k % len(good)]
-        state, seconds = good[step]
-        name = f"{'crash of mongod' if crash else 'kill'} in {step}"
-        row = rows.setdefault(name, dict.fromkeys(("tried", *COLUMNS), 0))
-        row["tried"] += 1
-        place.restore(f"before {step}")
-        process = start(place.command(step), place.env)
-        moment = rng.uniform(0.4 if step != "register" else 0.1, 1.0) * seconds
-        try:
-            process.wait(moment)
-        except subprocess.TimeoutExpired:
-            if crash:
-                place.server.kill()
-                if k % 3 == 0:
-                    process.kill()
-            else:
-                process.send_signal(signal.SIGTERM if k % 4 == 3 else signal.SIGKILL)
-        why = f"{step}, after {moment:.1f} s"
-        ends(row, process, why, (0, 2, -9, 143, -15))
-        if crash and place.server.process.poll() is not None:
-            place.server.start()
-        if again(row, place, step, why):
-            judge(row, place, state, why)
-    return rows
+def same(one: dict, other: dict) -> dict:
+    """What is alike in both."""
+    return {k: v for k, v in one.items() if other.get(k) == v and k not in ("leaked", "half files", "doubled")}
 
 
-def pairs(place: Place, good: dict, repeats: int) -> dict[str, dict]:
-    """Two writing verbs at the same moment, each pair."""
-    rows: dict[str, dict] = {}
-    writers = [s for s in good if s != "register"]
-    for _, (one, other) in itertools.product(range(repeats), itertools.combinations(writers, 2)):
-        row = rows.setdefault("pairs of writers", dict.fromkeys(("tried", *COLUMNS), 0))
-        row["tried"] += 1
-        place.restore("after all")
-        both = [start(place.command(step), place.env) for step in (one, other)]
-        for process, step in zip(both, (one, other), strict=True):
-            ends(row, process, f"{one} beside {other}: {step}", (0,))
-        last = good[list(good)[-1]][0]
-        keep = {
-            k: last[k]
-            for k in ("samples", "fields", "runs", "brain", "values of sex", "values of dae_map_points")
-            if k in last
-        }
-        judge(row, place, {**keep, "leaked": 0, "doubled": 0}, f"{one} beside {other}")
-    return rows
+def kill(place: Place, good: dict, k: int, rng: random.Random) -> Point:
+    """The client is killed; every fourth time it is asked to end."""
+    step = KILLED[k % len(KILLED)]
+    state, seconds = good[step]
+    moment, soft = rng.uniform(0, 1.05) * seconds, k % 4 == 3
+    point = Point(f"{'SIGTERM' if soft else 'SIGKILL'} in {step}", f"after {moment:.2f} s")
+    place.restore(f"before {step}")
+    child = place.start(step)
+    if child.wait(moment) is None:
+        child.send(signal.SIGTERM if soft else signal.SIGKILL)
+    point.ended(child, (0, 143) if soft else (0, -9))
+    point.again(place, step)
+    point.judge(place, state)
+    return point
 
 
-def disks(place: Place, good: dict, number: int, rng: random.Random) -> dict[str, dict]:
-    """Steps whose home folder lies on a disk that gets full at some point; root only."""
-    row = dict.fromkeys(("tried", *COLUMNS), 0)
+def crash(place: Place, good: dict, k: int, rng: random.Random) -> Point:
+    """The database is killed, every third time with the client."""
+    step = KILLED[k % len(KILLED)]
+    state, seconds = good[step]
+    moment, both = rng.uniform(0, 1) * seconds, k % 3 == 0
+    point = Point(f"mongod killed{' with the client' if both else ''} in {step}", f"after {moment:.2f} s")
+    place.restore(f"before {step}")
+    child = place.start(step)
+    child.wait(moment)
+    place.server.kill()
+    if both:
+        child.send(signal.SIGKILL)
+    point.ended(child, (0, 2, -9) if both else (0, 2))
+    point.again(place, step)
+    point.judge(place, state)
+    return point
+
+
+def pair(place: Place, good: dict, k: int, rng: random.Random) -> Point:
+    """Two writing verbs at the same moment."""
+    steps = pairs_of(k)
+    point = Point(
+        "likely pairs of writers" if set(steps) in map(set, LIKELY) else "pairs of writers", " + ".join(steps)
+    )
+    place.restore("after all")
+    children = [place.start(step) for step in steps]
+    for child in children:
+        point.ended(child, (0,))
+    here = good["after all"][0]
+    lists = {w: here[w] for w in ("samples", "fields", "runs", "brain", "evaluations", "tags", "views", "workspaces")}
+    values = {w: v for w, v in here.items() if w.startswith(("values of", "brain"))}
+    alone = all_alone(place, good, steps)
+    point.judge(place, {w: v for w, v in {**lists, **values}.items() if alone is None or alone.get(w) == v})
+    return point
+
+
+def all_alone(place: Place, good: dict, steps: tuple[str, ...]) -> dict | None:
+    """What both leave one after the other; where that is not what was there before, it is not compared."""
+    key = "alone " + " ".join(sorted(steps))
+    return good.get(key)
+
+
+def pairs_of(k: int) -> tuple[str, str]:
+    """The k-th pair: all pairs once, then the likely ones."""
+    every = list(itertools.combinations([*STEPS, *MORE], 2))
+    return every[k] if k < len(every) else LIKELY[(k - len(every)) % len(LIKELY)]
+
+
+def disk(place: Place, good: dict, k: int, rng: random.Random) -> Point:
+    """A step whose files lie on a disk that gets full; root only."""
+    what = list(DISKS)[k % len(DISKS)]
+    step, folder = DISKS[what]
+    size = rng.choice((0, 4, 8, 16, 32, 64, 128)) + 4
+    point = Point(f"full disk: {what}", f"{size} kB in {step}")
+    place.restore(f"before {step}")
     mount = Path(tempfile.mkdtemp(prefix="daebias-disk-"))
-    steps = [s for s in good if s in ("register", "report", "share", "embed")]
+    where = place.folder / folder
+    before = where.with_name(where.name + "-before")
     try:
-        for k in range(number):
-            step = steps[k % len(steps)]
-            place.restore(f"before {step}")
-            size = rng.randint(40, 1500)
-            made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(mount)], check=False)
-            if made.returncode:
-                print("disks cannot be mounted here", flush=True)
-                break
-            where = place.folder / "home" / ("previews" if step == "register" else "figures")
-            if step in ("report", "share"):
-                where = place.folder / "out"
-            shutil.rmtree(where, ignore_errors=True)
-            where.parent.mkdir(parents=True, exist_ok=True)
-            where.symlink_to(mount)
-            row["tried"] += 1
-            why = f"{step} on a disk of {size} kB"
-            ends(row, start(place.command(step), place.env), why, (0, 2))
-            row["leaked"] += any(mount.rglob("*.part*"))
-            where.unlink()
-            subprocess.run(["umount", "-l", str(mount)], check=True)
-            where.mkdir(mode=0o700)
-            if again(row, place, step, why):
-                judge(row, place, good[step][0], why)
+        made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(mount)], check=False)
+        if made.returncode:
+            raise SystemExit("disks cannot be mounted here: be root")
+        if where.exists():
+            where.rename(before)
+        where.parent.mkdir(parents=True, exist_ok=True)
+        where.symlink_to(mount)
+        point.ended(place.start(step), (0, 2))
+        if any(mount.rglob("*.part*")):
+            point.note("leaked", "half files on the disk")
     finally:
-        subprocess.run(["umount", "-lq", str(mount)], check=False, stderr=subprocess.DEVNULL)
+        where.unlink(missing_ok=True)
+        subprocess.run(["umount", "-l", str(mount)], check=False)
         mount.rmdir()
-    return {"full disks": row}
+        if before.exists():
+            before.rename(where)
+        where.mkdir(mode=0o700, exist_ok=True)
+    point.again(place, step)
+    point.judge(place, good[step][0])
+    return point
+
+
+MODES = {"kills": kill, "crashes": crash, "pairs": pair, "disks": disk}
+
+
+def table(done: dict[str, dict]) -> str:
+    """The rows of the README's table."""
+    rows: dict[str, dict] = {}
+    for point in done.values():
+        row = rows.setdefault(point["name"], {"tried": 0, **dict.fromkeys(COLUMNS, 0)})
+        row["tried"] += 1
+        for column in COLUMNS:
+            row[column] += point["wrong"][column]
+    head = "| failure | tried | " + " | ".join(COLUMNS) + " |\n|---|" + "---|" * (1 + len(COLUMNS))
+    lines = [f"| {n} | {r['tried']} | " + " | ".join(str(r[c]) for c in COLUMNS) + " |" for n, r in rows.items()]
+    return "\n".join([head, *lines])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--crashes", type=int, default=40)
-    parser.add_argument("--repeats", type=int, default=1, help="of each pair of writers")
+    parser.add_argument("--repeats", type=int, default=10, help="of each likely pair of writers, after all pairs once")
     parser.add_argument("--disks", type=int, default=30)
-    parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
-    parser.add_argument("--only", nargs="+", choices=("kills", "crashes", "pairs", "disks"))
+    parser.add_argument("--only", nargs="+", choices=MODES, default=list(MODES))
+    parser.add_argument("--folder", type=Path, help="where the work is done and kept; default: a temporary folder")
+    parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long; with --folder, go on later")
     parser.add_argument("--seed", type=int, default=51)
     parser.add_argument("--out", type=Path, default=Path("faults.json"))
     args = parser.parse_args()
-    wanted, rng = set(args.only or ("kills", "crashes", "pairs", "disks")), random.Random(args.seed)
-    folder = Path(tempfile.mkdtemp(prefix="daebias-faults-"))
-    place, rows = Place(folder), {}
-    os.environ["FIFTYONE_DO_NOT_TRACK"] = "true"
+    until = time.monotonic() + 60 * args.minutes
+    folder = args.folder or Path(tempfile.mkdtemp(prefix="daebias-faults-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    done: dict[str, dict] = json.loads(args.out.read_text()) if args.folder and args.out.exists() else {}
+    number = {
+        "kills": args.kills,
+        "crashes": args.crashes,
+        "pairs": len(list(itertools.combinations([*STEPS, *MORE], 2))) + args.repeats * len(LIKELY),
+        "disks": args.disks,
+    }
+    place = Place(folder.resolve())
     try:
-        good = steps_once(place, args.steps)
-        if "kills" in wanted:
-            rows |= killed(place, good, args.kills, False, rng)
-        if "crashes" in wanted:
-            rows |= killed(place, good, args.crashes, True, rng)
-        if "pairs" in wanted:
-            rows |= pairs(place, good, args.repeats)
-        if "disks" in wanted:
-            rows |= disks(place, good, args.disks, rng)
+        good = prepare(place)
+        # in turns, so that an early end has seen some of each
+        queue = sorted((k / number[m], m, k) for m in args.only for k in range(number[m]))
+        for _, mode, k in queue:
+            key = f"{mode} {k}"
+            if key in done:
+                continue
+            if time.monotonic() > until:
+                break
+            point = MODES[mode](place, good, k, random.Random(f"{args.seed} {key}"))
+            done[key] = {"name": point.name, "why": point.why, "wrong": point.wrong, "lines": point.lines}
+            args.out.write_text(json.dumps(done, indent=1) + "\n")
     finally:
         place.server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-    print("\n| failure | tried | " + " | ".join(COLUMNS) + " |\n|---|" + "---|" * (1 + len(COLUMNS)))
-    for name, row in rows.items():
-        print(f"| {name} | {row['tried']} | " + " | ".join(str(row[c]) for c in COLUMNS) + " |")
-    args.out.write_text(json.dumps(rows, indent=1) + "\n")
+        if not args.folder:
+            shutil.rmtree(folder, ignore_errors=True)
+    print(f"{len(done)} of {sum(number.values())} points\n\n{table(done)}")
 
 
 if __name__ == "__main__":

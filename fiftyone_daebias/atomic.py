@@ -15,9 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import DaebiasError, WriteError
+from .processes import is_dead, mark
 
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 
+_swept: set[Path] = set()
 _NEEDED = {
     errno.ENOSPC: "free space there, or choose another disk (DAEBIAS_HOME)",
     errno.EDQUOT: "your quota there is used up: free space, or choose another disk (DAEBIAS_HOME)",
@@ -51,10 +53,11 @@ def replacing(
         error: it cannot be written; nothing is left of the attempt, and what was there before stays
     """
     path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    part = path.with_name(f".{path.name}.{mark()}.{threading.get_ident()}.part")
     try:
         if folders:
             make_folder(path.parent)
+        _sweep(path.parent)
         try:
             yield part
             if mode is not None:
@@ -105,6 +108,18 @@ def to_disk(path: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def _sweep(folder: Path) -> None:
+    """Deletes what dead processes had half written to a folder; once a folder and process."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            parts = entry.name.rsplit(".", 3)
+            if parts[-1] == "part" and len(parts) == 4 and parts[1].count("-") == 2 and is_dead(parts[1]):
+                os.unlink(entry.path)
 
 
 def cannot_write(path: Path, problem: OSError) -> str:

@@ -133,6 +133,7 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
     _add_mri_demo(commands)
     _add_app(commands)
     _add_doctor(commands)
+    _add_signing_key(commands)
     _add_completion(commands)
     return parser
 
@@ -390,6 +391,22 @@ def _add_doctor(commands) -> None:
         report = doctor.examine()
         print(json.dumps(report.to_dict(), indent=2) if args.json else report)
         return EXIT_OK if report.passed else EXIT_CHECK_FAILED
+
+    sub.set_defaults(run=run)
+
+
+def _add_signing_key(commands) -> None:
+    sub = _add_command(commands, "signing-key", "make a key that signs what you share")
+    sub.add_argument("file", type=Path, help="file to write, for your eyes only; a key is never overwritten")
+    sub.add_argument("--name", default="", help="what imports show beside the key's fingerprint")
+
+    def run(args) -> int:
+        from .sharing.signing import new_key
+
+        signer = new_key(args.file, args.name)
+        print(f"key in {args.file}; tell teammates its fingerprint by another way than the bundle:")
+        print(f"{signer.fingerprint}   (daebias share DATASET --out FILE.zip --sign {args.file})")
+        return EXIT_OK
 
     sub.set_defaults(run=run)
 

@@ -54,7 +54,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
         "show where and what a difference is",
         ("explain", "counterfactual", "training-dynamics", "local-view", "mitigate"),
     ),
-    "share": ("write it down and hand it on", ("report", "review", "share", "import-shared")),
+    "share": ("write it down and hand it on", ("report", "review", "share", "signing-key", "import-shared")),
     "manage": ("what was stored, and how to be rid of it", ("runs", "cache", "completion")),
 }
 
@@ -104,6 +104,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "report": ("report my-cohort", "report my-cohort --out report.html --title 'Chest radiographs'"),
     "review": ("review my-cohort probe:site --status confirmed --note 'the scanner was changed'",),
     "share": ("share my-cohort --findings probe:site", "share my-cohort --out audit.zip --secret-file agreed.txt"),
+    "signing-key": ("signing-key ~/.daebias-sign.pem --name 'Jane Doe, site A'",),
     "import-shared": ("import-shared my-cohort audit.zip",),
     "runs": ("runs my-cohort", "runs my-cohort --action delete --names daebias_drift --sure"),
     "cache": ("cache", "cache --prune"),

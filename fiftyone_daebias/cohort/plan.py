@@ -2,14 +2,69 @@
 
 from __future__ import annotations
 
+import reprlib
 from pathlib import Path
+from typing import Literal
 
 import yaml
+from pydantic import BaseModel, TypeAdapter, ValidationError, field_validator
+from typing_extensions import TypedDict
 
+from .. import atomic
 from ..errors import InputError
+from ..yaml_files import read_yaml
+from .columns import Reading
 from .decisions import Decision
+from .table import field_names
 
 VERSION = 1
+
+
+class _Column(BaseModel, extra="forbid"):
+    stored: bool | Literal["by name"]
+    field: str | None = None
+    reason: str | None = None
+    reading: dict | None = None
+
+    @field_validator("reading")
+    @classmethod
+    def _is_reading(cls, raw: dict | None) -> dict | None:
+        if raw is not None:
+            _Reading.validate_python(raw)
+        return raw
+
+
+class _Join(BaseModel, extra="forbid"):
+    way: str
+    columns: list[str] = []
+
+
+class _Table(BaseModel, extra="forbid"):
+    subject: str | None = None
+    columns: dict[str, _Column] | None = None
+    join: _Join | None = None
+    layout: dict | None = None  # checked where the table is read by it
+
+
+class _Given(TypedDict, total=False):
+    key: str | list[str] | None
+    subject: str | None
+    pattern: str | None
+    sheet: str | None
+    keep: list[str] | None
+    missing_codes: list[str] | None
+    stratify_by: list[str] | None
+    spacing: float | None
+    include: str | list[str] | None
+    exclude: str | list[str] | None
+    plane: Literal["auto", "sagittal", "coronal", "axial"]
+    volume: int
+    shift_dates: int
+    to_grey: bool
+    seed: int
+
+
+_Reading, _Options = TypeAdapter(Reading), TypeAdapter(_Given)
 
 
 def write_plan(path: Path, options: dict, table: dict, decisions: list[Decision]) -> None:
@@ -30,10 +85,7 @@ def write_plan(path: Path, options: dict, table: dict, decisions: list[Decision]
         allow_unicode=True,
         width=110,
     )
-    try:
-        Path(path).expanduser().write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"plan {path} cannot be written ({error.strerror})") from error
+    atomic.write_text(Path(path).expanduser(), text, error=InputError, prefix="plan: ", mode=None, folders=False)
 
 
 def read_plan(path: Path) -> tuple[dict, dict]:
@@ -43,16 +95,24 @@ def read_plan(path: Path) -> tuple[dict, dict]:
         InputError: it does not exist, is no plan, or of another version
     """
     path = Path(path).expanduser()
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"plan {path} cannot be read ({' '.join(str(error).split())[:200]})") from error
+    raw = read_yaml(path, "plan")
     if not isinstance(raw, dict) or not isinstance(raw.get("table", {}), dict):
         raise InputError(f"plan {path} is no plan of a registration; 'register --plan FILE' writes one")
     if raw.get("version") != VERSION:
         raise InputError(f"plan {path} has version {raw.get('version')!r}; this version of the package reads {VERSION}")
-    columns = raw.get("table", {}).get("columns") or {}
-    wrong = [c for c, p in columns.items() if not isinstance(p, dict) or "stored" not in p]
-    if wrong:
-        raise InputError(f"plan {path}: column {wrong[0]!r} needs 'stored: true' or 'stored: false'")
-    return dict(raw.get("options") or {}), dict(raw.get("table") or {})
+    try:
+        options = _Options.validate_python(raw.get("options") or {})
+        table = _Table.model_validate(raw.get("table") or {}).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(
+            p if str(p).isidentifier() else reprlib.repr(p) for p in first["loc"] if isinstance(p, (str, int))
+        )
+        text = reprlib.repr(first["input"])
+        raise InputError(f"plan {path}: {where}: {first['msg'].lower()}; got {text}") from error
+    for column, found in (table.get("columns") or {}).items():
+        if found.get("field") and field_names([found["field"]])[found["field"]] != found["field"]:
+            raise InputError(
+                f"plan {path}: column {column!r} cannot be stored as {found['field']!r}; choose another name"
+            )
+    return options, table

@@ -14,7 +14,6 @@ the disk free.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -28,6 +27,7 @@ import numpy as np
 
 from .. import atomic, paths
 from ..errors import StoreError
+from ..processes import lock_file
 
 VERSION = 1
 
@@ -119,6 +119,7 @@ class SliceCache:
                     offset = data.seek(0, os.SEEK_END)
                     data.write(array.tobytes())
                     data.flush()
+                    os.fsync(data.fileno())  # a line without its array would be taken for one after a power loss
                     torn = index.tell() > self._read_to
                     index.write((b"\n" if torn else b"") + _line(key, offset, array))
         except OSError as error:
@@ -175,6 +176,8 @@ class SliceCache:
                         array, _ = self.read(key)
                         lines.write(_line(key, out.tell(), array))
                         out.write(array.tobytes())
+                atomic.to_disk(data)
+                atomic.to_disk(index)
                 os.replace(index, self.index)
             except BaseException:
                 data.unlink(missing_ok=True)
@@ -187,7 +190,7 @@ class SliceCache:
     @contextmanager
     def _lock(self):
         with open(self.folder / f"slices-v{VERSION}.lock", "ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            lock_file(lock)
             yield
 
     def shape(self, key: str) -> tuple[int, ...]:

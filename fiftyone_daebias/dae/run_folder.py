@@ -15,7 +15,6 @@ Version 1 had weights, averages and optimiser in three files; it is read.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import shutil
@@ -28,6 +27,7 @@ from torch import Tensor
 
 from .. import atomic
 from ..errors import CheckpointError
+from ..processes import lock_file
 from .checkpoint import FACTS, write_json, write_tensors
 
 VERSION = 2
@@ -60,7 +60,7 @@ class RunFolder:
             ) from error
         with lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock_file(lock, wait=False)
             except OSError:
                 raise CheckpointError(
                     f"another process is training in {self.path}; wait for it, or train with other settings"

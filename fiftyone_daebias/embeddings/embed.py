@@ -172,6 +172,8 @@ def embed(
         "crop": float(facts.get("crop", 1.0)),
         "seed": seed,
     }
+    if extend and group.is_main:
+        _check_extension(samples, config)  # before any vector is replaced
     vectors, shares = encode_samples(samples, encoder, source, config, batch_size=batch_size, progress=progress)
     result = None
     if group.is_main:
@@ -216,6 +218,7 @@ def _stored(
         },
         {"sample_ids": source.sample_ids, "content": source.keys},
     )
+    store.end_vectors(samples, field)
     return EmbeddingResult(
         field,
         *keys,
@@ -260,17 +263,21 @@ def _slice_count(source, n_slices: int | None) -> tuple[int, list[str]]:
     return n_slices, [source.sample_ids[i] for i in short]
 
 
-def _extended(samples, ids: list[str], vectors: np.ndarray, config: dict, told: Progress) -> TsneMap:
-    """The map there is, with the samples that it lacks placed on it.
+def _check_extension(samples, config: dict) -> None:
+    """Raises unless there is a map whose vectors were made in the same way.
 
     Raises:
         InputError: there is no map, or its vectors were made in another way
     """
-    known, key = stored_content(samples, config), schema.map_key(config["model"])
-    if not known or key not in store.map_runs(samples):
+    if not stored_content(samples, config) or schema.map_key(config["model"]) not in store.map_runs(samples):
         raise InputError(
             "extend: there is no map made with this checkpoint and these settings; embed once without extend first"
         )
+
+
+def _extended(samples, ids: list[str], vectors: np.ndarray, config: dict, told: Progress) -> TsneMap:
+    """The map there is, with the samples that it lacks placed on it."""
+    key = schema.map_key(config["model"])
     old_ids, points = store.load_map(samples, key)
     row = {i: k for k, i in enumerate(ids)}
     old = [(row[i], k) for k, i in enumerate(old_ids) if i in row]

@@ -29,6 +29,9 @@ def encode_volumes(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Encodes volumes, batching slices across them; the next batches are read while the device encodes.
 
+    Every batch has the same size, the last one filled up with its first slice: rounding differs with the size, and
+    an embedding that was interrupted would else end in vectors, and so in a map, that differ from an undisturbed one.
+
     Args:
         model: an :class:`~.encoders.Encoder`
         source: a ``SliceSource``
@@ -52,6 +55,8 @@ def encode_volumes(
 
     parts = (rows[first : first + per_batch] for first in range(0, len(rows), per_batch))
     for part, slices in prefetch(read, parts, depth=2):
-        codes = model.encode(slices.to(model.device)).cpu().numpy().reshape(len(part), n_slices, -1)
+        lacking = per_batch * n_slices - len(slices)
+        full = torch.cat([slices, slices[:1].expand(lacking, -1, -1, -1)])
+        codes = model.encode(full.to(model.device))[: len(slices)].cpu().numpy().reshape(len(part), n_slices, -1)
         vectors = codes.mean(axis=1) if pool == "mean" else codes.reshape(len(part), -1)
         yield from zip(part, vectors.astype(np.float32), strict=True)

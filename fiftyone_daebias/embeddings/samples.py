@@ -23,7 +23,9 @@ DECIDING = ("model", "checkpoint_hash", "n_slices", "pool", "crop")
 def stored_content(samples, config: dict) -> dict[str, str]:
     """``{sample id: content}`` of the samples embedded before with the same model and settings."""
     key = schema.provenance_key(config["model"])
-    if key not in store.list_runs(samples, key):
+    if key not in store.list_runs(samples, key) or store.is_half_written(
+        samples, schema.embedding_field(config["model"])
+    ):
         return {}
     old, results = store.load_run(samples, key)
     if any(old.get(k) != config[k] for k in DECIDING):
@@ -105,9 +107,13 @@ def _kept(samples, source, field: str, config: dict) -> dict[str, np.ndarray]:
     if name == "dae":
         marks = {"dae": info.get("embedding_mark"), **marks}  # how the only model was marked before
     done: dict[str, np.ndarray] = {}
+    same = marks.get(name) == mark
+    if not same and not stored_content(samples, config):
+        # Until the run beside them says where these vectors come from, none of them may be taken for another's.
+        store.begin_vectors(samples, field)
     if store.has_field(samples, field):
         stored = zip(source.sample_ids, source.keys, store.read_field(samples, field), strict=True)
-        if marks.get(name) == mark:
+        if same:
             done = {i: v for i, _, v in stored if v is not None}
         else:
             before = stored_content(samples, config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import yaml
 
 from .. import atomic, verbs
 from ..errors import InputError
+from ..yaml_files import read_yaml
 from .audit_steps import LINE, StepKind, step_kind
 
 #: keys at the top of a configuration
@@ -63,14 +65,7 @@ class AuditConfig:
         if isinstance(source, dict):
             return cls._from(source, "config", Path("."))
         path = Path(source).expanduser()
-        try:
-            raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-        except OSError as error:
-            raise InputError(f"config {path}: {error.strerror or error}") from error
-        except UnicodeDecodeError as error:
-            raise InputError(f"config {path} is no text in UTF-8") from error
-        except (yaml.YAMLError, RecursionError) as error:
-            raise InputError(f"config {path} is no YAML: {' '.join(str(error).split())}") from error
+        raw = read_yaml(path, "config")
         return cls._from(raw or {}, path.name, path.resolve().parent)
 
     @classmethod
@@ -183,23 +178,6 @@ class AuditConfig:
         return path
 
 
-class _Loader(yaml.SafeLoader):
-    """Plain YAML that refuses a key given twice, where YAML itself would keep the last."""
-
-    def construct_mapping(self, node, deep=False):
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=deep)
-            try:
-                twice = key in seen
-            except TypeError:
-                raise yaml.YAMLError(f"a key that is no word, line {key_node.start_mark.line + 1}") from None
-            if twice:
-                raise yaml.YAMLError(f"key {key!r} is given twice, line {key_node.start_mark.line + 1}")
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
 _TOP_KINDS = {
     name: verbs.Parameter(name, kind, str if kind is list else kind, None, None, "")
     for name, kind in (
@@ -221,7 +199,7 @@ def _step_values(kind: StepKind, values, where: str, folder: Path) -> dict | Non
     if values is None or values is True:
         return kind.default or {}
     if not isinstance(values, dict):
-        raise InputError(f"{where} must be true, false or a mapping of parameters; got {values!r}")
+        raise InputError(f"{where} must be true, false or a mapping of parameters; got {_shown(values)}")
     parameters = {p.name: p for p in kind.parameters()}
     out = {}
     for key, value in values.items():
@@ -254,17 +232,21 @@ def _checked(value, parameter: verbs.Parameter, where: str):
     elif kind in (int, float) and not isinstance(value, bool):
         try:
             out = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             out = None
         if out is not None and kind is int:
-            out = int(value) if out.is_integer() else None
+            out = int(out) if out.is_integer() else None
     elif kind in (str, Path) and isinstance(value, (str, int, float, Path)) and not isinstance(value, bool):
         out = str(value)
     if out is None:
-        raise InputError(f"{where} must be {wanted.get(kind, 'a value')}; got {value!r}")
+        raise InputError(f"{where} must be {wanted.get(kind, 'a value')}; got {_shown(value)}")
     if parameter.choices and out not in parameter.choices:
-        raise InputError(f"{where} must be one of {', '.join(map(str, parameter.choices))}; got {out!r}")
+        raise InputError(f"{where} must be one of {', '.join(map(str, parameter.choices))}; got {_shown(out)}")
     return out
+
+
+def _shown(value) -> str:
+    return reprlib.repr(value)
 
 
 def _near(word, known) -> str:

@@ -7,6 +7,7 @@ Layout, version 1::
     maps.safetensors      map coordinates
     vectors.safetensors   vectors; only where the owner chose so
     audit.json            findings, probes, associations, clusters, views, workspaces, provenance, reviews
+    signature.json        whose key signed the manifest; only where the owner gave one, see signing.py
 
 A zip is untrusted input. Everything that its directory says is checked before
 a byte is decompressed, and no more is decompressed than the directory says.
@@ -24,15 +25,16 @@ from pathlib import Path
 from .. import atomic
 from ..errors import BundleError, InputError
 
-MANIFEST, SAMPLES, MAPS, VECTORS, AUDIT = (
+MANIFEST, SAMPLES, MAPS, VECTORS, AUDIT, SIGNATURE = (
     "manifest.json",
     "samples.json",
     "maps.safetensors",
     "vectors.safetensors",
     "audit.json",
+    "signature.json",
 )
 #: the members a bundle may have, with the most bytes each may hold
-LARGEST = {MANIFEST: 1 << 20, SAMPLES: 256 << 20, MAPS: 256 << 20, VECTORS: 8 << 30, AUDIT: 256 << 20}
+LARGEST = {MANIFEST: 1 << 20, SAMPLES: 256 << 20, MAPS: 256 << 20, VECTORS: 8 << 30, AUDIT: 256 << 20, SIGNATURE: 4096}
 #: text of hashes and row numbers shrinks to a third; nothing honest shrinks a hundredfold
 RATIO = 100
 _TIME = (1980, 1, 1, 0, 0, 0)

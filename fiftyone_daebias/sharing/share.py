@@ -21,6 +21,7 @@ from .contents import Contents, from_members, to_members
 from .handover import FindingView, hand_over
 from .matching import match
 from .risk import measure, sentences
+from .signing import Signer, check_signer, read_key, signed, take_signature
 
 #: findings whose links are printed
 MOST_SHOWN = 20
@@ -49,6 +50,7 @@ class Shared:
         risk: what the shared coordinates or vectors tell, in words
         risk_rows: the numbers behind it
         remarks: what to bear in mind
+        signer: whose key signed the bundle, "" if none
     """
 
     dataset: str
@@ -67,6 +69,7 @@ class Shared:
     risk: tuple[str, ...] = ()
     risk_rows: tuple[dict, ...] = ()
     remarks: tuple[str, ...] = ()
+    signer: str = ""
 
     def to_dict(self) -> dict:
         raw = {k: list(v) if isinstance(v, tuple) else v for k, v in self.__dict__.items()}
@@ -98,6 +101,7 @@ class Shared:
                     )
                 )
             )
+            lines.append(self.signer or "unsigned: who gets it cannot see whose it is (--sign KEYFILE)")
             if self.withheld:
                 lines.append(
                     f"withheld (fewer than {self.k} subjects inside or outside): "
@@ -125,6 +129,7 @@ class Imported:
         again: whether this bundle had been imported before
         findings: what the sender found, the strongest first: ``(verdict, sentence)``
         remarks: what did not match, and why
+        signer: whose key signed it, or "unsigned"
     """
 
     bundle_id: str
@@ -140,6 +145,7 @@ class Imported:
     again: bool
     findings: tuple[tuple[str, str], ...] = ()
     remarks: tuple[str, ...] = ()
+    signer: str = "unsigned"
 
     def to_dict(self) -> dict:
         raw = {k: list(v) if isinstance(v, tuple) else v for k, v in self.__dict__.items()}
@@ -148,7 +154,8 @@ class Imported:
     def __str__(self) -> str:
         lines = [
             f"bundle {self.bundle_id}: {self.n_matched:,} of {self.n_here:,} samples here are in it "
-            f"({self.n_bundle:,} samples)" + (f", {self.by_pixels:,} by their pixels alone" if self.by_pixels else "")
+            f"({self.n_bundle:,} samples)" + (f", {self.by_pixels:,} by their pixels alone" if self.by_pixels else ""),
+            self.signer if self.signer != "unsigned" else "unsigned: nothing shows who wrote it",
         ]
         if self.not_here:
             lines.append(f"not here: {self.not_here:,} samples of the bundle")
@@ -177,6 +184,7 @@ def share(
     with_identity: Annotated[bool, Label("Share identities")] = False,
     min_subjects: Annotated[int, Label("Smallest group (subjects)")] = 5,
     secret: Annotated[str, Advanced] | None = None,
+    sign: Annotated[Path, Advanced] | None = None,
     url: Annotated[str, Label("Address of the App")] = "http://localhost:5151",
     progress: Progress | None = None,
 ) -> Shared:
@@ -198,6 +206,7 @@ def share(
         with_identity: put file names and subject ids in
         min_subjects: fewest subjects in anything that is shared
         secret: a sentence of at least 12 characters agreed on with the teammate: subjects are then compared too
+        sign: file with your signing key, made by "daebias signing-key": importing shows whose bundle it is
         url: where teammates on this database open the App
 
     Returns:
@@ -212,6 +221,7 @@ def share(
         raise InputError(f"min_subjects: the smallest group that is shared has at least 2 subjects; got {k}")
     if not re.fullmatch(r"https?://[\w.\-:\[\]]+(/[\w./\-]*)?", url):
         raise InputError(f"url must look like http://localhost:5151; got {url!r}")
+    key = None if sign is None else read_key(sign)  # before the work
     views = hand_over(samples, url, progress, findings)
     name = store.dataset_of(samples).name
     if out is None:
@@ -246,6 +256,9 @@ def share(
             "notes are free text: ids and file names in them were withheld, a name written out was not; "
             "with_notes=False leaves them here"
         )
+    signer = None
+    if key is not None:
+        members, signer = signed(members, key)
     n_bytes = write_archive(out, members)
     counts = {
         "findings": len(contents.findings),
@@ -272,11 +285,17 @@ def share(
         tuple(sentences(risk, list(arrays))),
         risk,
         tuple(remarks),
+        str(signer or ""),
     )
 
 
 def import_shared(
-    samples, bundle: PickedFile, *, secret: Annotated[str, Advanced] | None = None, progress: Progress | None = None
+    samples,
+    bundle: PickedFile,
+    *,
+    secret: Annotated[str, Advanced] | None = None,
+    signed_by: Annotated[str, Advanced] | None = None,
+    progress: Progress | None = None,
 ) -> Imported:
     """Brings a teammate's bundle to one's own copy of the images.
 
@@ -290,6 +309,7 @@ def import_shared(
         samples: a dataset or view; samples are matched by content, wherever their files lie
         bundle: zip file that "share" wrote
         secret: the sentence agreed on with the sender, if there is one
+        signed_by: fingerprint of the sender's key; a bundle that is unsigned or signed with another is refused
 
     Returns:
         what matched, what did not, and the names under which things were added
@@ -300,7 +320,9 @@ def import_shared(
     """
     store.ensure_samples(samples)
     told = listening(progress)
-    contents = from_members(read_archive(Path(bundle).expanduser()))
+    members, signer = take_signature(read_archive(Path(bundle).expanduser()))
+    check_signer(signer, signed_by)
+    contents = from_members(members)
     dataset = store.dataset_of(samples)
     ids, subjects = store.sample_ids(samples), store.read_subjects(samples)
     key_of = subject_keys(secret)
@@ -326,7 +348,7 @@ def import_shared(
         todo = replace(todo, clusters=[], views={}, workspaces={}, labels={})
         if todo.reviews:
             merge.add_reviews(dataset, todo.reviews)
-        return _imported(contents, found, ids, key, {}, len(todo.reviews), True, remarks)
+        return _imported(contents, found, ids, key, {}, len(todo.reviews), True, remarks, signer)
     if again:
         n_more = len(set(found.row_of) - before["samples"])
         told.say(f"the bundle was imported before; {n_more:,} more samples match now")
@@ -340,6 +362,7 @@ def import_shared(
         "n_samples": len(contents.rows),
         "n_matched": len(found.row_of),
         "names": todo.names,
+        "signer": str(signer or "unsigned"),
         "reading": contents.reading,
     }
     stored = {
@@ -363,10 +386,10 @@ def import_shared(
         "views": tuple(todo.views),
         "workspaces": tuple(todo.workspaces),
     }
-    return _imported(contents, found, ids, key, added, n_reviews, again, [*remarks, *todo.notes])
+    return _imported(contents, found, ids, key, added, n_reviews, again, [*remarks, *todo.notes], signer)
 
 
-def _imported(contents, found, ids, key, added, n_reviews, again, remarks) -> Imported:
+def _imported(contents, found, ids, key, added, n_reviews, again, remarks, signer: Signer | None) -> Imported:
     mine = set(ids)
     return Imported(
         contents.id,
@@ -382,6 +405,7 @@ def _imported(contents, found, ids, key, added, n_reviews, again, remarks) -> Im
         again,
         tuple((f["verdict"], f["sentence"]) for f in contents.findings if f["verdict"] not in _QUIET),
         tuple(remarks),
+        str(signer or "unsigned"),
     )
 
 

@@ -52,14 +52,17 @@ from .run_metadata import (
 from .runs import delete_run, is_outdated, list_runs, load_run, run_times, save_run, versions
 from .samples import (
     audited_datasets,
+    begin_vectors,
     count,
     count_values,
     dataset_of,
     datasets_with,
+    end_vectors,
     ensure_samples,
     everyone,
     flat,
     has_field,
+    is_half_written,
     load_samples,
     metadata_fields,
     read_field,
@@ -95,6 +98,7 @@ connection.be_impatient()
 
 __all__ = [
     "Lasso",
+    "begin_vectors",
     "check_lease",
     "check_types",
     "arrange",
@@ -115,10 +119,12 @@ __all__ = [
     "declare_fields",
     "delete_run",
     "delete_view",
+    "end_vectors",
     "ensure_samples",
     "everyone",
     "flat",
     "has_field",
+    "is_half_written",
     "is_outdated",
     "lasso_of",
     "lease",

@@ -17,7 +17,6 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import fiftyone as fo
 import fiftyone.core.odm as odm
@@ -26,6 +25,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from ..errors import InputError, StoreError
+from ..processes import machine, started
 from ..progress import Progress, start
 from .connection import is_away
 from .samples import mend_estimate
@@ -88,8 +88,8 @@ class Lease:
             "user": _user(),
             "host": socket.gethostname(),
             "pid": os.getpid(),
-            "machine": _machine(),
-            "started": _started(os.getpid()),
+            "machine": machine(),
+            "started": started(os.getpid()),
             "mark": ObjectId().binary[4:9].hex(),
             "since": "$$NOW",
             "expires": {"$add": ["$$NOW", int(1000 * LASTS)]},
@@ -236,27 +236,9 @@ def _user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):  # a container's user without a name
-        return str(os.getuid())
-
-
-def _machine() -> str:
-    """Names the set of processes in which a process number means one process; "" where that is not known."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return ""
-
-
-def _started(pid: int) -> str:
-    """When a process began, in the kernel's ticks, since numbers of processes are used again; "" if it is gone."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] in "ZX" else fields[19]
+        return str(os.getuid()) if hasattr(os, "getuid") else "somebody"
 
 
 def _is_gone(found: dict) -> bool:
-    here = _machine()
-    return bool(here) and found.get("machine") == here and _started(found["pid"]) != found.get("started")
+    here = machine()
+    return bool(here) and found.get("machine") == here and started(found["pid"]) != found.get("started")

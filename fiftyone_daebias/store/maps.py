@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError, StoreError
+from .runs import save_brain_run
 from .samples import count, dataset_of, flat
 
 
@@ -29,24 +30,24 @@ def save_map(samples, key: str, ids: list[str], points: np.ndarray, points_field
     if points.shape != (len(ids), 2) or not np.isfinite(points).all():
         raise InputError(f"map {key!r} needs {len(ids)} finite points of 2 coordinates; got shape {points.shape}")
     dataset = dataset_of(samples)
-    if dataset.has_brain_run(key):
-        dataset.delete_brain_run(key)
-    if dataset.has_field(points_field):
-        dataset.delete_sample_field(points_field)
     whole = flat(dataset)
     view = whole.select(ids, ordered=True)
     # With every sample mapped, the run belongs to the dataset, and the panel offers it without a view.
     target = whole if sorted(ids) == sorted(str(i) for i in whole.values("id")) else view
     order = {i: row for row, i in enumerate(ids)}
     rows = [order[str(i)] for i in target.values("id")]
-    fob.compute_visualization(
-        target,
-        points=points[rows],
-        brain_key=key,
-        points_field=points_field,
-        verbose=False,
-        progress=False,
+    made = fob.compute_visualization(
+        target, points=points[rows], brain_key=None, create_index=False, verbose=False, progress=False
+    )
+    # The old map goes when the new one is whole. The field is named by the new map only once all its values are
+    # there: until then a lasso reaches operators as the list of what it encloses, never as a region of another map.
+    save_brain_run(target, key, made)
+    if dataset.has_field(points_field):
+        dataset.delete_sample_field(points_field)
+    dataset.load_brain_results(key).index_points(
+        points_field,
         create_index=bool(np.ptp(points, axis=0).min() > 0),  # MongoDB refuses to index a region without an area
+        progress=False,
     )
 
 
@@ -73,11 +74,9 @@ def save_similarity(samples, key: str, field: str) -> None:
     """Indexes a vector field for look-up of similar samples (exact, cosine), replacing an index of that key."""
     import fiftyone.brain as fob
 
-    dataset = dataset_of(samples)
-    if dataset.has_brain_run(key):
-        dataset.delete_brain_run(key)
-    whole = flat(dataset)
+    whole = flat(dataset_of(samples))
     has = whole.exists(field)
-    fob.compute_similarity(
-        whole if count(has) == count(whole) else has, embeddings=field, brain_key=key, backend="sklearn", progress=False
+    target = whole if count(has) == count(whole) else has
+    save_brain_run(
+        target, key, fob.compute_similarity(target, embeddings=field, brain_key=None, backend="sklearn", progress=False)
     )

@@ -72,15 +72,44 @@ def save_run(samples, key: str, config: dict, results: dict | None = None) -> No
         for name, value in _pack(results).items():
             setattr(packed, name, value)
         document.results.put(json_util.dumps(packed.serialize()).encode(), content_type="application/json")
-    document.save(upsert=True)
-    # The new run is whole; one write lets the dataset name it instead of the one before, which goes only then.
-    runs = dataset._doc.runs
-    before = runs[key] if key in runs else None
-    runs[key] = document
-    dataset.save()
+    _name(dataset, "runs", key, document)
     dataset._run_cache.pop(key, None)
     if packed is not None:
         dataset._run_cache[key] = packed
+
+
+def save_brain_run(samples, key: str, results) -> None:
+    """Stores what a FiftyOne Brain method made without a key, replacing a run of that key once the new one is complete.
+
+    Args:
+        samples: the dataset or view that it was made of
+        key: brain key
+        results: ``fiftyone.brain`` results that are not stored yet
+    """
+    dataset = dataset_of(samples)
+    check_lease()
+    stages = None if samples is dataset else [json_util.dumps(s) for s in samples._serialize(include_uuids=False)]
+    document = RunDocument(
+        dataset_id=dataset._doc.id,
+        key=key,
+        version=fo.__version__,
+        timestamp=datetime.datetime.utcnow(),
+        config=copy.deepcopy(results.config.serialize()),
+        view_stages=stages,
+    )
+    document.results.put(json_util.dumps(results.serialize()).encode(), content_type="application/json")
+    document.results_meta = dict(results.get_meta() or {})
+    _name(dataset, "brain_methods", key, document)
+    dataset._brain_cache.pop(key, None)
+
+
+def _name(dataset, kind: str, key: str, document: RunDocument) -> None:
+    """Lets a dataset name a run that is whole instead of the one before, in one write; that one goes only then."""
+    document.save(upsert=True)
+    runs = getattr(dataset._doc, kind)
+    before = runs[key] if key in runs else None
+    runs[key] = document
+    dataset.save()
     _discard(before)
 
 

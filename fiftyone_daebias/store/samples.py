@@ -184,6 +184,22 @@ def write_info(samples, **facts) -> None:
     dataset.save()
 
 
+def begin_vectors(samples, field: str) -> None:
+    """Notes that a vector field is about to hold other vectors than its run says; nobody reads it meanwhile."""
+    write_info(samples, half_written=sorted({*read_info(samples).get("half_written", ()), field}))
+
+
+def end_vectors(samples, field: str) -> None:
+    """Notes that the vectors of a field, and the run that says where they come from, are whole."""
+    left = sorted({*read_info(samples).get("half_written", ())} - {field})
+    write_info(samples, half_written=left or None)
+
+
+def is_half_written(samples, field: str) -> bool:
+    """Whether an embedding was interrupted before its vectors were whole."""
+    return field in read_info(samples).get("half_written", ())
+
+
 def subject_field(samples, field: str | None = None) -> str | None:
     """The field that names the subject.
 
@@ -401,6 +417,8 @@ def read_vectors(samples, field: str) -> tuple[list[str], np.ndarray]:
     if field not in full:
         have = ", ".join(vector_fields(samples)) or "none; run 'daebias embed' first"
         raise InputError(f"vector field {field!r} does not exist; vector fields: {have}")
+    if is_half_written(samples, field):
+        raise InputError(f"the embedding in {field!r} was interrupted: run 'daebias embed' again to complete it")
     ids, values = real(samples).values(["id", field])
     pairs = [(str(i), v) for i, v in zip(ids, values, strict=True) if v is not None]
     if not pairs:

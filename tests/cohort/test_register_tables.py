@@ -294,7 +294,7 @@ def test_a_plan_repeats_the_registration_exactly_and_can_be_edited(cohort, tmp_p
     register(dataset_name + " edited", tmp_path / "i", tmp_path / "t.csv", from_plan=tmp_path / "q.yaml", workers=1)
     edited = fo.load_dataset(dataset_name + " edited")
     assert edited.values("scan_date")[0].month == 3 and edited.values("doctor")[0] == "Zwirbel"
-    for text, message in (("[]", "no plan"), ("version: 9\ntable: {}", "version 9"), ("a: [", "cannot be read")):
+    for text, message in (("[]", "no plan"), ("version: 9\ntable: {}", "version 9"), ("a: [", "is no YAML")):
         (tmp_path / "q.yaml").write_text(text)
         with pytest.raises(InputError, match=message):
             register(other, tmp_path / "i", tmp_path / "t.csv", from_plan=tmp_path / "q.yaml")

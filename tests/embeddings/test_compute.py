@@ -81,6 +81,19 @@ def test_an_interrupted_embedding_goes_on(dataset, monkeypatch):
     )
     dataset.compute_dae_embeddings(progress=None)
     assert sorted(encoded + rest) == list(range(40))
+    # One that replaces these and is interrupted: nobody takes its vectors for those that the run names.
+    first = np.array(dataset.values("dae_embedding"))
+    other = dataset.train_dae(preset="cpu-lite", images=48, progress=None).folder
+    encoded.clear()
+    monkeypatch.setattr(compute, "encode_volumes", breaking)
+    with pytest.raises(KeyboardInterrupt):
+        dataset.compute_dae_embeddings(checkpoint=other, progress=None)
+    with pytest.raises(InputError, match="was interrupted: run 'daebias embed' again"):
+        store.read_vectors(dataset, "dae_embedding")
+    monkeypatch.setattr(compute, "encode_volumes", real)
+    dataset.compute_dae_embeddings(checkpoint=folder, progress=None)
+    np.testing.assert_array_equal(np.array(dataset.values("dae_embedding")), first)
+    assert len(store.read_vectors(dataset, "dae_embedding")[0]) == 40
     # another setting does not mix with what is there
     dataset.compute_dae_embeddings(checkpoint=folder, perplexity=5, progress=None)
     assert dataset.count("dae_embedding") == 40

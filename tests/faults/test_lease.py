@@ -94,11 +94,11 @@ def test_a_second_writer_ends_with_one_line_or_waits(dataset, tmp_path):
 
 def test_the_lease_of_a_machine_that_went_away_ends_by_itself(dataset, monkeypatch):
     monkeypatch.setattr(leases, "LASTS", 2.0)
-    monkeypatch.setattr(leases, "_machine", lambda: "elsewhere")
+    monkeypatch.setattr(leases, "machine", lambda: "elsewhere")
     first = leases.Lease(dataset.name, "first")
     first.take(0, None)
     first._done.set()  # it is not renewed any more
-    monkeypatch.setattr(leases, "_machine", lambda: "here")
+    monkeypatch.setattr(leases, "machine", lambda: "here")
     with pytest.raises(StoreError, match="is being written by 'first'"):
         leases.Lease(dataset.name, "second").take(0, None)
     began = time.monotonic()

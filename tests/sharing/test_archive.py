@@ -137,8 +137,8 @@ def link(name, target):
         ([("results.pkl", b"x")], "does not belong into a bundle"),
         ([("maps.safetensors/", b"")], "does not belong|not a plain file"),
         ([("audit.json", b"{}")], "twice"),
-        ([(f"{n}.json", b"") for n in range(5000)], "at most 5"),
-        ([(f"{n}.json", b"") for n in range(9)], "at most 5"),
+        ([(f"{n}.json", b"") for n in range(5000)], "at most 6"),
+        ([(f"{n}.json", b"") for n in range(9)], "at most 6"),
     ],
 )
 def test_foreign_members_are_refused(tmp_path, members, extra, message):
