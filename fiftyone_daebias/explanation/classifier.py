@@ -40,8 +40,10 @@ class Recipe:
         weight_decay: Graf et al. 2024 used 0.01 to 0.0001
         check_every: steps between looks at the validation subjects
         patience: looks without improvement after which training stops
-        fitted: training also stops once the mean loss of the steps between two looks is below this: a network that
-            is right about all it is shown has no gradient left, however the validation subjects stand
+        fitted: training also stops at the first look at which the mean loss of the steps since the last look is below
+            this and the validation subjects' has not fallen by a tenth: a network that is right about all it is shown
+            has no gradient left. In the first tens of steps it is right before its batch statistics have settled, so
+            the training loss alone would stop too early, with maps that lie anywhere
         few_slices: slices of a volume that a look, a map and the check of the maps take, evenly spread; 0 for all.
             Scores of held-out samples are always of all slices
     """
@@ -296,17 +298,30 @@ def _train(stack, labels, subjects, train, watch, recipe: Recipe, device: str, s
         task.advance(note=f"loss {losses[-1]:.3f}")
         if step % recipe.check_every == 0 or step == recipe.steps:
             now = _watched_loss(network, seen, labels, watch, recipe.inputs)
-            fitted = float(np.mean(losses)) < recipe.fitted
+            done = converged(float(np.mean(losses)), best_loss, now, recipe)
             losses.clear()
             if now < best_loss - NO_FALL:
                 best, best_loss, best_step, left = copy.deepcopy(network.state_dict()), now, step, recipe.patience
             else:
                 left -= 1
-            if left <= 0 or best_loss < LEARNED or fitted:
+            if left <= 0 or done:
                 task.advance(recipe.steps - step)
                 break
     network.load_state_dict(best)
     return network.eval(), best_step
+
+
+def converged(training: float, before: float, now: float, recipe: Recipe) -> bool:
+    """Whether going on would change nothing that matters.
+
+    Args:
+        training: mean training loss since the last look
+        before: least loss of the watched subjects at earlier looks, infinite at the first
+        now: their loss now
+        recipe: how the classifier is trained
+    """
+    falls = now < before - max(NO_FALL, 0.1 * before) if before < float("inf") else True
+    return min(before, now) < LEARNED or training < recipe.fitted and not falls
 
 
 def _at_most(rows: np.ndarray, labels: np.ndarray, most: int, rng) -> np.ndarray:
