@@ -23,6 +23,9 @@ LEVEL = 0.05
 LEARNED = 0.03
 #: a fall of that cross-entropy by less than this is none
 NO_FALL = 0.002
+#: steps after which what batch normalisation began with weighs less than a hundredth (0.9 ** 45, by its momentum of
+#: 0.1): a network that fits earlier is not yet judged well, and its maps lie anywhere
+SETTLED = 45
 #: most watched samples of a group that a look takes
 WATCHED = 48
 
@@ -40,10 +43,9 @@ class Recipe:
         weight_decay: Graf et al. 2024 used 0.01 to 0.0001
         check_every: steps between looks at the validation subjects
         patience: looks without improvement after which training stops
-        fitted: training also stops at the first look at which the mean loss of the steps since the last look is below
-            this and the validation subjects' has not fallen by a tenth: a network that is right about all it is shown
-            has no gradient left. In the first tens of steps it is right before its batch statistics have settled, so
-            the training loss alone would stop too early, with maps that lie anywhere
+        fitted: training also stops once the mean loss of the steps between two looks has been below this for
+            :data:`SETTLED` steps and the validation subjects' loss has not just fallen by a tenth: a network that is
+            right about all it is shown has no gradient left
         few_slices: slices of a volume that a look, a map and the check of the maps take, evenly spread; 0 for all.
             Scores of held-out samples are always of all slices
     """
@@ -285,6 +287,7 @@ def _train(stack, labels, subjects, train, watch, recipe: Recipe, device: str, s
     watch = _at_most(watch, labels, WATCHED, rng)
     best, best_loss, best_step, left = copy.deepcopy(network.state_dict()), float("inf"), 0, recipe.patience
     losses: list[float] = []
+    fits = 0
     for step in range(1, recipe.steps + 1):
         network.train()
         rows = np.array([rng.choice(pool[rng.integers(len(pool))]) for _ in range(len(target) // 2) for pool in pools])
@@ -298,7 +301,8 @@ def _train(stack, labels, subjects, train, watch, recipe: Recipe, device: str, s
         task.advance(note=f"loss {losses[-1]:.3f}")
         if step % recipe.check_every == 0 or step == recipe.steps:
             now = _watched_loss(network, seen, labels, watch, recipe.inputs)
-            done = converged(float(np.mean(losses)), best_loss, now, recipe)
+            fits = fits + len(losses) if float(np.mean(losses)) < recipe.fitted else 0
+            done = converged(fits, best_loss, now)
             losses.clear()
             if now < best_loss - NO_FALL:
                 best, best_loss, best_step, left = copy.deepcopy(network.state_dict()), now, step, recipe.patience
@@ -311,17 +315,16 @@ def _train(stack, labels, subjects, train, watch, recipe: Recipe, device: str, s
     return network.eval(), best_step
 
 
-def converged(training: float, before: float, now: float, recipe: Recipe) -> bool:
+def converged(fits: int, before: float, now: float) -> bool:
     """Whether going on would change nothing that matters.
 
     Args:
-        training: mean training loss since the last look
+        fits: steps for which the training loss has been as good as 0
         before: least loss of the watched subjects at earlier looks, infinite at the first
         now: their loss now
-        recipe: how the classifier is trained
     """
-    falls = now < before - max(NO_FALL, 0.1 * before) if before < float("inf") else True
-    return min(before, now) < LEARNED or training < recipe.fitted and not falls
+    falls = before == float("inf") or now < before - max(NO_FALL, 0.1 * before)
+    return min(before, now) < LEARNED or fits >= SETTLED and not falls
 
 
 def _at_most(rows: np.ndarray, labels: np.ndarray, most: int, rng) -> np.ndarray:
