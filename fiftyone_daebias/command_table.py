@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .analyses import ANALYSES
+
 #: the commands that take a new user from nothing to a shared answer, with what each does
 FIRST = (
     ("demo", "audit the 1,000 chest radiographs that ship with the package"),
@@ -11,55 +13,28 @@ FIRST = (
     ("share", "hand findings to colleagues, without a pixel or a name"),
 )
 
-#: {group: (what it is for, its commands)}, in the order in which they are shown
-GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
+_GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "start": (
         "from a folder to a first report",
         ("demo", "demo-mri", "doctor", "phantom", "privacy", "register", "audit", "app"),
     ),
     "look": (
         "learn what the images look like, and find groups",
-        (
-            "duplicates",
-            "quality",
-            "train",
-            "import-checkpoint",
-            "embed",
-            "reconstruction",
-            "tag",
-            "suggest-clusters",
-            "name-cluster",
-            "clusters",
-            "similar",
-            "train-baseline",
-            "compare",
-        ),
+        ("duplicates", "train", "import-checkpoint", "embed", "reconstruction"),
     ),
-    "test": (
-        "ask what the images give away, and what a group is",
-        (
-            "case-mix",
-            "probe",
-            "probe-all",
-            "disagreements",
-            "subgroups",
-            "transfer",
-            "test-clusters",
-            "drift",
-            "reidentify",
-            "sensitivity",
-        ),
-    ),
-    "explain": (
-        "show where and what a difference is",
-        ("explain", "counterfactual", "training-dynamics", "local-view", "mitigate"),
-    ),
+    "test": ("ask what the images give away, and what a group is", ()),
+    "explain": ("show where and what a difference is", ()),
     "share": ("write it down and hand it on", ("report", "review", "share", "signing-key", "import-shared")),
     "manage": ("what was stored, and how to be rid of it", ("runs", "cache", "completion")),
 }
 
-#: examples of each command, without "daebias"; every one is read by the parser in a test
-EXAMPLES: dict[str, tuple[str, ...]] = {
+#: {group: (what it is for, its commands)}, in the order in which they are shown; the verbs of analyses among them
+GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
+    name: (about, (*members, *(v["command"] for a in ANALYSES if a.group == name for v in a.verbs)))
+    for name, (about, members) in _GROUPS.items()
+}
+
+_EXAMPLES: dict[str, tuple[str, ...]] = {
     "demo": ("demo", "demo --preset cpu-lite --name my-demo"),
     "demo-mri": ("demo-mri", "demo-mri --name my-phantom --subjects 60"),
     "doctor": ("doctor", "doctor --fix"),
@@ -74,33 +49,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "audit": ("audit my-cohort --expected sex age", "audit my-cohort --date-field exam_date --fail-on 'site.auc>0.6'"),
     "duplicates": ("duplicates my-cohort",),
-    "quality": ("quality my-cohort --expected sex age",),
     "train": ("train my-cohort --preset cpu-lite",),
     "import-checkpoint": ("import-checkpoint last.ckpt",),
     "embed": ("embed my-cohort",),
     "reconstruction": ("reconstruction my-cohort --images 16",),
-    "tag": ("tag my-cohort",),
-    "suggest-clusters": ("suggest-clusters my-cohort", "suggest-clusters my-cohort --by region"),
-    "name-cluster": ("name-cluster my-cohort 'film edge' --view 'my saved view' --coloured-by nothing",),
-    "clusters": ("clusters my-cohort", "clusters my-cohort --action rename --cluster suggested-1 --new-name lateral"),
-    "similar": ("similar my-cohort --cluster 'film edge' --k 10",),
-    "train-baseline": ("train-baseline my-cohort beta-vae",),
-    "compare": ("compare my-cohort --models dae pixels random --fields sex age",),
-    "case-mix": ("case-mix my-cohort --expected sex age",),
-    "probe": ("probe my-cohort sex", "probe my-cohort site --adjust-for sex age --predictions"),
-    "probe-all": ("probe-all my-cohort --adjust-for sex age", "probe-all my-cohort --by region"),
-    "disagreements": ("disagreements my-cohort sex",),
-    "subgroups": ("subgroups my-cohort sex --by site age",),
-    "transfer": ("transfer my-cohort sex site",),
-    "test-clusters": ("test-clusters my-cohort --expected sex age",),
-    "drift": ("drift my-cohort --date-field exam_date",),
-    "reidentify": ("reidentify my-cohort",),
-    "sensitivity": ("sensitivity my-cohort --effects shift marker --repeats 10",),
-    "explain": ("explain my-cohort --cluster 'film edge'", "explain my-cohort --field site --value C"),
-    "counterfactual": ("counterfactual my-cohort --field sex --value F",),
-    "training-dynamics": ("training-dynamics my-cohort sex --by site",),
-    "local-view": ("local-view my-cohort sex lung_mask",),
-    "mitigate": ("mitigate my-cohort sex --by site",),
     "report": ("report my-cohort", "report my-cohort --out report.html --title 'Chest radiographs'"),
     "review": ("review my-cohort probe:site --status confirmed --note 'the scanner was changed'",),
     "share": ("share my-cohort --findings probe:site", "share my-cohort --out audit.zip --secret-file agreed.txt"),
@@ -109,6 +61,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "runs": ("runs my-cohort", "runs my-cohort --action delete --names daebias_drift --sure"),
     "cache": ("cache", "cache --prune"),
 }
+
+#: examples of each command, without "daebias"; every one is read by the parser in a test
+EXAMPLES: dict[str, tuple[str, ...]] = {**_EXAMPLES, **{c: e for a in ANALYSES for c, e in a.examples.items()}}
 
 
 def grouped(commands: dict[str, str]) -> list[tuple[str, str, list[tuple[str, str]]]]:

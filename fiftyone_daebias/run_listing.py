@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from . import paths, schema, store
+from .analyses import ANALYSES
 from .clustering import cluster as named
 from .errors import InputError
 from .parameters import Label, RunKeys
@@ -16,31 +17,21 @@ from .tidy import tidy
 OUTLIERS = "daebias_outliers"
 
 #: kinds of runs by the beginning of their key, the longest first where one begins like another
-_KINDS = (
-    (schema.PROBE_RUN_PREFIX, "probe"),
-    (schema.DISAGREEMENT_RUN_PREFIX, "disagreements"),
-    (schema.CLUSTER_RUN_PREFIX, "cluster"),
-    (schema.ASSOCIATION_RUN, "cluster tests"),
-    (schema.DRIFT_RUN, "drift"),
-    (schema.REIDENTIFY_RUN, "re-identification"),
-    (schema.QUALITY_RUN, "image quality"),
-    (schema.CASE_MIX_RUN, "case mix"),
-    (schema.EXPLAIN_RUN_PREFIX, "explanation"),
-    (schema.COUNTERFACTUAL_RUN_PREFIX, "counterfactual"),
-    (schema.DYNAMICS_RUN_PREFIX, "training dynamics"),
-    (schema.MITIGATION_RUN_PREFIX, "mitigation"),
-    (schema.LOCAL_RUN_PREFIX, "local view"),
-    (schema.SENSITIVITY_RUN, "sensitivity"),
-    (schema.COMPARE_RUN, "comparison"),
-    (schema.RECONSTRUCTION_RUN, "reconstruction"),
-    (schema.AUDIT_RUN, "audit"),
-    (schema.FINDING_REVIEW_RUN, "review"),
-    (schema.SHARED_RUN_PREFIX, "shared bundle"),
-    (OUTLIERS, "outliers"),
+_KINDS = tuple(
+    sorted(
+        (
+            *((a.run, a.run_label) for a in ANALYSES if a.run),
+            (schema.RECONSTRUCTION_RUN, "reconstruction"),
+            (schema.AUDIT_RUN, "audit"),
+            (schema.FINDING_REVIEW_RUN, "review"),
+            (schema.SHARED_RUN_PREFIX, "shared bundle"),
+        ),
+        key=lambda entry: -len(entry[0]),
+    )
 )
 
 #: kinds of runs whose statistics have a version
-TESTING = ("probe", "disagreements", "cluster tests", "drift", "re-identification", "image quality", "case mix")
+TESTING = tuple(a.run_label for a in ANALYSES if a.tests)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The table of verbs: the one place that ties a library function to its names elsewhere.
 
 The command line, the methods on ``fo.Dataset`` and the App's operators are all
-generated from this table and from the functions' own signatures and
+generated from this table (the verbs of analyses come from their registry) and from the functions' own signatures and
 docstrings, so parameter names and defaults cannot drift apart.
 """
 
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from .analyses import ANALYSES
 from .parameters import Advanced, Choice, Label, Picks, about, checked, plain
 from .signatures import read_signature
 
@@ -202,88 +203,7 @@ VERBS: tuple[Verb, ...] = (
         delegate=True,
     ),
     Verb("embed", "embeddings.embed:embed", "Compute DAE embeddings", delegate=True),
-    Verb("case-mix", "clustering.case_mix:case_mix", "Do sites see the same people?", icon="diversity_3", tests=True),
-    Verb(
-        "quality",
-        "quality_control.quality:quality",
-        "Measure image quality",
-        icon="high_quality",
-        delegate=True,
-        tests=True,
-    ),
-    Verb("probe", "probes.probe:probe", "Probe a field", icon="troubleshoot", tests=True),
-    Verb("probe-all", "probes.probe:probe_all", "Probe every field", icon="fact_check", delegate=True, tests=True),
-    Verb(
-        "disagreements", "probes.disagreements:disagreements", "Label error or true anatomy?", icon="rule", tests=True
-    ),
-    Verb("subgroups", "probes.subgroups:subgroups", "Score a probe by group", icon="groups", delegate=True),
-    Verb("transfer", "probes.transfer:transfer", "Probe across groups", icon="swap_horiz", delegate=True),
-    Verb("tag", "clustering.tag:tag", "Tag outliers", icon="sell"),
-    Verb(
-        "suggest-clusters",
-        "clustering.suggest_clusters:suggest_clusters",
-        "Suggest clusters",
-        icon="bubble_chart",
-        delegate=True,
-    ),
-    Verb(
-        "name-cluster",
-        "clustering.name_cluster:name_cluster",
-        "Name the lassoed cluster",
-        icon="highlight_alt",
-        on_ticked=True,
-    ),
-    Verb("clusters", "clustering.clusters:clusters", "List and edit clusters", icon="workspaces", looks="list"),
-    Verb(
-        "test-clusters",
-        "clustering.test_clusters:test_clusters",
-        "What is it? Test clusters",
-        icon="biotech",
-        tests=True,
-    ),
-    Verb("drift", "clustering.drift:drift", "Changes over time", icon="timeline", delegate=True, tests=True),
-    Verb(
-        "reidentify",
-        "clustering.reidentify:reidentify",
-        "Could someone be re-identified?",
-        icon="fingerprint",
-        tests=True,
-    ),
-    Verb("similar", "clustering.similar:similar", "Similar cases", icon="image_search"),
-    Verb(
-        "train-baseline",
-        "baselines.train_baseline:train_baseline",
-        "Train a baseline",
-        icon="model_training",
-        delegate=True,
-        holds="training",
-    ),
-    Verb("compare", "baselines.compare:compare", "Compare embeddings", icon="leaderboard", delegate=True),
-    Verb("explain", "explanation.explain:explain", "Explain a difference", icon="center_focus_strong", delegate=True),
-    Verb(
-        "counterfactual",
-        "explanation.counterfactual:counterfactual",
-        "Decode counterfactuals",
-        icon="compare",
-        delegate=True,
-    ),
-    Verb(
-        "training-dynamics",
-        "explanation.training_dynamics:training_dynamics",
-        "Follow how a subgroup is learned",
-        icon="stacked_line_chart",
-        delegate=True,
-    ),
-    Verb(
-        "local-view",
-        "explanation.local_view:local_view",
-        "Probe inside a mask",
-        icon="center_focus_strong",
-        delegate=True,
-    ),
-    Verb(
-        "mitigate", "explanation.mitigate:mitigate", "Try to help the worst-served group", icon="balance", delegate=True
-    ),
+    *(Verb(**{"tests": a.tests, **v}) for a in ANALYSES for v in a.verbs),
     Verb("runs", "run_listing:runs", "List or delete runs", icon="delete_sweep", looks="list"),
     Verb(
         "audit",
@@ -295,13 +215,6 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb("report", "reporting.report:report", "Write the report", icon="summarize"),
     Verb("review", "reporting.review:review", "Review a finding", icon="rate_review", on_ticked=True),
-    Verb(
-        "sensitivity",
-        "detection_limits.sensitivity:sensitivity",
-        "What would have been found?",
-        icon="radar",
-        delegate=True,
-    ),
     Verb("share", "sharing.share:share", "Share the audit", icon="share"),
     Verb("import-shared", "sharing.share:import_shared", "Import a shared audit", icon="move_to_inbox"),
 )

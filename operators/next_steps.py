@@ -9,6 +9,7 @@ from urllib.parse import quote
 import fiftyone.operators.types as types
 
 from fiftyone_daebias import schema
+from fiftyone_daebias.analyses import ANALYSES
 from fiftyone_daebias.plugin import PLUGIN_NAME
 from fiftyone_daebias.verbs import VERBS
 
@@ -21,29 +22,10 @@ AFTER = {
     "import-checkpoint": ("embed",),
     "reconstruction": ("embed",),
     "embed": ("probe-all", "suggest-clusters", "tag"),
-    "train-baseline": ("compare",),
-    "compare": ("report",),
-    "case-mix": ("probe", "report"),
-    "quality": ("embed", "report"),
-    "probe": ("probe-all", "disagreements", "counterfactual"),
-    "probe-all": ("disagreements", "suggest-clusters", "report"),
-    "disagreements": ("explain", "report"),
-    "subgroups": ("training-dynamics", "transfer"),
-    "tag": ("similar",),
-    "suggest-clusters": ("test-clusters", "clusters"),
-    "name-cluster": ("test-clusters", "explain", "similar"),
-    "clusters": ("test-clusters",),
-    "test-clusters": ("explain", "report"),
-    "drift": ("report",),
-    "reidentify": ("share",),
-    "explain": ("counterfactual", "training-dynamics", "report"),
-    "counterfactual": ("local-view", "report"),
-    "training-dynamics": ("mitigate", "report"),
-    "mitigate": ("report",),
-    "sensitivity": ("report",),
     "audit": ("report", "share"),
     "report": ("share",),
     "review": ("report",),
+    **{verb: then for a in ANALYSES for verb, then in a.next.items()},
 }
 #: parameter that names the audit panel a form was opened from, so that it is drawn again when the verb is done
 AUDIT_PANEL = "audit_panel"

@@ -11,6 +11,9 @@ from ..statistics.cells import Cells
 from ..statistics.exchange import exchange
 
 NEAREST, PERMUTATIONS = 5, 999
+#: samples that are asked for their neighbours, at most, drawn subject by subject; every sample may be a neighbour. All
+#: against all would grow with the square of their number, and no interval needs more
+MOST_ASKED = 10_000
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class KnnLeakage:
         interval5: the same of ``top5``
         chance1: ``top1`` of neighbours drawn at random
         chance5: ``top5`` of neighbours drawn at random
-        n_samples: samples asked
+        n_samples: samples asked, at most :data:`MOST_ASKED`
         n_subjects: subjects asked
         p: share of permutations of the values that are told as well by the nearest; NaN where none can change places
         cells: subjects with a sample that its nearest tells, and with one that it does not; ``None`` in runs without
@@ -70,6 +73,7 @@ def telling(
     if not len(rows):  # every subject has a value of its own: there is nobody to be told
         nan = float("nan")
         return KnnLeakage(nan, nan, (nan, nan), (nan, nan), nan, nan, 0, 0)
+    rows = _drawn(rows, subjects, rng)
     hits, nearest = np.zeros((len(rows), 2)), np.zeros(len(rows), int)
     pool = np.zeros(len(rows))
     for first in range(0, len(rows), 512):
@@ -118,6 +122,18 @@ def telling(
         ),
         cells={"": tuple(len(np.unique(subjects[rows][hits[:, 0] == hit])) for hit in (1, 0))},
     )
+
+
+def _drawn(rows: np.ndarray, subjects: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """At most :data:`MOST_ASKED` of the rows, all those of subjects in random order until there are as many."""
+    if len(rows) <= MOST_ASKED:
+        return rows
+    _, owner, counts = np.unique(subjects[rows], return_inverse=True, return_counts=True)
+    order = rng.permutation(len(counts))
+    fits = np.cumsum(counts[order]) <= MOST_ASKED
+    chosen = np.zeros(len(counts), bool)
+    chosen[order[: max(1, int(fits.sum()))]] = True
+    return rows[chosen[owner]]
 
 
 def _p_value(values, units, rows, nearest, weights, score, n_permutations, rng) -> float:

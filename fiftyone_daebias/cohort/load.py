@@ -60,6 +60,7 @@ class Loaded:
         is_labels: whether it was left out as a mask or label map
         pixels: hash of all grey values, "" where every pixel is the same, so that a copy says nothing of whose it is
         n_bytes: size of the files
+        lacks_slices: whether slices are missing between others
     """
 
     name: str
@@ -72,6 +73,7 @@ class Loaded:
     n_bytes: int = 0
     is_labels: bool = False
     pixels: str = ""
+    lacks_slices: bool = False
 
 
 def load_item(
@@ -132,7 +134,18 @@ def load_item(
     is_picture = item.kind == "raster" and len(slices.array) == 1
     geometry = {} if is_picture else {**slices.geometry, "slices": int(len(slices.array))}
     pixels = "" if labels == 1 else hash_of(slices)
-    return Loaded(item.name, key, preview, montage, geometry, slices.notes, "", size, pixels=pixels)
+    return Loaded(
+        item.name,
+        key,
+        preview,
+        montage,
+        geometry,
+        slices.notes,
+        "",
+        size,
+        pixels=pixels,
+        lacks_slices=slices.lacks_slices,
+    )
 
 
 def read_item(paths: list[Path], item: Item, settings: Settings) -> Slices:

@@ -444,7 +444,7 @@ def _tags(loaded: Loaded) -> list[str]:
     tags = []
     if loaded.geometry.get("plane", "image") != "image" and loaded.geometry["slices"] < N_SLICES:
         tags.append(schema.TAG_FEW_SLICES)
-    if any(n.startswith("missing slices") for n in loaded.notes):
+    if loaded.lacks_slices:
         tags.append(schema.TAG_MISSING_SLICES)
     return tags
 

@@ -25,6 +25,7 @@ class Volume:
         window: (centre, width) in grey values from the header, or ``None``
         inverted: whether the grey values were inverted (MONOCHROME1), so that bright means dense
         notes: what is odd about it, in words: missing slices, uneven spacing
+        lacks_slices: whether slices are missing between others
     """
 
     array: np.ndarray
@@ -33,6 +34,7 @@ class Volume:
     window: tuple[float, float] | None = None
     inverted: bool = False
     notes: tuple[str, ...] = field(default=())
+    lacks_slices: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Slices:
         spacing: (slice, row, column) spacing in mm; slice spacing NaN for a single image; ``None`` if unknown
         geometry: what was done, JSON-able; stored with the sample
         window: as in :class:`Volume`
-        notes: as in :class:`Volume`
+        notes, lacks_slices: as in :class:`Volume`
     """
 
     array: np.ndarray
@@ -52,6 +54,7 @@ class Slices:
     geometry: dict
     window: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
+    lacks_slices: bool = False
 
 
 def to_slices(volume: Volume, plane: str = "auto", spacing: float | None = None) -> Slices:
@@ -74,7 +77,12 @@ def to_slices(volume: Volume, plane: str = "auto", spacing: float | None = None)
     if volume.affine is None:
         shape = list(map(int, volume.array.shape))
         flat = Slices(
-            volume.array, None, {"plane": "image", "shape": shape, "matrix": shape[-2:]}, volume.window, volume.notes
+            volume.array,
+            None,
+            {"plane": "image", "shape": shape, "matrix": shape[-2:]},
+            volume.window,
+            volume.notes,
+            volume.lacks_slices,
         )
         if volume.spacing is not None:
             mm = (float("nan"), *map(float, volume.spacing))
@@ -104,7 +112,7 @@ def to_slices(volume: Volume, plane: str = "auto", spacing: float | None = None)
         "inverted": volume.inverted,
         "centre_mm": [round(float(v), 2) for v in volume.affine @ [*((n - 1) / 2 for n in volume.array.shape), 1]][:3],
     }
-    return _resample(Slices(array, mm, geometry, volume.window, volume.notes), spacing)
+    return _resample(Slices(array, mm, geometry, volume.window, volume.notes, volume.lacks_slices), spacing)
 
 
 def acquired_plane(codes, sizes, shape) -> str:

@@ -63,16 +63,23 @@ class Disagreements:
             "verdicts": [{**asdict(v), "sample_ids": list(v.sample_ids)} for v in self.verdicts],
         }
 
-    def __str__(self) -> str:
+    @property
+    def line(self) -> str:
+        """What came of it."""
         if self.reason:
-            return f"verdicts: none: {self.field}: {self.reason}"
-        counts = Counter(v.kind for v in self.verdicts)
-        lines = [str(self.agreement)] if self.agreement else []
+            return f"none: {self.field}: {self.reason}"
         said = f"{self.n_listed:,} of {self.n_subjects:,} subjects have a label that their images contradict"
         if self.p is not None:
             said += f" (p {self.p:.3g} that there is none"
             said += f"; expected false share {self.false_share:.0%})" if self.false_share is not None else ")"
-        lines.append("verdicts: " + said)
+        return said
+
+    def __str__(self) -> str:
+        if self.reason:
+            return f"verdicts: {self.line}"
+        counts = Counter(v.kind for v in self.verdicts)
+        lines = [str(self.agreement)] if self.agreement else []
+        lines.append("verdicts: " + self.line)
         for v in [v for v in self.verdicts if v.kind == "contradicted"][:15]:
             lines.append(
                 f"  {v.subject}: {self.field} {v.label}, looks like {v.seen_as} in {v.n_opposite} of {v.n_samples} "

@@ -227,13 +227,9 @@ def _with_permutations(samples, settings: AuditConfig) -> AuditConfig:
     """With so many permutations, where none are given, that one true effect among all tests can be told."""
     fields = len(store.metadata_fields(samples))
     needed = 1000 * math.ceil(permutations_needed(fields * (1 + CLUSTERS_EXPECTED)) / 1000) - 1
-    most = {
-        "probe-all": 19_999 if store.count(samples) <= LARGE else 4_999,
-        "test-clusters": 49_999,
-        "drift": 9_999,
-        "quality": 9_999,
-        "case-mix": 9_999,
-    }
+    most = {s.name: s.permutations for s in LINE if s.permutations}
+    if store.count(samples) > LARGE:
+        most["probe-all"] = min(most["probe-all"], 4_999)
     steps = dict(settings.steps)
     for name, limit in most.items():
         own = steps.get(name)

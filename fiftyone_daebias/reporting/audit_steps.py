@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from .. import schema, store, verbs
-from ..embeddings.guard import safe_vectors
-from ..errors import CheckpointError, InputError
-from ..probes.labels import SPEAKS_FROM, not_a_label, too_weak
-from ..probes.result import ProbeResult
+from ..analyses import ANALYSES, AuditStep, load
+from ..errors import CheckpointError
 from ..progress import Progress
 from .audit_result import Step
-from .finding import LEVEL
-from .findings import collect_findings
-from .formatting import count, listed
-
-#: findings that are explained, the strongest first
-TOP = 3
 
 
 @dataclass(frozen=True)
@@ -40,6 +31,7 @@ class StepKind:
         extra: parameters of the step beside those of its verb
         tracked: see :class:`~fiftyone_daebias.reporting.audit_result.Step`
         tests: whether it rests on statistics, which have a version
+        run, line, permutations: see :class:`~fiftyone_daebias.analyses.AuditStep`
     """
 
     name: str
@@ -52,6 +44,9 @@ class StepKind:
     extra: tuple[verbs.Parameter, ...] = ()
     tracked: bool = True
     tests: bool = False
+    run: str = ""
+    line: str = ""
+    permutations: int = 0
 
     @property
     def available(self) -> bool:
@@ -64,54 +59,33 @@ class StepKind:
         return (*(p for p in own if p.name not in self.left_out), *self.extra)
 
 
-_FIELDS = verbs.Parameter(
-    "fields",
-    list,
-    str,
-    None,
-    None,
-    "fields to look at; default: every label whose probe is strong enough to speak of single samples",
-)
-_TOP = verbs.Parameter("top", int, int, None, TOP, "how many findings to explain, the strongest first")
-_EXPLAINED = ("cluster", "tag", "field", "value", "against")
+def _analysis(step: AuditStep, tests: bool) -> StepKind:
+    extra = tuple(verbs.Parameter(n, kind, item, None, default, text) for n, kind, item, default, text in step.extra)
+    return StepKind(
+        step.command,
+        step.label,
+        step.after,
+        step.reads,
+        default={} if step.on else None,
+        left_out=step.left_out,
+        extra=extra,
+        tracked=step.tracked,
+        tests=tests,
+        run=step.run,
+        line=step.line,
+        permutations=step.permutations,
+    )
 
+
+_ANALYSES = [_analysis(a.step, a.tests) for a in ANALYSES if a.step]
+#: analyses of the images themselves and of the table come before the embedding
 _ALL = (
     StepKind("register", "register images and table", optional=False, default=None, left_out=("name",)),
     StepKind("duplicates", "look for copies and leaks", reads=("content", "table")),
-    StepKind("case-mix", "compare the people of sites", reads=("table",), tests=True),
-    StepKind("quality", "measure image quality", reads=("content", "table"), tests=True),
+    *(s for s in _ANALYSES if not s.after),
     StepKind("train", "train the diffusion autoencoder", reads=("content",), optional=False),
     StepKind("embed", "embed and map", ("train",), ("content", "checkpoint"), optional=False),
-    StepKind("probe-all", "probe every metadata field", ("embed",), ("table", "vectors"), tests=True),
-    StepKind(
-        "disagreements",
-        "list labels that images contradict",
-        ("probe-all",),
-        ("table",),
-        tests=True,
-        left_out=("field",),
-        extra=(_FIELDS,),
-    ),
-    StepKind("tag", "tag outliers", ("embed",), ("content", "vectors")),
-    StepKind("suggest-clusters", "suggest clusters", ("embed", "probe-all", "tag"), ("vectors",), tracked=False),
-    StepKind(
-        "test-clusters",
-        "test clusters against metadata",
-        ("embed", "suggest-clusters"),
-        ("table", "clusters"),
-        tests=True,
-    ),
-    StepKind("drift", "look for changes over time", ("embed",), ("table", "vectors"), tests=True),
-    StepKind("reidentify", "ask what neighbours give away", ("embed",), ("table", "vectors"), tests=True),
-    StepKind(
-        "explain",
-        "explain the strongest findings",
-        ("probe-all", "test-clusters"),
-        ("content", "clusters"),
-        left_out=_EXPLAINED,
-        extra=(_TOP,),
-    ),
-    StepKind("sensitivity", "what would have been found", ("embed", "probe-all"), ("content", "table"), default=None),
+    *(s for s in _ANALYSES if s.after),
     StepKind("report", "write the report", optional=False),
 )
 #: the steps whose verbs this installation has, in order
@@ -125,8 +99,7 @@ def step_kind(name: str) -> StepKind | None:
 
 def make_step(kind: StepKind, parameters: dict) -> Step:
     """The step with its parameters."""
-    special = {"disagreements": _disagreements, "explain": _explain, "probe-all": _probe_all}
-    run = special.get(kind.name) or _verb(kind.name)
+    run = in_a_line(load(kind.run) if kind.run else verbs.by_command(kind.name).load(), kind.line)
     model = parameters.get("model") or "dae"
     done: Callable = {
         "embed": lambda s: (
@@ -158,111 +131,14 @@ def make_step(kind: StepKind, parameters: dict) -> Step:
     )
 
 
-def _verb(name: str) -> Callable:
+def in_a_line(function: Callable, line: str) -> Callable:
+    """A step whose result is said by another function, if one is named: its own text may begin with a table."""
+
     def run(samples, *, progress: Progress | None = None, **parameters):
-        result = verbs.by_command(name).load()(samples, progress=progress, **parameters)
-        return f"{_IN_A_LINE[name](result)} (provisional)" if name in _IN_A_LINE else result
+        result = function(samples, progress=progress, **parameters)
+        return f"{load(line)(result)} (provisional)" if line else result
 
     return run
-
-
-def _probe_all(samples, *, progress: Progress | None = None, **parameters):
-    """Probes the vectors; where they were found to know less than principal components, these beside them."""
-    if parameters.get("vectors", schema.embedding_field()) == schema.embedding_field():
-        parameters["vectors"] = safe_vectors(samples)
-    return _verb("probe-all")(samples, progress=progress, **parameters)
-
-
-def _probes_line(table) -> str:
-    probed = [r for r in table.rows if not r.reason]
-    found = [r.name for r in probed if r.verdict == "found"]
-    return f"{count(len(probed), 'probe')}; found: {listed(found) or 'nothing'}"
-
-
-def _case_mix_line(mix) -> str:
-    tested = [r for r in mix.rows if r.verdict != "not tested"]
-    uneven = [f"{r.field} over {r.over}" for r in tested if r.verdict == "found"]
-    return f"{count(len(tested), 'pair')} of fields tested; uneven: {listed(uneven) or 'none'}"
-
-
-def _quality_line(table) -> str:
-    tested = [r for r in table.rows if r.verdict != "not tested"]
-    return f"{count(len(tested), 'field')} tested; quality goes with " + (
-        listed([r.field for r in tested if r.verdict == "found"]) or "none"
-    )
-
-
-def _tests_line(tests) -> str:
-    verdicts = Counter(r.verdict for r in tests.rows)
-    return f"{count(tests.n_tests, 'pair')} of cluster and field tested: " + listed(
-        f"{n} {verdict}" for verdict, n in verdicts.items()
-    )
-
-
-def _drift_line(table) -> str:
-    verdicts = Counter(r.verdict for r in table.rows)
-    return f"{count(len(table.rows), 'series', 'series')}: " + listed(f"{n} {v}" for v, n in verdicts.items())
-
-
-def _telling_line(told) -> str:
-    yes = [what for what in told.rows if told.verdicts.get(what) == "found"]
-    return f"neighbours tell {listed(yes)}" if yes else "neighbours tell nothing that was asked"
-
-
-#: results whose own text begins with a table
-_IN_A_LINE = {
-    "case-mix": _case_mix_line,
-    "quality": _quality_line,
-    "probe-all": _probes_line,
-    "test-clusters": _tests_line,
-    "drift": _drift_line,
-    "reidentify": _telling_line,
-}
-
-
-def _disagreements(samples, *, fields: list[str] | None = None, progress: Progress | None = None, **parameters) -> str:
-    """Judges every field named, or every label whose probe is strong enough; the level is shared among them."""
-    if fields is None:
-        fields, kinds = [], store.metadata_fields(samples)
-        for key in store.list_runs(samples, schema.PROBE_RUN_PREFIX):
-            config, results = store.load_run(samples, key)
-            row = ProbeResult.from_dict(results["summary"])
-            if not config.get("by") and not too_weak(row) and not not_a_label(row.field, kinds.get(row.field, "")):
-                fields.append(row.field)
-    run = verbs.by_command("disagreements").load()
-    for key in store.list_runs(samples, schema.DISAGREEMENT_RUN_PREFIX):
-        earlier = store.load_run(samples, key)[0]["field"]
-        if earlier not in fields:
-            run(samples, earlier, progress=progress, **parameters)  # takes back what its probe no longer carries
-    if not fields:
-        return f"no label has a probe whose AUC is surely {SPEAKS_FROM:g} or more: no sample is spoken of"
-    parameters = {"level": LEVEL / len(fields), **parameters}
-    said = [str(run(samples, name, progress=progress, **parameters)).splitlines() for name in fields]
-    verdicts = [next((line for line in lines if line.startswith("verdicts:")), lines[0]) for lines in said]
-    return "; ".join(f"{name}: {v.removeprefix('verdicts: ')}" for name, v in zip(fields, verdicts, strict=True))
-
-
-def _explain(samples, *, top: int = TOP, progress: Progress | None = None, **parameters) -> str:
-    """Explains the clusters and the groups on the other side of their label behind the strongest findings."""
-    targets: dict[str, dict] = {}
-    for finding in collect_findings(samples).rows:
-        if finding.verdict not in ("found", "inseparable", "explained") and finding.kind != "opposite":
-            continue
-        if finding.cluster:
-            targets.setdefault(f"cluster {finding.cluster}", {"cluster": finding.cluster})
-        elif finding.kind == "opposite":
-            targets.setdefault(finding.title, {"tag": finding.selector.name})
-    if not targets:
-        raise InputError("nothing was found that could be explained: no tested cluster, no group on the other side")
-    run, said = verbs.by_command("explain").load(), []
-    for name, target in list(targets.items())[:top]:
-        try:
-            run(samples, progress=progress, **target, **parameters)
-        except InputError as error:
-            said.append(f"{name}: not possible here: {error}")
-        else:
-            said.append(name)
-    return "explained: " + "; ".join(said)
 
 
 def _content(samples) -> str:

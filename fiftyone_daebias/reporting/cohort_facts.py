@@ -131,6 +131,9 @@ def _field(name: str, kind: str, column: pd.Series, subjects, n_subjects: int, k
     texts = [f"{v:.6g}" if isinstance(v, (float, np.floating)) else str(v) for v in values]
     per_value = Counter(v for v, _ in set(zip(texts, owners, strict=True)))
     told = [(v, n) for v, n in per_value.most_common() if n >= k][:MOST_VALUES]
+    # a few of rare values are the total less those that are told; then the smallest of these is not told either
+    if told and 0 < len({o for v, o in zip(texts, owners, strict=True) if v not in dict(told)}) < k:
+        told.pop()
     return FieldFacts(name, kind, n_missing, n_values, tuple(told), n_values - len(told))
 
 
@@ -155,7 +158,11 @@ def _dates(table: pd.DataFrame, kinds: dict[str, str], subjects, k: int):
         if known.any():
             pairs = {(int(y), s) for y, s in zip(np.floor(years[known]), subjects[known], strict=True)}
             per_year = Counter(y for y, _ in pairs)
-            return name, tuple((y, few(per_year.get(y, 0), k)) for y in range(min(per_year), max(per_year) + 1))
+            hidden = [y for y, n in per_year.items() if few(n, k) is None]
+            if hidden and sum(per_year[y] for y in hidden) < k and len(per_year) > len(hidden):
+                hidden.append(min((y for y in per_year if y not in hidden), key=per_year.get))
+            years = range(min(per_year), max(per_year) + 1)
+            return name, tuple((y, None if y in hidden else per_year.get(y, 0)) for y in years)
     return "", ()
 
 

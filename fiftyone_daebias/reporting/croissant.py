@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from ..analyses import of_kind
 from ..statistics.cells import tellable
 from .datasheet import About, biases, errors, known_limits, preprocessing, sensitive, timeframe
 from .facts import ReportFacts
@@ -132,13 +133,15 @@ def _fields(facts: ReportFacts) -> dict:
     )
 
 
-_TESTED = ("probe", "case-mix", "quality", "association", "drift", "reidentify")
-
-
 def _findings(facts: ReportFacts) -> dict:
     rows = []
     for f in facts.findings.rows:
-        if f.kind not in _TESTED or f.n_subjects < max(1, facts.cohort.k) or not tellable(f.cells, facts.cohort.k):
+        if (
+            not (about := of_kind(f.kind))
+            or not about.public
+            or f.n_subjects < max(1, facts.cohort.k)
+            or not tellable(f.cells, facts.cohort.k)
+        ):
             continue
         e = f.evidence
         rows.append(

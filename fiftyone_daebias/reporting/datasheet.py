@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from ..analyses import load, of_kind
 from ..statistics.cells import tellable
 from .facts import ReportFacts
-from .finding import Finding, plain
-from .formatting import count, listed, percent, score
+from .finding import plain
+from .formatting import count, listed, percent
 
 UNKNOWN = "Not recorded by the audit; to be answered by the owner of the data."
 #: groups with fewer subjects are not spoken of in what leaves
@@ -123,31 +124,15 @@ def known_limits(facts: ReportFacts) -> list[str]:
     return [*facts.limits, *(f"Not done: {label}." for label, _ in facts.not_done)]
 
 
-_HOLDS = ("probe", "case-mix", "quality", "association", "drift")
-
-
 def biases(facts: ReportFacts) -> list[str]:
     """What holds, one sentence a finding, without groups of few subjects."""
     out = []
     for f in facts.of_verdict("found"):
         k = max(SMALLEST, facts.cohort.k)
-        if f.kind in _HOLDS and f.n_subjects >= k and tellable(f.cells, k):
-            out.append(_bias(f))
+        about = of_kind(f.kind)
+        if about and about.bias and f.n_subjects >= k and tellable(f.cells, k):
+            out.append(load(about.bias)(f))
     return out[:25]
-
-
-def _bias(f: Finding) -> str:
-    e = f.evidence
-    if f.kind == "probe":
-        value = f"{e.measure} {score(e.value) if e.measure != 'MAE' else f'{e.value:.4g}'}"
-        return f"{f.field} can be read from the images ({value}, {count(f.n_subjects, 'subject')}, q {e.q:.2g})."
-    if f.kind == "case-mix":
-        return f"People differ over {f.field} ({f.title}; {e.measure} {score(e.value)}, q {e.q:.2g})."
-    if f.kind == "quality":
-        return f"Image quality differs with {f.field} ({e.measure} {score(e.value)}, q {e.q:.2g})."
-    if f.kind == "drift":
-        return f"The images change with {f.field} (by {e.value:.2g} SD, {count(f.n_subjects, 'subject')}, q {e.q:.2g})."
-    return f"A group of images that look alike differs in {f.field} ({e.measure} {score(e.value)}, q {e.q:.2g})."
 
 
 def errors(facts: ReportFacts) -> str:

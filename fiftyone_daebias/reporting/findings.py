@@ -7,16 +7,11 @@ import json
 from dataclasses import replace
 
 from .. import schema, store
+from ..analyses import ANALYSES, load
 from ..probes.labels import MOST_MISSED, SPEAKS_FROM
 from .finding import LEVEL, VERDICTS, Evidence, Finding, Findings, NextStep, Selector
-from .from_case_mix import case_mix_claims
-from .from_clusters import association_claims, cluster_findings
-from .from_labels import agreement_findings, label_claims
-from .from_probes import probe_claims
-from .from_quality import quality_claims
-from .from_runs import run_findings
+from .from_clusters import cluster_findings
 from .from_tags import tag_findings
-from .from_time import drift_claims, reidentify_claims
 from .multiplicity import settle
 from .review import read_reviews
 
@@ -54,8 +49,7 @@ def collect_findings(samples, *, authors: bool = True) -> Findings:
         *settled,
         *_of_probes_that_hold(tag_findings(owners, tags), settled),
         *cluster_findings(dataset, owners, authors),
-        *agreement_findings(dataset),
-        *run_findings(dataset),
+        *(f for a in ANALYSES if a.shown for f in load(a.shown)(dataset)),
     ]
     said: dict[str, list] = {}
     for entry in read_reviews(dataset):
@@ -76,17 +70,7 @@ def settled_findings(samples) -> tuple[list[Finding], int, str]:
         the findings, the number of tests, and what the correction spans, in words
     """
     dataset = store.dataset_of(samples)
-    return settle(
-        [
-            *probe_claims(dataset),
-            *association_claims(dataset),
-            *drift_claims(dataset),
-            *label_claims(dataset),
-            *reidentify_claims(dataset),
-            *quality_claims(dataset),
-            *case_mix_claims(dataset),
-        ]
-    )
+    return settle([test for a in ANALYSES if a.findings for test in load(a.findings)(dataset)])
 
 
 def _of_probes_that_hold(rows: list[Finding], settled: list[Finding]) -> list[Finding]:

@@ -6,7 +6,7 @@ from .. import schema, store
 from ..serialize import or_nan
 from ..statistics.cells import read_cells
 from .finding import Evidence, Finding, Selector, existing
-from .formatting import count, score
+from .formatting import count, listed, score
 from .multiplicity import HypothesisTest, away_from_zero
 
 FAMILY = "tests of the case mix"
@@ -64,3 +64,16 @@ def _claim(row: dict, drawn: int, redo: str) -> HypothesisTest:
         cells=read_cells(row.get("cells")),
     )
     return HypothesisTest(finding, _NAN, judge, FAMILY, drawn, redo)
+
+
+def line(mix) -> str:
+    """A result in a line."""
+    tested = [r for r in mix.rows if r.verdict != "not tested"]
+    uneven = [f"{r.field} over {r.over}" for r in tested if r.verdict == "found"]
+    return f"{count(len(tested), 'pair')} of fields tested; uneven: {listed(uneven) or 'none'}"
+
+
+def bias(f: Finding) -> str:
+    """A finding that holds, for the data sheet."""
+    e = f.evidence
+    return f"People differ over {f.field} ({f.title}; {e.measure} {score(e.value)}, q {e.q:.2g})."

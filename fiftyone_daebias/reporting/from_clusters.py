@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 
@@ -176,3 +177,17 @@ def _origin(cluster: Cluster, n: int, n_subjects: int, authors: bool) -> str:
     if cluster.stability == cluster.stability:
         text += f"; overlap {number(cluster.stability, 2)} with itself when subjects and map are drawn anew"
     return text + "."
+
+
+def line(tests) -> str:
+    """A result in a line."""
+    verdicts = Counter(r.verdict for r in tests.rows)
+    return f"{count(tests.n_tests, 'pair')} of cluster and field tested: " + listed(
+        f"{n} {verdict}" for verdict, n in verdicts.items()
+    )
+
+
+def bias(f: Finding) -> str:
+    """A finding that holds, for the data sheet."""
+    e = f.evidence
+    return f"A group of images that look alike differs in {f.field} ({e.measure} {score(e.value)}, q {e.q:.2g})."

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from .. import schema, store
 from ..probes.contradictions import OPEN
-from .finding import Evidence, Finding, Selector, existing, tag_selector
+from ..probes.labels import SPEAKS_FROM, not_a_label, too_weak
+from ..probes.result import ProbeResult
+from .finding import LEVEL, Evidence, Finding, Selector, existing, tag_selector
 from .formatting import count, listed, number, percent
 from .multiplicity import HypothesisTest
 
@@ -111,3 +113,26 @@ def _agreement(together: dict, field: str, run_key: str, verdicts: list[dict]) -
 
 def _by_region(together: dict):
     return zip(together["regions"], together["n_opposite"], together["n_subjects"], strict=True)
+
+
+def judge_every_label(samples, *, fields: list[str] | None = None, progress=None, **parameters) -> str:
+    """Judges every field named, or every label whose probe is strong enough; the level is shared among them."""
+    from .. import verbs
+
+    if fields is None:
+        fields, kinds = [], store.metadata_fields(samples)
+        for key in store.list_runs(samples, schema.PROBE_RUN_PREFIX):
+            config, results = store.load_run(samples, key)
+            row = ProbeResult.from_dict(results["summary"])
+            if not config.get("by") and not too_weak(row) and not not_a_label(row.field, kinds.get(row.field, "")):
+                fields.append(row.field)
+    run = verbs.by_command("disagreements").load()
+    for key in store.list_runs(samples, schema.DISAGREEMENT_RUN_PREFIX):
+        earlier = store.load_run(samples, key)[0]["field"]
+        if earlier not in fields:
+            run(samples, earlier, progress=progress, **parameters)  # takes back what its probe no longer carries
+    if not fields:
+        return f"no label has a probe whose AUC is surely {SPEAKS_FROM:g} or more: no sample is spoken of"
+    parameters = {"level": LEVEL / len(fields), **parameters}
+    said = {name: run(samples, name, progress=progress, **parameters) for name in fields}
+    return "; ".join(f"{name}: {result.line}" for name, result in said.items())

@@ -161,3 +161,27 @@ def _sentence(row: ProbeResult, adjusted) -> str:
             f"{count(adjusted.n_subjects, 'subject')})."
         )
     return text
+
+
+def line(table) -> str:
+    """A result in a line."""
+    probed = [r for r in table.rows if not r.reason]
+    found = [r.name for r in probed if r.verdict == "found"]
+    return f"{count(len(probed), 'probe')}; found: {listed(found) or 'nothing'}"
+
+
+def bias(f: Finding) -> str:
+    """A finding that holds, for the data sheet."""
+    e = f.evidence
+    value = f"{e.measure} {score(e.value) if e.measure != 'MAE' else f'{e.value:.4g}'}"
+    return f"{f.field} can be read from the images ({value}, {count(f.n_subjects, 'subject')}, q {e.q:.2g})."
+
+
+def probe_safe_vectors(samples, *, progress=None, **parameters):
+    """Probes the vectors; where they were found to know less than principal components, these beside them."""
+    from .. import verbs
+    from ..embeddings.guard import safe_vectors
+
+    if parameters.get("vectors", schema.embedding_field()) == schema.embedding_field():
+        parameters["vectors"] = safe_vectors(samples)
+    return verbs.by_command("probe-all").load()(samples, progress=progress, **parameters)

@@ -6,7 +6,7 @@ from .. import schema, store
 from ..serialize import or_nan
 from ..statistics.cells import read_cells
 from .finding import Evidence, Finding, Selector, existing
-from .formatting import count, score
+from .formatting import count, listed, score
 from .from_clusters import among_alike, left_among_alike
 from .multiplicity import HypothesisTest, away_from_zero
 
@@ -80,3 +80,18 @@ def _sentence(row: dict, config: dict, expected: list[str]) -> str:
         f"to {score(or_nan(row['interval'][1]))}), {count(row['n_subjects'], 'subject')}.{where}"
     )
     return text if row["field"] in expected else text + left_among_alike(row, expected)
+
+
+def line(table) -> str:
+    """A result in a line."""
+    tested = [r for r in table.rows if r.verdict != "not tested"]
+    return f"{count(len(tested), 'field')} tested; quality goes with " + (
+        listed([r.field for r in tested if r.verdict == "found"]) or "none"
+    )
+
+
+def bias(f: Finding) -> str:
+    """A finding that holds, for the data sheet."""
+    return (
+        f"Image quality differs with {f.field} ({f.evidence.measure} {score(f.evidence.value)}, q {f.evidence.q:.2g})."
+    )

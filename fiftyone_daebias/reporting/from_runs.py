@@ -5,23 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .. import schema, store
+from ..errors import InputError
 from ..statistics.cells import Cells, read_cells
 from .finding import Evidence, Finding, Selector, cluster_selector, tag_selector
 from .formatting import count, number
 
 _NAN = float("nan")
-
-
-def run_findings(samples) -> list[Finding]:
-    """One finding a stored run; runs say themselves what they show."""
-    keys = store.list_runs(samples, "daebias_")
-    out = []
-    for prefix, kind, title, say, cells in _KINDS:
-        for key in keys:
-            if key.startswith(prefix):
-                config, results = store.load_run(samples, key)
-                out.append(_finding(key, prefix, kind, title, say, cells, config, results))
-    return out
 
 
 def _finding(
@@ -155,35 +144,73 @@ def _everybody(facts: dict) -> Cells:
     return {"": (int(facts["n_subjects"]), 0)}
 
 
-#: prefix of a run's key, kind of finding, its title, ``facts -> (sentence, whether there is anything to show)``, and
-#: ``facts -> counts behind it``
-_KINDS = (
-    (schema.EXPLAIN_RUN_PREFIX, "explain", "where the difference is", _explanation, _explanation_cells),
-    (
-        schema.COUNTERFACTUAL_RUN_PREFIX,
-        "counterfactual",
-        "what would have to change",
-        _counterfactual,
-        _counterfactual_cells,
-    ),
-    (schema.DYNAMICS_RUN_PREFIX, "dynamics", "how a group is learnt", _dynamics, _dynamics_cells),
-    (
-        schema.MITIGATION_RUN_PREFIX,
-        "mitigation",
-        "what helps the worst-served group",
-        lambda f: (f["verdict"], True),
-        _mitigation_cells,
-    ),
-    (
-        schema.LOCAL_RUN_PREFIX,
-        "local",
-        "a part of the image beside the whole",
-        lambda f: (f["reading"], True),
-        _everybody,
-    ),
-    (schema.SENSITIVITY_RUN, "sensitivity", "what would have been found", lambda f: (f["sentence"], True), _everybody),
-    (schema.COMPARE_RUN, "compare", "embeddings beside one another", _compare, _compare_cells),
+def _of(prefix: str, kind: str, title: str, say: Callable, cells: Callable) -> Callable:
+    """``samples -> findings``, one a stored run of an analysis; runs say themselves what they show.
+
+    Args:
+        prefix: of a run's key
+        kind: of the findings
+        title: of the findings
+        say: ``facts -> (sentence, whether there is anything to show)``
+        cells: ``facts -> counts behind it``
+    """
+
+    def read(samples) -> list[Finding]:
+        keys = store.list_runs(samples, prefix)
+        return [_finding(key, prefix, kind, title, say, cells, *store.load_run(samples, key)) for key in keys]
+
+    return read
+
+
+explanations = _of(schema.EXPLAIN_RUN_PREFIX, "explain", "where the difference is", _explanation, _explanation_cells)
+counterfactuals = _of(
+    schema.COUNTERFACTUAL_RUN_PREFIX,
+    "counterfactual",
+    "what would have to change",
+    _counterfactual,
+    _counterfactual_cells,
 )
+dynamics = _of(schema.DYNAMICS_RUN_PREFIX, "dynamics", "how a group is learnt", _dynamics, _dynamics_cells)
+mitigations = _of(
+    schema.MITIGATION_RUN_PREFIX,
+    "mitigation",
+    "what helps the worst-served group",
+    lambda f: (f["verdict"], True),
+    _mitigation_cells,
+)
+local_views = _of(
+    schema.LOCAL_RUN_PREFIX, "local", "a part of the image beside the whole", lambda f: (f["reading"], True), _everybody
+)
+sensitivities = _of(
+    schema.SENSITIVITY_RUN, "sensitivity", "what would have been found", lambda f: (f["sentence"], True), _everybody
+)
+comparisons = _of(schema.COMPARE_RUN, "compare", "embeddings beside one another", _compare, _compare_cells)
+
+
+def explain_strongest(samples, *, top: int = 3, progress=None, **parameters) -> str:
+    """Explains the clusters and the misclassified groups behind the strongest findings."""
+    from .. import verbs
+    from .findings import collect_findings
+
+    targets: dict[str, dict] = {}
+    for finding in collect_findings(samples).rows:
+        if finding.verdict not in ("found", "inseparable", "explained") and finding.kind != "opposite":
+            continue
+        if finding.cluster:
+            targets.setdefault(f"cluster {finding.cluster}", {"cluster": finding.cluster})
+        elif finding.kind == "opposite":
+            targets.setdefault(finding.title, {"tag": finding.selector.name})
+    if not targets:
+        raise InputError("nothing was found that could be explained: no tested cluster, no group on the other side")
+    run, said = verbs.by_command("explain").load(), []
+    for name, target in list(targets.items())[:top]:
+        try:
+            run(samples, progress=progress, **target, **parameters)
+        except InputError as error:
+            said.append(f"{name}: not possible here: {error}")
+        else:
+            said.append(name)
+    return "explained: " + "; ".join(said)
 
 
 def _total(value) -> int:

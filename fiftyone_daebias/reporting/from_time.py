@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 from scipy.stats import norm
 
@@ -12,7 +13,7 @@ from ..clustering.neighbours import PERMUTATIONS
 from ..serialize import or_nan
 from ..statistics.cells import read_cells
 from .finding import LEVEL, Evidence, Finding, NextStep, Selector, existing
-from .formatting import count, number, percent
+from .formatting import count, listed, number, percent
 from .multiplicity import HypothesisTest
 
 FAMILY, TOLD = "tests over time or versions", "questions to neighbours"
@@ -171,3 +172,21 @@ def _telling(what: str, row: dict, vectors: str, redo: str) -> HypothesisTest:
         cells=read_cells(row.get("cells")),
     )
     return HypothesisTest(finding, _NAN, judge, TOLD, PERMUTATIONS, redo)
+
+
+def line(table) -> str:
+    """A result in a line."""
+    verdicts = Counter(r.verdict for r in table.rows)
+    return f"{count(len(table.rows), 'series', 'series')}: " + listed(f"{n} {v}" for v, n in verdicts.items())
+
+
+def neighbours_line(told) -> str:
+    """What neighbours tell, in a line."""
+    yes = [what for what in told.rows if told.verdicts.get(what) == "found"]
+    return f"neighbours tell {listed(yes)}" if yes else "neighbours tell nothing that was asked"
+
+
+def bias(f: Finding) -> str:
+    """A finding that holds, for the data sheet."""
+    e = f.evidence
+    return f"The images change with {f.field} (by {e.value:.2g} SD, {count(f.n_subjects, 'subject')}, q {e.q:.2g})."

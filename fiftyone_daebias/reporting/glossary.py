@@ -1,6 +1,8 @@
 """The words of a report, for a physician."""
 
-GLOSSARY: tuple[tuple[str, str], ...] = (
+from ..analyses import glossary
+
+_GENERAL: tuple[tuple[str, str], ...] = (
     (
         "audit",
         "A look at a collection of images before anyone trains a model on it: what do the images know beside what "
@@ -16,11 +18,6 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
         "map (t-SNE)",
         "The embeddings laid out on a plane so that images that look alike lie close together. Distances between "
         "far islands and the sizes of islands mean nothing.",
-    ),
-    (
-        "probe",
-        "A simple model that tries to tell one fact (the sex, say) from the embedding, and is tested on persons "
-        "it has not seen. If it can, the image holds that fact, wanted or not.",
     ),
     (
         "AUC",
@@ -72,7 +69,6 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
         "The group was made from this very field, or from one that goes with it, so that a test of it means nothing.",
     ),
     ("expected", "A difference in a field that was named beforehand as no news."),
-    ("cluster", "A group of images that lie together on the map, or that somebody drew around with a lasso."),
     (
         "older version",
         "Made by an older version of this tool, whose statistics are no longer trusted: not counted, to be run again.",
@@ -84,16 +80,10 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
         "chance that someone outside has. 0 none, +1 or −1 no overlap.",
     ),
     (
-        "outliers",
-        "Images far from all others, the farthest first: a list to look at, no test. Some people are always far from "
-        "all others.",
-    ),
-    (
         "SD",
         "Standard deviations within: a change of 1 SD moves the average image as far as images of the same kind "
         "usually differ.",
     ),
-    ("drift", "The images change at some time: a new scanner, software, protocol or kind of patient."),
     (
         "looks like another class",
         "The probe, which never saw this person, puts the image on the other side of its own label: a wrong "
@@ -105,12 +95,10 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
         "are then too good.",
     ),
     (
-        "re-identification",
-        "Whether somebody who holds embeddings and a few known images could find the same person, site or month "
-        "among the others.",
-    ),
-    (
         "smallest detectable effect",
         "An effect of this size would have been found in four of five such cohorts; smaller ones may be there unseen.",
     ),
 )
+
+#: terms of the package, and of each analysis
+GLOSSARY: tuple[tuple[str, str], ...] = (*_GENERAL, *glossary())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..analyses import ANALYSES
 from ..probes.result import interval_text
 from ..schema import field_stem
 from .cards import anchor, card, effect, finding_table, notes_of
@@ -40,8 +41,7 @@ def page(facts: ReportFacts, sheet: Datasheet, maps: list[MapPicture], pictures:
         ("findings", "Findings", _findings(facts, pictures)),
         ("maps", "The map", _maps(maps)),
         ("probes", "What can be read from the images", _probes(facts)),
-        ("case-mix", "People over sites", _sentences(facts, "case-mix")),
-        ("quality", "Image quality", _sentences(facts, "quality")),
+        *((a.name, a.section, _sentences(facts, a.name)) for a in ANALYSES if a.section),
         ("clusters", "Groups on the map", _clusters(facts)),
         ("drift", "Changes over time", _drift(facts)),
         ("explanations", "Explanations", _explanations(facts, pictures)),

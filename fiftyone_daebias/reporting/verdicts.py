@@ -11,13 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..clustering.case_mix import CaseMix
-from ..clustering.drift import DriftTable
+from ..analyses import ANALYSES
 from ..clustering.reidentify import Reidentification
-from ..clustering.test_clusters import ClusterTests
 from ..probes.disagreements import Disagreements
 from ..probes.result import ProbeResult, ProbeTable
-from ..quality_control.quality import QualityTable
 from .finding import VERDICTS, Finding
 from .findings import settled_findings
 from .from_probes import key_of
@@ -78,10 +75,8 @@ def settle_result(samples, result):
     Returns:
         the same with verdicts, q-values and what they span; as it is where the step tests nothing
     """
-    if not isinstance(
-        result,
-        (ProbeResult, ProbeTable, ClusterTests, DriftTable, QualityTable, CaseMix, Reidentification, Disagreements),
-    ):
+    table = next((a for a in ANALYSES if a.result == _path(type(result))), None)
+    if table is None and not isinstance(result, (ProbeResult, ProbeTable, Reidentification, Disagreements)):
         return result
     rows, _, correction = settled_findings(samples)
     found, said = {f.key: f for f in rows}, f"{correction}; {PROVISIONAL}"
@@ -98,16 +93,15 @@ def settle_result(samples, result):
         return replace(
             result, correction=said, verdicts={what: _verdict(found.get(f"reidentify:{what}")) for what in result.rows}
         )
-    keys = {
-        ClusterTests: lambda r: f"association:{r.cluster}:{r.field}",
-        DriftTable: lambda r: f"drift:{r.group}:{r.over}",
-        QualityTable: lambda r: f"quality:{r.field}",
-        CaseMix: lambda r: f"case-mix:{r.field}:{r.over}",
-    }
-    key = keys[type(result)]
-    out = [_with_verdict(r, found.get(key(r))) for r in result.rows]
-    out.sort(key=lambda r: (_place(r.verdict), -_strength(found.get(key(r)))))
-    return replace(result, rows=tuple(out), correction=said)
+    found = {id(r): found.get(table.key.format_map(r.__dict__)) for r in result.rows}
+    rows = sorted(result.rows, key=lambda r: -_strength(found[id(r)]))
+    settled = [_with_verdict(r, found[id(r)]) for r in rows]
+    return replace(result, rows=tuple(sorted(settled, key=lambda r: _place(r.verdict))), correction=said)
+
+
+def _path(cls: type) -> str:
+    """A class as the registry names it."""
+    return f"{cls.__module__.partition('.')[2]}:{cls.__name__}"
 
 
 def _place(verdict: str) -> int:

@@ -14,6 +14,7 @@ from ..errors import BundleError, InputError
 from ..probes.result import ProbeResult
 from ..progress import Progress
 from ..reporting.findings import Finding, collect_findings
+from ..reporting.formatting import number, p_value
 from ..reporting.from_probes import key_of
 from ..reporting.review import read_reviews
 from ..statistics.cells import read_cells, tellable, too_small
@@ -170,27 +171,40 @@ class Collector:
 
     def _findings(self, settled: tuple[Finding, ...]) -> dict[str, dict]:
         """The findings' table, by key: those whose counts are known, and large enough to be told."""
-        out = {}
+        out, clusters = {}, read_clusters(self.samples)
+        everybody = len(set(store.read_subjects(store.dataset_of(self.samples))))
         for f in settled:
             if f.n_subjects == 0 and f.verdict == "not tested":
                 continue
             members = self.members(f.selector.ids(self.samples)) if f.selector.kind in _GROUPS else ()
             if not self._may_leave(f) or f.selector.kind in _GROUPS and not self.allows(members, "findings"):
                 continue
+            n, sentence = self._rounded(f.n_subjects, everybody), f.sentence
+            if f.cluster in clusters and f.kind == "association":
+                inside = len({self.subjects[r] for r in members})
+                if self._rounded(_inside(f), inside) != _inside(f):
+                    n = self.k * (f.n_subjects // self.k)
+            if n != f.n_subjects:
+                # the sentence says the number, from which few can be had by subtraction
+                sentence = _without_counts(f)
             out[f.key] = {
                 "key": self.suppress_small_counts(f.key, 300),
                 "kind": f.kind,
                 "title": self.suppress_small_counts(f.title),
-                "sentence": self.suppress_small_counts(f.sentence),
+                "sentence": self.suppress_small_counts(sentence),
                 "verdict": f.verdict,
                 "measure": f.evidence.measure,
                 "value": _number(f.evidence.value),
                 "interval": [_number(v) for v in f.evidence.interval],
                 "q": _number(f.evidence.q),
-                "n_subjects": f.n_subjects,
+                "n_subjects": n,
                 "status": f.status,
             }
         return out
+
+    def _rounded(self, n: int, total: int) -> int:
+        """A number of subjects; down to a multiple of k where fewer than k are left of the total, who lack a value."""
+        return self.k * (n // self.k) if 0 < total - n < self.k else n
 
     def _may_leave(self, f: Finding) -> bool:
         if tellable(f.cells, self.k) and not too_small((f.n_subjects,), self.k):
@@ -200,6 +214,7 @@ class Collector:
 
     def _probes(self, settled: dict[str, Finding], told: dict[str, dict]) -> tuple[dict, ...]:
         out = []
+        everybody = len(set(store.read_subjects(store.dataset_of(self.samples))))
         for key in store.list_runs(self.samples, schema.PROBE_RUN_PREFIX):
             _, results = store.load_run(self.samples, key)
             for raw in [results["summary"], *results.get("parts", ())]:
@@ -212,23 +227,29 @@ class Collector:
                     self.withheld["probes"] += 1
                     continue
                 row = {c: raw.get(c) for c in COLUMNS["probes"]}
+                row["n_subjects"] = self._rounded(raw["n_subjects"], everybody)
+                if row["n_subjects"] != raw["n_subjects"]:
+                    row["n_samples"] = self.k * (raw["n_samples"] // self.k)
                 finding = settled.get(key)
                 row["q"] = _number(finding.evidence.q) if finding is not None else None
                 for name in ("adjusted", "holdout"):
                     part = raw.get(name)
                     usable = part and not part.get("reason") and part["n_subjects"] >= self.k
                     row[name] = {c: part.get(c) for c in COLUMNS[name]} if usable else None
-                for part in filter(None, (row, row["holdout"])):
-                    self._hide_few_wrong(part)
+                if row["adjusted"]:
+                    row["adjusted"]["n_subjects"] = self._rounded(row["adjusted"]["n_subjects"], raw["n_subjects"])
+                self._hide_few_wrong(row, raw["n_subjects"])
+                if row["holdout"]:
+                    self._hide_few_wrong(row["holdout"], row["holdout"]["n_subjects"])
                 row["classes"] = [self.suppress_small_counts(v) for v in row["classes"]]
                 row["group"] = self.suppress_small_counts(row["group"])
                 if row not in out:
                     out.append(row)
         return tuple(out)
 
-    def _hide_few_wrong(self, row: dict) -> None:
+    def _hide_few_wrong(self, row: dict, n: int) -> None:
         """Takes out how often a class was told right where that says how many few were not, or were."""
-        n, accuracy = row["n_subjects"], row["accuracy"]
+        accuracy = row["accuracy"]
         wrong = [row.get("n_opposite") or 0]
         if accuracy is not None and accuracy == accuracy:
             # an accuracy between two counts may stand for either
@@ -250,9 +271,13 @@ class Collector:
                 self.withheld["associations"] += 1
                 continue
             within = _number(finding.evidence.q_within) if raw.get("p_within") is not None else None
+            inside = len({self.subjects[r] for r in self.members(clusters[raw["cluster"]].members)})
+            outside = len(set(self.subjects)) - inside
             out.append(
                 {
                     **{c: raw.get(c) for c in COLUMNS["associations"]},
+                    "n_inside": self._rounded(raw["n_inside"], inside),
+                    "n_outside": self._rounded(raw["n_outside"], outside),
                     "verdict": finding.verdict,
                     "q": _number(finding.evidence.q),
                     "q_within": within,
@@ -390,6 +415,19 @@ def _named(groups: list) -> tuple:
         seen[name] += 1
         out.append(replace(g, name=name if seen[name] == 1 else f"{name[:110]} ({seen[name]})"))
     return tuple(out)
+
+
+def _inside(finding: Finding) -> int:
+    """Subjects of a group of whom a value is known; a subject of several values counts once a value."""
+    return sum(inside for inside, _ in finding.cells.values())
+
+
+def _without_counts(finding: Finding) -> str:
+    """The finding from its facts, without anybody's number."""
+    e = finding.evidence
+    low, high = e.interval
+    interval = f" (95 % interval {number(low)} to {number(high)})" if low == low else ""
+    return f"{finding.title}: {finding.verdict}; {e.measure} {number(e.value)}{interval}, q {p_value(e.q)}."
 
 
 def _is_field(name: str) -> bool:

@@ -15,6 +15,8 @@ from ..reporting.findings import collect_findings
 MOST = 5
 #: key in the dataset's info: which view and workspace belong to which finding
 KEPT = "finding_views"
+#: key of those that are to go once the new ones are there
+OLD = "finding_views_old"
 _SHOWN = ("found", "inseparable", "explained", "unconfirmed", "not blind", "shown")
 _COLOR = dict(zip(_SHOWN, (COLORS[1], COLORS[2], COLORS[6], COLORS[4], COLORS[3], COLORS[0]), strict=True))
 
@@ -61,25 +63,35 @@ def hand_over(
             known = ", ".join(f.key for f in shown[:20]) or "none"
             raise InputError(f"findings: there is no finding {key!r}; findings: {known}")
     rows = shown[:MOST] if keys is None else [every[k] for k in dict.fromkeys(keys)]
-    kept = dict(store.read_info(dataset).get(KEPT) or {})
-    _forget(dataset, kept, set(every))
-    ours = {name for entry in kept.values() for name in entry.values()}
-    taken = {store.slug_of(n) for n in store.saved_views(dataset) if n not in ours}
-    taken_there = {store.slug_of(n) for n in store.saved_workspaces(dataset) if n not in ours}
+    info = store.read_info(dataset)
+    kept = dict(info.get(KEPT) or {})
+    before = {(part, name) for entry in kept.values() for part, name in entry.items()} | set(
+        map(tuple, info.get(OLD) or ())
+    )
+    taken = {store.slug_of(n) for n in store.saved_views(dataset) if ("view", n) not in before}
+    taken_there = {store.slug_of(n) for n in store.saved_workspaces(dataset) if ("workspace", n) not in before}
+    kept = {k: entry for k, entry in kept.items() if k in every}
+    opened = {}
+    for f in rows:
+        kept[f.key] = {}
+        if f.kind == "cluster" and f"cluster: {f.cluster}" in store.saved_views(dataset):
+            opened[f.key] = f"cluster: {f.cluster}"
+        elif f.selector.kind not in ("", "all"):
+            opened[f.key] = kept[f.key]["view"] = _free(f"finding: {f.title}", taken)
+        # the App looks workspaces up by their name alone, across all datasets, so the dataset is part of it
+        kept[f.key]["workspace"] = _free(f"{dataset.name}: {f.title}", taken_there)
+    old = before - {(part, name) for entry in kept.values() for part, name in entry.items()}
+    # whose they are is written down first: what is interrupted now is taken up by the next call, not done twice
+    store.write_info(dataset, **{KEPT: kept or None, OLD: sorted(map(list, old)) or None})
     maps = [m for m in store.map_runs(dataset) if schema.SHARED_SUFFIX not in m]
     map_key = schema.map_key() if schema.map_key() in maps else (maps or [""])[0]
     out: list[FindingView] = []
     with start(progress, "views and workspaces", len(rows), "findings") as task:
         for f in rows:
-            view, now = "", {}
             color, about = _COLOR.get(f.verdict), f"{f.verdict}: {f.sentence}"
-            if f.kind == "cluster" and f"cluster: {f.cluster}" in store.saved_views(dataset):
-                view = f"cluster: {f.cluster}"
-            elif f.selector.kind not in ("", "all"):
-                view = now["view"] = _free(f"finding: {f.title}", taken)
+            view, workspace = opened.get(f.key, ""), kept[f.key]["workspace"]
+            if "view" in kept[f.key]:
                 store.save_view(dataset, view, f.selector.view(dataset), description=about, color=color)
-            # the App looks workspaces up by their name alone, across all datasets, so the dataset is part of it
-            workspace = now["workspace"] = _free(f"{dataset.name}: {f.title}", taken_there)
             color_by = _color_by(dataset, f)
             store.save_workspace(
                 dataset,
@@ -90,13 +102,12 @@ def hand_over(
                 description=" ".join((about, map_words(map_key, color_by))).strip(),
                 color=color,
             )
-            for part, name in kept.get(f.key, {}).items():
-                if now.get(part) != name and name not in {n for k in kept if k != f.key for n in kept[k].values()}:
-                    (store.delete_view if part == "view" else store.delete_workspace)(dataset, name)
-            kept[f.key] = now
             out.append(FindingView(f.key, view, workspace, store.app_link(dataset, view, workspace, url)))
             task.advance(note=f.title)
-    store.write_info(dataset, **{KEPT: kept or None})
+    for part, name in old:
+        (store.delete_view if part == "view" else store.delete_workspace)(dataset, name)
+    if old:
+        store.write_info(dataset, **{OLD: None})
     return tuple(out)
 
 
@@ -105,15 +116,6 @@ def map_words(map_key: str, color_by: str) -> str:
     if not map_key:
         return ""
     return f"Map: {map_key}" + (f", coloured by {color_by}." if color_by else ".")
-
-
-def _forget(dataset, kept: dict, keys: set[str]) -> None:
-    for key in [k for k in kept if k not in keys]:
-        entry = kept.pop(key)
-        if entry.get("view"):
-            store.delete_view(dataset, entry["view"])
-        if entry.get("workspace"):
-            store.delete_workspace(dataset, entry["workspace"])
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -9,6 +9,7 @@ from .. import schema, store
 from ..clustering.neighbours import KnnLeakage, telling
 from ..clustering.sites import site_fields
 from ..progress import Progress, start
+from ..statistics.cells import tellable
 
 #: every sample is compared with every other, so large cohorts are asked on whole subjects drawn at random
 MOST = 4_000
@@ -35,7 +36,7 @@ def measure(
         progress: where to report
 
     Returns:
-        rows as bundles hold them
+        a row a space and what is asked; "few" where it is told, or not, of fewer than k subjects
     """
     out = []
     with start(progress, "re-identification risk", len(arrays), "spaces") as task:
@@ -50,10 +51,17 @@ def measure(
                             "interval": list(told.interval1),
                             "chance": told.chance1,
                             "n_subjects": told.n_subjects,
+                            "few": not tellable(told.cells, k),
                         }
                     )
             task.advance()
     return tuple(out)
+
+
+def to_share(rows: tuple[dict, ...]) -> tuple[dict, ...]:
+    """The rows as bundles hold them: without shares from which a few subjects could be counted."""
+    hidden = {"told": None, "interval": [None, None]}
+    return tuple({**{c: v for c, v in r.items() if c != "few"}, **(hidden if r["few"] else {})} for r in rows)
 
 
 def sentences(rows: tuple[dict, ...], asked: list[str]) -> list[str]:

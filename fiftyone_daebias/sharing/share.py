@@ -20,7 +20,7 @@ from .content import content_hashes, subject_keys
 from .contents import Contents, from_members, to_members
 from .handover import FindingView, hand_over
 from .matching import match
-from .risk import measure, sentences
+from .risk import measure, sentences, to_share
 from .signing import Signer, check_signer, read_key, signed, take_signature
 
 #: findings whose links are printed
@@ -236,7 +236,7 @@ def share(
     }
     risk = measure(samples, arrays, k, progress=progress)
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-    contents = replace(contents, risk=risk, software=store.versions(), created=now)
+    contents = replace(contents, risk=to_share(risk), software=store.versions(), created=now)
     members = to_members(contents)
     try:
         checked = from_members(members)

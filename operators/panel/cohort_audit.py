@@ -19,6 +19,7 @@ from .wording import FILTERS
 TABS = (
     ("findings", "Findings"),
     ("probes", "Probes"),
+    ("sites", "Sites"),
     ("clusters", "Clusters"),
     ("time", "Time"),
     ("explain", "Explained"),

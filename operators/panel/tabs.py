@@ -7,6 +7,7 @@ from collections.abc import Callable
 import fiftyone.operators.types as types
 
 from fiftyone_daebias import run_listing, schema, store
+from fiftyone_daebias.analyses import kinds_of_tab, verbs_of_tab
 from fiftyone_daebias.reporting.findings import Finding
 from fiftyone_daebias.reporting.multiplicity import PROVISIONAL
 from fiftyone_daebias.reporting.verdicts import settle_drift
@@ -26,14 +27,7 @@ _COMPACT = {
 }
 #: verdicts of a difference that is there, whatever it is
 _SEEN = ("found", "inseparable", "explained")
-_EXPLAINED = ("explain", "counterfactual", "dynamics", "mitigation", "local", "compare")
-_KINDS = {
-    "probes": ("probe",),
-    "clusters": ("cluster",),
-    "time": ("drift", "reidentify"),
-    "explain": _EXPLAINED,
-    "sensitivity": ("sensitivity",),
-}
+_KINDS = {tab: kinds_of_tab(tab) for tab in ("sites", "probes", "clusters", "time", "explain", "sensitivity")}
 
 
 def count(state: AuditState, tab: str) -> int:
@@ -309,9 +303,24 @@ def add_time(section: types.Object, state: AuditState, ctx, panel) -> None:
     if not rows:
         _empty(section, "Changes over time were not looked for yet.", "drift", "Look for changes over time", panel)
         return
+    _listed(section, rows, state, "time", panel)
+
+
+def add_sites(section: types.Object, state: AuditState, ctx, panel) -> None:
+    """What is asked of people and images without an embedding: do they differ between sites?"""
+    rows = shown(state, "sites", ctx.panel.state)
+    if not rows:
+        first = verbs_of_tab("sites")[0]
+        _empty(section, "Nothing was asked of people and images yet.", first["command"], first["label"], panel)
+        return
+    _listed(section, rows, state, "sites", panel)
+
+
+def _listed(section: types.Object, rows: list[Finding], state: AuditState, tab: str, panel) -> None:
+    """Findings as a plain table."""
     _table(
         section,
-        "time_table",
+        f"{tab}_table",
         {"what": "Finding", "verdict": "Verdict", "effect": "Effect", "q": "q", "subjects": "Subjects"},
         [
             {
@@ -328,7 +337,7 @@ def add_time(section: types.Object, state: AuditState, ctx, panel) -> None:
         on_click_row=panel.choose_row,
         max_inline_actions=2,
     )
-    _more(section, len(rows), len(state.of(*_KINDS["time"])), panel)
+    _more(section, len(rows), len(state.of(*_KINDS[tab])), panel)
 
 
 def add_explain(section: types.Object, state: AuditState, ctx, panel) -> None:
@@ -485,7 +494,7 @@ def add_detail(section: types.Object, state: AuditState, finding: Finding, datas
         button(bar, "detail_review", label="Review", icon="rate_review", on_click=panel.review_chosen)
     if state.maps:
         button(bar, "detail_map", label="Map", icon="scatter_plot", on_click=panel.open_map)
-    if finding.kind not in (*_EXPLAINED, "sensitivity"):
+    if finding.kind not in (*_KINDS["explain"], *_KINDS["sensitivity"]):
         button(bar, "detail_close", label="Close", icon="close", on_click=panel.close_detail)
     add_figures(detail, dataset.name, finding.figures)
 
@@ -507,6 +516,7 @@ def _empty(section: types.Object, words: str, command: str, label: str, panel) -
 ADD: dict[str, Callable] = {
     "findings": add_findings,
     "probes": add_probes,
+    "sites": add_sites,
     "clusters": add_clusters,
     "time": add_time,
     "explain": add_explain,

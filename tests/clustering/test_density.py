@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fiftyone_daebias.clustering import neighbours
 from fiftyone_daebias.clustering.density import best_overlap, stable_clusters
 from fiftyone_daebias.clustering.neighbours import telling
 from fiftyone_daebias.errors import InputError
@@ -66,3 +67,17 @@ def test_persons_are_told_only_by_their_other_samples():
     person = rng.standard_normal((50, 16))[subjects]
     told = telling(person + 0.1 * rng.standard_normal((100, 16)), subjects, subjects, same_subject=True, rng=rng)
     assert told.top1 == 1 and told.chance1 == pytest.approx(1 / 99)
+
+
+def test_of_many_samples_some_are_asked_and_all_may_be_neighbours(monkeypatch):
+    rng = np.random.default_rng(8)
+    subjects = np.repeat(np.arange(600), 2)
+    site = rng.integers(0, 4, 600)[subjects]
+    x = rng.standard_normal((1_200, 6)) + 1.1 * np.eye(6)[site]
+    every = telling(x, site, subjects, same_subject=False, rng=np.random.default_rng(1))
+    monkeypatch.setattr(neighbours, "MOST_ASKED", 301)
+    some = telling(x, site, subjects, same_subject=False, rng=np.random.default_rng(1))
+    assert every.n_samples == 1_200 and some.n_samples == 300 and some.n_subjects == 150  # whole subjects
+    # four standard errors of a share among 150 subjects: the same neighbours are found as with all asked
+    assert abs(some.top1 - every.top1) < 4 * np.sqrt(0.25 / 150) and abs(some.chance1 - every.chance1) < 0.02
+    assert some.interval1[1] - some.interval1[0] > every.interval1[1] - every.interval1[0] and some.p < 0.01

@@ -127,6 +127,28 @@ def test_every_finding_opens_by_name_and_by_link(cohorts, bundle):
         fo.delete_dataset("test-share-copy")
 
 
+def test_a_share_that_was_interrupted_makes_nothing_twice(cohorts, monkeypatch):
+    owner, _ = cohorts
+    copy = owner.clone("test-share-interrupted", persistent=False)
+    try:
+        real, made = store.save_workspace, []
+
+        def breaking(*given, **facts):
+            if len(made) == 1:
+                raise KeyboardInterrupt
+            made.append(real(*given, **facts))
+
+        monkeypatch.setattr(store, "save_workspace", breaking)
+        with pytest.raises(KeyboardInterrupt):
+            copy.daebias.share(progress=None)
+        monkeypatch.setattr(store, "save_workspace", real)
+        views = copy.daebias.share(progress=None).views
+        assert {v.workspace for v in views} <= set(copy.list_workspaces())
+        assert not any("(2)" in n for n in [*copy.list_workspaces(), *copy.list_saved_views()])
+    finally:
+        copy.delete()
+
+
 def test_nothing_of_a_bundle_names_a_person_a_file_or_a_small_group(cohorts, bundle):
     owner, folder = cohorts
     shared, path = bundle

@@ -141,6 +141,24 @@ def test_groups_that_leave_few_by_subtraction_do_not_leave_together(cohort, tmp_
     assert result.withheld["clusters"] == 1
 
 
+def test_who_lacks_a_value_cannot_be_had_from_the_total(cohort, tmp_path):
+    give(cohort, "hand", (["L", "R"] * N)[: N - 2] + ["both"] * 2)
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((len(store.sample_ids(cohort)), 8))
+    store.write_vectors(cohort, schema.embedding_field(), store.sample_ids(cohort), vectors)
+    cohort.daebias.probe_all(fields=["hand"], n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
+    cohort.daebias.reidentify(fields=[], n_bootstrap=50, progress=None)
+    (found,) = collect_findings(cohort).of("probe")
+    assert found.n_subjects == N - 2 and f"{N - 2} subjects" in found.sentence
+    result, audit, everything = shared(cohort, tmp_path / "x.zip", with_vectors=True)
+    by_key = {f["key"]: f for f in audit["findings"]}
+    assert by_key["probe:hand"]["n_subjects"] == 60 == audit["probes"][0]["n_subjects"]
+    assert "subjects" not in by_key["probe:hand"]["sentence"] and f"{N - 2} subjects" not in everything
+    # what neighbours tell of a few stays with the sender, who is told
+    manifest = json.loads(read_archive(tmp_path / "x.zip")[MANIFEST])
+    assert [r["told"] is None for r in manifest["risk"]] == [r["few"] for r in result.risk_rows] and result.risk
+
+
 def test_what_was_said_of_a_few_samples_stays_with_them(cohort, tmp_path):
     ids = store.sample_ids(cohort)
     store.write_reviews(
@@ -149,6 +167,16 @@ def test_what_was_said_of_a_few_samples_stays_with_them(cohort, tmp_path):
     result, audit, everything = shared(cohort, tmp_path / "x.zip")
     assert not audit["reviews"] and "lovelace" not in everything and result.withheld["reviews of samples"] == 2
     assert json.loads(read_archive(tmp_path / "x.zip")[MANIFEST])["withheld"]["reviews of samples"] == 2
+
+
+def test_a_table_of_the_cohort_tells_no_rare_value_by_subtraction(cohort):
+    from fiftyone_daebias.reporting.cohort_facts import cohort_facts
+
+    give(cohort, "hand", ["L"] * 40 + ["R"] * (N - 42) + ["both"] * 2)
+    (hand,) = [f for f in cohort_facts(cohort, 5).fields if f.name == "hand"]
+    assert hand.values == (("L", 40),) and hand.rest == 2
+    (hand,) = [f for f in cohort_facts(cohort, 2).fields if f.name == "hand"]
+    assert hand.values == (("L", 40), ("R", N - 42), ("both", 2))
 
 
 def test_cells_by_hand():

@@ -72,12 +72,14 @@ class Stack:
         affine: float (4, 4) RAS+, for an array (columns i, rows j, slices k); ``None`` without geometry
         label: what tells it from the other volumes of its series, "" if there is only one
         notes: missing slices, uneven spacing, repeated positions
+        lacks_slices: whether slices are missing between others
     """
 
     planes: tuple[Plane, ...]
     affine: np.ndarray | None
     label: str = ""
     notes: tuple[str, ...] = ()
+    lacks_slices: bool = False
 
 
 def stacks(planes: list[Plane], modality: str = "") -> list[Stack]:
@@ -226,12 +228,13 @@ def _stack(planes: list[Plane], label: str, notes: tuple[str, ...]) -> Stack:
     planes = sorted(planes, key=lambda p: float(np.dot(p.position, normal)))
     places = np.array([np.dot(p.position, normal) for p in planes])
     notes = list(notes)
-    step = normal
+    step, lacks = normal, False
     if len(planes) > 1:
         gaps = np.diff(places)
         usual = float(np.median(gaps))
         if usual > 1e-4:
             missing = [(k, int(round(g / usual)) - 1) for k, g in enumerate(gaps) if g > 1.5 * usual]
+            lacks = bool(missing)
             if missing:
                 where = ", ".join(f"{n} after slice {k + 1}" for k, n in missing[:5])
                 notes.append(f"missing slices: {where} (usual distance {usual:.3g} mm)")
@@ -239,7 +242,7 @@ def _stack(planes: list[Plane], label: str, notes: tuple[str, ...]) -> Stack:
                 notes.append(f"uneven slice distance: {gaps.min():.3g} to {gaps.max():.3g} mm")
         # the true step between slices may be sheared against the normal (gantry tilt)
         step = (np.array(planes[-1].position) - np.array(planes[0].position)) / (len(planes) - 1)
-        if missing_any(notes):
+        if lacks:
             step = normal * usual
         if usual <= 1e-4 or abs(np.dot(step, normal)) < 1e-4:
             notes.append("positions do not differ across the slices: their distance is unknown, 1 mm was assumed")
@@ -255,9 +258,4 @@ def _stack(planes: list[Plane], label: str, notes: tuple[str, ...]) -> Stack:
     affine[:3, 1] = along_column * row
     affine[:3, 2] = step
     affine[:3, 3] = planes[0].position
-    return Stack(tuple(planes), np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine, label, tuple(notes))
-
-
-def missing_any(notes: list[str]) -> bool:
-    """Whether slices are missing."""
-    return any(n.startswith("missing slices") for n in notes)
+    return Stack(tuple(planes), np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine, label, tuple(notes), lacks)

@@ -63,8 +63,8 @@ def read_stack(stack: Stack, files: list[Path], to_grey: bool = False) -> Volume
         window = None
     if stack.affine is None:
         first = stack.planes[0]
-        return Volume(array, None, first.spacing, window, inverted, notes)
-    return Volume(array.transpose(2, 1, 0), stack.affine, None, window, inverted, notes)
+        return Volume(array, None, first.spacing, window, inverted, notes, stack.lacks_slices)
+    return Volume(array.transpose(2, 1, 0), stack.affine, None, window, inverted, notes, stack.lacks_slices)
 
 
 def _decode(path: Path, to_grey: bool) -> tuple[pydicom.Dataset, np.ndarray]:

@@ -1,0 +1,580 @@
+"""The registry of analyses: everything that the rest of the package needs to know of one, in one place.
+
+Commands, run listing and deletion, the audit's steps, the false-discovery pool,
+the report's sections, Croissant, data sheet, panel tabs, glossary and bundle are
+loops over :data:`ANALYSES`. An entry is cheap: what is code is named as
+``"module:function"`` inside this package and imported when it is called.
+``CONTRIBUTING.md`` shows how to add one.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from . import schema
+
+
+@dataclass(frozen=True)
+class AuditStep:
+    """An analysis as a step of the audit.
+
+    Attributes:
+        command: the verb that it runs
+        label: what it does
+        after: the steps it builds on
+        reads: what it reads: "content" (images), "checkpoint", "table" (metadata and subjects), "vectors", "clusters"
+        on: whether it runs where the configuration says nothing
+        left_out: parameters that the audit itself supplies
+        extra: parameters beside those of its verb: ``(name, type, type of its items, default, help)``
+        tracked: whether later steps run again when it did
+        run: ``"module:function"`` in place of the verb
+        line: ``"module:function"`` that says its result in a line; default: the first line of its text
+        permutations: most permutations that an audit asks for, where the tests are many; 0: those of the verb
+    """
+
+    command: str
+    label: str
+    after: tuple[str, ...] = ("embed",)
+    reads: tuple[str, ...] = ("table", "vectors")
+    on: bool = True
+    left_out: tuple[str, ...] = ()
+    extra: tuple[tuple, ...] = ()
+    tracked: bool = True
+    run: str = ""
+    line: str = ""
+    permutations: int = 0
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One analysis.
+
+    Attributes:
+        name: its name, that of its findings' kind too
+        verbs: its verbs, as :class:`~fiftyone_daebias.verbs.Verb` takes them
+        run: key of its run, or how the keys of its runs begin
+        run_label: what its runs are, in a word
+        tests: whether it rests on statistics, which have a version (``schema.STATISTICS_VERSION``)
+        findings: ``"module:function"``: ``samples -> list[HypothesisTest]`` of what it stored, for the false-discovery
+            pool; its findings carry their counts (``cells``), else they stay out of bundles
+        shown: ``"module:function"``: ``samples -> list[Finding]`` of what it stored and did not test
+        kinds: kinds of its findings; default: its name
+        result: ``"module:class"`` of its result, if that has ``rows`` with a verdict each
+        key: key of a row's finding, with the row's attributes in braces
+        step: its step of the audit, if it has one
+        section: title of its section of the report; "" where it has a section of another form, or none
+        public: whether Croissant lists its findings
+        bias: ``"module:function"``: ``finding -> sentence`` of the data sheet's biases
+        next: ``{verb: verbs that make sense after it, the likeliest first}``
+        tab: tab of the panel
+        group: group of commands in which its verbs are shown
+        examples: ``{verb: command lines without "daebias"}``; a test has the parser read each
+        glossary: ``((term, meaning), …)``
+    """
+
+    name: str
+    verbs: tuple[dict, ...] = ()
+    run: str = ""
+    run_label: str = ""
+    tests: bool = False
+    findings: str = ""
+    shown: str = ""
+    kinds: tuple[str, ...] = ()
+    result: str = ""
+    key: str = ""
+    step: AuditStep | None = None
+    section: str = ""
+    public: bool = False
+    bias: str = ""
+    next: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    tab: str = ""
+    glossary: tuple[tuple[str, str], ...] = ()
+    group: str = "test"
+    examples: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def of_findings(self) -> tuple[str, ...]:
+        """Kinds of its findings."""
+        return self.kinds or (self.name,)
+
+
+def load(path: str) -> Callable:
+    """The function that an entry names."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(f"{__package__}.{module}"), name)
+
+
+def _verb(command: str, function: str, label: str, **more) -> dict:
+    return {"command": command, "function": function, "label": label, **more}
+
+
+ANALYSES: tuple[Analysis, ...] = (
+    Analysis(
+        "case-mix",
+        (_verb("case-mix", "clustering.case_mix:case_mix", "Do sites see the same people?", icon="diversity_3"),),
+        run=schema.CASE_MIX_RUN,
+        run_label="case mix",
+        tests=True,
+        findings="reporting.from_case_mix:case_mix_claims",
+        result="clustering.case_mix:CaseMix",
+        key="case-mix:{field}:{over}",
+        step=AuditStep(
+            "case-mix",
+            "compare the people of sites",
+            after=(),
+            reads=("table",),
+            line="reporting.from_case_mix:line",
+            permutations=9_999,
+        ),
+        section="People over sites",
+        public=True,
+        bias="reporting.from_case_mix:bias",
+        next={"case-mix": ("probe", "report")},
+        tab="sites",
+        glossary=(
+            (
+                "case mix",
+                "The kind of people that a site sees: their sex, age, diagnosis. Where sites see other people, what "
+                "tells the people tells the site, and a finding of the one may be the other.",
+            ),
+        ),
+        examples={"case-mix": ("case-mix my-cohort --expected sex age",)},
+    ),
+    Analysis(
+        "quality",
+        (
+            _verb(
+                "quality",
+                "quality_control.quality:quality",
+                "Measure image quality",
+                icon="high_quality",
+                delegate=True,
+            ),
+        ),
+        run=schema.QUALITY_RUN,
+        run_label="image quality",
+        tests=True,
+        findings="reporting.from_quality:quality_claims",
+        result="quality_control.quality:QualityTable",
+        key="quality:{field}",
+        step=AuditStep(
+            "quality",
+            "measure image quality",
+            after=(),
+            reads=("content", "table"),
+            line="reporting.from_quality:line",
+            permutations=9_999,
+        ),
+        section="Image quality",
+        public=True,
+        bias="reporting.from_quality:bias",
+        next={"quality": ("embed", "report")},
+        tab="sites",
+        glossary=(
+            (
+                "image quality",
+                "Noise, blur, shading and contrast, as 15 measures of each image: what scanners differ in, and what a "
+                "model may take for the thing itself.",
+            ),
+        ),
+        group="look",
+        examples={"quality": ("quality my-cohort --expected sex age",)},
+    ),
+    Analysis(
+        "probe",
+        (
+            _verb("probe", "probes.probe:probe", "Probe a field", icon="troubleshoot"),
+            _verb("probe-all", "probes.probe:probe_all", "Probe every field", icon="fact_check", delegate=True),
+        ),
+        run=schema.PROBE_RUN_PREFIX,
+        run_label="probe",
+        tests=True,
+        findings="reporting.from_probes:probe_claims",
+        step=AuditStep(
+            "probe-all",
+            "probe every metadata field",
+            run="reporting.from_probes:probe_safe_vectors",
+            line="reporting.from_probes:line",
+            permutations=19_999,
+        ),
+        public=True,
+        bias="reporting.from_probes:bias",
+        next={
+            "probe": ("probe-all", "disagreements", "counterfactual"),
+            "probe-all": ("disagreements", "suggest-clusters", "report"),
+        },
+        tab="probes",
+        glossary=(
+            (
+                "probe",
+                "A simple model that tries to tell one fact (the sex, say) from the embedding, and is tested on "
+                "persons it has not seen. If it can, the image holds that fact, wanted or not.",
+            ),
+        ),
+        examples={
+            "probe": ("probe my-cohort sex", "probe my-cohort site --adjust-for sex age --predictions"),
+            "probe-all": ("probe-all my-cohort --adjust-for sex age", "probe-all my-cohort --by region"),
+        },
+    ),
+    Analysis(
+        "disagreements",
+        (
+            _verb("disagreements", "probes.disagreements:disagreements", "Label error or true anatomy?", icon="rule"),
+            _verb(
+                "subgroups",
+                "probes.subgroups:subgroups",
+                "Score a probe by group",
+                icon="groups",
+                delegate=True,
+                tests=False,
+            ),
+            _verb(
+                "transfer",
+                "probes.transfer:transfer",
+                "Probe across groups",
+                icon="swap_horiz",
+                delegate=True,
+                tests=False,
+            ),
+        ),
+        run=schema.DISAGREEMENT_RUN_PREFIX,
+        run_label="disagreements",
+        tests=True,
+        findings="reporting.from_labels:label_claims",
+        shown="reporting.from_labels:agreement_findings",
+        step=AuditStep(
+            "disagreements",
+            "list labels that images contradict",
+            after=("probe-all",),
+            reads=("table",),
+            left_out=("field",),
+            extra=(
+                (
+                    "fields",
+                    list,
+                    str,
+                    None,
+                    "fields to look at; default: every label whose probe is strong enough to speak of single samples",
+                ),
+            ),
+            run="reporting.from_labels:judge_every_label",
+        ),
+        next={"disagreements": ("explain", "report"), "subgroups": ("training-dynamics", "transfer")},
+        examples={
+            "disagreements": ("disagreements my-cohort sex",),
+            "subgroups": ("subgroups my-cohort sex --by site age",),
+            "transfer": ("transfer my-cohort sex site",),
+        },
+    ),
+    Analysis(
+        "outliers",
+        (
+            _verb("tag", "clustering.tag:tag", "Tag outliers", icon="sell"),
+            _verb("similar", "clustering.similar:similar", "Similar cases", icon="image_search"),
+        ),
+        run="daebias_outliers",
+        run_label="outliers",
+        step=AuditStep("tag", "tag outliers", reads=("content", "vectors")),
+        next={"tag": ("similar",)},
+        glossary=(
+            (
+                "outliers",
+                "Images far from all others, the farthest first: a list to look at, no test. Some people are always "
+                "far from all others.",
+            ),
+        ),
+        group="look",
+        examples={"tag": ("tag my-cohort",), "similar": ("similar my-cohort --cluster 'film edge' --k 10",)},
+    ),
+    Analysis(
+        "cluster",
+        (
+            _verb(
+                "suggest-clusters",
+                "clustering.suggest_clusters:suggest_clusters",
+                "Suggest clusters",
+                icon="bubble_chart",
+                delegate=True,
+            ),
+            _verb(
+                "name-cluster",
+                "clustering.name_cluster:name_cluster",
+                "Name the lassoed cluster",
+                icon="highlight_alt",
+                on_ticked=True,
+            ),
+            _verb(
+                "clusters", "clustering.clusters:clusters", "List and edit clusters", icon="workspaces", looks="list"
+            ),
+        ),
+        run=schema.CLUSTER_RUN_PREFIX,
+        run_label="cluster",
+        step=AuditStep(
+            "suggest-clusters",
+            "suggest clusters",
+            after=("embed", "probe-all", "tag"),
+            reads=("vectors",),
+            tracked=False,
+        ),
+        next={
+            "suggest-clusters": ("test-clusters", "clusters"),
+            "name-cluster": ("test-clusters", "explain", "similar"),
+            "clusters": ("test-clusters",),
+        },
+        tab="clusters",
+        glossary=(
+            ("cluster", "A group of images that lie together on the map, or that somebody drew around with a lasso."),
+        ),
+        group="look",
+        examples={
+            "suggest-clusters": ("suggest-clusters my-cohort", "suggest-clusters my-cohort --by region"),
+            "name-cluster": ("name-cluster my-cohort 'film edge' --view 'my saved view' --coloured-by nothing",),
+            "clusters": (
+                "clusters my-cohort",
+                "clusters my-cohort --action rename --cluster suggested-1 --new-name lateral",
+            ),
+        },
+    ),
+    Analysis(
+        "association",
+        (
+            _verb(
+                "test-clusters", "clustering.test_clusters:test_clusters", "What is it? Test clusters", icon="biotech"
+            ),
+        ),
+        run=schema.ASSOCIATION_RUN,
+        run_label="cluster tests",
+        tests=True,
+        findings="reporting.from_clusters:association_claims",
+        result="clustering.test_clusters:ClusterTests",
+        key="association:{cluster}:{field}",
+        step=AuditStep(
+            "test-clusters",
+            "test clusters against metadata",
+            after=("embed", "suggest-clusters"),
+            reads=("table", "clusters"),
+            line="reporting.from_clusters:line",
+            permutations=49_999,
+        ),
+        public=True,
+        bias="reporting.from_clusters:bias",
+        next={"test-clusters": ("explain", "report")},
+        examples={"test-clusters": ("test-clusters my-cohort --expected sex age",)},
+    ),
+    Analysis(
+        "drift",
+        (_verb("drift", "clustering.drift:drift", "Changes over time", icon="timeline", delegate=True),),
+        run=schema.DRIFT_RUN,
+        run_label="drift",
+        tests=True,
+        findings="reporting.from_time:drift_claims",
+        result="clustering.drift:DriftTable",
+        key="drift:{group}:{over}",
+        step=AuditStep("drift", "look for changes over time", line="reporting.from_time:line", permutations=9_999),
+        public=True,
+        bias="reporting.from_time:bias",
+        next={"drift": ("report",)},
+        tab="time",
+        glossary=(("drift", "The images change at some time: a new scanner, software, protocol or kind of patient."),),
+        examples={"drift": ("drift my-cohort --date-field exam_date",)},
+    ),
+    Analysis(
+        "reidentify",
+        (
+            _verb(
+                "reidentify", "clustering.reidentify:reidentify", "Could someone be re-identified?", icon="fingerprint"
+            ),
+        ),
+        run=schema.REIDENTIFY_RUN,
+        run_label="re-identification",
+        tests=True,
+        findings="reporting.from_time:reidentify_claims",
+        step=AuditStep("reidentify", "ask what neighbours give away", line="reporting.from_time:neighbours_line"),
+        public=True,
+        next={"reidentify": ("share",)},
+        tab="time",
+        glossary=(
+            (
+                "re-identification",
+                "Whether somebody who holds embeddings and a few known images could find the same person, site or "
+                "month among the others.",
+            ),
+        ),
+        examples={"reidentify": ("reidentify my-cohort",)},
+    ),
+    Analysis(
+        "compare",
+        (
+            _verb(
+                "train-baseline",
+                "baselines.train_baseline:train_baseline",
+                "Train a baseline",
+                icon="model_training",
+                delegate=True,
+                holds="training",
+            ),
+            _verb("compare", "baselines.compare:compare", "Compare embeddings", icon="leaderboard", delegate=True),
+        ),
+        run=schema.COMPARE_RUN,
+        run_label="comparison",
+        shown="reporting.from_runs:comparisons",
+        next={"train-baseline": ("compare",), "compare": ("report",)},
+        tab="explain",
+        group="look",
+        examples={
+            "train-baseline": ("train-baseline my-cohort beta-vae",),
+            "compare": ("compare my-cohort --models dae pixels random --fields sex age",),
+        },
+    ),
+    Analysis(
+        "explain",
+        (
+            _verb(
+                "explain",
+                "explanation.explain:explain",
+                "Explain a difference",
+                icon="center_focus_strong",
+                delegate=True,
+            ),
+        ),
+        run=schema.EXPLAIN_RUN_PREFIX,
+        run_label="explanation",
+        shown="reporting.from_runs:explanations",
+        step=AuditStep(
+            "explain",
+            "explain the strongest findings",
+            after=("probe-all", "test-clusters"),
+            reads=("content", "clusters"),
+            left_out=("cluster", "tag", "field", "value", "against"),
+            extra=(("top", int, int, 3, "how many findings to explain, the strongest first"),),
+            run="reporting.from_runs:explain_strongest",
+        ),
+        next={"explain": ("counterfactual", "training-dynamics", "report")},
+        tab="explain",
+        group="explain",
+        examples={"explain": ("explain my-cohort --cluster 'film edge'", "explain my-cohort --field site --value C")},
+    ),
+    Analysis(
+        "counterfactual",
+        (
+            _verb(
+                "counterfactual",
+                "explanation.counterfactual:counterfactual",
+                "Decode counterfactuals",
+                icon="compare",
+                delegate=True,
+            ),
+        ),
+        run=schema.COUNTERFACTUAL_RUN_PREFIX,
+        run_label="counterfactual",
+        shown="reporting.from_runs:counterfactuals",
+        next={"counterfactual": ("local-view", "report")},
+        tab="explain",
+        group="explain",
+        examples={"counterfactual": ("counterfactual my-cohort --field sex --value F",)},
+    ),
+    Analysis(
+        "dynamics",
+        (
+            _verb(
+                "training-dynamics",
+                "explanation.training_dynamics:training_dynamics",
+                "Follow how a subgroup is learned",
+                icon="stacked_line_chart",
+                delegate=True,
+            ),
+        ),
+        run=schema.DYNAMICS_RUN_PREFIX,
+        run_label="training dynamics",
+        shown="reporting.from_runs:dynamics",
+        next={"training-dynamics": ("mitigate", "report")},
+        tab="explain",
+        group="explain",
+        examples={"training-dynamics": ("training-dynamics my-cohort sex --by site",)},
+    ),
+    Analysis(
+        "local",
+        (
+            _verb(
+                "local-view",
+                "explanation.local_view:local_view",
+                "Probe inside a mask",
+                icon="center_focus_strong",
+                delegate=True,
+            ),
+        ),
+        run=schema.LOCAL_RUN_PREFIX,
+        run_label="local view",
+        shown="reporting.from_runs:local_views",
+        tab="explain",
+        group="explain",
+        examples={"local-view": ("local-view my-cohort sex lung_mask",)},
+    ),
+    Analysis(
+        "mitigation",
+        (
+            _verb(
+                "mitigate",
+                "explanation.mitigate:mitigate",
+                "Try to help the worst-served group",
+                icon="balance",
+                delegate=True,
+            ),
+        ),
+        run=schema.MITIGATION_RUN_PREFIX,
+        run_label="mitigation",
+        shown="reporting.from_runs:mitigations",
+        next={"mitigate": ("report",)},
+        tab="explain",
+        group="explain",
+        examples={"mitigate": ("mitigate my-cohort sex --by site",)},
+    ),
+    Analysis(
+        "sensitivity",
+        (
+            _verb(
+                "sensitivity",
+                "detection_limits.sensitivity:sensitivity",
+                "What would have been found?",
+                icon="radar",
+                delegate=True,
+            ),
+        ),
+        run=schema.SENSITIVITY_RUN,
+        run_label="sensitivity",
+        shown="reporting.from_runs:sensitivities",
+        step=AuditStep(
+            "sensitivity",
+            "what would have been found",
+            after=("embed", "probe-all"),
+            reads=("content", "table"),
+            on=False,
+        ),
+        next={"sensitivity": ("report",)},
+        tab="sensitivity",
+        examples={"sensitivity": ("sensitivity my-cohort --effects shift marker --repeats 10",)},
+    ),
+    # the next analysis goes here; see CONTRIBUTING.md
+)
+
+
+def of_kind(kind: str) -> Analysis | None:
+    """The analysis whose findings are of a kind."""
+    return next((a for a in ANALYSES if kind in a.of_findings), None)
+
+
+def kinds_of_tab(tab: str) -> tuple[str, ...]:
+    """Kinds of findings in a tab of the panel."""
+    return tuple(kind for a in ANALYSES if a.tab == tab for kind in a.of_findings)
+
+
+def verbs_of_tab(tab: str) -> tuple[dict, ...]:
+    """Verbs whose findings are in a tab of the panel."""
+    return tuple(verb for a in ANALYSES if a.tab == tab for verb in a.verbs)
+
+
+def glossary() -> Iterator[tuple[str, str]]:
+    """The terms of all analyses."""
+    return (entry for a in ANALYSES for entry in a.glossary)
