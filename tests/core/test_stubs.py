@@ -17,7 +17,7 @@ daebias.probe(None, "sex", n_permutations=199)
 daebias.probe(None, "sex", permutations=199)
 daebias.probe(None, "sex", n_permutations="many")
 daebias.prob
-Accessor(None).daebias.probe("sex", adjust="age")
+Accessor(None).probe("sex", adjust="age")
 daebias.compute_dae_embeddings(None, perplexity=30.0)
 """
 
