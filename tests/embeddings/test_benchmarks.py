@@ -46,7 +46,7 @@ def test_rows_are_scored_and_kept(benchmarks, tmp_path, capsys):
     cohort.save(tmp_path / "tiny.npz")
     cohort = cohorts.Slices.load(tmp_path / "tiny.npz", "tiny")
     rows = ["random", "dae:64", "random+pca"]
-    found = embedding.daebias.compare(cohort, rows, 1, "pca", tmp_path, "cpu-lite")
+    found = embedding.compare(cohort, rows, 1, "pca", tmp_path, "cpu-lite")
     by = {(f["row"], f["field"]): f for f in found}
     assert len(found) == 4 * 3 and by["pca", "side"]["score"] > 0.95 and by["dae:64", "side"]["score"] > 0.9
     assert by["pca", "size"]["score"] < 1.2 and by["random+pca", "size"]["gain"][0] > -0.5
@@ -54,7 +54,7 @@ def test_rows_are_scored_and_kept(benchmarks, tmp_path, capsys):
     assert low < 0 < high
     trained = tmp_path / "tiny" / "dae-64-51" / "model.safetensors"
     before = trained.stat().st_mtime_ns
-    assert embedding.daebias.compare(cohort, rows, 1, "pca", tmp_path, "cpu-lite") == found
+    assert embedding.compare(cohort, rows, 1, "pca", tmp_path, "cpu-lite") == found
     assert trained.stat().st_mtime_ns == before and "better than pca by" in capsys.readouterr().out
 
 
