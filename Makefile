@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10; do \
 	$$p -c 'import sys; raise SystemExit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo demo-mri test lint setup table1 clean
+.PHONY: demo demo-mri docs test lint setup table1 clean
 .DEFAULT_GOAL := demo
 
 setup: $(STAMP)
@@ -40,6 +40,11 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/python tools/stubs.py --check
 	$(BIN)/mypy
+
+docs: $(STAMP)
+	@$(BIN)/python -c 'import material' 2>/dev/null || $(BIN)/python -m pip install --quiet 'mkdocs-material>=9.5'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "the documents are in build/site"
 
 table1: $(STAMP)
 	$(BIN)/python benchmarks/table1.py

@@ -1,13 +1,14 @@
 """What do embeddings know? Every subject held out once; paired differences from PCA with subject-bootstrap intervals.
 
-    python benchmarks/embedding.py --cohorts nih [--data FOLDER] [--rows pca pixels random dae:19200]
+    python benchmarks/embedding.py --cohorts nih [--data FOLDER] [--rows pca pixels random dae]
                                    [--seeds 1] [--subjects 1000] [--out embedding]
 
 Cohorts: nih (comes with the package), phantom (drawn here), ixi and busbra (from FOLDER/ixi_tiny and
 FOLDER/busbra_us), dataset:NAME (any registered dataset; the only one that needs the database).
-Rows: pca, pixels, random; dae, beta-vae, stylegan2 and resnet10 with the images that their training sees, as in
-dae:19200; dae-plain:19200 is the autoencoder without what the preset adds to it (crops of the shorter side, no
-principal components, codes as they are); dae-white:19200 keeps the whole slice and leaves evening out;
+Rows: pca, pixels, random; dae as it trains by default, which stops by itself; dae, beta-vae, stylegan2 and resnet10
+with the images that their training sees, as in dae:19200; dae-plain:19200 is the autoencoder without what the preset
+adds to it (crops of the shorter side, no principal components, codes as they are); dae-white:19200 keeps the whole
+slice and leaves evening out;
 A+B puts the vectors of two rows side by side.
 
 Nothing but the training split's images is trained on, labels of held-out subjects are never seen, and every
@@ -104,7 +105,7 @@ class Row:
         else:
             learner, config = self._learner()
             if not (self.folder / "model.json").is_file() or self._unfinished(config):
-                trainer.train(self.cohort, self.folder, learner, config, seed=self.seed)
+                trainer.train(self.cohort, self.folder, learner, config, seed=self.seed)  # at once where it stopped
             encoder, crop = load_encoder(self.folder), config.view
         seconds = time.process_time() - began
         found = dict(
@@ -118,7 +119,9 @@ class Row:
     def _learner(self):
         if self.kind.startswith("dae"):
             preset = load_preset(self.preset)
-            model, train = preset.model, replace(preset.train, images=self.images)
+            model, train = preset.model, preset.train
+            if self.images:
+                train = replace(train, images=self.images, patience=0)
             if self.kind == "dae-plain":
                 model, train = replace(model, **PLAIN), replace(train, whole=False)
             elif self.kind == "dae-white":
@@ -241,7 +244,7 @@ def show(f: dict, reference: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cohorts", nargs="+", default=["nih"])
-    parser.add_argument("--rows", nargs="+", default=["pca", "pixels", "random", "dae:19200"])
+    parser.add_argument("--rows", nargs="+", default=["pca", "pixels", "random", "dae"])
     parser.add_argument("--reference", default="pca")
     parser.add_argument("--data", type=Path, help="folder with ixi_tiny/ and busbra_us/")
     parser.add_argument("--seeds", type=int, default=1)

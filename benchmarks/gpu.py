@@ -201,7 +201,7 @@ def trained(preset, data: OnDevice, device: torch.device, minutes: float, batch:
         data.train[torch.linspace(0, len(data.train) - 1, min(2048, len(data.train))).long()].cpu().numpy(), size
     ).cpu()
     if not facts["step"] and learner.begins_with_images:
-        learner.begin(some)
+        learner.begin(some, None)
     began, step, losses = synchronised(device), facts["step"], []
     while (spent := facts["seconds"] + time.perf_counter() - began) < 60 * minutes or not step:
         rng.manual_seed(step)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from .analyses import ANALYSES
 
 #: the commands that take a new user from nothing to a shared answer, with what each does
@@ -64,6 +66,11 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
 
 #: examples of each command, without "daebias"; every one is read by the parser in a test
 EXAMPLES: dict[str, tuple[str, ...]] = {**_EXAMPLES, **{c: e for a in ANALYSES for c, e in a.examples.items()}}
+
+
+def words_of(line: str) -> list[str]:
+    """Words of an example, without what it writes to and without a comment."""
+    return shlex.split(line.partition(" >")[0], comments=True)
 
 
 def grouped(commands: dict[str, str]) -> list[tuple[str, str, list[tuple[str, str]]]]:

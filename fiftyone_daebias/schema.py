@@ -47,7 +47,9 @@ PROVENANCE_SUFFIX = "_provenance"  # custom run
 PROBE_RUN_PREFIX = "daebias_probe_"  # custom run, one a probed field
 PROBE_FIELD_PREFIX = "probe_"  # Classification or Regression field, one a probed field, only where asked for
 DISAGREEMENT_RUN_PREFIX = "daebias_disagreements_"
-CLUSTER_FIELD = "daebias_clusters"  # list of names: the clusters a sample belongs to (Classifications before 0.3)
+CLUSTER_FIELD = (
+    "daebias_clusters"  # list of names: the clusters a sample belongs to (Classifications in older versions)
+)
 CLUSTER_RUN_PREFIX = "daebias_cluster_"  # custom run, one a named or proposed cluster
 ASSOCIATION_RUN = "daebias_associations"  # custom run: clusters against fields
 CASE_MIX_RUN = "daebias_case_mix"  # custom run: people over sites
@@ -68,7 +70,7 @@ FINDING_REVIEW_RUN = "daebias_reviews"  # custom run: what people said of findin
 QUALITY_FIELD = "daebias_quality"  # document: image quality of the centre slices, one number a measure
 QUALITY_PREFIX = QUALITY_FIELD + "."  # + measure
 QUALITY_OF_FIELD = QUALITY_PREFIX + "of"  # content key of what was measured
-QUALITY_PREFIX_1 = QUALITY_FIELD + "_"  # + measure: one field a measure, as versions before 0.3 wrote them
+QUALITY_PREFIX_1 = QUALITY_FIELD + "_"  # + measure: one field a measure, as older versions wrote them
 OUTLIER_FIELD = "daebias_outlier_score"
 LOCAL_FIELD = "daebias_local_score"  # how strange the strangest place of the picture is
 LOCAL_PLACE_FIELD = "daebias_local_place"  # Detections: the box around that place, where it is tagged

@@ -6,8 +6,12 @@ from collections.abc import Callable
 
 from fiftyone_daebias import checks, run_listing, store
 from fiftyone_daebias.clustering.cluster import BLIND, UNKNOWN, read_clusters
+from fiftyone_daebias.clustering.drift import date_field_of
 from fiftyone_daebias.dae.config import presets
+from fiftyone_daebias.dae.samples import pick_device
+from fiftyone_daebias.dae.train import trained_checkpoint
 from fiftyone_daebias.embeddings.encoders import model_names
+from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.verbs import Parameter
 
 from .panel.audit_state import read_state
@@ -96,6 +100,25 @@ def choice_labels(parameter: Parameter, dataset) -> dict[str, str]:
     if parameter.names == "field or none":
         return {BLIND: "nothing (drawn blind)", UNKNOWN: "not known"}
     return {}
+
+
+def value_if_empty(name: str, dataset) -> str:
+    """The value that a field of a form takes when it is left empty, where that depends on the dataset or machine."""
+    if name == "device":
+        return str(pick_device(None))
+    if dataset is None:
+        return ""
+    if name == "subject_field":
+        return store.subject_field(dataset) or "none, so every image counts as a person"
+    if name == "date_field":
+        try:
+            return date_field_of(store.metadata_fields(dataset), None)
+        except InputError:
+            return "none, since no field holds dates"
+    if name == "checkpoint":
+        found = trained_checkpoint(dataset)
+        return "the model trained on this dataset" if found else "a model is trained first"
+    return ""
 
 
 def not_offered(parameter: Parameter, dataset) -> str:

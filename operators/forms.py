@@ -8,7 +8,7 @@ import fiftyone.operators.types as types
 
 from fiftyone_daebias.verbs import Parameter
 
-from .choices import choice_labels, choices_for, not_offered
+from .choices import choice_labels, choices_for, not_offered, value_if_empty
 from .words import sentence
 
 #: where folded parameters lie in a form's values
@@ -42,7 +42,9 @@ def given_values(params: dict, parameters: tuple[Parameter, ...]) -> dict:
 
 def _add(inputs: types.Object, parameter: Parameter, given: dict, ctx) -> None:
     name = parameter.name
-    text = ". ".join(filter(None, (sentence(parameter.help), not_offered(parameter, ctx.dataset))))
+    empty = value_if_empty(name, ctx.dataset) if parameter.default is None else ""
+    empty = f"Left empty: {empty}" if empty else ""
+    text = ". ".join(filter(None, (sentence(parameter.help), empty, not_offered(parameter, ctx.dataset))))
     common = {"label": parameter.label, "description": text, "required": parameter.required}
     default = given.get(name, None if parameter.required else parameter.default)
     if parameter.names == "samples" and ctx.selected and not default:

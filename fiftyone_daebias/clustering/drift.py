@@ -159,7 +159,7 @@ def drift(
     table = store.read_table(samples).reindex(ids)
     for name in [*by, *(versions or []), *(adjust_for or [])]:
         store.read_table(samples, [name])
-    date_field = _date_field(fields, date_field)
+    date_field = date_field_of(fields, date_field)
     if versions is None:
         versions = [v for v in _VERSIONS if v in fields and table[v].nunique() > 1]
     years = as_years(store.read_table(samples, [date_field])[date_field].reindex(ids))
@@ -235,7 +235,7 @@ def as_years(column: pd.Series) -> np.ndarray:
     return out
 
 
-def _date_field(fields: dict[str, str], given: str | None) -> str:
+def date_field_of(fields: dict[str, str], given: str | None) -> str:
     if given is not None:
         if given not in fields:
             raise InputError(f"date_field: there is no field {given!r}; fields: {', '.join(sorted(fields))}")

@@ -37,8 +37,8 @@ class SimilarCases:
 
     def __str__(self) -> str:
         lines = [f"{len(self.sample_ids)} cases most like {self.query}; saved view {self.view!r}"]
-        for n, (i, s, f) in enumerate(zip(self.sample_ids, self.subjects, self.files, strict=True), 1):
-            lines.append(f"{n:3}  {i}  {s}  {f}")
+        for n, (s, f) in enumerate(zip(self.subjects, self.files, strict=True), 1):
+            lines.append(f"{n:3}  {f}  of {s}")
         return "\n".join(lines)
 
 
@@ -85,7 +85,9 @@ def similar(
         query, text = list(named.get(dataset, cluster).members), f"cluster {cluster!r}"
     else:
         query = _resolve(dataset, ids, list(to))
-        text = f"sample {query[0]}" if len(query) == 1 else f"{len(query)} samples"
+        text = f"{len(query)} samples"
+        if len(query) == 1:
+            text = dict(zip(ids, store.read_field(dataset, "filepath"), strict=True))[query[0]].rpartition("/")[2]
     query = _indexed(dataset, query)
     if not query:
         raise InputError(f"{text} has no vector in the index {index!r}; run 'daebias embed' again")

@@ -103,6 +103,7 @@ class RunConfig:
         save_every: images between two evaluations and states
         patience: evaluations without a better held-out criterion after which training stops; the best weights are
             kept. 0 never stops
+        least_gain: share by which the criterion has to be better than when it last counted as better, in [0, 1)
     """
 
     images: int = 1_000_000
@@ -111,6 +112,7 @@ class RunConfig:
     save_every: int = 50_000
     patience: int = 0
     whole: bool = False
+    least_gain: float = 0.0
 
     @property
     def view(self) -> float:
@@ -119,7 +121,7 @@ class RunConfig:
 
     def to_dict(self) -> dict:
         """All settings; one that came later is left out at its default, so that older runs have the same settings."""
-        return without_defaults(asdict(self), RunConfig, ("patience", "whole"))
+        return without_defaults(asdict(self), RunConfig, ("patience", "whole", "least_gain"))
 
 
 @dataclass(frozen=True)

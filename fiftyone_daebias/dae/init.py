@@ -12,6 +12,9 @@ from ..plugin import plugin_dir
 from .checkpoint import FACTS, FORMAT, VERSION, load_checkpoint
 from .config import ModelConfig
 
+#: value of ``init`` that stands for random weights
+SCRATCH = "scratch"
+
 
 @dataclass(frozen=True)
 class Start:
@@ -35,6 +38,17 @@ def packaged() -> list[str]:
     return sorted(p.parent.name for p in (plugin_dir() / "models").glob(f"*/{FACTS}"))
 
 
+def fitting(config: ModelConfig) -> tuple[Start, ...]:
+    """The packaged checkpoints with principal components that are of an architecture."""
+    found = []
+    for name in packaged() if config.components else ():
+        try:
+            found.append(read_start(name, config))
+        except InputError:
+            continue
+    return tuple(found)
+
+
 def read_start(name: str, config: ModelConfig) -> Start:
     """Weights of a checkpoint that fit an architecture.
 
@@ -49,7 +63,8 @@ def read_start(name: str, config: ModelConfig) -> Start:
     folder = plugin_dir() / "models" / name if name in packaged() else Path(name).expanduser()
     if not (folder / FACTS).is_file():
         raise InputError(
-            f"init: there is no checkpoint {name!r}; pass a folder with a {FACTS}, or one of {', '.join(packaged())}"
+            f"init: there is no checkpoint {name!r}; pass a folder with a {FACTS}, {SCRATCH!r}, or one of "
+            + ", ".join(packaged())
         )
     facts, weights = load_checkpoint(folder, FORMAT, VERSION)
     theirs, ours = ModelConfig.from_dict(facts["config"]), config

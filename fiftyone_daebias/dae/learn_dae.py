@@ -21,6 +21,8 @@ from .ssim import mse, ssim
 
 #: held-out images that are decoded at an evaluation, and DDIM steps for it
 DECODED, DECODE_STEPS = 32, 10
+#: share by which weights of other images have to decode held-out ones better than random weights do
+WORTH = 0.02
 
 
 class DaeLearner(OneOptimizer):
@@ -36,7 +38,9 @@ class DaeLearner(OneOptimizer):
         seed: seed of weights, noise, times and dropout
         device: where to compute
         compiled: whether to use ``torch.compile``; default: when it pays
-        start: weights to start from, principal components among them; default: random ones
+        start: weights to start from; default: random ones. Principal components are the cohort's own all the same
+        candidates: weights of which those are started from that decode held-out images best before any training, if
+            better than random ones by :data:`WORTH`
     """
 
     format = "daebias-dae"
@@ -51,10 +55,11 @@ class DaeLearner(OneOptimizer):
         device: str | torch.device = "cpu",
         compiled: bool | None = None,
         start: Start | None = None,
+        candidates: tuple[Start, ...] = (),
     ):
         self.config, self.train, self.seed, self.device = config, train, seed, torch.device(device)
         layout = hardware.memory_format(self.device)
-        self.start = start
+        self.candidates = candidates
         network = build(config, seed)
         if start is not None:
             network.load_state_dict(start.weights)
@@ -73,18 +78,43 @@ class DaeLearner(OneOptimizer):
 
     @property
     def begins_with_images(self) -> bool:
-        return self.config.components > 0 and self.start is None
+        return self.config.components > 0
 
     @property
     def ends_with_images(self) -> bool:
         return self.config.evened
 
     @torch.no_grad()
-    def begin(self, images: Tensor) -> None:
-        """Gives the encoder principal components of training images."""
+    def begin(self, images: Tensor, held_out: Tensor | None) -> str:
+        """Gives the encoder principal components of training images, and picks the weights to start from."""
         parts = principal_components(images.flatten(1).numpy(), self.config.components, self.seed)
+        parts = [torch.from_numpy(p).to(self.device) for p in parts]
+        self._set_components(parts)
+        if held_out is None or not self.candidates:
+            return ""
+        random = {k: v.clone() for k, v in self.model.state_dict().items()}
+        scratch = self.evaluate(held_out)[self.criterion]
+        found = []
+        for start in self.candidates:
+            self._take(start.weights)
+            self._set_components(parts)
+            found.append((self.evaluate(held_out)[self.criterion], start))
+        value, best = min(found, key=lambda f: f[0])
+        told = f"{self.criterion.replace('_', ' ')} of held-out images {value:.4f} against {scratch:.4f}"
+        if value > (1 - WORTH) * scratch:
+            self._take(random)
+            return f"started from scratch: no weights that come with the package decode better (best: {told})"
+        self._take(best.weights)
+        self._set_components(parts)
+        return f"started from {best.name!r}, which comes with the package: {told} from scratch"
+
+    def _take(self, weights: dict[str, Tensor]) -> None:
         for model in (self.model, self.averaged):
-            model.encoder.set_components(*(torch.from_numpy(p).to(self.device) for p in parts))
+            model.load_state_dict(weights)
+
+    def _set_components(self, parts: list[Tensor]) -> None:
+        for model in (self.model, self.averaged):
+            model.encoder.set_components(*parts)
 
     @torch.no_grad()
     def end(self, images: Tensor, places: Tensor) -> None:

@@ -38,8 +38,16 @@ class Learner(Protocol):
     @property
     def ends_with_images(self) -> bool: ...
 
-    def begin(self, images: Tensor) -> None:
-        """Takes from training images (n, C, H, W) what the model starts from; not when a run goes on."""
+    def begin(self, images: Tensor, held_out: Tensor | None) -> str:
+        """Takes from training images what the model starts from; not called when a run goes on.
+
+        Args:
+            images: of the training split, (n, C, H, W)
+            held_out: of the validation split, (m, C, H, W), or ``None``
+
+        Returns:
+            what the user should know of the start, in one line, or ""
+        """
 
     def end(self, images: Tensor, places: Tensor) -> None:
         """Takes from training images what the checkpoint needs beside the weights that were learnt.
@@ -110,8 +118,9 @@ class LearnsByStepsOnly:
     def ends_with_images(self) -> bool:
         return False
 
-    def begin(self, images: Tensor) -> None:
+    def begin(self, images: Tensor, held_out: Tensor | None) -> str:
         """Nothing."""
+        return ""
 
     def end(self, images: Tensor, places: Tensor) -> None:
         """Nothing."""

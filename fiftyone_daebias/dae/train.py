@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..parameters import Accumulate, BatchSize, Device, ImagesSeen, LearningRate, Patience, Preset, Seed
 from ..progress import Progress
 from .config import ModelConfig, TrainConfig, default_preset, load_preset
-from .init import read_start
+from .init import SCRATCH, fitting, read_start
 from .samples import pick_device, run_folder, train_on_samples, trained_checkpoint
 from .trainer import TrainResult
 
@@ -41,14 +41,16 @@ def train(
         samples: a dataset or view of images or volumes
         preset: architecture and recipe: cpu-lite, workstation-128, gpu-256, official-64, official-128 or
             official-256; default: the one that fits the device
-        images: images to see in all, instead of the preset's
+        images: images to see in all, instead of the preset's; training then does not stop before, unless patience is
+            given too
         batch_size: images a step over all devices, instead of the preset's
         accumulate: forward passes a step; raise it when memory is short
         lr: learning rate, instead of the preset's
         patience: evaluations without a better reconstruction of held-out images after which training stops; 0
             never stops; default: the preset's
         init: folder of a checkpoint, or name of one that comes with the package, whose weights training starts from;
-            it must be of the preset's architecture
+            it must be of the preset's architecture. "scratch" starts from random weights; default: one that comes with
+            the package, where it fits and decodes held-out images better than random weights
         device: "cpu", "cuda", "cuda:1" or "mps"; default: the best there is
         seed: seed of weights, order, crops and noise
 
@@ -63,9 +65,10 @@ def train(
     from .learn_dae import DaeLearner
 
     model_config, config = settings(preset, images, batch_size, accumulate, lr, patience)
-    start = None if init is None else read_start(init, model_config)
-    make = partial(DaeLearner, start=start)
-    mark = "" if start is None else start.sha256
+    start = None if init in (None, SCRATCH) else read_start(init, model_config)
+    candidates = fitting(model_config) if init is None else ()
+    make = partial(DaeLearner, start=start, candidates=candidates)
+    mark = "".join(s.sha256 for s in candidates) if start is None else start.sha256
     return train_on_samples(
         samples, "dae", make, model_config, config, seed=seed, device=device, progress=progress, start=mark
     )
@@ -90,6 +93,8 @@ def settings(
     for name, value in changes.items():
         if value <= 0:
             raise InputError(f"{name} must be above 0; got {value}")
+    if images is not None and patience is None:
+        changes["patience"] = 0  # who says how long means it
     if patience is not None:
         if patience < 0:
             raise InputError(f"patience must be at least 0; got {patience}")

@@ -48,6 +48,7 @@ class TrainResult:
         resumed_at: images already seen when this call began
         metrics: the last evaluation's metrics on held-out images
         stopped: why training stopped before it had seen all images; empty when it did not
+        begun: which weights it started from, where there was a choice
     """
 
     folder: str
@@ -59,6 +60,7 @@ class TrainResult:
     resumed_at: int
     metrics: dict[str, float]
     stopped: str = ""
+    begun: str = ""
 
     def to_dict(self) -> dict:
         return dict(self.__dict__)
@@ -75,7 +77,7 @@ class TrainResult:
             f"held-out: {held_out}" if held_out else "no held-out images, so nothing to judge it by",
             f"checkpoint {self.checkpoint_hash[:12]} in {self.folder}",
         ]
-        return "\n".join([*lines, *([f"note: {self.stopped}"] if self.stopped else [])])
+        return "\n".join([*lines, *(f"note: {n}" for n in (self.begun, self.stopped) if n)])
 
 
 def train(
@@ -127,9 +129,11 @@ class _Loop:
         self.source, self.run, self.learner, self.config, self.seed = source, run, learner, config, seed
         self.group = process_group()
         self.step, self.loss = 0, float("nan")
-        #: of the last evaluation; the best criterion; evaluations since it; why training stopped
+        #: of the last evaluation; the best criterion; what it was when it last counted as better; evaluations since
+        #: then; why training stopped
         self.held_out: dict[str, float] = {}
-        self.best, self.bad, self.stopped = float("inf"), 0, ""
+        self.best, self.mark, self.bad, self.stopped = float("inf"), float("inf"), 0, ""
+        self.begun = ""  # what the learner said of its start
         self.unseen: list[dict] = []  # metrics of steps not looked at yet
         self.seen: list[dict] = []  # metrics since the last evaluation
         self._take_up()
@@ -147,7 +151,8 @@ class _Loop:
         self.held_out = facts.get("held_out") or {"validation_loss": facts.get("validation_loss", float("nan"))}
         best = facts.get("best")
         self.best, self.bad = float("inf") if best is None else best, facts.get("bad", 0)
-        self.stopped = facts.get("stopped", "")
+        self.mark = self.best if facts.get("mark") is None else facts["mark"]
+        self.stopped, self.begun = facts.get("stopped", ""), facts.get("begun", "")
         if self.group.is_main:
             self.run.forget_metrics_after(self.images)
 
@@ -164,7 +169,7 @@ class _Loop:
             return self._result(resumed_at, 0.0)
         rows = self._training_rows()
         if not self.step and self.learner.begins_with_images:
-            self.learner.begin(self._training_images())
+            self._begin(listening(progress))
         batches = TrainingBatches(
             self.source, rows, self.learner.config.image_size, config.batch_size, config.crop, self.seed, config.whole
         )
@@ -196,6 +201,15 @@ class _Loop:
             raise
         self.group.barrier()
         return self._result(resumed_at, time.monotonic() - self.began)
+
+    def _begin(self, told: Progress) -> None:
+        """Lets the learner take its start from images; training has to better what is decoded there already."""
+        held_out = self._held_out_images()
+        self.begun = self.learner.begin(self._training_images(), held_out)
+        if self.begun:
+            told.say(self.begun)
+        if self.config.patience and held_out is not None:
+            self.mark = self.learner.evaluate(held_out)[self.learner.criterion]
 
     def _step(self, batch: torch.Tensor) -> None:
         try:
@@ -277,18 +291,22 @@ class _Loop:
         value = self.held_out.get(criterion)
         if not self.config.patience or value is None:
             return True
-        if value < self.best:
-            self.best, self.bad = value, 0
-            return True
+        better = value < self.best
+        self.best = min(value, self.best)
+        if value < (1 - self.config.least_gain) * self.mark:
+            self.mark, self.bad = value, 0
+            return better
         self.bad += 1
-        if self.bad >= self.config.patience:
+        if self.bad >= self.config.patience and self.images < self.config.images:
+            share = f" by {100 * self.config.least_gain:g} %" if self.config.least_gain else ""
+            looks = "the last evaluation" if self.bad == 1 else f"the last {self.bad} evaluations"
             self.stopped = (
                 f"stopped at {self.images:,} of {self.config.images:,} images: {criterion.replace('_', ' ')} on "
-                f"held-out images was not better than {self.best:.4f} in the last {self.bad} evaluations; the weights "
-                "with the best one are kept"
+                f"held-out images was not better than {self.mark:.4f}{share} in {looks}; the weights with the best one "
+                "are kept"
             )
             told.say(self.stopped)
-        return False
+        return better
 
     def _training_rows(self) -> list[int]:
         return [i for i, s in enumerate(self.source.splits) if s == "train"] or list(range(len(self.source)))
@@ -372,8 +390,10 @@ class _Loop:
                 "loss": loss,
                 "held_out": self.held_out,
                 "best": self.best if np.isfinite(self.best) else None,
+                "mark": self.mark if np.isfinite(self.mark) else None,
                 "bad": self.bad,
                 "stopped": self.stopped,
+                "begun": self.begun,
             },
         )
 
@@ -388,4 +408,5 @@ class _Loop:
             resumed_at,
             dict(self.held_out),
             self.stopped,
+            self.begun,
         )

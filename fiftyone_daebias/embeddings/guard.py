@@ -16,7 +16,7 @@ MOST_SUBJECTS, MOST_SAMPLES, MOST_FIELDS, DRAWS = 500, 600, 5, 500
 LEAST_SUBJECTS = 60
 #: a loss that counts: area under the curve, share of the error
 MARGIN = {"AUC": 0.01, "MAE": 0.02}
-SCALINGS = ("own", "evened")
+SCALINGS = ("own", "common", "evened")
 
 
 @dataclass(frozen=True)

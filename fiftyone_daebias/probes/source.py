@@ -242,7 +242,7 @@ class ProbeSource:
 def read_joined(samples, names: list[str]) -> tuple[list[str], np.ndarray]:
     """Vectors of one or several fields or brain runs, side by side, of the samples that have all of them.
 
-    Several are standardised by their own overall spread first, so that each has the same say a dimension.
+    Several are divided by their own overall spread first, so that each has the same say a value.
 
     Raises:
         InputError: a name that does not exist, no sample with all vectors, NaN, or vectors that are all equal
@@ -264,7 +264,13 @@ def read_joined(samples, names: list[str]) -> tuple[list[str], np.ndarray]:
     if not shared:
         raise InputError(f"no sample has a vector in all of {', '.join(names)}")
     ids = [i for i in parts[0].index if i in shared]
-    return ids, np.hstack([p.loc[ids].to_numpy(np.float32) for p in parts])
+    return ids, np.hstack([_of_unit_spread(p.loc[ids].to_numpy(np.float32)) for p in parts])
+
+
+def _of_unit_spread(matrix: np.ndarray) -> np.ndarray:
+    """Vectors (n, d) about their mean, the mean square of all values 1."""
+    centred = matrix - matrix.mean(axis=0, dtype=np.float64)
+    return (centred / max(float(np.sqrt((centred**2).mean())), 1e-30)).astype(np.float32)
 
 
 def _nothing(value) -> bool:

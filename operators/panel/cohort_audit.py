@@ -208,7 +208,7 @@ class CohortAudit(foo.Panel):
             if state.audited:
                 self._audited(panel, ctx, state)
             else:
-                add_stages(panel, state, True, self.open_verb)
+                add_stages(panel, state, True, self.open_verb, ctx.dataset)
                 tabs.add_background(panel, background_runs(ctx.dataset), self)
         # a grid's columns grow with their contents unless told otherwise
         fit = {"grid": {"sx": {"gridTemplateColumns": "minmax(0, 1fr)", "padding": "12px"}}}
@@ -224,6 +224,8 @@ class CohortAudit(foo.Panel):
         chosen = self._chosen(ctx)
         if chosen is not None and tab not in ("runs", "explain", "sensitivity"):
             tabs.add_detail(panel, state, chosen, ctx.dataset, self)
+        if tab == "runs":  # what was not asked yet is seen beside what was
+            add_stages(panel, state, True, self.open_verb, ctx.dataset)
         tabs.ADD[tab if tab in tabs.ADD else "findings"](panel, state, ctx, self)
 
     def filter_of(self, ctx) -> str:

@@ -1,4 +1,4 @@
-"""The panel on a dataset that was not audited yet: where it stands, and the next step as a button."""
+"""The steps of an audit: what each answers, how long it takes, whether it is done, and the next one as a button."""
 
 from __future__ import annotations
 
@@ -6,71 +6,149 @@ from dataclasses import dataclass
 
 import fiftyone.operators.types as types
 
+from fiftyone_daebias import estimates, schema, store, verbs
+from fiftyone_daebias.errors import DaebiasError
+from fiftyone_daebias.reporting.audit_steps import LINE
 from fiftyone_daebias.verbs import VERBS
 
 from ..bars import bar_of, button
 from .audit_state import AuditState
 
+#: {step: (the step in words, the question it answers)}
+STEPS = {
+    "register": ("Register images and a table", "which images and people are there?"),
+    "duplicates": ("Look for copies and leaks", "is a picture there twice, or a person on both sides of a split?"),
+    "case-mix": ("Compare the people of sites", "do sites see the same kind of people?"),
+    "quality": ("Measure image quality", "do scanners differ in noise, shading or sharpness?"),
+    "train": ("Train the diffusion autoencoder", "what do these images look like? (by far the longest step)"),
+    "embed": ("Compute embeddings and the map", "which images look alike?"),
+    "probe-all": ("Ask what the images give away", "can sex, age, site … be told from the pixels?"),
+    "disagreements": ("Look at labels that images contradict", "which labels may be wrong?"),
+    "tag": ("Tag outliers", "what looks like nothing else: other organs, markers, artefacts?"),
+    "suggest-clusters": ("Look for groups", "which groups did nobody expect?"),
+    "test-clusters": ("Ask what the groups are", "what does the table know of each group?"),
+    "drift": ("Look for changes over time", "did the images change at some date?"),
+    "reidentify": ("Ask what neighbours give away", "could a person or a site be told from the embedding?"),
+    "explain": ("Explain the strongest findings", "where do two groups differ, and by how much?"),
+    "report": ("Write the report", "what is handed to others?"),
+}
+#: {step: kind of the runs that it leaves}
+_KINDS = {
+    "case-mix": "case mix",
+    "quality": "image quality",
+    "probe-all": "probe",
+    "disagreements": "disagreements",
+    "tag": "outliers",
+    "suggest-clusters": "cluster",
+    "test-clusters": "cluster tests",
+    "drift": "drift",
+    "reidentify": "re-identification",
+    "explain": "explanation",
+}
+
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of an audit: what it is, the verb behind it, and whether it is done."""
+    """A step of an audit.
+
+    Attributes:
+        name: its verb's command
+        words: what it does
+        answers: the question it answers
+        done: whether it was done on this dataset
+        takes: how long it takes, from earlier runs on this machine; "" where nothing like it has run
+    """
 
     name: str
     words: str
-    command: str
+    answers: str
     done: bool
+    takes: str = ""
 
 
-def stages(state: AuditState | None, registered: bool) -> list[Stage]:
-    """The stages of an audit, with what is done on a dataset."""
+def stages(state: AuditState | None, registered: bool, dataset=None) -> list[Stage]:
+    """The steps of an audit in their order, with what is done on a dataset."""
     kinds = {r.kind for r in state.runs} if state else set()
-    found = [
-        Stage("register", "Register images and a table", "register", registered),
-        Stage("train", "Train the diffusion autoencoder", "train", bool(state and (state.trained or state.embedded))),
-        Stage("embed", "Compute embeddings and the map", "embed", bool(state and state.embedded)),
-        Stage("probe", "Ask what the embeddings know", "probe-all", "probe" in kinds),
-        Stage("clusters", "Look for groups", "suggest-clusters", "cluster" in kinds),
-        Stage("test", "Ask what the groups are", "test-clusters", "cluster tests" in kinds),
+    done = {step for step, kind in _KINDS.items() if kind in kinds} | _recorded(dataset)
+    done |= {"register"} if registered else set()
+    done |= {"train"} if state and (state.trained or state.embedded) else set()
+    done |= {"embed"} if state and state.embedded else set()
+    known = {v.command: v for v in VERBS if v.in_app}
+    return [
+        Stage(name, *STEPS[name], name in done, "" if name in done else _takes(known[name], dataset))
+        for name in ("register", *(s.name for s in LINE if s.name not in ("register", "sensitivity")))
+        if name in known and name in STEPS
     ]
-    known = {v.command for v in VERBS if v.in_app}
-    return [s for s in found if s.command in known]
 
 
-def add_stages(panel: types.Object, state: AuditState | None, registered: bool, open_verb) -> None:
-    """Adds the stages as a line each, and buttons for what comes next.
+def _recorded(dataset) -> set[str]:
+    """Steps that the last audit did, and "duplicates" where its field is there."""
+    if dataset is None:
+        return set()
+    found = {"duplicates"} if store.has_field(dataset, schema.DUPLICATE_FIELD) else set()
+    if store.list_runs(dataset, schema.AUDIT_RUN):
+        _, results = store.load_run(dataset, schema.AUDIT_RUN)
+        steps = results.get("steps") or ()
+        found |= {s["name"] for s in steps if s.get("outcome") not in ("off", "failed", "not possible")}
+    return found
+
+
+def _takes(verb: verbs.Verb, dataset) -> str:
+    if dataset is None or not verb.method:
+        return ""
+    try:
+        found = estimates.estimate(verb, dataset, {})
+    except DaebiasError:
+        return ""
+    return f"about {estimates.duration_words(found.seconds)}" if found else ""
+
+
+def add_stages(panel: types.Object, state: AuditState | None, registered: bool, open_verb, dataset=None) -> None:
+    """Adds the steps as a line each, and buttons for what comes next.
 
     Args:
         panel: where to add them
         state: the audit
         registered: whether there are images
         open_verb: event that opens a verb's form
+        dataset: the dataset, for what was done on it and how long the rest takes
     """
-    found = stages(state, registered)
-    lines = [f"{'☑' if s.done else '☐'} {s.words}  " for s in found]
-    panel.md("**Nothing was audited here yet.** The steps of an audit:\n\n" + "\n".join(lines), name="stages")
+    found = stages(state, registered, dataset)
+    lines = [
+        f"{'☑' if s.done else '☐'} {s.words}: *{s.answers}*" + (f" ({s.takes})" if s.takes else "") + "  "
+        for s in found
+    ]
+    told = (
+        "The steps of an audit"
+        if state and state.audited
+        else "**Nothing was audited here yet.** The steps of an audit"
+    )
+    if any(not s.done and not s.takes for s in found[1:]):
+        told += " (a step that never ran on this machine has no time yet)"
+    panel.md(f"{told}:\n\n" + "\n".join(lines), name="stages")
     todo = next((s for s in found if not s.done), None)
     row = bar_of(panel, "start_buttons")
-    if todo is not None:
-        button(
-            row,
-            f"start_{todo.name}",
-            label=todo.words,
-            icon="play_arrow",
-            variant="contained",
-            on_click=open_verb,
-            params={"verb": todo.command},
-        )
     if registered and any(v.command == "audit" for v in VERBS):
         button(
             row,
             "start_audit",
-            label="Audit everything in one go",
+            label="Run all open steps in one go",
             icon="fact_check",
+            variant="contained",
             on_click=open_verb,
             params={"verb": "audit"},
         )
-    if todo is not None and todo.name != "register":
+    if todo is not None:
+        button(
+            row,
+            f"start_{todo.name.replace('-', '_')}",
+            label=f"Only the next: {todo.words}" if registered else todo.words,
+            icon="play_arrow",
+            variant="outlined" if registered else "contained",
+            on_click=open_verb,
+            params={"verb": todo.name},
+        )
+    if registered:
         button(
             row,
             "start_other",

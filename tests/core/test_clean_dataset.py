@@ -131,7 +131,7 @@ def test_groups_that_the_user_made_stay(audited):
 
 
 def test_an_older_dataset_is_brought_into_this_shape(audited):
-    """Fields as version 0.2 wrote them: one a quality measure, three a probe, clusters as classifications, views."""
+    """Fields as older versions wrote them: one a quality measure, three a probe, clusters as classifications, views."""
     dataset, columns = audited
     old = dataset.clone("test-clean-dataset-old")
     try:

@@ -2,7 +2,6 @@
 
 import inspect
 import os
-import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -169,7 +168,7 @@ def test_every_command_is_in_one_group_and_has_examples_that_parse():
     for command in commands:
         assert command_table.EXAMPLES[command], command
         for line in command_table.EXAMPLES[command]:
-            words = shlex.split(line.partition(" >")[0])
+            words = command_table.words_of(line)
             args = cli.build_parser(words[0]).parse_args(words)
             assert args.command == command
         text = cli._commands_of(cli.build_parser(command)).choices[command].format_help()

@@ -104,6 +104,16 @@ def test_learnt_values_get_a_tenth_beside_principal_components():
     assert (ratio / ratio[0]).log().numpy() == pytest.approx(((spread / spread[0]).log() / 2).numpy(), abs=0.1)
 
 
+def test_codes_that_are_all_components_are_evened_by_their_spread_in_pixels_too():
+    rng = torch.Generator().manual_seed(0)
+    spread = torch.logspace(1, -1, 8)
+    codes = torch.randn(4000, 8, generator=rng)
+    evening = Evening(8)
+    evening.fit(codes, spread)
+    ratio = torch.linalg.svdvals(evening(codes))
+    assert (ratio / ratio[0]).log().numpy() == pytest.approx(((spread / spread[0]).log() / 2).numpy(), abs=0.1)
+
+
 def test_equal_codes_do_no_harm():
     evening = Evening(4)
     evening.fit(torch.ones(10, 4))

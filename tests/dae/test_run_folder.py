@@ -18,6 +18,7 @@ from fiftyone_daebias.dae.checkpoint import load_model, read_facts
 from fiftyone_daebias.dae.config import ModelConfig, TrainConfig
 from fiftyone_daebias.dae.learn_dae import DaeLearner
 from fiftyone_daebias.dae.run_folder import RunFolder, is_complete
+from fiftyone_daebias.dae.train import settings
 from fiftyone_daebias.errors import CheckpointError, TrainingError
 
 
@@ -76,6 +77,33 @@ def test_training_stops_when_held_out_images_get_no_better_and_keeps_the_best(ti
     assert is_complete(tmp_path, config)
     again = train_tiny(MemorySource(), tmp_path, tiny[0], config)
     assert again.images == 320 and again.checkpoint_hash == result.checkpoint_hash
+
+
+def test_a_gain_too_small_to_matter_stops_training_too_and_is_kept_all_the_same(tiny, tmp_path):
+    config = replace(tiny[1], images=1600, save_every=64, patience=2, least_gain=0.1)
+    learner = Worsening(tiny[0], config)
+    # many small gains add up to one that counts (0.39 is more than a tenth below 0.5); then 0.38 and 0.37 do not
+    learner.stated = iter([0.5, 0.46, 0.39, 0.38, 0.37, 0.1])
+    result = trainer.train(MemorySource(), tmp_path, learner, config)
+    assert result.images == 320 and "was not better than 0.3900 by 10 % in the last 2 evaluations" in result.stopped
+    assert read_facts(tmp_path)["images"] == 320  # 0.37 is the best there was
+    assert is_complete(tmp_path, config)
+
+
+def test_training_has_to_better_what_the_start_decodes_already(tiny, tmp_path):
+    model = replace(tiny[0], z_dim=16, components=8, sketch=True)
+    config = replace(tiny[1], images=1600, save_every=64, patience=1, least_gain=0.02)
+    learner = Worsening(model, config)
+    learner.stated = iter([0.50, 0.495, 0.1])  # before the first step, after the first evaluation
+    result = trainer.train(MemorySource(), tmp_path, learner, config)
+    assert result.images == 64 and "not better than 0.5000 by 2 % in the last evaluation" in result.stopped
+    assert read_facts(tmp_path)["images"] == 64  # what is kept has been trained
+
+
+def test_who_says_how_many_images_is_not_stopped_before_and_the_cpu_preset_stops_by_itself():
+    assert settings("cpu-lite")[1].patience == 2 and settings("cpu-lite")[1].least_gain == 0.02
+    assert settings("cpu-lite", images=100)[1].patience == 0
+    assert settings("cpu-lite", images=100, patience=2)[1].patience == 2
 
 
 class Failing(DaeLearner):

@@ -95,7 +95,7 @@ def test_colour_models_read_colour(tmp_path):
 
 def test_the_zoo_gives_the_model_by_name(radiographs):
     names = register_zoo_source()
-    assert names == register_zoo_source() == ["dae-cxr-64"]
+    assert names == register_zoo_source() == ["dae-cxr-64", "dae-radiographs"]
     assert "dae-cxr-64" in foz.list_zoo_models()
     model = foz.load_zoo_model("dae-cxr-64")
     assert isinstance(model, EncoderModel)

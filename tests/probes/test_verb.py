@@ -7,6 +7,7 @@ import pytest
 import fiftyone_daebias  # noqa: F401  adds the methods
 from fiftyone_daebias import schema, store
 from fiftyone_daebias.errors import InputError
+from fiftyone_daebias.probes.source import read_joined
 from fiftyone_daebias.probes.stored import stored_probes
 
 
@@ -62,6 +63,17 @@ def test_probe_all_ranks_stores_tags_and_explains(dataset):
         assert again[field].p == rows[field].p and again[field].null == rows[field].null
     config, results = store.load_run(dataset, schema.PROBE_RUN_PREFIX + "sex")
     assert config["seed"] == 51 and results["scores"].shape == (160, 2)
+
+
+def test_vectors_side_by_side_have_the_same_say_a_value_whatever_their_units(dataset):
+    rng = np.random.default_rng(1)
+    ids, one = store.read_vectors(dataset, "dae_embedding")
+    store.write_vectors(dataset, "loud", ids, 1e4 * rng.normal(size=(len(ids), 6)) + 1e6)
+    read, joined = read_joined(dataset, ["dae_embedding", "loud"])
+    assert read == list(ids) and joined.shape == (160, 18)
+    spread = [np.sqrt((part**2).mean()) for part in (joined[:, :12], joined[:, 12:])]
+    assert spread == pytest.approx([1, 1], rel=1e-4)
+    np.testing.assert_array_equal(read_joined(dataset, ["dae_embedding"])[1], one)  # alone they are as they are
 
 
 def test_one_probe_is_the_same_alone_and_repeatable(dataset):
