@@ -27,7 +27,7 @@ from .explanation.local_view import LocalView
 from .explanation.mitigate import Mitigation
 from .explanation.result import Explanation
 from .explanation.training_dynamics import Dynamics
-from .parameters import Accumulate, AdjustFor, Advanced, Architecture, BatchSize, Bootstraps, ByField, ByFields, Cases, CheckpointFolder, ClusterName, ClusterNames, ColorBy, ColouredBy, Correlation, DateField, DdimSteps, Device, Encoder, Epochs, Expected, FieldValue, FindingKey, Folds, ImageFolder, ImageSize, ImagesSeen, Kernel, Label, LearningRate, Like, Looks, MapKey, Matrix, MaxSamples, MostMaps, MostSamples, MovedSamples, Neighbors, NumberOfTests, OutFile, PairedBatchSize, Patience, Permutations, Perplexity, PickedConfig, PickedFile, Preset, ProbedField, ProbedFields, Repeats, Resamples, RunKeys, Scale, Seed, Seeds, Share, ShiftDates, SimilarityIndex, Slices, SlicesAVolume, SmallestCluster, Spacing, Span, Steps, StratifyBy, SubjectField, Subjects, TableFile, TagName, Threshold, TrialRepeats, VectorField, VectorFieldOrFields, VectorFields, Versions, Volume, WeightDecay, Workers
+from .parameters import Accumulate, AdjustFor, Advanced, Architecture, BatchSize, Bootstraps, ByField, ByFields, Cases, CheckpointFolder, ClusterName, ClusterNames, ColorBy, ColouredBy, Correlation, DateField, DdimSteps, Device, Encoder, Epochs, Expected, FieldValue, FindingKey, Folds, ImageFolder, ImageSize, ImagesSeen, Kernel, Label, LearningRate, Like, Looks, MapKey, Matrix, MaxSamples, MostMaps, MostSamples, MovedSamples, Neighbors, NumberOfTests, OutFile, PairedBatchSize, Patience, Permutations, Perplexity, PickedConfig, PickedFile, Preset, ProbedField, ProbedFields, Protected, Repeats, Resamples, RunKeys, Scale, Seed, Seeds, Share, ShiftDates, SimilarityIndex, Slices, SlicesAVolume, SmallestCluster, Spacing, Span, Steps, StratifyBy, SubjectField, Subjects, TableFile, TagName, Threshold, TrialRepeats, VectorField, VectorFieldOrFields, VectorFields, Versions, Volume, WeightDecay, Workers
 from .phantoms.phantom import PhantomReport
 from .probes.disagreements import Disagreements
 from .probes.result import ProbeResult, ProbeTable
@@ -40,6 +40,7 @@ from .reporting.report import ReportResult
 from .reporting.review import ReviewResult
 from .run_listing import RunList
 from .sharing.share import Imported, Shared
+from .stories.facts import Stories
 
 __all__ = [
     "DaebiasError",
@@ -74,6 +75,7 @@ __all__ = [
     "sensitivity",
     "share",
     "similar",
+    "story",
     "subgroups",
     "suggest_clusters",
     "tag",
@@ -152,9 +154,11 @@ def sensitivity(samples: Any, *, effects: list[EffectName] | None = ..., strengt
 
 def runs(samples: Any, action: Literal['list', 'delete'] = ..., *, names: RunKeys | None = ..., sure: Annotated[bool, Label('Yes, delete')] = ..., progress: Progress | None = ...) -> RunList: ...
 
-def audit(samples: Any, *, config: PickedConfig | None = ..., preset: Preset | None = ..., expected: Expected | None = ..., by: ByField | None = ..., date_field: DateField | None = ..., skip: list[str] | None = ..., out: OutFile | None = ..., fail_on: list[str] | None = ..., write_config: Annotated[Path, Advanced] | None = ..., subject_field: SubjectField | None = ..., seed: Seed | None = ..., progress: Progress | None = ...) -> AuditResult: ...
+def audit(samples: Any, *, config: PickedConfig | None = ..., preset: Preset | None = ..., expected: Expected | None = ..., target: str | None = ..., protected: Protected | None = ..., by: ByField | None = ..., date_field: DateField | None = ..., skip: list[str] | None = ..., out: OutFile | None = ..., fail_on: list[str] | None = ..., write_config: Annotated[Path, Advanced] | None = ..., subject_field: SubjectField | None = ..., seed: Seed | None = ..., progress: Progress | None = ...) -> AuditResult: ...
 
-def report(samples: Any, out: OutFile | None = ..., *, formats: list[Literal['html', 'json', 'croissant']] | None = ..., title: str | None = ..., color_by: ColorBy | None = ..., k: Cases = ..., description: Annotated[str, Advanced] = ..., license: Annotated[str, Advanced] = ..., citation: Annotated[str, Advanced] = ..., url: Annotated[str, Label('Address of the App')] = ..., creator: Annotated[str, Advanced] = ..., progress: Progress | None = ...) -> ReportResult: ...
+def story(samples: Any, *, target: str | None = ..., protected: list[str] | None = ..., vectors: str = ..., n_permutations: int = ..., subject_field: str | None = ..., seed: int = ..., progress: Progress | None = ...) -> Stories: ...
+
+def report(samples: Any, out: OutFile | None = ..., *, formats: list[Literal['html', 'json', 'croissant']] | None = ..., title: str | None = ..., color_by: ColorBy | None = ..., k: Cases = ..., to_share: bool = ..., description: Annotated[str, Advanced] = ..., license: Annotated[str, Advanced] = ..., citation: Annotated[str, Advanced] = ..., url: Annotated[str, Label('Address of the App')] = ..., creator: Annotated[str, Advanced] = ..., progress: Progress | None = ...) -> ReportResult: ...
 
 def review(samples: Any, finding: FindingKey, *, status: Annotated[Literal['reviewed', 'confirmed', 'refuted'], Label('What you think of it')] = ..., note: str = ..., author: Annotated[str, Advanced] | None = ..., mark_samples: Annotated[bool, Label('Also mark its samples')] = ..., progress: Progress | None = ...) -> ReviewResult: ...
 

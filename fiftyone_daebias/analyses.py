@@ -56,6 +56,8 @@ class Analysis:
         verbs: its verbs, as :class:`~fiftyone_daebias.verbs.Verb` takes them
         run: key of its run, or how the keys of its runs begin
         run_label: what its runs are, in a word
+        owned: ``"module:function"``: ``(facts of a run, fields) -> {"fields", "tags", "views", "brain_keys",
+            "evaluations": names}`` that go with a run beside what its config names as "owns"
         tests: whether it rests on statistics, which have a version (``schema.STATISTICS_VERSION``)
         findings: ``"module:function"``: ``samples -> list[HypothesisTest]`` of what it stored, for the false-discovery
             pool; its findings carry their counts (``cells``), else they stay out of bundles
@@ -78,6 +80,7 @@ class Analysis:
     verbs: tuple[dict, ...] = ()
     run: str = ""
     run_label: str = ""
+    owned: str = ""
     tests: bool = False
     findings: str = ""
     shown: str = ""
@@ -154,6 +157,7 @@ ANALYSES: tuple[Analysis, ...] = (
             ),
         ),
         run=schema.QUALITY_RUN,
+        owned="reporting.from_quality:owned",
         run_label="image quality",
         tests=True,
         findings="reporting.from_quality:quality_claims",
@@ -189,6 +193,7 @@ ANALYSES: tuple[Analysis, ...] = (
             _verb("probe-all", "probes.probe:probe_all", "Probe every field", icon="fact_check", delegate=True),
         ),
         run=schema.PROBE_RUN_PREFIX,
+        owned="reporting.from_probes:owned",
         run_label="probe",
         tests=True,
         findings="reporting.from_probes:probe_claims",
@@ -310,6 +315,7 @@ ANALYSES: tuple[Analysis, ...] = (
             ),
         ),
         run=schema.CLUSTER_RUN_PREFIX,
+        owned="reporting.from_clusters:owned",
         run_label="cluster",
         step=AuditStep(
             "suggest-clusters",
@@ -440,6 +446,7 @@ ANALYSES: tuple[Analysis, ...] = (
             ),
         ),
         run=schema.EXPLAIN_RUN_PREFIX,
+        owned="reporting.from_runs:explanation_owned",
         run_label="explanation",
         shown="reporting.from_runs:explanations",
         step=AuditStep(

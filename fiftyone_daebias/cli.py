@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import command_table, verbs
+from . import atomic, command_table, verbs
 from .errors import DaebiasError, InputError
 from .progress import TerminalProgress
 
@@ -234,6 +234,9 @@ def _add_verb(sub: argparse.ArgumentParser, verb: verbs.Verb) -> None:
     for parameter in parameters:
         _add_parameter(sub, parameter)
     sub.add_argument("--json", action="store_true", help="print the result as JSON")
+    if verb.table:
+        sub.add_argument("--table", action="store_true", help="print everything, not only the stories")
+        sub.add_argument("--csv", type=Path, metavar="FILE", help="also write everything as comma-separated values")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
     if verb.holds:
         sub.add_argument(
@@ -299,7 +302,12 @@ def _run_verb(verb: verbs.Verb, parameters: tuple[verbs.Parameter, ...], args) -
         result = function(**values)
     if result is None:
         return EXIT_OK
-    print(json.dumps(result.to_dict(), indent=2, default=str) if args.json else result)
+    if getattr(args, "csv", None) is not None:
+        atomic.write_text(args.csv, result.to_csv(), error=InputError, prefix="csv: ")
+    if args.json:
+        print(json.dumps(result.to_dict(), indent=2, default=str))
+    else:
+        print(result.table() if getattr(args, "table", False) else result)
     code = getattr(result, "exit_code", None)
     return code if code is not None else EXIT_OK if getattr(result, "passed", True) else EXIT_CHECK_FAILED
 

@@ -26,7 +26,7 @@ _GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "test": ("ask what the images give away, and what a group is", ()),
     "explain": ("show where and what a difference is", ()),
-    "share": ("write it down and hand it on", ("report", "review", "share", "signing-key", "import-shared")),
+    "share": ("write it down and hand it on", ("story", "report", "review", "share", "signing-key", "import-shared")),
     "manage": ("what was stored, and how to be rid of it", ("runs", "cache", "completion")),
 }
 
@@ -50,6 +50,7 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         "register my-cohort images/ --table patients.csv --plan plan.yml",
     ),
     "audit": ("audit my-cohort --expected sex age", "audit my-cohort --date-field exam_date --fail-on 'site.auc>0.6'"),
+    "story": ("story my-cohort", "story my-cohort --target finding=Effusion --table"),
     "duplicates": ("duplicates my-cohort",),
     "train": ("train my-cohort --preset cpu-lite",),
     "import-checkpoint": ("import-checkpoint last.ckpt",),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from . import paths, schema, store
-from .analyses import ANALYSES
+from .analyses import ANALYSES, load
 from .clustering import cluster as named
 from .errors import InputError
 from .parameters import Label, RunKeys
@@ -22,6 +22,7 @@ _KINDS = tuple(
         (
             *((a.run, a.run_label) for a in ANALYSES if a.run),
             (schema.RECONSTRUCTION_RUN, "reconstruction"),
+            (schema.STORIES_RUN, "stories"),
             (schema.AUDIT_RUN, "audit"),
             (schema.FINDING_REVIEW_RUN, "review"),
             (schema.SHARED_RUN_PREFIX, "shared bundle"),
@@ -223,30 +224,17 @@ class _Belongings:
 
     def of(self, facts: store.RunFacts) -> StoredRun:
         key, kind = facts.key, kind_of(facts.key)
-        fields, tags, views, brain, evaluations = [], [], [], [], []
-        if kind == "probe":
-            name = schema.PROBE_FIELD_PREFIX + key.removeprefix(schema.PROBE_RUN_PREFIX)
-            fields = [name, name + "_truth"]
-            evaluations = [name + "_eval"] if name + "_truth" in self.fields else []
-            field = facts.config.get("field", "")
-            if not facts.config.get("by"):
-                tags = [schema.TAG_OPPOSITE + field]
-                views = [] if "predictions" in facts.config else [f"opposite {field}"]
-        elif kind == "embedding":
+        fields, tags, brain = [], [], []
+        analysis = next((a for a in ANALYSES if a.run_label == kind), None)
+        made = load(analysis.owned)(facts, self.fields) if analysis and analysis.owned else {}
+        if kind == "embedding":
             stem = key.removesuffix(schema.PROVENANCE_SUFFIX)
             fields = [stem + schema.EMBEDDING_SUFFIX, stem + schema.POINTS_SUFFIX]
             brain = [stem + schema.MAP_SUFFIX, stem + schema.SIMILARITY_SUFFIX]
-        elif kind == "cluster":
-            name = facts.config.get("cluster", {}).get("name", "")
-            tags, views = [schema.TAG_CLUSTER + name], [f"cluster: {name}"]
-        elif kind == "explanation":
-            fields = [schema.EXPLAIN_FIELD_PREFIX + key.removeprefix(schema.EXPLAIN_RUN_PREFIX)]
         elif kind == "shared bundle":
             suffix = schema.SHARED_SUFFIX + key.removeprefix(schema.SHARED_RUN_PREFIX)
             fields = [f for f in self.fields if suffix in f]
             brain = [b for b in self.brain if suffix in b]
-        elif kind == "image quality":
-            fields = [schema.QUALITY_FIELD, *(f for f in self.fields if f.startswith(schema.QUALITY_PREFIX_1))]
         elif kind == "outliers":
             fields, tags = self.outlier_fields(), self.outlier_tags()
         owns = facts.config.get("owns") or {}
@@ -255,13 +243,19 @@ class _Belongings:
             kind,
             facts.created,
             facts.size,
-            tuple(f for f in dict.fromkeys([*fields, *owns.get("fields", ())]) if f in self.fields),
-            tuple(dict.fromkeys([*tags, *owns.get("tags", ())])),
-            tuple(v for v in dict.fromkeys([*views, *owns.get("views", ())]) if v in self.views),
-            tuple(b for b in dict.fromkeys([*brain, *owns.get("brain_keys", ())]) if b in self.brain),
-            tuple(evaluations),
+            self._there(self.fields, fields, made, owns, "fields"),
+            tuple(dict.fromkeys([*tags, *made.get("tags", ()), *owns.get("tags", ())])),
+            self._there(self.views, (), made, owns, "views"),
+            self._there(self.brain, brain, made, owns, "brain_keys"),
+            tuple(made.get("evaluations", ())),
             kind in TESTING and store.is_outdated(facts.config),
         )
+
+    @staticmethod
+    def _there(known: set[str], names, made: dict, owns: dict, what: str) -> tuple[str, ...]:
+        """Names that exist, each once."""
+        every = dict.fromkeys([*names, *made.get(what, ()), *owns.get(what, ())])
+        return tuple(n for n in every if n in known)
 
 
 def _what_goes(run: StoredRun) -> str:

@@ -65,6 +65,7 @@ MITIGATION_RUN_PREFIX = "daebias_mitigation_"
 LOCAL_RUN_PREFIX = "daebias_local_"  # custom run: the view restricted to a mask beside the whole
 SENSITIVITY_RUN = "daebias_sensitivity"  # custom run: what would have been found
 COMPARE_RUN = "daebias_compare"  # custom run: embeddings beside one another
+STORIES_RUN = "daebias_stories"  # custom run: findings of one cause as one story
 AUDIT_RUN = "daebias_audit"  # custom run: the steps of the last audit, and what became of each
 FINDING_REVIEW_RUN = "daebias_reviews"  # custom run: what people said of findings
 QUALITY_FIELD = "daebias_quality"  # document: image quality of the centre slices, one number a measure

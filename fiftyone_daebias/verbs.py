@@ -43,6 +43,7 @@ class Verb:
         tests: whether its result holds verdicts, which are then given over everything that was tested on the dataset
         holds: what it may write to, alone while it works: "dataset", "training" (the dataset's run folders), or ""
         looks: value of its parameter "action" with which it writes nothing
+        table: whether its result has a table beside its text, for "--table" and "--csv"
     """
 
     command: str
@@ -57,6 +58,7 @@ class Verb:
     tests: bool = False
     holds: str = "dataset"
     looks: str = ""
+    table: bool = False
 
     @property
     def name(self) -> str:
@@ -212,7 +214,9 @@ VERBS: tuple[Verb, ...] = (
         icon="fact_check",
         delegate=True,
         opens="reporting.audit:open_audit",
+        table=True,
     ),
+    Verb("story", "stories.story:story", "Tell what was found by its causes", icon="auto_stories", table=True),
     Verb("report", "reporting.report:report", "Write the report", icon="summarize"),
     Verb("review", "reporting.review:review", "Review a finding", icon="rate_review", on_ticked=True),
     Verb("share", "sharing.share:share", "Share the audit", icon="share"),

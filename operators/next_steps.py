@@ -23,6 +23,7 @@ AFTER = {
     "reconstruction": ("embed",),
     "embed": ("probe-all", "suggest-clusters", "tag"),
     "audit": ("report", "share"),
+    "story": ("report", "share"),
     "report": ("share",),
     "review": ("report",),
     **{verb: then for a in ANALYSES for verb, then in a.next.items()},

@@ -11,6 +11,10 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+#: rows of a table that a result's dialog shows
+MOST_ROWS = 10
+
+
 def as_markdown(text: str) -> str:
     """A result's text for the App: tables of columns become Markdown tables, other lines paragraphs.
 
@@ -34,8 +38,11 @@ def as_markdown(text: str) -> str:
             [_plain(row[a : b if i + 1 < len(spans) else None].strip()) for i, (a, b) in enumerate(spans)]
             for row in rows
         ]
-        cells.insert(1, ["---"] * len(spans))
+        more = len(cells) - 1 - MOST_ROWS
+        cells = [cells[0], ["---"] * len(spans), *cells[1 : 1 + MOST_ROWS]]
         out += ["", *("| " + " | ".join(row) + " |" for row in cells), ""]
+        if more > 0:
+            out.append(f"… and {more:,} more: they are in the panel 'Cohort audit'.  ")
     return "\n".join(out)
 
 

@@ -13,6 +13,7 @@ from ..probes.result import ProbeTable
 from ..probes.stored import stored_probes
 from ..progress import Progress, listening
 from ..reporting.verdicts import settle_result
+from ..stories.facts import Stories
 
 COHORT = Path(__file__).parent / "cxr_nih64"
 #: the table has no dates, and one explanation shows what explanations are
@@ -28,6 +29,7 @@ class DemoResult:
     probes: ProbeTable
     tags: dict[str, int]
     report: str = ""
+    stories: Stories | None = None
 
     def to_dict(self) -> dict:
         return {
@@ -35,21 +37,18 @@ class DemoResult:
             "registration": self.registration.to_dict(),
             "probes": self.probes.to_dict(),
             "tags": self.tags,
+            "stories": None if self.stories is None else self.stories.to_dict(),
             "report": self.report,
         }
 
     def __str__(self) -> str:
-        tags = "\n".join(f"  {tag:<44} {n:>5,} images" for tag, n in sorted(self.tags.items()))
-        decodable = [r.field for r in self.probes.rows if r.verdict == "found"]
-        found = ", ".join(decodable) if decodable else "none"
+        """The last screen: what was found, by its causes, and how to see it."""
+        told = self.stories if self.stories is not None else self.probes
         return (
-            f"\nWhat the pixels of {self.registration.images:,} radiographs know "
-            f"({self.registration.subjects:,} subjects)\n\n{self.probes}\n\n"
-            f"found in the pixels: {found}\n"
-            f"tags set:\n{tags}\n\n"
+            f"\n{told}\n"
             + (f"report: {self.report}\n" if self.report else "")
-            + f"Open it:  daebias app {self.name}    (in a checkout: .venv/bin/daebias app {self.name})\n"
-            f"then the Embeddings panel, map 'dae_map', colour by orig_pixel_spacing_mm."
+            + f"Open it:  daebias app {self.name}    (in a checkout: .venv/bin/daebias app {self.name}), "
+            "panel 'Cohort audit'"
         )
 
 
@@ -76,4 +75,5 @@ def run_demo(name: str = "daebias-demo", preset: str = "cpu-lite", progress: Pro
     link_plugin()
     audited = verbs.by_command("audit").load()(samples, config=CONFIG, preset=preset, progress=progress)
     tags = {t: n for t, n in store.count_tags(samples).items() if t.startswith(schema.TAG_PREFIX)}
-    return DemoResult(name, registration, settle_result(samples, stored_probes(samples)), tags, audited.report)
+    probes = settle_result(samples, stored_probes(samples))
+    return DemoResult(name, registration, probes, tags, audited.report, audited.stories)

@@ -7,14 +7,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
+
 from .. import schema, store, verbs
 from ..errors import InputError
-from ..parameters import Advanced, ByField, DateField, Expected, OutFile, PickedConfig, Preset, Seed, SubjectField
+from ..parameters import (
+    Advanced,
+    ByField,
+    DateField,
+    Expected,
+    OutFile,
+    PickedConfig,
+    Preset,
+    Protected,
+    Seed,
+    SubjectField,
+)
 from ..progress import Progress, listening
+from ..stories.facts import Stories
+from ..stories.story import read_stories
+from ..stories.target import read_label
 from .audit_config import AuditConfig
 from .audit_result import Outcome, run_steps, write_log
 from .audit_steps import LINE, make_step, step_kind
 from .findings import Findings, collect_findings
+from .findings_csv import findings_csv
 from .gates import GateResult, check_subjects, judge_gates, parse_gates
 from .multiplicity import permutations_needed
 from .report import report_path
@@ -24,7 +41,7 @@ CLUSTERS_EXPECTED = 8
 #: from so many samples on, thousands of permutations of a probe take too long
 LARGE = 5_000
 #: parameters that name metadata fields, checked before anything runs
-_FIELDS = ("field", "fields", "expected", "adjust_for", "by", "date_field", "versions", "subject_field")
+_FIELDS = ("field", "fields", "expected", "protected", "adjust_for", "by", "date_field", "versions", "subject_field")
 
 
 @dataclass(frozen=True)
@@ -37,6 +54,7 @@ class AuditResult:
         gates: what became of each condition
         findings: everything found
         report: the report's file, "" when none was written
+        stories: what was found, by its causes; ``None`` where that step was left out or failed
         written: the configuration's file, when it was only to be written
     """
 
@@ -46,6 +64,7 @@ class AuditResult:
     findings: Findings = Findings(())
     report: str = ""
     written: str = ""
+    stories: Stories | None = None
 
     @property
     def passed(self) -> bool:
@@ -66,6 +85,7 @@ class AuditResult:
             "gates": [g.to_dict() for g in self.gates],
             "steps": [s.to_dict() for s in self.steps],
             "findings": self.findings.to_dict(),
+            "stories": None if self.stories is None else self.stories.to_dict(),
             "report": self.report,
             "written": self.written,
         }
@@ -73,12 +93,18 @@ class AuditResult:
     def __str__(self) -> str:
         if self.written:
             return f"configuration written to {self.written}; run it with: daebias audit {self.written}"
-        lines = [f"audit of {self.dataset!r}", *(f"  {s}" for s in self.steps), "", str(self.findings)]
-        if self.report:
-            lines += ["", f"report: {self.report}"]
-        if self.gates:
-            lines += ["", *(str(g) for g in self.gates)]
-        return "\n".join(lines)
+        lines = [f"  {s}" for s in self.steps if s.outcome in ("failed", "not possible")]
+        lines += [f"audit of {self.dataset!r}", str(self.findings if self.stories is None else self.stories)]
+        lines += [f"report: {self.report}"] if self.report else []
+        return "\n".join([*lines, *(str(g) for g in self.gates)])
+
+    def table(self) -> str:
+        """Every step and every finding, as text."""
+        return "\n".join([f"audit of {self.dataset!r}", *(f"  {s}" for s in self.steps), "", str(self.findings)])
+
+    def to_csv(self) -> str:
+        """Every finding as a line of comma-separated values."""
+        return findings_csv(self.findings)
 
 
 def audit(
@@ -87,6 +113,8 @@ def audit(
     config: PickedConfig | None = None,
     preset: Preset | None = None,
     expected: Expected | None = None,
+    target: str | None = None,
+    protected: Protected | None = None,
     by: ByField | None = None,
     date_field: DateField | None = None,
     skip: list[str] | None = None,
@@ -112,10 +140,14 @@ def audit(
         preset: training preset, as for "train"
         expected: fields whose differences are no news (sex, age, region …): everything is given again among subjects
             alike in them
+        target: field that a model will be trained to tell from the image; every story is then judged by what such a
+            model might make of it. One finding of several as "finding=Effusion"
+        protected: fields whose groups that model must serve alike (sex, age, ethnicity)
         by: field whose values are looked at one by one, as a body's regions
         date_field: field with the date; default: found by name
         skip: steps to leave out: duplicates, case-mix, quality, train, embed, probe-all, disagreements, tag,
-            suggest-clusters, test-clusters, drift, reidentify, explain, report
+            suggest-clusters, test-clusters, drift, reidentify, explain, story,
+            report
         out: the report's file, ending in .html; default: below DAEBIAS_HOME/reports
         fail_on: conditions that fail the audit, with exit code 1: "site.auc>0.6", "leak.subjects>0"
         write_config: only write the effective settings as YAML to this file, and run nothing
@@ -131,6 +163,8 @@ def audit(
     settings = AuditConfig.read(config) if config is not None else AuditConfig()
     settings = settings.with_changes(
         expected=expected,
+        target=target,
+        protected=protected,
         by=by,
         date_field=date_field,
         fail_on=fail_on,
@@ -156,6 +190,8 @@ def audit(
     store.ensure_samples(samples)
     known = store.metadata_fields(samples)
     check_subjects(gates, known)
+    if settings.target:
+        read_label(store.read_table(samples), np.array(store.read_subjects(samples)), settings.target)
     chosen = [(kind, settings.parameters(kind.name)) for kind in LINE if kind.name not in ("register", "report")]
     report = settings.parameters("report") if "report" in settings.steps else None
     if report is not None:
@@ -184,7 +220,7 @@ def audit(
     report, step = _report(samples, settings, findings, steps, judged, progress)
     if problem is not None:
         raise problem
-    return AuditResult(settings.dataset, (*steps, *step), judged, findings, report)
+    return AuditResult(settings.dataset, (*steps, *step), judged, findings, report, stories=read_stories(samples))
 
 
 def open_audit(name: str, view: str | None, values: dict, progress: Progress | None):
@@ -273,10 +309,11 @@ def _report(samples, settings, findings, steps, judged, progress) -> tuple[str, 
     out = report_path(samples, parameters.get("out"))
     said = [[s.name, s.outcome if s.outcome in ("not possible", "failed") else "", s.summary] for s in steps]
     said += [g.to_dict() for g in judged]
+    told = store.run_times(samples).get(schema.STORIES_RUN, "")
     step = replace(
         make_step(kind, parameters),
         done=lambda s: out.exists(),
-        data=lambda s: f"{findings.stamp} {said}",
+        data=lambda s: f"{findings.stamp} {told} {said}",
         tracked=False,
     )
     return str(out), run_steps(samples, [step], progress)

@@ -15,7 +15,19 @@ from ..yaml_files import read_yaml
 from .audit_steps import LINE, StepKind, step_kind
 
 #: keys at the top of a configuration
-_TOP = ("dataset", "seed", "vectors", "subject_field", "expected", "by", "date_field", "fail_on", "steps")
+_TOP = (
+    "dataset",
+    "seed",
+    "vectors",
+    "subject_field",
+    "expected",
+    "target",
+    "protected",
+    "by",
+    "date_field",
+    "fail_on",
+    "steps",
+)
 #: which parameter of which verb a setting of the whole audit reaches
 _SPREAD = {
     "seed": ("seed",),
@@ -24,6 +36,8 @@ _SPREAD = {
     "date_field": ("date_field",),
     "expected": ("adjust_for", "expected"),
     "by": ("by",),
+    "target": ("target",),
+    "protected": ("protected",),
 }
 
 
@@ -37,6 +51,8 @@ class AuditConfig:
         vectors: the vector field that is audited
         subject_field: field that names the subject
         expected: fields whose differences are no news: sex, age, region …
+        target: field that a model will be trained to tell
+        protected: fields whose groups that model must serve alike
         by: field whose values are looked at one by one, as a body's regions
         date_field: field with the date
         fail_on: conditions that fail the audit, "site.auc>0.6"
@@ -49,6 +65,8 @@ class AuditConfig:
     vectors: str = "dae_embedding"
     subject_field: str | None = None
     expected: tuple[str, ...] = ()
+    target: str | None = None
+    protected: tuple[str, ...] = ()
     by: str | None = None
     date_field: str | None = None
     fail_on: tuple[str, ...] = ()
@@ -87,7 +105,7 @@ class AuditConfig:
                 raise InputError(f"{where}: unknown step {name!r}{_near(name, names)}; steps: {', '.join(names)}")
             steps[kind.name] = _step_values(kind, values, f"{where}: steps.{name}", folder)
         given = {k: v for k, v in given.items() if v is not None}
-        for key in ("expected", "fail_on"):
+        for key in ("expected", "protected", "fail_on"):
             given[key] = tuple(given.get(key) or ())
         return cls(**given, steps=steps, folder=folder)
 
@@ -106,7 +124,7 @@ class AuditConfig:
                 if steps.get(name) is not None:
                     steps[name] = {**steps[name], "preset": preset}
         out = {k: v for k, v in changes.items() if v is not None}
-        for key in ("expected", "fail_on"):
+        for key in ("expected", "protected", "fail_on"):
             if key in out:
                 out[key] = tuple([out[key]] if isinstance(out[key], str) else out[key])
         return replace(self, **out, steps=steps)
@@ -145,6 +163,8 @@ class AuditConfig:
             "vectors": self.vectors,
             "subject_field": self.subject_field,
             "expected": list(self.expected),
+            "target": self.target,
+            "protected": list(self.protected),
             "by": self.by,
             "date_field": self.date_field,
             "fail_on": list(self.fail_on),
@@ -186,6 +206,8 @@ _TOP_KINDS = {
         ("vectors", str),
         ("subject_field", str),
         ("expected", list),
+        ("target", str),
+        ("protected", list),
         ("by", str),
         ("date_field", str),
         ("fail_on", list),

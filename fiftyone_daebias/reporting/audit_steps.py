@@ -14,6 +14,7 @@ from ..analyses import ANALYSES, AuditStep, load
 from ..errors import CheckpointError
 from ..progress import Progress
 from .audit_result import Step
+from .findings import findings_stamp
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class StepKind:
         name: its verb's command
         label: what it does
         after: the steps it builds on
-        reads: what it reads: "content" (images), "checkpoint", "table" (metadata and subjects), "vectors", "clusters"
+        reads: what it reads: "content" (images), "checkpoint", "table" (metadata and subjects), "vectors", "clusters",
+            "findings"
         optional: whether an audit goes on where it is not possible
         default: its parameters where the configuration says nothing; ``None`` leaves it out
         left_out: parameters that the audit itself supplies
@@ -86,6 +88,14 @@ _ALL = (
     StepKind("train", "train the diffusion autoencoder", reads=("content",), optional=False),
     StepKind("embed", "embed and map", ("train",), ("content", "checkpoint"), optional=False),
     *(s for s in _ANALYSES if s.after),
+    StepKind(
+        "story",
+        "find out what is one thing",
+        ("probe-all", "test-clusters", "disagreements", "tag"),
+        ("table", "vectors", "findings"),
+        tests=True,
+        line="stories.terminal:in_a_line",
+    ),
     StepKind("report", "write the report", optional=False),
 )
 #: the steps whose verbs this installation has, in order
@@ -115,6 +125,7 @@ def make_step(kind: StepKind, parameters: dict) -> Step:
         "checkpoint": lambda s: _checkpoint(s, model, parameters.get("checkpoint")),
         "table": _table,
         "clusters": _clusters,
+        "findings": findings_stamp,
         "vectors": lambda s: " ".join(_vectors(s, v) for v in vectors),
     }
     return Step(

@@ -10,6 +10,8 @@ from .. import schema, store
 from ..errors import DaebiasError
 from ..probes.result import ProbeResult
 from ..probes.stored import stored_probes
+from ..stories.facts import Stories
+from ..stories.story import read_stories
 from .cohort_facts import CohortFacts, cohort_facts
 from .finding import Finding, Findings, plain
 from .findings import collect_findings
@@ -61,6 +63,7 @@ class ReportFacts:
         gates: the last audit's conditions
         expected: fields that were named as expected differences
         limits: what this report cannot say
+        stories: what was found, by its causes; ``None`` where that was not told, or has changed since
         created: ISO time of the newest run: a report of the same runs is the same report
     """
 
@@ -77,6 +80,7 @@ class ReportFacts:
     expected: tuple[str, ...]
     limits: tuple[str, ...]
     created: str
+    stories: Stories | None = None
 
     @property
     def not_done(self) -> tuple[tuple[str, str], ...]:
@@ -111,6 +115,7 @@ class ReportFacts:
                 "cohort": self.cohort.to_dict(),
                 "findings": {**self.findings.to_dict(), "rows": rows},
                 "probes": [r.to_dict() for r in self.probes],
+                "stories": _without_ids(self.stories),
                 "drift": list(self.drift),
                 "provenance": {
                     "model": self.checkpoint,
@@ -160,8 +165,19 @@ def gather(samples, *, title: str | None = None, k: int = 5) -> ReportFacts:
         expected,
         (),
         created,
+        read_stories(samples),
     )
     return replace(facts, limits=_limits(facts))
+
+
+def _without_ids(stories: Stories | None) -> dict | None:
+    """Stories without the samples they list by id."""
+    if stories is None:
+        return None
+    raw = stories.to_dict()
+    for row in raw["rows"]:
+        row["selector"].pop("sample_ids", None)
+    return raw
 
 
 def without_paths(text: str) -> str:

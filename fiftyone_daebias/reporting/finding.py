@@ -170,7 +170,7 @@ class Finding:
     @classmethod
     def from_dict(cls, raw: dict) -> Finding:
         """Reads what :meth:`to_dict` wrote."""
-        return _read(cls, raw)
+        return read_dataclass(cls, raw)
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ class Findings:
     @classmethod
     def from_dict(cls, raw: dict) -> Findings:
         """Reads what :meth:`to_dict` wrote."""
-        return _read(cls, raw)
+        return read_dataclass(cls, raw)
 
     def __str__(self) -> str:
         shown = [f for f in self.rows if f.verdict not in ("not found", "not tested", "older version")]
@@ -289,7 +289,7 @@ def plain(value):
     return value
 
 
-def _read(cls, raw: dict):
+def read_dataclass(cls, raw: dict):
     """A dataclass from JSON: NaN for ``None`` where a number belongs, tuples for lists, dataclasses for dicts."""
     hints = typing.get_type_hints(cls)
     values = {}
@@ -302,9 +302,9 @@ def _read(cls, raw: dict):
 def _value(hint, value):
     options = [h for h in typing.get_args(hint) if h is not type(None)]
     if is_dataclass(hint):
-        return _read(hint, value)
+        return read_dataclass(hint, value)
     if len(options) == 1 and is_dataclass(options[0]):
-        return None if value is None else _read(options[0], value)
+        return None if value is None else read_dataclass(options[0], value)
     if typing.get_origin(hint) is tuple:
         item = options[0]
         return tuple(_value(item, v) for v in value or ())

@@ -91,7 +91,8 @@ def findings_stamp(samples) -> str:
     """A hash that changes whenever a run is made or deleted, or tags are set: collect again only then."""
     dataset = store.dataset_of(samples)
     ours = {t: n for t, n in store.count_tags(dataset).items() if t.startswith(schema.TAG_PREFIX)}
-    # the record of an audit repeats what is found; it adds nothing to it
-    times = {k: t for k, t in store.run_times(dataset).items() if k != schema.AUDIT_RUN}
+    # the record of an audit and the stories repeat what is found; they add nothing to it
+    repeats = (schema.AUDIT_RUN, schema.STORIES_RUN)
+    times = {k: t for k, t in store.run_times(dataset).items() if k not in repeats}
     facts = [store.count(dataset), sorted(times.items()), sorted(ours.items())]
     return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:16]

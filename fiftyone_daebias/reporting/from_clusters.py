@@ -191,3 +191,9 @@ def bias(f: Finding) -> str:
     """A finding that holds, for the data sheet."""
     e = f.evidence
     return f"A group of images that look alike differs in {f.field} ({e.measure} {score(e.value)}, q {e.q:.2g})."
+
+
+def owned(facts: store.RunFacts, fields: set[str]) -> dict[str, list[str]]:
+    """What goes with a cluster."""
+    name = facts.config.get("cluster", {}).get("name", "")
+    return {"tags": [schema.TAG_CLUSTER + name], "views": [f"cluster: {name}"]}

@@ -185,3 +185,14 @@ def probe_safe_vectors(samples, *, progress=None, **parameters):
     if parameters.get("vectors", schema.embedding_field()) == schema.embedding_field():
         parameters["vectors"] = safe_vectors(samples)
     return verbs.by_command("probe-all").load()(samples, progress=progress, **parameters)
+
+
+def owned(facts: store.RunFacts, fields: set[str]) -> dict[str, list[str]]:
+    """What goes with a run."""
+    name = schema.PROBE_FIELD_PREFIX + facts.key.removeprefix(schema.PROBE_RUN_PREFIX)
+    out = {"fields": [name, name + "_truth"], "evaluations": [name + "_eval"] if name + "_truth" in fields else []}
+    if not facts.config.get("by"):
+        field = facts.config.get("field", "")
+        out["tags"] = [schema.TAG_OPPOSITE + field]
+        out["views"] = [] if "predictions" in facts.config else [f"opposite {field}"]
+    return out

@@ -95,3 +95,8 @@ def bias(f: Finding) -> str:
     return (
         f"Image quality differs with {f.field} ({f.evidence.measure} {score(f.evidence.value)}, q {f.evidence.q:.2g})."
     )
+
+
+def owned(facts: store.RunFacts, fields: set[str]) -> dict[str, list[str]]:
+    """What goes with a run."""
+    return {"fields": [schema.QUALITY_FIELD, *(f for f in fields if f.startswith(schema.QUALITY_PREFIX_1))]}

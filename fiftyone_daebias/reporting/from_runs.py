@@ -234,3 +234,8 @@ def _first_text(*values) -> str:
         if isinstance(value, str) and value.strip():
             return value.strip()
     return ""
+
+
+def explanation_owned(facts: store.RunFacts, fields: set[str]) -> dict[str, list[str]]:
+    """What goes with an explanation."""
+    return {"fields": [schema.EXPLAIN_FIELD_PREFIX + facts.key.removeprefix(schema.EXPLAIN_RUN_PREFIX)]}

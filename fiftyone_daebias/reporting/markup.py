@@ -13,7 +13,10 @@ _UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]
 
 
 class Markup(str):
-    """Text that is HTML already."""
+    """Text that is HTML already; templates take it as it is."""
+
+    def __html__(self) -> str:
+        return self
 
 
 def text(value: object) -> Markup:
@@ -22,7 +25,14 @@ def text(value: object) -> Markup:
         return value
     if value is None:
         return Markup("")
-    return Markup(html.escape(_UNSEEN.sub("\ufffd", str(value)), quote=True))
+    return Markup(html.escape(seen(str(value)), quote=True))
+
+
+def seen(value: object) -> object:
+    """A text without characters that nobody can see; anything else as it is, nothing for ``None``."""
+    if value is None:
+        return ""
+    return _UNSEEN.sub("\ufffd", value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def el(tag: str, *children: object, **attributes: object) -> Markup:
@@ -56,14 +66,3 @@ def join(children: Iterable[object], between: str = "") -> Markup:
         elif child is not None and child is not False:
             out.append(text(child))
     return Markup(str(text(between)).join(out))
-
-
-def table(head: Iterable[object], rows: Iterable[Iterable[object]], numeric: Iterable[int] = ()) -> Markup:
-    """A table; columns in ``numeric`` are set right-aligned."""
-    right = set(numeric)
-
-    def cells(tag: str, row) -> list[Markup]:
-        return [el(tag, c, cls="n" if k in right else None) for k, c in enumerate(row)]
-
-    body = [el("tr", *cells("td", row)) for row in rows]
-    return el("div", el("table", el("thead", el("tr", *cells("th", head))), el("tbody", *body)), cls="scroll")

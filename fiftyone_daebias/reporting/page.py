@@ -1,29 +1,58 @@
-"""The report as one page that needs no network: every text escaped, pictures inside, for screen and paper."""
+"""The report as one page that needs no network: every text escaped, pictures inside, for screen and paper.
+
+Texts and numbers are made here, one function a section; their places are in
+``templates/``, one file a section.
+"""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..analyses import ANALYSES
 from ..probes.result import interval_text
 from ..schema import field_stem
-from .cards import anchor, card, effect, finding_table, notes_of
+from ..stories.wording import cohort_line, rest_line, tell
 from .charts import bar_chart, drift_chart, probe_chart
 from .cohort_facts import FieldFacts
 from .datasheet import Datasheet
 from .facts import Made, ReportFacts
 from .finding import Finding
+from .findings_csv import findings_csv
 from .formatting import count, listed, number, p_value, percent, score
 from .glossary import GLOSSARY
 from .map_pictures import RAMP, MapPicture
-from .markup import Markup, el, join, table
+from .markup import Markup, seen
 
-_CSS = Path(__file__).with_name("page.css")
 #: nothing may be fetched and no script may run, whatever a field value holds
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-#: findings shown in full; the rest stand in tables
-MOST_CARDS = 40
+#: maps on the first screen; the others stand in their own section
+FIRST_MAPS = 4
+#: kinds of findings that explain others
+_EXPLAINING = ("explain", "counterfactual", "dynamics", "mitigation", "local", "sensitivity", "compare", "cluster")
+#: filters of the table of all tests
+_FILTERS = (
+    ("all", "all", ()),
+    ("found", "found", ("found",)),
+    ("inseparable", "inseparable or explained", ("inseparable", "explained", "expected")),
+    ("unconfirmed", "unconfirmed", ("unconfirmed",)),
+    ("not-found", "not found", ("not found",)),
+    ("rest", "shown or not testable", ("shown", "not blind", "not tested", "older version")),
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page: its anchor, its title and what is in it."""
+
+    key: str
+    title: str
+    content: Markup
 
 
 def page(facts: ReportFacts, sheet: Datasheet, maps: list[MapPicture], pictures: dict[str, str]) -> str:
@@ -33,52 +62,105 @@ def page(facts: ReportFacts, sheet: Datasheet, maps: list[MapPicture], pictures:
         facts: what it says
         sheet: the data sheet
         maps: the map coloured by fields
-        pictures: ``{name of a figure: data URI}`` of the findings' figures
+        pictures: ``{name of a figure: data URI}`` of the figures of findings and stories
     """
-    sections = [
-        ("summary", "In short", _summary(facts)),
-        ("cohort", "The cohort", _cohort(facts)),
-        ("findings", "Findings", _findings(facts, pictures)),
-        ("maps", "The map", _maps(maps)),
-        ("probes", "What can be read from the images", _probes(facts)),
-        *((a.name, a.section, _sentences(facts, a.name)) for a in ANALYSES if a.section),
-        ("clusters", "Groups on the map", _clusters(facts)),
-        ("drift", "Changes over time", _drift(facts)),
-        ("explanations", "Explanations", _explanations(facts, pictures)),
-        ("not-found", "Looked for and not found", _not_found(facts, pictures)),
-        ("limits", "Limits", el("ul", *(el("li", text) for text in (*facts.limits, *_not_done(facts))))),
-        ("method", "Method and provenance", _method(facts)),
-        ("datasheet", "Data sheet", _datasheet(sheet)),
-        ("glossary", "Glossary", el("dl", *((el("dt", word), el("dd", said)) for word, said in GLOSSARY))),
+    first = [m for m in maps if m.field != "clusters"][:FIRST_MAPS] if _told(facts) else []
+    parts = [
+        ("summary", "In short", "summary.html", _summary(facts, first)),
+        ("not-found", "Looked for and not found", "not_found.html", _not_found(facts)),
+        ("findings", "Findings", "findings.html", _findings(facts)),
+        ("cohort", "The cohort", "cohort.html", _cohort(facts)),
+        ("maps", "The map", "maps.html", {"maps": [m for m in maps if m not in first]}),
+        ("probes", "What can be read from the images", "probes.html", _probes(facts)),
+        *((a.name, a.section, "sentences.html", _sentences(facts, a.name)) for a in ANALYSES if a.section),
+        ("clusters", "Groups on the map", "clusters.html", _clusters(facts)),
+        ("drift", "Changes over time", "drift.html", _drift(facts)),
+        ("explanations", "Explanations", "explanations.html", _explanations(facts)),
+        ("limits", "Limits", "limits.html", {"limits": (*facts.limits, *_not_done(facts))}),
+        ("method", "Method and provenance", "method.html", _method(facts)),
+        ("datasheet", "Data sheet", "datasheet.html", {"sheet": sheet}),
+        ("glossary", "Glossary", "glossary.html", {"glossary": GLOSSARY}),
     ]
-    sections = [s for s in sections if s[2]]
-    head = el(
-        "head",
-        el("meta", charset="utf-8"),
-        el("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        el("meta", name="color-scheme", content="light dark"),
-        el("meta", name="referrer", content="no-referrer"),
-        el("title", facts.title),
-        el("style", Markup(_CSS.read_text(encoding="utf-8"))),
+    always = {"facts": facts, "pictures": pictures, "stories": facts.stories, "ramp": ",".join(RAMP)}
+    sections = []
+    for key, title, template, values in parts:
+        content = _environment().get_template(template).render({**always, **values}).strip()
+        if content:
+            sections.append(Section(key, title, Markup(content)))
+    css = Markup(Path(__file__).with_name("page.css").read_text(encoding="utf-8"))
+    layout = _environment().get_template("layout.html")
+    return layout.render(facts=facts, sections=sections, css=css, policy=_POLICY, when=_when(facts)) + "\n"
+
+
+@cache
+def _environment() -> Environment:
+    """Templates with autoescape on; what is undefined is an error, not an empty text."""
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=seen,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    top = el(
-        "header",
-        el("h1", facts.title),
-        el("p", _when(facts), cls="soft"),
-        el("nav", el("ul", *(el("li", el("a", title, href=f"#{key}")) for key, title, _ in sections))),
-        cls="top",
+    made.filters.update(
+        number=number,
+        p_value=p_value,
+        slug=_slug,
+        anchor=anchor,
+        anchor_of=lambda key: anchor_of(key, "s-"),
+        effect=_effect,
+        numbers=_numbers,
+        value=_value,
+        interval=_interval,
     )
-    body = [el("section", el("h2", title), content, id=key) for key, title, content in sections]
-    foot = el(
-        "footer",
-        "Made by fiftyone-daebias ",
-        facts.versions.get("fiftyone-daebias", ""),
-        ". This page holds no "
-        "images of single persons and loads nothing from anywhere. It is no medical device and no certified "
-        "de-identification.",
-    )
-    return "<!DOCTYPE html>\n" + el("html", head, el("body", top, el("main", *body), foot), lang="en") + "\n"
+    return made
+
+
+def anchor(f: Finding) -> str:
+    """Id of a finding's element."""
+    return anchor_of(f.key, "f-")
+
+
+def anchor_of(key: str, before: str) -> str:
+    """A key as the id of an element."""
+    return before + "".join(ch if ch.isascii() and ch.isalnum() else f"-{ord(ch):x}-" for ch in key)
+
+
+def _slug(word: str) -> str:
+    return str(word).replace(" ", "-")
+
+
+def _value(f: Finding) -> str:
+    return "" if f.evidence.value != f.evidence.value else f"{f.evidence.measure} {number(f.evidence.value)}"
+
+
+def _interval(f: Finding) -> str:
+    low, high = f.evidence.interval
+    return "" if low != low else f"{number(low)} to {number(high)}"
+
+
+def _effect(f: Finding) -> str:
+    """Measure, interval and q in a few words."""
+    e = f.evidence
+    return f"{e.measure} {number(e.value)} ({number(e.interval[0])} to {number(e.interval[1])}), q {p_value(e.q)}"
+
+
+def _numbers(f: Finding) -> list[tuple[str, str]]:
+    """What is measured of a finding, as names and values."""
+    e, out = f.evidence, []
+    if e.measure not in ("", "samples") and e.value == e.value:
+        out.append((e.measure, number(e.value)))
+    if e.interval[0] == e.interval[0]:
+        out.append(("95 % interval", _interval(f)))
+    if e.chance == e.chance and e.measure != "samples":
+        out.append(("if there were nothing", number(e.chance)))
+    if e.p == e.p:
+        out += [("p", p_value(e.p)), ("q over all tests", p_value(e.q))]
+        if e.q_within == e.q_within and e.q_within != e.q:
+            out.append(("q within strata", p_value(e.q_within)))
+    out += [("subjects", f"{f.n_subjects:,}")] if f.n_subjects else []
+    return out + ([("samples", f"{f.n_samples:,}")] if f.n_samples else [])
 
 
 def _not_done(facts: ReportFacts) -> list[str]:
@@ -94,55 +176,38 @@ def _when(facts: ReportFacts) -> str:
     )
 
 
-def _summary(facts: ReportFacts) -> Markup:
-    rows = facts.findings.rows
-    found = facts.of_verdict("found")
-    numbers = [
-        (len(found), "found"),
-        (len(facts.of_verdict("explained")), "explained by expected fields"),
-        (len(facts.of_verdict("inseparable")), "not to be told apart from expected fields"),
-        (len(facts.of_verdict("unconfirmed")), "unconfirmed"),
-        (len(facts.of_verdict("not found")), "not found"),
-        (facts.findings.n_tests, "tests corrected together"),
-    ]
-    reviewed = sum(bool(f.status) for f in rows)
-    one_a_group = {f.cluster or f.key: f for f in reversed(found)}.values()
-    told = [f for f in found if f in one_a_group][:6]
-    lead = el("ol", *(el("li", el("a", f.title, href=f"#{anchor(f)}"), ": ", f.sentence) for f in told))
-    if not rows:
-        lead = el("p", "Nothing has been computed on this dataset yet: run ", el("code", "daebias audit"), ".")
-    elif not found:
-        lead = el(
-            "p",
-            "Nothing was found that holds over everything that was tested. What could have been found is said ",
-            el("a", "below", href="#not-found"),
-            ".",
-        )
-    gates = [
-        el(
-            "p",
-            el("span", "FAILED" if g["failed"] else "passed", cls="verdict " + ("FAILED" if g["failed"] else "passed")),
-            g["text"],
-            f" (it is {number(g['value'], 4)})",
-        )
-        for g in facts.gates
-    ]
-    return join(
-        [
-            el("div", *(el("div", el("b", f"{n:,}"), label) for n, label in numbers), cls="numbers"),
-            lead,
-            *gates,
-            el("p", f"{count(reviewed, 'finding')} looked at by people.") if reviewed else None,
-        ]
-    )
+def _told(facts: ReportFacts) -> bool:
+    return facts.stories is not None and bool(facts.stories.rows)
 
 
-def _cohort(facts: ReportFacts) -> Markup:
+def _summary(facts: ReportFacts, first: list[MapPicture]) -> dict:
+    reviewed = sum(bool(f.status) for f in facts.findings.rows)
+    out = {
+        "maps": first,
+        "reviewed": count(reviewed, "finding") if reviewed else "",
+        "cohort_line": "",
+        "tellings": [],
+        "behind": {},
+        "rest": "",
+    }
+    if facts.stories is None:
+        return out
+    by_key = {f.key: f for f in facts.findings.rows}
+    rows = [replace(s, groups=tuple(g for g in s.groups if g.n_subjects >= facts.cohort.k)) for s in facts.stories.rows]
+    return {
+        **out,
+        "cohort_line": cohort_line(facts.stories) + ".",
+        "tellings": [(s, tell(s, facts.stories.n_tests)) for s in rows],
+        "behind": {s.key: [by_key[k] for k in s.findings if k in by_key] for s in rows},
+        "rest": rest_line(facts.stories),
+    }
+
+
+def _cohort(facts: ReportFacts) -> dict:
     c = facts.cohort
     said = [
         f"{c.n_samples:,} images or volumes of {count(c.n_subjects, 'subject')} (median {c.per_subject[0]} each, "
-        "at most "
-        f"{c.per_subject[1]}); {c.geometry}."
+        f"at most {c.per_subject[1]}); {c.geometry}."
     ]
     if c.splits:
         said.append("Split by subject: " + ", ".join(f"{k} {n:,}" for k, n in c.splits.items()) + ".")
@@ -161,29 +226,12 @@ def _cohort(facts: ReportFacts) -> Markup:
         )
         for f in c.fields
     ]
-    field, years = c.dates
-    return join(
-        [
-            el("p", " ".join(said)),
-            el("h3", f"Subjects by year ({field})") if years else None,
-            bar_chart([(str(y), n) for y, n in years], "subjects", c.k) if years else None,
-            el("h3", "What is known of each, and what is missing"),
-            table(
-                ("field", "kind", "missing", "of all", "values", "subjects by value, or quantiles"),
-                rows,
-                numeric=(2, 3, 4),
-            )
-            if rows
-            else el("p", "The dataset holds no metadata."),
-            el(
-                "p",
-                f"Groups of fewer than {c.k} subjects are not told here. Quantiles are 5, 25, 50, 75 and 95 %, every "
-                "subject "
-                "counting once; ends that would stand for few subjects are left out.",
-                cls="small-print",
-            ),
-        ]
-    )
+    years = c.dates[1]
+    return {
+        "said": said,
+        "rows": rows,
+        "years": bar_chart([(str(y), n) for y, n in years], "subjects", c.k) if years else None,
+    }
 
 
 def _values(f: FieldFacts, k: int) -> str:
@@ -198,9 +246,10 @@ def _values(f: FieldFacts, k: int) -> str:
     return "; ".join(t for t in (told, rest) if t) or ("" if not f.n_values else f"all held by fewer than {k} subjects")
 
 
-def _findings(facts: ReportFacts, pictures: dict[str, str]) -> Markup:
-    told = ("found", "inseparable", "explained", "unconfirmed")
-    cards = [f for f in facts.findings.rows if f.verdict in told or f.kind in ("opposite", "outliers") or f.reviews]
+def _findings(facts: ReportFacts) -> dict:
+    told = ("found", "inseparable", "explained", "unconfirmed", "expected")
+    rows = facts.findings.rows
+    cards = [f for f in rows if f.verdict in told or f.kind in ("opposite", "outliers") or f.reviews]
     cards = [f for f in cards if f.kind not in _EXPLAINING]
     also: dict[str, list[Finding]] = {}
     first: dict[str, str] = {}
@@ -208,75 +257,19 @@ def _findings(facts: ReportFacts, pictures: dict[str, str]) -> Markup:
         if f.kind == "association" and first.setdefault(f.cluster, f.key) != f.key:
             also.setdefault(first[f.cluster], []).append(f)
     below = {f.key for rows in also.values() for f in rows}
-    cards = [f for f in cards if f.key not in below]
-    rest = cards[MOST_CARDS:]
-    more = None
-    if rest:
-        more = el("details", el("summary", f"{len(rest):,} more, weaker"), finding_table(rest))
-    notes = [el("p", f"Note: {n}", cls="small-print") for n in facts.findings.notes]
-    return (
-        join(
-            [
-                *(card(f, pictures, also.get(f.key, ())) for f in cards[:MOST_CARDS]),
-                more,
-                el("p", facts.findings.correction, ".", cls="small-print"),
-                *notes,
-            ]
-        )
-        if cards
-        else Markup("")
-    )
+    filters = [
+        (slug, label, sum(not verdicts or f.verdict in verdicts for f in rows)) for slug, label, verdicts in _FILTERS
+    ]
+    return {
+        "cards": [f for f in cards if f.key not in below],
+        "also": also,
+        "filters": filters,
+        "csv": base64.b64encode(findings_csv(facts.findings).encode()).decode(),
+    }
 
 
-def _maps(maps: list[MapPicture]) -> Markup:
-    cards = []
-    for m in maps:
-        if m.legend:
-            legend = el("div", *(el("span", _swatch(c), f"{name} ({n:,})") for c, name, n in m.legend), cls="legend")
-        else:
-            ramp = f"background:linear-gradient(90deg,{','.join(RAMP)})"
-            legend = el(
-                "div",
-                el("div", "", cls="ramp", style=ramp),
-                el("div", el("span", number(m.ends[0], 4)), el("span", number(m.ends[1], 4)), cls="ends"),
-            )
-        grey = f", {m.n_grey:,} without a value in grey" if m.n_grey else ""
-        cards.append(
-            el(
-                "figure",
-                el("h3", m.field),
-                el("img", src=m.uri, alt=f"The map coloured by {m.field}"),
-                legend,
-                el(
-                    "figcaption",
-                    f"{m.n:,} samples{grey}; 2 to 98 % of the values" if not m.legend else f"{m.n:,} samples{grey}",
-                ),
-                cls="card",
-            )
-        )
-    if not cards:
-        return Markup("")
-    return join(
-        [
-            el(
-                "p",
-                "Every dot is one image or volume; what looks alike lies close together. Distances between far "
-                "islands mean "
-                "nothing.",
-            ),
-            el("div", *cards, cls="cards"),
-        ]
-    )
-
-
-def _swatch(color: str) -> Markup:
-    return el("span", "", cls="swatch", style=f"background:{color}")
-
-
-def _probes(facts: ReportFacts) -> Markup:
+def _probes(facts: ReportFacts) -> dict:
     done = [r for r in facts.probes if not r.reason]
-    if not done:
-        return Markup("")
     form = {r: (number if r.metric == "MAE" else score) for r in done}
     rows = [
         (
@@ -293,103 +286,59 @@ def _probes(facts: ReportFacts) -> Markup:
         for r in done
     ]
     adjusted = [r for r in done if r.adjusted and not r.adjusted.reason]
-    strata = (
-        table(
-            ("field", "answer", "raw", "given these", "95 % interval", "p", "subjects"),
-            [
-                (
-                    r.name,
-                    r.adjusted.verdict,
-                    form[r](r.score),
-                    form[r](r.adjusted.score),
-                    interval_text(r, r.adjusted),
-                    p_value(r.adjusted.p),
-                    f"{r.adjusted.n_subjects:,}",
-                )
-                for r in adjusted
-            ],
-            numeric=(2, 3, 5, 6),
+    strata = [
+        (
+            r.name,
+            r.adjusted.verdict,
+            form[r](r.score),
+            form[r](r.adjusted.score),
+            interval_text(r, r.adjusted),
+            p_value(r.adjusted.p),
+            f"{r.adjusted.n_subjects:,}",
         )
-        if adjusted
-        else None
-    )
-    return join(
-        [
-            el(
-                "p",
-                "From the embedding alone, in subjects the probe has not seen. Dots on or left of the dashed line are "
-                "no "
-                "better than guessing; filled dots are found over everything that was tested.",
-            ),
-            probe_chart(done),
-            table(
-                ("field", "verdict", "score", "95 % interval", "guessing", "p", "q", "finds from", "subjects"),
-                rows,
-                numeric=(4, 5, 6, 7, 8),
-            ),
-            el("h3", f"Given {', '.join(adjusted[0].adjusted.fields)}") if adjusted else None,
-            strata,
+        for r in adjusted
+    ]
+    given = ", ".join(adjusted[0].adjusted.fields) if adjusted else ""
+    return {"rows": rows, "adjusted": strata, "given": given, "chart": probe_chart(done) if done else None}
+
+
+def _clusters(facts: ReportFacts) -> dict:
+    tests, untold = facts.findings.of("association"), ("not tested", "not found")
+    return {
+        "groups": [
+            (f, [t for t in tests if t.cluster == f.cluster and t.verdict not in untold][:5])
+            for f in facts.findings.of("cluster")
         ]
-    )
+    }
 
 
-def _clusters(facts: ReportFacts) -> Markup:
-    cards = []
-    tests = facts.findings.of("association")
-    for f in facts.findings.of("cluster"):
-        mine = [t for t in tests if t.cluster == f.cluster and t.verdict not in ("not tested", "not found")][:5]
-        lines = [
-            el("li", el("span", t.verdict, cls=f"verdict {t.verdict.replace(' ', '-')}"), f"{t.field}: ", effect(t))
-            for t in mine
-        ]
-        cards.append(
-            el(
-                "div",
-                el("h3", f.cluster),
-                el("p", f.sentence),
-                el("ul", *lines) if lines else el("p", "No field tested goes with it.", cls="soft"),
-                notes_of(f),
-                cls="card",
-            )
-        )
-    return el("div", *cards, cls="cards") if cards else Markup("")
+def _sentences(facts: ReportFacts, kind: str) -> dict:
+    return {"sentences": [f.sentence for f in facts.findings.of(kind) if f.verdict not in ("not found", "not tested")]}
 
 
-def _sentences(facts: ReportFacts, kind: str) -> Markup:
-    rows = [f for f in facts.findings.of(kind) if f.verdict not in ("not found", "not tested")]
-    return el("ul", *(el("li", f.sentence) for f in rows)) if rows else Markup("")
-
-
-def _drift(facts: ReportFacts) -> Markup:
-    rows = facts.findings.of("drift")
-    if not rows:
-        return Markup("")
+def _drift(facts: ReportFacts) -> dict:
     years = [y for y, _ in facts.cohort.dates[1]]
     field = facts.cohort.dates[0]
     over = [r for r in facts.drift if r["over"] in (field, f"{field}_years") or f"{r['over']}_years" == field]
     chart = drift_chart(over, (min(years), max(years) + 1)) if years else None
-    return join([chart, el("ul", *(el("li", f.sentence) for f in rows))])
+    return {"sentences": [f.sentence for f in facts.findings.of("drift")], "chart": chart}
 
 
-#: kinds of findings that explain others
-_EXPLAINING = ("explain", "counterfactual", "dynamics", "mitigation", "local", "sensitivity", "compare", "cluster")
+def _explanations(facts: ReportFacts) -> dict:
+    return {
+        "explained": [
+            f for f in facts.findings.rows if f.kind in _EXPLAINING and f.kind not in ("cluster", "sensitivity")
+        ]
+    }
 
 
-def _explanations(facts: ReportFacts, pictures: dict[str, str]) -> Markup:
-    rows = [f for f in facts.findings.rows if f.kind in _EXPLAINING and f.kind not in ("cluster", "sensitivity")]
-    return join([card(f, pictures) for f in rows])
-
-
-def _not_found(facts: ReportFacts, pictures: dict[str, str]) -> Markup:
-    rows = [f for f in facts.of_verdict("not found") if f.kind not in _EXPLAINING]
-    untested = facts.of_verdict("not tested")
+def _not_found(facts: ReportFacts) -> dict:
     cells = []
-    for f in rows:
-        e = f.evidence
-        would = f"{e.measure} {number(e.detectable)}" if e.detectable == e.detectable else ""
-        interval = "" if e.interval[0] != e.interval[0] else f"{number(e.interval[0])} to {number(e.interval[1])}"
-        value = "" if e.value != e.value else f"{e.measure} {number(e.value)}"
-        cells.append((f.title, value, interval, p_value(e.q), would, f"{f.n_subjects:,}"))
+    for f in facts.of_verdict("not found"):
+        if f.kind not in _EXPLAINING:
+            e = f.evidence
+            would = f"{e.measure} {number(e.detectable)}" if e.detectable == e.detectable else ""
+            cells.append((f.title, _value(f), _interval(f), p_value(e.q), would, f"{f.n_subjects:,}"))
     counted = {
         "duplicates": "copies of images",
         "leak": "subjects on several sides of a split",
@@ -402,73 +351,27 @@ def _not_found(facts: ReportFacts, pictures: dict[str, str]) -> Markup:
         for kind, words in counted.items()
         if kind not in have and ("tag" if kind == "outliers" else "duplicates") in did
     ]
-    parts: list = [card(f, pictures) for f in facts.findings.of("sensitivity")]
-    if cells:
-        parts += [
-            el(
-                "p",
-                "Asked, and no sign seen. The column “would have been found” gives the smallest effect that "
-                "so many "
-                "subjects show in four of five cohorts.",
-            ),
-            _shut(("what", "effect", "95 % interval", "q", "would have been found", "subjects"), cells, (3, 5)),
-        ]
-    if absent:
-        parts.append(el("p", "Looked for, and none are there: " + ", ".join(absent) + "."))
-    if untested:
-        parts.append(
-            el(
-                "details",
-                el("summary", f"{count(len(untested), 'question')} could not be asked"),
-                el("ul", *(el("li", f.sentence) for f in untested)),
-            )
-        )
-    return join(parts)
+    return {
+        "cells": cells,
+        "absent": absent,
+        "untested": facts.of_verdict("not tested"),
+        "sensitivity": facts.findings.of("sensitivity"),
+    }
 
 
-def _shut(head: tuple[str, ...], rows: list[tuple], numeric: tuple[int, ...]) -> Markup:
-    """A table whose later rows open on a click; on paper they are there."""
-    rest = rows[MOST_CARDS:]
-    return join(
-        [
-            table(head, rows[:MOST_CARDS], numeric=numeric),
-            el("details", el("summary", f"{len(rest):,} more"), table(head, rest, numeric=numeric)) if rest else None,
-        ]
-    )
-
-
-def _method(facts: ReportFacts) -> Markup:
-    model = [(k.replace("_", " "), v) for k, v in facts.checkpoint.items()]
-    runs = [
-        (name, made.replace("T", " ")[:16], "; ".join(f"{k}: {v}" for k, v in how))
-        for name, made, how in _alike(facts.made)
-    ]
-    steps = [
-        (s["label"], s["outcome"], s["summary"], f"{s['seconds']:.1f}" if s["outcome"] == "done" else "")
-        for s in facts.steps
-    ]
-    versions = ", ".join(f"{k} {v}" for k, v in facts.versions.items())
-    return join(
-        [
-            el(
-                "p",
-                "Each image is summed up by a diffusion autoencoder that learnt without labels (Graf et al., iMIMIC at "
-                "MICCAI 2024); its embedding is probed with support vector machines on subjects held out, mapped with "
-                "t-SNE, "
-                "searched for islands, and every cluster is tested on a half of the subjects that was put aside "
-                "before the "
-                "map was drawn. Subjects are the unit of every fold, interval and permutation.",
-            ),
-            el("p", "Expected differences that were adjusted for: ", ", ".join(facts.expected) or "none", "."),
-            el("h3", "The model") if model else None,
-            table(("fact", "value"), model) if model else None,
-            el("h3", "The audit") if steps else None,
-            table(("step", "outcome", "result", "seconds"), steps, numeric=(3,)) if steps else None,
-            el("h3", "The runs") if runs else None,
-            table(("run", "made", "parameters"), runs) if runs else None,
-            el("p", f"Versions: {versions}.", cls="small-print") if versions else None,
-        ]
-    )
+def _method(facts: ReportFacts) -> dict:
+    return {
+        "model": [(k.replace("_", " "), v) for k, v in facts.checkpoint.items()],
+        "runs": [
+            (name, made.replace("T", " ")[:16], "; ".join(f"{k}: {v}" for k, v in how))
+            for name, made, how in _alike(facts.made)
+        ],
+        "steps": [
+            (s["label"], s["outcome"], s["summary"], f"{s['seconds']:.1f}" if s["outcome"] == "done" else "")
+            for s in facts.steps
+        ],
+        "versions": ", ".join(f"{k} {v}" for k, v in facts.versions.items()),
+    }
 
 
 def _alike(runs: Iterable[Made]) -> list[tuple[str, str, tuple]]:
@@ -485,11 +388,3 @@ def _alike(runs: Iterable[Made]) -> list[tuple[str, str, tuple]]:
         name = mine[0].run if len(mine) == 1 else f"{stem}… of {listed(fields, 60)}"
         out.append((name, max(m.created for m in mine), how))
     return out
-
-
-def _datasheet(sheet: Datasheet) -> Markup:
-    parts = []
-    for section in sheet.sections:
-        answers = ((el("dt", question), el("dd", answer, cls="lines")) for question, answer in section.answers)
-        parts += [el("h3", section.title), el("dl", *answers)]
-    return join(parts)

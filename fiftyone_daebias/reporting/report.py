@@ -19,6 +19,7 @@ from .facts import ReportFacts, gather
 from .figures import figure_path
 from .map_pictures import MapPicture, map_pictures
 from .page import page
+from .shareable import without_small_counts
 
 #: pictures wider than this are made smaller
 WIDEST = 1400
@@ -67,6 +68,7 @@ def report(
     title: str | None = None,
     color_by: ColorBy | None = None,
     k: Cases = 5,
+    to_share: bool = False,
     description: Annotated[str, Advanced] = "",
     license: Annotated[str, Advanced] = "",
     citation: Annotated[str, Advanced] = "",
@@ -86,6 +88,7 @@ def report(
         title: title of the page; default: "Audit of" the dataset
         color_by: fields to colour the map by; default: the strongest findings
         k: groups of fewer subjects are not told in the tables of the cohort, in Croissant and in the data sheet
+        to_share: leave out every finding that rests on fewer than k subjects somewhere, and what people wrote
         description: what the data are, for data sheet and Croissant
         license: their licence
         citation: how to cite them
@@ -111,6 +114,7 @@ def report(
     about = About(description, license, citation, url, creator)
     with start(progress, "writing the report", 3, "parts") as task:
         facts = gather(samples, title=title, k=k)
+        facts = without_small_counts(facts, k) if to_share else facts
         sheet = datasheet(facts, about)
         task.advance(note="facts")
         texts: dict[str, tuple[Path, str]] = {}
@@ -167,7 +171,8 @@ def _maps(samples, facts: ReportFacts, color_by: list[str] | None) -> list[MapPi
     fields = list(color_by or ())
     if not fields:
         telling = ("found", "inseparable", "explained", "expected")
-        ranked = [f.field for f in facts.findings.rows if f.field and f.verdict in telling]
+        ranked = [s.lead for s in facts.stories.rows if s.lead] if facts.stories is not None else []
+        ranked += [f.field for f in facts.findings.rows if f.field and f.verdict in telling]
         known = [f.name for f in facts.cohort.fields if f.listed and f.n_values > 1]
         fields = [f for f in dict.fromkeys(ranked) if f in known][:MOST_MAPS]
         fields += [f for f in known if f not in fields][: max(0, FEWEST_MAPS - len(fields))]
@@ -180,20 +185,22 @@ def _pictures(samples, facts: ReportFacts) -> tuple[dict[str, str], int]:
     from PIL import Image
 
     name, out, gone = store.dataset_of(samples).name, {}, 0
-    for finding in facts.findings.rows:
-        for described in finding.figures:
-            try:
-                with Image.open(figure_path(name, described)) as opened:
-                    picture = opened.convert("RGB")
-            except (OSError, ValueError, KeyError):
-                gone += 1
-                continue
-            if picture.width > WIDEST:
-                height = round(picture.height * WIDEST / picture.width)
-                picture = picture.resize((WIDEST, height), Image.Resampling.LANCZOS)
-            buffer = io.BytesIO()
-            picture.save(buffer, "WEBP", quality=88, method=4)
-            out[described["name"]] = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    told = facts.stories.rows if facts.stories is not None else ()
+    every = [g for row in (*facts.findings.rows, *told) for g in row.figures]
+    every += facts.stories.figures if facts.stories is not None else ()
+    for described in every:
+        try:
+            with Image.open(figure_path(name, described)) as opened:
+                picture = opened.convert("RGB")
+        except (OSError, ValueError, KeyError):
+            gone += 1
+            continue
+        if picture.width > WIDEST:
+            height = round(picture.height * WIDEST / picture.width)
+            picture = picture.resize((WIDEST, height), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        picture.save(buffer, "WEBP", quality=88, method=4)
+        out[described["name"]] = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
     return out, gone
 
 

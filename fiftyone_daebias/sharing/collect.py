@@ -17,6 +17,7 @@ from ..reporting.findings import Finding, collect_findings
 from ..reporting.formatting import number, p_value
 from ..reporting.from_probes import key_of
 from ..reporting.review import read_reviews
+from ..reporting.shareable import may_leave
 from ..statistics.cells import read_cells, tellable, too_small
 from . import checked
 from .content import content_hashes, subject_keys
@@ -87,6 +88,8 @@ class Collector:
         self.withheld: Counter[str] = Counter()
         self._told: list[frozenset[str]] = []
         self.broken: list[str] = []
+        #: kinds of findings whose runs kept no counts
+        self.uncounted: Counter[str] = Counter()
         n_subjects = len(set(self.subjects))
         if n_subjects < k:
             raise InputError(
@@ -207,8 +210,9 @@ class Collector:
         return self.k * (n // self.k) if 0 < total - n < self.k else n
 
     def _may_leave(self, f: Finding) -> bool:
-        if tellable(f.cells, self.k) and not too_small((f.n_subjects,), self.k):
+        if may_leave(f, self.k):
             return True
+        self.uncounted[f.kind] += f.cells is None and f.verdict != "not tested"
         self.withheld["findings"] += 1
         return False
 

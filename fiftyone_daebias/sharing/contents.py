@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass, field, fields
 import numpy as np
 
 from .. import schema
+from ..clustering.test_clusters import Association
 from ..errors import BundleError
+from ..probes.result import Adjusted, Holdout, ProbeResult
 from . import checked as c
 from .archive import AUDIT, MANIFEST, MAPS, SAMPLES, VECTORS, digest
+from .models import Model
 
 FORMAT, VERSION = "daebias-bundle", 1
 STATUSES = ("reviewed", "confirmed", "refuted")
@@ -98,6 +101,35 @@ class Said:
     author: str
     date: str
     rows: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class FindingRow:
+    """A finding as it travels: its facts and its sentence."""
+
+    key: str
+    kind: str
+    title: str
+    sentence: str
+    verdict: str
+    measure: str
+    value: float
+    interval: tuple[float, float]
+    q: float
+    n_subjects: int
+    status: str
+
+
+@dataclass(frozen=True)
+class RiskRow:
+    """What shared coordinates or vectors tell."""
+
+    of: str
+    what: str
+    told: float
+    interval: tuple[float, float]
+    chance: float
+    n_subjects: int
 
 
 @dataclass(frozen=True)
@@ -212,9 +244,9 @@ def from_members(members: dict[str, bytes]) -> Contents:
         rows,
         maps,
         vectors,
-        tuple(c.each(audit["findings"], "findings", _finding, 20_000)),
-        tuple(c.each(audit["probes"], "probes", _probe, 20_000)),
-        tuple(c.each(audit["associations"], "associations", _association)),
+        tuple(c.each(audit["findings"], "findings", _TABLES["findings"], 20_000)),
+        tuple(c.each(audit["probes"], "probes", _TABLES["probes"], 20_000)),
+        tuple(c.each(audit["associations"], "associations", _TABLES["associations"])),
         clusters,
         views,
         workspaces,
@@ -280,7 +312,7 @@ def _manifest(raw, members: dict[str, bytes]) -> dict:
         "n_subjects": c.count(raw["n_subjects"], "n_subjects"),
         "id": raw["id"],
         "created": c.moment(raw["created"], "created"),
-        "risk": tuple(c.each(raw["risk"], "risk", _risk, 200)),
+        "risk": tuple(c.each(raw["risk"], "risk", _TABLES["risk"], 200)),
         "withheld": {c.name(k, "withheld"): c.count(v, "withheld") for k, v in withheld.items()},
         "software": {c.name(k, "software"): c.text(v, "software", 60) for k, v in software.items()},
         "reading": {
@@ -294,15 +326,19 @@ def _manifest(raw, members: dict[str, bytes]) -> dict:
     }
 
 
+_SHARED_ROW = Model(
+    Row,
+    optional=("file", "person"),
+    content=lambda v, w: c.hexa(v, w, 64),
+    pixels=lambda v, w: v and c.hexa(v, w, 64),
+    subject=lambda v, w: c.hexa(v, w, 16),
+    file=lambda v, w: c.text(v, w, 1000),
+    person=lambda v, w: c.text(v, w, 200),
+)
+
+
 def _row(raw, where) -> Row:
-    c.obj(raw, where, ("content", "pixels", "subject"), ("file", "person"))
-    return Row(
-        c.hexa(raw["content"], where, 64),
-        raw["pixels"] and c.hexa(raw["pixels"], where, 64),
-        c.hexa(raw["subject"], where, 16),
-        c.text(raw.get("file", ""), where, 1000),
-        c.text(raw.get("person", ""), where, 200),
-    )
+    return Row(**_SHARED_ROW(raw, where))
 
 
 def _group(raw, where, n) -> Group:
@@ -361,110 +397,76 @@ def _facts(raw, where) -> dict:
     return {k: v if v is None else PROVENANCE[k](v, f"{where}: {k}") for k, v in raw.items()}
 
 
-#: columns of the tables, with how each is read; all are needed
-_RISK = {"of": c.text, "what": c.text, "told": c.number, "interval": c.pair, "chance": c.number, "n_subjects": c.count}
-_FINDING = {
-    "key": lambda v, w: c.text(v, w, 300),
-    "kind": c.text,
-    "title": c.text,
-    "sentence": c.text,
-    "verdict": c.text,
-    "measure": c.text,
-    "value": c.number,
-    "interval": c.pair,
-    "q": c.number,
-    "n_subjects": c.count,
-    "status": c.text,
-}
-_ASSOCIATION = {
-    "cluster": c.name,
-    "field": c.field,
-    "verdict": c.text,
-    "measure": c.text,
-    "effect": c.number,
-    "interval": c.pair,
-    "difference": c.number,
-    "words": c.text,
-    "p": c.number,
-    "q": c.number,
-    "p_within": c.number,
-    "q_within": c.number,
-    "p_exploration": c.number,
-    "n_inside": c.count,
-    "n_outside": c.count,
-}
-_WITHIN = {
-    "fields": lambda v, w: c.each(v, w, c.field, 50),
-    "score": c.number,
-    "interval": c.pair,
-    "chance": c.number,
-    "better": c.pair,
-    "p": c.number,
-    "q": c.number,
-    "n_subjects": c.count,
-}
-_HOLDOUT = {
-    "score": c.number,
-    "interval": c.pair,
-    "chance": c.number,
-    "accuracy": c.number,
-    "balanced_accuracy": c.number,
-    "n_subjects": c.count,
-}
-_PROBE = {
-    "field": c.field,
-    "vectors": c.text,
-    "group": c.text,
-    "kind": c.text,
-    "metric": c.text,
-    "score": c.number,
-    "interval": c.pair,
-    "chance": c.number,
-    "better": c.pair,
-    "accuracy": c.number,
-    "balanced_accuracy": c.number,
-    "detectable": c.number,
-    "p": c.number,
-    "q": c.number,
-    "n_subjects": c.count,
-    "n_samples": c.count,
-    "classes": lambda v, w: c.each(v, w, c.text, 200),
-    "n_opposite": c.number,
-    "adjusted": lambda v, w: None if v is None else _table_row(_WITHIN, v, w, ("n_strata",)),
-    "holdout": lambda v, w: None if v is None else _table_row(_HOLDOUT, v, w),
+_ADJUSTED = Model(
+    Adjusted,
+    ("fields", "score", "interval", "chance", "better", "p", "q", "n_subjects"),
+    older=("n_strata",),
+    fields=lambda v, w: c.each(v, w, c.field, 50),
+)
+_HELD_OUT = Model(Holdout)
+#: the tables: the columns that travel, of the classes that hold them here
+_TABLES = {
+    "risk": Model(RiskRow),
+    "findings": Model(FindingRow, key=lambda v, w: c.text(v, w, 300)),
+    "associations": Model(
+        Association,
+        (
+            "cluster",
+            "field",
+            "verdict",
+            "measure",
+            "effect",
+            "interval",
+            "difference",
+            "words",
+            "p",
+            "q",
+            "p_within",
+            "q_within",
+            "p_exploration",
+            "n_inside",
+            "n_outside",
+        ),
+        cluster=c.name,
+        p_exploration=c.number,
+        field=c.field,
+    ),
+    "probes": Model(
+        ProbeResult,
+        (
+            "field",
+            "vectors",
+            "group",
+            "kind",
+            "metric",
+            "score",
+            "interval",
+            "chance",
+            "better",
+            "accuracy",
+            "balanced_accuracy",
+            "detectable",
+            "p",
+            "q",
+            "n_subjects",
+            "n_samples",
+            "classes",
+            "n_opposite",
+            "adjusted",
+            "holdout",
+        ),
+        field=c.field,
+        n_opposite=c.number,
+        adjusted=lambda v, w: None if v is None else _ADJUSTED(v, w),
+        holdout=lambda v, w: None if v is None else _HELD_OUT(v, w),
+    ),
 }
 #: names of the columns, for those who write them
 COLUMNS = {
-    "risk": tuple(_RISK),
-    "findings": tuple(_FINDING),
-    "associations": tuple(_ASSOCIATION),
-    "probes": tuple(_PROBE),
-    "adjusted": tuple(_WITHIN),
-    "holdout": tuple(_HOLDOUT),
+    **{name: model.names for name, model in _TABLES.items()},
+    "adjusted": _ADJUSTED.names,
+    "holdout": _HELD_OUT.names,
 }
-
-
-def _table_row(columns: dict, raw, where, older: tuple[str, ...] = ()) -> dict:
-    """A row with exactly these columns; those that only older bundles have are left out."""
-    c.obj(raw, where, tuple(columns), older)
-    out = {k: read(raw[k], f"{where}: {k}") for k, read in columns.items()}
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in out.items()}
-
-
-def _risk(raw, where) -> dict:
-    return _table_row(_RISK, raw, where)
-
-
-def _finding(raw, where) -> dict:
-    return _table_row(_FINDING, raw, where)
-
-
-def _association(raw, where) -> dict:
-    return _table_row(_ASSOCIATION, raw, where)
-
-
-def _probe(raw, where) -> dict:
-    return _table_row(_PROBE, raw, where)
 
 
 def _dict(value) -> dict:

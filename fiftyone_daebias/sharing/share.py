@@ -247,6 +247,12 @@ def share(
         remarks.append(f"{found.without_content:,} samples were left out: their images cannot be read any more")
     if found.broken:
         remarks.append(f"saved views that do not open any more were left out: {', '.join(found.broken[:5])}")
+    if found.uncounted.total():
+        kinds, n = ", ".join(kind for kind, n in found.uncounted.items() if n), found.uncounted.total()
+        remarks.append(
+            f"of {count(n, 'finding')} ({kinds}) it is not stored how many subjects are behind each number; they stay "
+            "here; a run made anew stores it"
+        )
     if with_vectors and not contents.vectors:
         remarks.append("there are no vectors to put in; run 'daebias embed' first")
     if not contents.maps:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fiftyone_daebias import run_listing, store
+from fiftyone_daebias import run_listing, schema, store
 from fiftyone_daebias.dae.train import trained_checkpoint
 from fiftyone_daebias.reporting.findings import Finding, Findings, collect_findings, findings_stamp
+from fiftyone_daebias.stories.facts import Stories
+from fiftyone_daebias.stories.story import read_stories
 
 _read: dict[str, AuditState] = {}
 
@@ -23,6 +25,7 @@ class AuditState:
         trained: whether there is a checkpoint
         embedded: whether there are vectors
         maps: maps of the dataset
+        stories: what was found, by its causes; ``None`` where that was not told, or has changed since
     """
 
     stamp: str
@@ -32,6 +35,7 @@ class AuditState:
     trained: bool
     embedded: bool
     maps: tuple[str, ...]
+    stories: Stories | None = None
 
     @property
     def probed(self) -> bool:
@@ -55,11 +59,19 @@ def read_state(dataset) -> AuditState:
     maps, vectors = tuple(store.map_runs(dataset)), store.vector_fields(dataset)
     trained = trained_checkpoint(dataset) is not None
     n = store.count(dataset)
-    stamp = f"{dataset.name} {findings_stamp(dataset)} {n} {','.join(maps)} {','.join(vectors)} {trained}"
+    told = store.run_times(dataset).get(schema.STORIES_RUN, "")
+    stamp = f"{dataset.name} {findings_stamp(dataset)} {told} {n} {','.join(maps)} {','.join(vectors)} {trained}"
     if stamp not in _read:
         while len(_read) > 4:
             _read.pop(next(iter(_read)))
         _read[stamp] = AuditState(
-            stamp, collect_findings(dataset), tuple(run_listing.stored_runs(dataset)), n, trained, bool(vectors), maps
+            stamp,
+            collect_findings(dataset),
+            tuple(run_listing.stored_runs(dataset)),
+            n,
+            trained,
+            bool(vectors),
+            maps,
+            read_stories(dataset),
         )
     return _read[stamp]

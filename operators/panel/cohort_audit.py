@@ -14,9 +14,11 @@ from ..stop import background_runs, stop_background
 from . import tabs
 from .audit_state import AuditState, read_state
 from .start import add_stages
+from .story_steps import show_story
 from .wording import FILTERS
 
 TABS = (
+    ("story", "Story"),
     ("findings", "Findings"),
     ("probes", "Probes"),
     ("sites", "Sites"),
@@ -50,7 +52,7 @@ class CohortAudit(foo.Panel):
 
     def on_load(self, ctx):
         if ctx.panel.get_state("tab") is None:
-            ctx.panel.set_state("tab", "findings")
+            ctx.panel.set_state("tab", self._first_tab(ctx))
 
     def on_change_dataset(self, ctx):
         ctx.panel.set_state("chosen", None)
@@ -146,6 +148,26 @@ class CohortAudit(foo.Panel):
             if (step := steps.get(str(ctx.params.get("event")))) is not None:
                 self._open(ctx, *step)
 
+    def story_step(self, ctx):
+        """A click on a story's card."""
+        state, step = read_state(ctx.dataset), str(ctx.params.get("step"))
+        story = state.stories.by_key(str(ctx.params.get("story"))) if state.stories is not None else None
+        if story is None:
+            ctx.ops.notify("this story is no longer there; refresh the panel", variant="warning")
+            return
+        if step == "map":
+            self.open_map(ctx)
+        elif step == "next" and story.next_step is not None:
+            self._open(ctx, story.next_step.verb, dict(story.next_step.params))
+        elif step == "review" and story.findings:
+            self._open(ctx, "review", {"finding": story.findings[0]})
+        elif step == "findings" and story.findings:
+            ctx.panel.set_state("tab", "findings")
+            ctx.panel.set_state("filter", "all")
+            ctx.panel.set_state("chosen", story.findings[0])
+        elif step in ("samples", "pairs", "opposite", "tag", "view"):
+            show_story(ctx, story, step, state.stories.expected)
+
     def delete_run(self, ctx):
         state, row = read_state(ctx.dataset), ctx.params.get("row")
         if isinstance(row, int) and 0 <= row < len(state.runs):
@@ -155,6 +177,12 @@ class CohortAudit(foo.Panel):
         open_runs, row = background_runs(ctx.dataset), ctx.params.get("row")
         if isinstance(row, int) and 0 <= row < len(open_runs):
             ctx.ops.notify(stop_background(open_runs[row]), variant="info")
+
+    def _first_tab(self, ctx) -> str:
+        """The stories, once they were told."""
+        if ctx.dataset is None or read_state(ctx.dataset).stories is None:
+            return "findings"
+        return "story"
 
     # --- what the events share ----------------------------------------------------------------------------
 
@@ -215,14 +243,14 @@ class CohortAudit(foo.Panel):
         return types.Property(panel, view=types.GridView(orientation="vertical", gap=1, componentsProps=fit))
 
     def _audited(self, panel: types.Object, ctx, state: AuditState) -> None:
-        tab = ctx.panel.get_state("tab") or "findings"
+        tab = ctx.panel.get_state("tab") or self._first_tab(ctx)
         view = types.TabsView(componentsProps={"tab": {"sx": {"minHeight": 40, "minWidth": 0, "padding": "6px 10px"}}})
         for name, label in TABS:
             n = tabs.count(state, name)
             view.add_choice(name, label=f"{label} ({n})" if n else label)
         panel.enum("tab", [name for name, _ in TABS], default=tab, view=view, on_change=self.on_tab)
         chosen = self._chosen(ctx)
-        if chosen is not None and tab not in ("runs", "explain", "sensitivity"):
+        if chosen is not None and tab not in ("story", "runs", "explain", "sensitivity"):
             tabs.add_detail(panel, state, chosen, ctx.dataset, self)
         if tab == "runs":  # what was not asked yet is seen beside what was
             add_stages(panel, state, True, self.open_verb, ctx.dataset)

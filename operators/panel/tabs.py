@@ -16,6 +16,7 @@ from ..bars import NARROW, bar_of, button
 from . import plots, wording
 from .audit_state import AuditState
 from .figures import add_figures
+from .story_tab import add_stories
 
 #: rows shown before "more" is clicked
 PAGE = 25
@@ -34,6 +35,8 @@ def count(state: AuditState, tab: str) -> int:
     """The number beside a tab's name."""
     if tab == "runs":
         return len(state.runs)
+    if tab == "story":
+        return len(state.stories.rows) if state.stories is not None else 0
     if tab == "findings":
         return sum(f.verdict == "found" for f in state.findings.rows)
     return len(state.of(*_KINDS[tab]))
@@ -514,6 +517,7 @@ def _empty(section: types.Object, words: str, command: str, label: str, panel) -
 
 #: what each tab adds
 ADD: dict[str, Callable] = {
+    "story": add_stories,
     "findings": add_findings,
     "probes": add_probes,
     "sites": add_sites,

@@ -139,3 +139,23 @@ def test_figures_come_with_the_panel(audited):
     assert properties["figure_0"]["default"].startswith("data:image/png;base64,iVBOR")
     assert "is not on this machine" in properties["figure_missing_1"]["default"]
     figure_path(audited.name, described).unlink()
+
+
+def test_the_first_screen_is_the_stories_and_a_click_goes_on(audited):
+    audited.daebias.story(n_permutations=99, progress=None)
+    asked, layout = event("on_load", audited)
+    card = layout["story_0"]["type"]["properties"]
+    text = card["story_text_0"]["view"]["description"] if "view" in card["story_text_0"] else ""
+    assert "sex" in json.dumps(card) and "Next:" in json.dumps(card), text
+    assert audited.first().id not in json.dumps(asked)
+    asked, _ = event("story_step", audited, {"tab": "story"}, story="story:sex", step="pairs")
+    view = fo.DatasetView._build(audited, asked["set_view"]["view"])
+    sexes = view.values("sex")
+    assert sexes[0::2] == [sexes[0]] * (len(sexes) // 2) and sexes[1::2] == [sexes[1]] * (len(sexes) // 2)
+    assert len(set(view.values("subject_id"))) == len(sexes) and sexes[0] != sexes[1]
+    asked, _ = event("story_step", audited, {"tab": "story"}, story="story:sex", step="view")
+    assert "story sex" in audited.list_saved_views()
+    asked, layout = event("story_step", audited, {"tab": "story"}, story="story:sex", step="findings")
+    assert "findings_table" in layout and "detail" in layout
+    asked, _ = event("story_step", audited, {"tab": "story"}, story="story:gone", step="samples")
+    assert "no longer there" in json.dumps(asked["notify"])

@@ -8,8 +8,8 @@ import fiftyone_daebias  # noqa: F401  adds the methods
 from fiftyone_daebias import schema, store
 from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.probes.stored import stored_probes
-from fiftyone_daebias.reporting.audit_steps import _disagreements
 from fiftyone_daebias.reporting.findings import collect_findings
+from fiftyone_daebias.reporting.from_labels import judge_every_label
 
 REGIONS = ("neck", "chest", "lumbar")
 N = 90
@@ -172,7 +172,7 @@ def test_a_fact_of_the_file_is_no_label(told):
     assert row.verdict == "found" and row.next_step.verb != "disagreements"
     tags = told.count_sample_tags()
     assert "daebias:opposite:sex" in tags and "daebias:opposite:file_mode" not in tags
-    said = _disagreements(told)
+    said = judge_every_label(told)
     assert said.startswith("sex: ") and "file_mode" not in said
 
 

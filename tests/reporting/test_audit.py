@@ -48,6 +48,7 @@ def test_nothing_is_computed_twice_and_only_what_depends_on_a_change(cohort, sho
         "drift",
         "reidentify",
         "tag",
+        "story",
         "report",
     }
     times = store.run_times(cohort)
@@ -60,7 +61,7 @@ def test_nothing_is_computed_twice_and_only_what_depends_on_a_change(cohort, sho
     assert str(again.findings) == str(first.findings)
 
     # a parameter of one step: that step, and the report
-    assert ran(audit(with_step(short, "drift", n_permutations=119))) == {"drift", "report"}
+    assert ran(audit(with_step(short, "drift", n_permutations=119))) == {"drift", "story", "report"}
     changed = with_step(short, "drift", n_permutations=119)
     # a run that was deleted comes back, and what builds on it with it
     store.delete_run(cohort, schema.PROBE_RUN_PREFIX + "sex")

@@ -7,12 +7,13 @@ from html.parser import HTMLParser
 
 import fiftyone as fo
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from fiftyone_daebias import paths, schema, store
 from fiftyone_daebias.errors import InputError
-from fiftyone_daebias.reporting.cohort_facts import cohort_facts, few
+from fiftyone_daebias.reporting.cohort_facts import _field, cohort_facts, few
 from fiftyone_daebias.reporting.facts import without_paths
 from fiftyone_daebias.reporting.markup import Markup, el
 
@@ -30,7 +31,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         self.attributes += [(tag, k, v) for k, v in attrs]
-        if tag not in ("meta", "img", "br"):
+        if tag not in ("meta", "img", "br", "input"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -46,7 +47,8 @@ def assert_self_contained(text):
     for tag, name, value in page.attributes:
         assert not name.startswith("on"), (tag, name)
         if name in ("src", "href"):
-            assert value.startswith(("data:image/png;base64,", "data:image/webp;base64,", "#")), (tag, name, value)
+            known = ("data:image/png;base64,", "data:image/webp;base64,", "data:text/csv;base64,", "#")
+            assert value.startswith(known), (tag, name, value)
     style = text.partition("<style>")[2].partition("</style>")[0]
     assert "url(" not in style and "@import" not in style
     return page
@@ -86,7 +88,7 @@ def test_the_page_of_the_planted_cohort(audited):
     assert "site.auc>0.6" in words and "FAILED" in words and "weight" in words
     assert "Benjamini-Hochberg" in words and "prefers-color-scheme" in text and "@media print" in text
     assert not re.search(r"\bP\d{3}\b", words) and "/nowhere" not in text  # no subject, no file
-    links = {v[1:] for t, n, v in page.attributes if n == "href"}
+    links = {v[1:] for t, n, v in page.attributes if n == "href" and v.startswith("#")}
     ids = [v for t, n, v in page.attributes if n == "id"]
     assert links <= set(ids) and len(ids) == len(set(ids))
     assert "nan" not in re.findall(r"[a-z]+", words)
@@ -272,3 +274,10 @@ def test_in_a_browser_nothing_is_fetched_and_nothing_overflows(audited, chromium
 def brightness(color):
     r, g, b = (int(v) for v in re.findall(r"\d+", color)[:3])
     return (0.299 * r + 0.587 * g + 0.114 * b) / 255
+
+
+def test_values_that_are_as_frequent_are_listed_in_one_order():
+    values = [f"value {k}" for k in (7, 3, 9, 1, 5)] * 6
+    subjects = np.array([f"s{k}" for k in range(30)])
+    found = _field("site", "string", pd.Series(values), subjects, 30, 1)
+    assert [v for v, _ in found.values] == [f"value {k}" for k in (1, 3, 5, 7, 9)]

@@ -71,6 +71,22 @@ def test_a_case_mix_of_two_of_five_leaves_nothing(cohort, tmp_path):
     assert [f["sentence"] for f in audit["findings"]] == [found.sentence]
 
 
+def test_a_report_to_share_leaves_it_out_and_the_owners_has_it(cohort, tmp_path):
+    uneven(cohort)
+    (found,) = collect_findings(cohort).of("case-mix")
+    cohort.daebias.review(found.key, note="two of five", author="ada lovelace", progress=None)
+    for name, shared_report in (("own", False), ("theirs", True)):
+        cohort.daebias.report(tmp_path / f"{name}.html", to_share=shared_report, progress=None)
+    written = {n: "".join(p.read_text() for p in tmp_path.glob(f"{n}.*")) for n in ("own", "theirs")}
+    for word in (found.title, "two of five", "lovelace"):
+        assert word in written["own"] and word not in written["theirs"], word
+    assert found.sentence not in written["theirs"]
+    assert "1 finding left out" in written["theirs"]
+    # what machines read has it nowhere
+    for name in ("own", "theirs"):
+        assert '"audit_findings/kind": "case-mix"' not in (tmp_path / f"{name}.croissant.json").read_text()
+
+
 def test_runs_of_versions_that_kept_no_counts_are_withheld(cohort, tmp_path):
     give(cohort, "site", ["south"] * 24 + ["north"] * (N - 24))
     give(cohort, "hand", (["L", "R"] * N)[:N])
@@ -84,6 +100,7 @@ def test_runs_of_versions_that_kept_no_counts_are_withheld(cohort, tmp_path):
     assert old.cells is None
     result, audit, _ = shared(cohort, tmp_path / "y.zip")
     assert not audit["findings"] and result.withheld["findings"] == 1
+    assert "of 1 finding (case-mix) it is not stored" in " ".join(result.remarks)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Findings that have one cause, told as one story."""

@@ -1,0 +1,269 @@
+"""Every sentence about a story, made from its facts: the terminal, the page and the panel say the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..reporting.formatting import count, number, p_value, percent, score
+from .facts import Stories, Story
+from .grouping import Joined
+
+
+@dataclass(frozen=True)
+class Telling:
+    """A story in words.
+
+    Attributes:
+        headline: what it is, in one line
+        much: how much of it the images tell
+        same: one sentence a field that is the same thing
+        ties: one sentence a field that goes together with it
+        who: who is concerned
+        sure: how sure that is
+        risk: what a model of the target might make of it; "" without a target
+        todo: what to do next
+    """
+
+    headline: str
+    much: str
+    same: tuple[str, ...]
+    ties: tuple[str, ...]
+    who: str
+    sure: str
+    risk: str
+    todo: str
+
+
+def tell(story: Story, n_tests: int) -> Telling:
+    """A story in words.
+
+    Args:
+        story: its facts
+        n_tests: tests corrected together
+    """
+    return Telling(
+        headline(story),
+        _much(story),
+        tuple(_same(j, story.lead) for j in story.joined),
+        tuple(_tie(t, story.lead) for t in story.ties),
+        _who(story),
+        _sure(story, n_tests),
+        _risk(story),
+        _todo(story),
+    )
+
+
+def cohort_line(stories: Stories) -> str:
+    """The cohort and how much there is to tell, in one line."""
+    images = count(stories.sample_count, "image or volume", "images or volumes")
+    who = f"{images} of {count(stories.subject_count, 'subject')}"
+    return f"{who}: {count(stories.n_found, 'finding')}, {count(len(stories.rows), 'story', 'stories')}"
+
+
+def rest_line(stories: Stories) -> str:
+    """What was expected and seen, and what was looked for and not found, in one line."""
+    parts = []
+    if stories.expected:
+        parts.append(f"expected, and seen: {_and(stories.expected)}")
+    if stories.n_not_found:
+        parts.append(f"{count(stories.n_not_found, 'test')} of {stories.n_tests:,} found nothing")
+    if stories.unconfirmed:
+        parts.append(f"{len(stories.unconfirmed):,} unconfirmed")
+    return "; ".join(parts)
+
+
+def headline(story: Story) -> str:
+    """What it is, in one line."""
+    n, people = f"{story.n_samples:,}", count(story.n_subjects, "person", "people")
+    if story.kind == "persons" and story.measure == "samples":
+        return f"{people} stand on both sides of a split: {n} images, so test scores are too good"
+    if story.kind == "persons":
+        return "Images of one person can be found among all others"
+    if story.kind == "copies":
+        return f"{n} images are copies of one another"
+    if story.kind == "foreign":
+        return f"{n} images lie together, far from all others: perhaps another kind of picture"
+    if story.kind == "conflicts":
+        return f"{n} images contradict their own row of the table"
+    if story.recording is not None:
+        r = story.recording
+        if r.kind == "one group":
+            return f"{r.field} was recorded in {r.by} {r.group} only"
+        return (
+            f"{r.field} is written otherwise in {r.by} {r.group}: {r.examples[0]!r} there, {r.examples[1]!r} elsewhere"
+        )
+    if story.kind == "month":
+        return "The month of the scan can be told from the nearest image"
+    if not story.seen:
+        return f"{story.lead} hardly shows in the images"
+    what = "The images tell" if story.measure in ("AUC", "MAE", "C") else "Image quality differs with"
+    if story.findings and not story.findings[0].startswith(("probe:", "quality:")):
+        what = "The images differ with"
+    if not story.joined:
+        return f"{what} {story.lead}"
+    names = _and([j.field for j in story.joined])
+    alike = all(j.left.answer in ("nothing", "inseparable") for j in story.joined)
+    bond = f"{names} {'is' if len(story.joined) == 1 else 'are'} the same thing" if alike else f"bound to it: {names}"
+    return f"{what} {story.lead}; {bond}"
+
+
+def short(story: Story) -> str:
+    """How much, in a few words."""
+    if story.measure in ("AUC", "C"):
+        return f"{story.measure} {number(story.value)} ({number(story.interval[0])} to {number(story.interval[1])})"
+    if story.measure == "MAE":
+        return f"off by {number(story.value)} instead of {number(story.chance)}"
+    if story.measure == "share":
+        return f"{percent(story.value)} instead of {percent(story.chance)}"
+    if story.measure in ("", "samples"):
+        return ""
+    return f"{story.measure} {number(story.value)} ({number(story.interval[0])} to {number(story.interval[1])})"
+
+
+def _much(story: Story) -> str:
+    low, high = story.interval
+    if story.measure == "AUC":
+        return (
+            f"Of two images with different {story.lead}, the image alone names the right one in "
+            f"{100 * story.value:.0f} of 100 cases ({100 * low:.0f} to {100 * high:.0f}; 50 is guessing)."
+        )
+    if story.measure == "MAE":
+        return (
+            f"From the image alone {story.lead} is guessed to within {number(story.value)} on average "
+            f"({number(low)} to {number(high)}); without the image to within {number(story.chance)}."
+        )
+    if story.measure == "share":
+        what = "image of the same person" if story.kind == "persons" else "image of the same month"
+        return (
+            f"The most similar image is an {what} in {percent(story.value)} of cases ({percent(low)} to "
+            f"{percent(high)}; {percent(story.chance)} by chance)."
+        )
+    if story.measure in ("", "samples"):
+        return ""
+    return f"{story.measure} {score(story.value)} ({score(low)} to {score(high)}); 0 is no difference."
+
+
+def _association(j: Joined) -> str:
+    low, high = j.binding.interval
+    return f"{j.binding.measure} {number(j.binding.value, 2)}, {number(low, 2)} to {number(high, 2)}"
+
+
+def _same(j: Joined, lead: str) -> str:
+    if j.left.answer == "inseparable":
+        return f"{j.field} cannot be told apart from {lead} ({_association(j)})."
+    if j.left.answer == "nothing":
+        return f"Given {lead}, {j.field} adds nothing{_left(j)} ({_association(j)})."
+    share = max((v for v in (j.decides, j.decided) if v == v), default=float("nan"))
+    which = (
+        f"{lead} decides {share:.0%} of {j.field}" if j.decides == share else f"{j.field} decides {share:.0%} of {lead}"
+    )
+    more = f"; given {lead}, the images still tell something of {j.field}{_left(j)}" if j.left.answer == "left" else ""
+    return f"{which} ({_association(j)}){more}."
+
+
+def _left(j: Joined) -> str:
+    if j.left.measure == "AUC":
+        return f": AUC {number(j.left.raw)} becomes {number(j.left.value)}"
+    if j.left.measure == "MAE":
+        return f": off by {number(j.left.value)}, by {number(j.left.chance)} without the image"
+    return ""
+
+
+def _tie(j: Joined, lead: str) -> str:
+    head = f"{lead} and {j.field} go together ({_association(j)})"
+    own = {
+        "left": f"given {j.field}, the images still tell {lead}{_left_of(j.of_lead)}",
+        "nothing": f"given {j.field}, nothing of {lead} is left",
+        "inseparable": f"{j.field} leaves too little of {lead} to compare",
+    }.get(j.of_lead.answer)
+    return f"{head}: {own}." if own else f"{head}; what is left of {lead} given {j.field} cannot be told."
+
+
+def _left_of(left) -> str:
+    if left.measure == "AUC":
+        return f" (AUC {number(left.value)}, {number(left.raw)} without)"
+    return (
+        f" (off by {number(left.value)}, by {number(left.chance)} without the image)" if left.measure == "MAE" else ""
+    )
+
+
+def _who(story: Story) -> str:
+    if story.recording is not None:
+        r = story.recording
+        return f"{count(r.n_inside, 'subject')} of {r.by} {r.group}, against {r.n_outside:,} of the other groups."
+    total = f"{count(story.n_samples, 'image or volume', 'images or volumes')} of {count(story.n_subjects, 'subject')}"
+    if not story.groups:
+        return f"{total}."
+    told = ", ".join(f"{g.name} ({g.n_subjects:,})" for g in story.groups)
+    rest = story.n_groups - len(story.groups)
+    return f"{total}; subjects by {story.lead}: {told}{f' and {rest} more' if rest > 0 else ''}."
+
+
+def _sure(story: Story, n_tests: int) -> str:
+    if story.recording is not None:
+        return f"By chance {p_value(story.recording.p)} over all pairs of fields that were looked at."
+    if story.q != story.q:
+        return "Counted, not tested."
+    sure = f"q = {p_value(story.q)} over {count(n_tests, 'test')}"
+    if story.inseparable:
+        return f"{sure}; it cannot be told apart from the expected fields."
+    return f"{sure}."
+
+
+def _risk(story: Story) -> str:
+    r = story.risk
+    if r is None:
+        return ""
+    if r.reason:
+        return f"Risk for {r.target}: {r.reason}."
+    head = {
+        "shortcut": f"Shortcut for {r.target}: seen in the image, and it tells {r.target}",
+        "confounder": f"To be balanced for {r.target}: it tells {r.target}, but hardly shows in the image",
+        "harmless": f"Harmless for {r.target}: it shows in the image, but does not tell {r.target}",
+        "neither": f"No risk seen for {r.target}: it neither shows in the image nor tells {r.target}",
+        "unknown": f"Too little to tell whether it tells {r.target}",
+    }.get(r.verdict, f"Risk for {r.target}")
+    out = f"{head} (detectability {number(r.detectability, 2)}, utility {number(r.utility, 2)})."
+    if r.gap == r.gap:
+        low, high = r.gap_interval
+        out += (
+            f" A classifier of {r.target} reaches AUC {number(r.together)} where {story.lead} and {r.target} go "
+            f"together and {number(r.apart)} where they go apart: gap {number(r.gap, 2)} ({number(low, 2)} to "
+            f"{number(high, 2)})."
+        )
+    if r.verdict in ("shortcut", "confounder") and r.balanced:
+        out += f" Balancing leaves {r.balanced:,} of {r.n_subjects:,} subjects; "
+        out += f"weighting leaves the worth of {r.weighted:,}."
+    if r.missing:
+        out += f" {r.target} was not recorded in {_and(r.missing)}."
+    if r.lost:
+        out += f" Only one class of {r.target} is seen in {_and(r.lost[:5])}: no weight mends that."
+    return out
+
+
+def _todo(story: Story) -> str:
+    step = f" Then: {story.next_step.label} (daebias {story.next_step.verb})" if story.next_step else ""
+    if story.kind == "persons":
+        return "Split again by subject, all images of one person on one side; share vectors like patient data."
+    if story.kind == "copies":
+        return "Keep one of each, or keep them on one side of every split."
+    if story.recording is not None:
+        r = story.recording
+        return f"Ask why; whether {r.field} is there, or how it is written, gives {r.by} away."
+    if story.kind == "foreign":
+        return "Look at them; if they do not belong here, leave them out and audit again."
+    if story.kind == "conflicts":
+        return "Ask which is right before the field is used."
+    if story.kind == "month":
+        return "Shift dates before vectors are shared."
+    verdict = story.risk.verdict if story.risk is not None else ""
+    if verdict in ("shortcut", "confounder"):
+        return f"Balance or weight {story.risk.target} over {story.lead}, or harmonise it, before training.{step}"
+    if verdict == "harmless":
+        return f"Report test scores for each {story.lead}.{step}"
+    return f"Stratify splits by {story.lead} and report test scores for each of its groups.{step}"
+
+
+def _and(words) -> str:
+    words = [str(w) for w in words]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
