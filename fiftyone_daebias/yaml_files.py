@@ -35,9 +35,9 @@ def read_yaml(path: Path | str, what: str):
         raise InputError(f"{what} {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{what} {path} is no text in UTF-8") from error
-    except (yaml.YAMLError, RecursionError, ValueError, OverflowError, TypeError, AttributeError) as error:
-        # dates and numbers that are none raise whatever Python does
-        text = " ".join(str(error).split())[:300]
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError, TypeError, AttributeError, LookupError) as error:
+        # dates, numbers and words that are none raise whatever Python does
+        text = "".join(c if c.isprintable() else "?" for c in " ".join(str(error).split()))[:300]
         raise InputError(f"{what} {path} is no YAML: {text or type(error).__name__}") from error
     if _size(raw, 0) > MOST_VALUES:
         raise InputError(f"{what} {path} stands for more than {MOST_VALUES:,} values, or for itself")

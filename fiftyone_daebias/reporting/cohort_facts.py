@@ -130,7 +130,10 @@ def _field(name: str, kind: str, column: pd.Series, subjects, n_subjects: int, k
         return FieldFacts(name, kind, n_missing, n_values, rest=n_values, listed=False)
     texts = [f"{v:.6g}" if isinstance(v, (float, np.floating)) else str(v) for v in values]
     per_value = Counter(v for v, _ in set(zip(texts, owners, strict=True)))
-    told = [(v, n) for v, n in per_value.most_common() if n >= k][:MOST_VALUES]
+    # values that are as frequent in the order of the alphabet: that of a set differs from process to process
+    told = [(v, n) for v, n in sorted(per_value.items(), key=lambda found: (-found[1], found[0])) if n >= k][
+        :MOST_VALUES
+    ]
     # a few of rare values are the total less those that are told; then the smallest of these is not told either
     if told and 0 < len({o for v, o in zip(texts, owners, strict=True) if v not in dict(told)}) < k:
         told.pop()

@@ -90,7 +90,7 @@ class Lease:
             "pid": os.getpid(),
             "machine": machine(),
             "started": started(os.getpid()),
-            "mark": ObjectId().binary[4:9].hex(),
+            "mark": _mark(),
             "since": "$$NOW",
             "expires": {"$add": ["$$NOW", int(1000 * LASTS)]},
             "crashed": {
@@ -184,6 +184,8 @@ def lease(
         yield
     except BaseException as error:
         mine.lost |= is_away(error)  # it then ends by itself
+        if isinstance(error, KeyboardInterrupt) and not part and not mine.lost:
+            _sweep_own(dataset, name)
         raise
     finally:
         _held.reset(token)
@@ -213,7 +215,20 @@ def _refresh(dataset: fo.Dataset | None, name: str, crashed: list[str]) -> None:
         results.clear()
     mend_estimate(dataset)
     if crashed:
-        sweep(dataset, crashed)
+        sweep(dataset._doc.id, crashed)
+
+
+def _sweep_own(dataset: fo.Dataset | None, name: str) -> None:
+    """Sweeps up what this process, which is asked to end, had half written: nobody will once its lease is back."""
+    with contextlib.suppress(Exception):
+        if dataset is not None:
+            dataset.reload()  # else FiftyOne would write down what this process holds, half done as it is
+        sweep(odm.get_db_conn().datasets.find_one({"name": name})["_id"], [_mark()])
+
+
+def _mark() -> str:
+    """The bytes that all ids of this process share."""
+    return ObjectId().binary[4:9].hex()
 
 
 def _leases():

@@ -10,11 +10,11 @@ import fiftyone.core.odm as odm
 from bson import ObjectId
 
 
-def sweep(dataset, marks: list[str]) -> dict[str, int]:
+def sweep(dataset_id: ObjectId, marks: list[str]) -> dict[str, int]:
     """Deletes what processes with these marks left unfinished.
 
     Args:
-        dataset: the dataset whose lease is held
+        dataset_id: the dataset whose lease is held
         marks: bytes 5 to 9 of the ids that each dead process made, in hexadecimal digits
 
     Returns:
@@ -25,13 +25,13 @@ def sweep(dataset, marks: list[str]) -> dict[str, int]:
     def theirs(ids) -> list:
         return [i for i in ids if hasattr(i, "binary") and i.binary[4:9].hex() in dead]
 
-    document = database.datasets.find_one({"_id": dataset._doc.id}) or {}
+    document = database.datasets.find_one({"_id": dataset_id}) or {}
     named = {
         key: _id(reference)
         for kind in ("runs", "brain_methods", "evaluations", "annotation_runs")
         for key, reference in (document.get(kind) or {}).items()
     }
-    runs = list(database.runs.find({"_dataset_id": dataset._doc.id}, {"_id": 1, "key": 1}))
+    runs = list(database.runs.find({"_dataset_id": dataset_id}, {"_id": 1, "key": 1}))
     unnamed = [r for r in runs if r["_id"] not in named.values()]
     # whoever made it: a run that was to go once another had taken its key
     lost = theirs(r["_id"] for r in unnamed) + [r["_id"] for r in unnamed if _older(r["_id"], named.get(r.get("key")))]

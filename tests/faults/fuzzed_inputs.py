@@ -98,8 +98,8 @@ def configs(draw) -> str:
     for _ in range(draw(st.integers(1, 4))):
         where = raw
         if draw(st.booleans()):
-            step = draw(st.sampled_from(sorted(raw["steps"])))
-            where = raw["steps"][step] if isinstance(raw["steps"], dict) else raw
+            step = draw(st.sampled_from(sorted(map(str, raw["steps"])) or ["tag"]))
+            where = raw["steps"].get(step) if isinstance(raw["steps"], dict) else raw
             where = where if isinstance(where, dict) else raw
         key = draw(st.one_of(st.sampled_from(sorted(map(str, where)) or ["x"]), st.text(max_size=6)))
         if kind == 2:

@@ -176,9 +176,14 @@ class Place:
         argv = self.command(step)
 
         def work() -> int:
+            from pymongo.errors import ConnectionFailure
+
             from fiftyone_daebias import cli
 
-            _connect()
+            try:
+                _connect()  # a command does this within itself; how it ends then is looked at in test_endings.py
+            except (ConnectionError, ConnectionFailure):
+                return 2
             return cli.main(argv)
 
         return self._child(work)

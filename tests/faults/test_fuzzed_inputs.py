@@ -21,7 +21,17 @@ def test_any_configuration_of_an_audit(text):
     fuzzed.check_config(text)
 
 
-@pytest.mark.parametrize("text", ["dataset: x\nseed: 2020-13-45", "&a [*a]", fuzzed._bomb(12), "seed: " + "9" * 400])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dataset: x\nseed: 2020-13-45",
+        "&a [*a]",
+        fuzzed._bomb(12),
+        "seed: " + "9" * 400,
+        "!!bool x",
+        'by: "\\U00074\U0008e57c"',
+    ],
+)
 def test_configurations_that_once_ended_in_a_traceback_or_without_end(text):
     assert fuzzed.check_config(text) == "refused"
 

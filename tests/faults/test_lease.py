@@ -219,3 +219,24 @@ def _stored() -> dict[str, int]:
         "files": database["fs.files"].count_documents({}),
         "pieces": database["fs.chunks"].count_documents({}),
     }
+
+
+def test_a_writer_that_is_asked_to_end_leaves_no_half_run(dataset, monkeypatch):
+    store.save_run(dataset, "daebias_x", {"seed": 1}, {"values": [1, 2]})
+    runs = odm.get_db_conn().runs
+    before = runs.count_documents({}), odm.get_db_conn()["fs.files"].count_documents({})
+    real = fo.Dataset.save
+
+    def interrupted(self):
+        if runs.count_documents({}) > before[0]:
+            raise KeyboardInterrupt  # the new run is written, and not named yet
+        real(self)
+
+    monkeypatch.setattr(fo.Dataset, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt), store.lease(dataset, "writer"):
+        store.save_run(dataset, "daebias_x", {"seed": 2}, {"values": [3]})
+    monkeypatch.setattr(fo.Dataset, "save", real)
+    assert (runs.count_documents({}), odm.get_db_conn()["fs.files"].count_documents({})) == before
+    dataset = fo.load_dataset(dataset.name)
+    dataset.reload()
+    assert store.load_run(dataset, "daebias_x")[1]["values"] == [1, 2]

@@ -7,12 +7,13 @@ from html.parser import HTMLParser
 
 import fiftyone as fo
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from fiftyone_daebias import paths, schema, store
 from fiftyone_daebias.errors import InputError
-from fiftyone_daebias.reporting.cohort_facts import cohort_facts, few
+from fiftyone_daebias.reporting.cohort_facts import _field, cohort_facts, few
 from fiftyone_daebias.reporting.facts import without_paths
 from fiftyone_daebias.reporting.markup import Markup, el
 
@@ -273,3 +274,10 @@ def test_in_a_browser_nothing_is_fetched_and_nothing_overflows(audited, chromium
 def brightness(color):
     r, g, b = (int(v) for v in re.findall(r"\d+", color)[:3])
     return (0.299 * r + 0.587 * g + 0.114 * b) / 255
+
+
+def test_values_that_are_as_frequent_are_listed_in_one_order():
+    values = [f"value {k}" for k in (7, 3, 9, 1, 5)] * 6
+    subjects = np.array([f"s{k}" for k in range(30)])
+    found = _field("site", "string", pd.Series(values), subjects, 30, 1)
+    assert [v for v, _ in found.values] == [f"value {k}" for k in (1, 3, 5, 7, 9)]
