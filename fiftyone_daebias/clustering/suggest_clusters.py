@@ -100,7 +100,10 @@ def suggest_clusters(
                     n_dropped += 1
                     continue
                 members = tuple(ids[rows[k]] for k in island.rows)
-                note = f"came back in {island.found:.0%} of {resamples} resamples" if resamples else "not resampled"
+                note = "seen on this map only"
+                if resamples:
+                    again = round(island.found * resamples)
+                    note = f"seen again in {again} of {resamples} maps, each drawn anew without a fifth of the people"
                 proposals.append(
                     Cluster(
                         "",
@@ -115,7 +118,9 @@ def suggest_clusters(
                     )
                 )
     if n_dropped:
-        told.say(f"{n_dropped} islands of this map did not come back in half of the resamples and are not proposed")
+        told.say(
+            f"{n_dropped} islands of this map were not seen again in half of the maps drawn anew and are not proposed"
+        )
     least = min_size or max(10, len(ids) // 100)
     if opposite:
         proposals += _opposite_groups(samples, set(ids), least)

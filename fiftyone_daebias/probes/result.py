@@ -178,7 +178,7 @@ class ProbeResult:
         if self.untestable:
             return "not testable"
         if self.decodable:
-            return "decodable"
+            return "found"
         return "related, not predictable" if self.q <= LEVEL else "not found"
 
     def at_level(self, level: float) -> ProbeResult:
@@ -244,7 +244,7 @@ class ProbeTable:
                 "chance",
                 "p",
                 "q",
-                "finds from",
+                "detects from",
                 "subjects",
                 "images",
             )
@@ -261,7 +261,7 @@ class ProbeTable:
             lines.append(
                 "score: AUC of a least-squares SVM on held-out subjects (several classes: mean one against the rest), "
                 "or mean absolute error in the field's unit, with the gain over guessing the median behind it; every "
-                f"subject counts once. decodable: q at most {LEVEL} and the interval better than chance. finds from: "
+                f"subject counts once. found: q at most {LEVEL} and the interval better than chance. detects from: "
                 "the smallest effect that this whole rule finds with probability 0.8."
             )
         lines += [f"not probed: {r.reason}" for r in self.rows if r.reason]

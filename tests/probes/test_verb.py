@@ -40,7 +40,7 @@ def test_probe_all_ranks_stores_tags_and_explains(dataset):
     assert not rows["coin"].decodable and rows["coin"].q > 0.05
     assert "one value" in rows["constant"].reason and "an id" in rows["case"].reason
     text = str(table)
-    assert "decodable" in text and "not probed: field 'case'" in text
+    assert "found" in text and "not probed: field 'case'" in text
 
     dataset = fo.load_dataset(dataset.name)
     wrong = [s.id for s in dataset if s["probe_sex"].label != s["sex"]]
