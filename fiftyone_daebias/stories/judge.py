@@ -20,7 +20,12 @@ from .target import Label
 
 _NAN = float("nan")
 #: how a verdict is drawn
-_MARKS = {"shortcut": (COLORS[1], "s"), "confounder": (COLORS[4], "D"), "harmless": (COLORS[0], "o")}
+_MARKS = {
+    "shortcut": (COLORS[1], "s"),
+    "possible": (COLORS[1], "o"),
+    "confounder": (COLORS[4], "D"),
+    "harmless": (COLORS[0], "o"),
+}
 
 
 def judge(
@@ -76,7 +81,7 @@ def judge(
             visible = finding is not None and finding.verdict in ("found", "inseparable", "expected")
             visible = visible and finding.evidence.q <= 0.05
             risk = of(name, *_seen(name, probes, conditional, label, visible))
-            if name in protected or risk.verdict in ("shortcut", "confounder", "same"):
+            if name in protected or risk.verdict in ("shortcut", "possible", "confounder", "same"):
                 out.append(_bare_story(name, finding, risk, table, subjects))
             task.advance(note=name)
     return out

@@ -43,8 +43,8 @@ class Risk:
 
     Attributes:
         target: the target
-        verdict: "shortcut", "confounder", "harmless", "neither", "same" (it equals the target), "target" (it is the
-            target), or "unknown"
+        verdict: "shortcut", "possible" (a shortcut that the classifier tried does not take), "confounder", "harmless",
+            "neither", "same" (it equals the target), "target" (it is the target), or "unknown"
         detectability: how well the image tells the field among subjects alike in the target, from 0 (guessing) to 1
         detectability_interval: 95 % interval
         utility: how well the field tells the target beyond the expected fields, from 0 (guessing) to 1
@@ -208,7 +208,10 @@ class RiskOf:
     def _verdict(self, risk: Risk, visible: bool) -> str:
         tells = risk.utility_p <= self.level and risk.utility_interval[0] > 0
         if tells:
-            return "shortcut" if visible else "confounder"
+            if not visible:
+                return "confounder"
+            # a classifier that does as well where the two go apart does not lean on the field
+            return "possible" if risk.gap_interval[0] <= 0 else "shortcut"
         if risk.utility_interval[1] < LITTLE:
             return "harmless" if visible else "neither"
         return "unknown"

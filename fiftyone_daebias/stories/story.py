@@ -214,7 +214,7 @@ def _rank(story: Story) -> float:
     """Shortcuts to the target first, then leaks and copies, which spoil every score; then by what the images tell."""
     if story.risk is not None and story.risk.verdict in ("shortcut", "same"):
         return 3.0 + story.risk.utility * story.risk.detectability
-    if story.risk is not None and story.risk.verdict == "confounder":
+    if story.risk is not None and story.risk.verdict in ("possible", "confounder"):
         return 1.0 + story.risk.utility
     return {
         "persons": 2.0 if story.measure == "samples" else 0.5,

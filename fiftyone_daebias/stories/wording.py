@@ -218,6 +218,7 @@ def _risk(story: Story) -> str:
         return f"Risk for {r.target}: {r.reason}."
     head = {
         "shortcut": f"Shortcut for {r.target}: seen in the image, and it tells {r.target}",
+        "possible": f"Could serve as a shortcut for {r.target}, but the classifier tried here does not lean on it",
         "confounder": f"To be balanced for {r.target}: it tells {r.target}, but hardly shows in the image",
         "harmless": f"Harmless for {r.target}: it shows in the image, but does not tell {r.target}",
         "neither": f"No risk seen for {r.target}: it neither shows in the image nor tells {r.target}",
@@ -231,7 +232,7 @@ def _risk(story: Story) -> str:
             f"together and {number(r.apart)} where they go apart: gap {number(r.gap, 2)} ({number(low, 2)} to "
             f"{number(high, 2)})."
         )
-    if r.verdict in ("shortcut", "confounder") and r.balanced:
+    if r.verdict in ("shortcut", "possible", "confounder") and r.balanced:
         out += f" Balancing leaves {r.balanced:,} of {r.n_subjects:,} subjects; "
         out += f"weighting leaves the worth of {r.weighted:,}."
     if r.missing:
@@ -257,6 +258,8 @@ def _todo(story: Story) -> str:
     if story.kind == "month":
         return "Shift dates before vectors are shared."
     verdict = story.risk.verdict if story.risk is not None else ""
+    if verdict == "possible":
+        return f"Report test scores where {story.lead} and {story.risk.target} go apart, of the final model too.{step}"
     if verdict in ("shortcut", "confounder"):
         return f"Balance or weight {story.risk.target} over {story.lead}, or harmonise it, before training.{step}"
     if verdict == "harmless":

@@ -130,3 +130,16 @@ def test_costs_by_hand():
     got = _costs(y, g, np.arange(200), ("a", "b"))
     w = np.where(y == g, 50 / 80, 50 / 20)
     assert got["balanced"] == 80 and got["weighted"] == int(w.sum() ** 2 / (w**2).sum() + 1e-9) and got["lost"] == ()
+
+
+def test_a_shortcut_that_the_classifier_does_not_take_is_only_a_possible_one():
+    rng = np.random.default_rng(4)
+    sick, columns = table_of(rng)
+    table, people = pd.DataFrame(columns), np.array([f"P{k}" for k in range(N)])
+    honest = 3 * sick + rng.standard_normal(N)  # sees the disease, not the site
+    leaning = 3 * (columns["site"] == "B") + rng.standard_normal(N)
+    label = read_label(table, people, "label")
+    sign = 1 if label.classes[1] == "sick" else -1
+    for scores, verdict in ((honest, "possible"), (leaning, "shortcut")):
+        of = RiskOf(label, table, people, sign * np.column_stack([-scores, scores]))
+        assert of("site", 0.9, (0.8, 1.0), True).verdict == verdict
