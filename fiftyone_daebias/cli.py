@@ -307,7 +307,7 @@ def _run_verb(verb: verbs.Verb, parameters: tuple[verbs.Parameter, ...], args) -
     if args.json:
         print(json.dumps(result.to_dict(), indent=2, default=str))
     else:
-        print(result.table() if getattr(args, "table", False) else result)
+        print(result.table() if verb.table and args.table else result)
     code = getattr(result, "exit_code", None)
     return code if code is not None else EXIT_OK if getattr(result, "passed", True) else EXIT_CHECK_FAILED
 
