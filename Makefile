@@ -1,7 +1,8 @@
 # make demo   sets everything up and audits 1,000 real chest radiographs
 # make demo-mri   the same on drawn spine MR of 120 people, one site's necks moved by 43 mm
 # make test   sets everything up and runs the tests (PYTEST_ARGS="-n 2 --dist loadfile": two at a time)
-# Both may be run again at any time; what has not changed is not done twice.
+# make lint   checks format, style, types and stubs
+# All may be run again at any time; what has not changed is not done twice.
 
 SHELL := /bin/bash
 VENV ?= .venv
@@ -11,7 +12,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10; do \
 	$$p -c 'import sys; raise SystemExit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo demo-mri docs test setup table1 clean
+.PHONY: demo demo-mri docs test lint setup table1 clean
 .DEFAULT_GOAL := demo
 
 setup: $(STAMP)
@@ -33,6 +34,12 @@ demo-mri: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python tools/stubs.py --check
+	$(BIN)/mypy
 
 docs: $(STAMP)
 	@$(BIN)/python -c 'import material' 2>/dev/null || $(BIN)/python -m pip install --quiet 'mkdocs-material>=9.5'

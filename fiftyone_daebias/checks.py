@@ -16,26 +16,6 @@ from .clustering import cluster as named
 from .errors import CohortError, DaebiasError, InputError
 from .probes.fields import make_target
 
-#: parameters that need a number above zero
-_POSITIVE = (
-    "n_bootstrap",
-    "repeats",
-    "batch_size",
-    "accumulate",
-    "images",
-    "k",
-    "neighbors",
-    "resamples",
-    "min_size",
-    "n_slices",
-    "workers",
-    "folds",
-    "epochs",
-)
-#: parameters that name vectors: fields or brain runs
-VECTORS = ("vectors", "embedding_field", "vector_field", "embeddings")
-#: parameters that name a cluster, or several
-CLUSTERS = ("cluster", "clusters", "other")
 #: what is said of a required parameter that was not given yet
 NO_VALUE = "still to be given"
 _SMALLEST_MAP = 8
@@ -73,11 +53,12 @@ def check(verb: verbs.Verb, samples, values: dict) -> str:
         samples: what it would act on; ``None`` for verbs that make a dataset
         values: its parameters, without those left at their default
     """
-    missing = [p.name for p in verbs.parameters(verb.load()) if p.required and values.get(p.name) in (None, "", [])]
+    parameters = verbs.parameters(verb.load())
+    missing = [p.name for p in parameters if p.required and values.get(p.name) in (None, "", [])]
     if missing:
         return f"{' and '.join(missing)}: {NO_VALUE}"
     try:
-        _check_values(samples, values)
+        _check_values(samples, parameters, values)
         for one in _OF_VERB.get(verb.command, ()):
             one(samples, values)
     except (DaebiasError, OSError) as error:
@@ -85,25 +66,23 @@ def check(verb: verbs.Verb, samples, values: dict) -> str:
     return ""
 
 
-def _check_values(samples, values: dict) -> None:
-    for name in _POSITIVE:
-        if isinstance(values.get(name), (int, float)) and values[name] < 1:
-            raise InputError(f"{name} must be at least 1; got {values[name]}")
-    permutations = values.get("n_permutations")
-    if permutations is not None and permutations < 99:
-        raise InputError(f"n_permutations must be at least 99 (p-values of 0.01 and more); got {permutations}")
-    if samples is None:
-        return
-    for name in VECTORS:
-        given = values.get(name)
-        known = [*store.vector_fields(samples), *store.map_runs(samples), *store.similarity_runs(samples)]
-        for field in [given] if isinstance(given, str) else given or []:
-            if field not in known:
-                raise InputError(f"there is no vector field {field!r}; vector fields: {', '.join(known) or 'none'}")
-    for name in CLUSTERS:
-        given = values.get(name)
-        for cluster in [given] if isinstance(given, str) else given or []:
-            named.get(samples, cluster)
+def _check_values(samples, parameters: tuple[verbs.Parameter, ...], values: dict) -> None:
+    for parameter in parameters:
+        given = values.get(parameter.name)
+        if given is None:
+            continue
+        parameter.checked(given)
+        if samples is None:
+            continue
+        for name in [given] if isinstance(given, str) else given if parameter.kind is list else []:
+            if parameter.names == "vectors" and name not in (known := _vectors(samples)):
+                raise InputError(f"there is no vector field {name!r}; vector fields: {', '.join(known) or 'none'}")
+            if parameter.names == "cluster":
+                named.get(samples, name)
+
+
+def _vectors(samples) -> list[str]:
+    return [*store.vector_fields(samples), *store.map_runs(samples), *store.similarity_runs(samples)]
 
 
 def _register(_, values: dict) -> None:
@@ -130,13 +109,11 @@ def _embed(samples, values: dict) -> None:
 
     if store.count(samples) < _SMALLEST_MAP:
         raise InputError(f"a map needs at least {_SMALLEST_MAP} samples; got {store.count(samples)}; use a wider view")
-    if values.get("perplexity", 50) < 2:
-        raise InputError(f"perplexity must be at least 2; got {values['perplexity']}")
     pick_device(values.get("device"))
 
 
 def _needs_vectors(samples, values: dict) -> None:
-    if not any(values.get(name) for name in VECTORS) and not store.vector_fields(samples):
+    if not values.get("vectors") and not store.vector_fields(samples):
         raise InputError("these samples have no embedding yet; run 'Compute DAE embeddings' first")
 
 

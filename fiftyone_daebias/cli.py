@@ -285,6 +285,7 @@ def _add_parameter(sub: argparse.ArgumentParser, parameter: verbs.Parameter) -> 
 
 def _run_verb(verb: verbs.Verb, parameters: tuple[verbs.Parameter, ...], args) -> int:
     values = {p.name: _secret(p.name, args) if p.name in SECRETS else getattr(args, p.name) for p in parameters}
+    values = {p.name: v if (v := values[p.name]) is p.default else p.checked(v) for p in parameters}
     values["progress"] = None if args.quiet else TerminalProgress()
     if getattr(args, "wait", None) is not None:
         os.environ["DAEBIAS_WAIT"] = str(args.wait)

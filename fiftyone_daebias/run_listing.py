@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from . import paths, schema, store
 from .analyses import ANALYSES, load
 from .clustering import cluster as named
 from .errors import InputError
+from .parameters import Label, RunKeys
 from .progress import Progress, start
 from .text_table import table_lines
 from .tidy import tidy
@@ -127,8 +128,8 @@ def runs(
     samples,
     action: Literal["list", "delete"] = "list",
     *,
-    names: list[str] | None = None,
-    sure: bool = False,
+    names: RunKeys | None = None,
+    sure: Annotated[bool, Label("Yes, delete")] = False,
     progress: Progress | None = None,
 ) -> RunList:
     """Lists what was computed on a dataset, or deletes runs with the fields, tags, views and maps that go with them.

@@ -13,6 +13,10 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+import annotated_types
+
+from . import parameters
+
 _PACKAGE = Path(__file__).parent
 _KNOWN = {
     "str": str,
@@ -25,6 +29,7 @@ _KNOWN = {
     "None": None,
     "Path": Path,
     "Literal": typing.Literal,
+    "Annotated": typing.Annotated,
     "Progress": object,
 }
 
@@ -96,6 +101,9 @@ class _Names(Mapping):
         for node in _tree(self.module).body:
             if isinstance(node, ast.Assign) and (value := _assigned(node, name)) is not None:
                 return _value(value, self.module)
+            if isinstance(node, ast.ImportFrom) and node.module == "annotated_types":
+                if any((alias.asname or alias.name) == name for alias in node.names):
+                    return getattr(annotated_types, name)
             if isinstance(node, ast.ImportFrom) and node.level:
                 for alias in node.names:
                     if (alias.asname or alias.name) == name:
@@ -105,6 +113,8 @@ class _Names(Mapping):
     def _imported(self, node: ast.ImportFrom, name: str):
         room = self.module.split(".")[: -node.level]
         origin = ".".join([*room, *([node.module] if node.module else [])])
+        if origin == "parameters":  # brings nothing heavy
+            return getattr(parameters, name)
         path = _PACKAGE.joinpath(*origin.split("."), name) if origin else _PACKAGE / name
         if path.with_suffix(".py").is_file() or path.is_dir():
             return _Module(".".join([*([origin] if origin else []), name]))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 
-def table_lines(cells: list[tuple[str, ...]]) -> list[str]:
+
+def table_lines(cells: Sequence[tuple[str, ...]]) -> list[str]:
     """Aligned columns with a rule under the head."""
     widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
     lines = ["  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)).rstrip() for row in cells]

@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 
 from .analyses import ANALYSES
+from .parameters import Advanced, Choice, Label, Picks, about, checked, plain
 from .signatures import read_signature
 
 
@@ -81,7 +82,7 @@ class Verb:
             return inspect.getdoc(function) or "", parameters(function)
         helps = docstring_arguments(doc)
         return doc, tuple(
-            Parameter(name, *_kind(hint), default, helps.get(name, "")) for name, (hint, default) in found.items()
+            Parameter(name, *_kind(hint), default, helps.get(name, ""), hint) for name, (hint, default) in found.items()
         )
 
     def load_opener(self) -> Callable | None:
@@ -118,6 +119,7 @@ def _bind(verb: Verb, signature: inspect.Signature, args: tuple, kwargs: dict) -
 
     Raises:
         TypeError: there is no such parameter, with the name of the one that is most like it; or one is missing
+        InputError: a value is of another kind or out of range
     """
     for name in kwargs:
         if name not in signature.parameters:
@@ -128,6 +130,10 @@ def _bind(verb: Verb, signature: inspect.Signature, args: tuple, kwargs: dict) -
     except TypeError as error:
         raise TypeError(f"{verb.name}(): {error}") from None
     given.apply_defaults()
+    for parameter in parameters(_load(verb.function)):
+        value = given.arguments[parameter.name]
+        if value is not parameter.default:  # a default need not be in the range: 0 may stand for "none"
+            given.arguments[parameter.name] = parameter.checked(value)
     return given
 
 
@@ -272,6 +278,7 @@ class Parameter:
         choices: allowed values, or ``None``
         default: default value; ``inspect.Parameter.empty`` when required
         help: its text in the docstring
+        hint: its annotation, with what :mod:`~fiftyone_daebias.parameters` says of it
     """
 
     name: str
@@ -280,6 +287,44 @@ class Parameter:
     choices: tuple | None
     default: object
     help: str
+    hint: object = None
+
+    def _said(self, kind: type):
+        return next((s for s in about(self.hint) if isinstance(s, kind)), None)
+
+    @property
+    def names(self) -> str:
+        """What it names on a dataset, see :class:`~fiftyone_daebias.parameters.Choice`; "" where nothing."""
+        said = self._said(Choice)
+        return said.of if said else ""
+
+    @property
+    def label(self) -> str:
+        """What a form calls it."""
+        said = self._said(Label)
+        words = said.text if said else self.name.replace("_", " ")
+        return words[0].upper() + words[1:]
+
+    @property
+    def advanced(self) -> bool:
+        """Whether forms fold it away."""
+        return not self.required and Advanced in about(self.hint)
+
+    @property
+    def picks(self) -> str:
+        """ "file" or "folder" where it names one of the machine that runs the App, else ""."""
+        said = self._said(Picks)
+        return said.what if said else ""
+
+    def checked(self, value, where: str = ""):
+        """The value as the verb takes it.
+
+        Raises:
+            InputError: of another kind, or out of range
+        """
+        if value is None and (self.default is None or self.hint is None):
+            return None
+        return checked(self.name, self.hint, value, where) if self.hint is not None else value
 
     @property
     def required(self) -> bool:
@@ -289,7 +334,7 @@ class Parameter:
 @cache
 def parameters(function: Callable) -> tuple[Parameter, ...]:
     """Parameters of a verb's function, without ``samples`` and what is supplied (:data:`SUPPLIED`)."""
-    hints = typing.get_type_hints(function)
+    hints = typing.get_type_hints(function, include_extras=True)
     helps = docstring_arguments(inspect.getdoc(function) or "")
     out = []
     for parameter in inspect.signature(function).parameters.values():
@@ -297,13 +342,14 @@ def parameters(function: Callable) -> tuple[Parameter, ...]:
             continue
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise TypeError(f"verb {function.__name__} may not take *{parameter.name}")
-        kind, item, choices = _kind(hints.get(parameter.name, str))
-        out.append(Parameter(parameter.name, kind, item, choices, parameter.default, helps.get(parameter.name, "")))
+        hint = hints.get(parameter.name, str)
+        out.append(Parameter(parameter.name, *_kind(hint), parameter.default, helps.get(parameter.name, ""), hint))
     return tuple(out)
 
 
 def _kind(hint) -> tuple[type, type, tuple | None]:
     """Reduces an annotation to what a form can ask for."""
+    hint = plain(hint)
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         options = [a for a in typing.get_args(hint) if a is not type(None)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fiftyone_daebias import checks, run_listing, store
 from fiftyone_daebias.clustering.cluster import BLIND, UNKNOWN, read_clusters
 from fiftyone_daebias.clustering.drift import date_field_of
@@ -10,19 +12,9 @@ from fiftyone_daebias.dae.samples import pick_device
 from fiftyone_daebias.dae.train import trained_checkpoint
 from fiftyone_daebias.embeddings.encoders import model_names
 from fiftyone_daebias.errors import InputError
+from fiftyone_daebias.verbs import Parameter
 
 from .panel.audit_state import read_state
-
-#: parameters that name a metadata field which has to be probed or tested
-ASKED = {"field", "fields", "label_field"}
-#: parameters that name any metadata field
-FIELDS = ASKED | {"expected", "adjust_for", "stratify_by", "by", "versions", "group_by", "protected"}
-DATES = {"date_field"}
-VECTORS = set(checks.VECTORS)
-MAPS = {"map_key", "brain_key"}
-INDEXES = {"index"}
-CLUSTERS = {"cluster", "clusters", "other"}
-SUBJECT = {"subject_field"}
 
 #: a field with more values is not offered as a list of them
 MOST_VALUES = 60
@@ -41,50 +33,53 @@ def field_questions(dataset) -> dict[str, str]:
     return _asked[stamp]
 
 
-def choices_for(name: str, command: str, dataset, given: dict) -> list[str] | None:
+def choices_for(parameter: Parameter, dataset, given: dict) -> list[str] | None:
     """Values to offer for a parameter; ``None`` where it names nothing on the dataset.
 
     Args:
-        name: the parameter
-        command: the verb's command
+        parameter: the parameter
         dataset: the dataset, or ``None``
         given: the form's values so far
     """
-    if dataset is None:
+    offer = _OFFERS.get(parameter.names)
+    if dataset is None or offer is None:
         return None
-    if name in ASKED:
-        return [f for f, reason in field_questions(dataset).items() if not reason]
-    if name in DATES:
-        kinds = store.metadata_fields(dataset)
-        dated = [f for f, k in kinds.items() if k in ("date", "datetime") or "date" in f or "year" in f]
-        return sorted(dated) or sorted(kinds)
-    if name in FIELDS:
-        return sorted(store.metadata_fields(dataset))
-    if name in VECTORS:
-        return store.vector_fields(dataset)
-    if name in MAPS:
-        return store.map_runs(dataset)
-    if name in INDEXES:
-        return store.similarity_runs(dataset)
-    if name in CLUSTERS or name == "names" and command == "test-clusters":
-        return list(read_clusters(dataset))
-    if name == "names" and command == "runs":
-        return [r.key for r in run_listing.stored_runs(dataset)]
-    if name in ("tag", "subgroup") and command != "name-cluster":
-        return sorted(store.count_tags(dataset))
-    if name == "value" and given.get("field") in store.metadata_fields(dataset):
-        return _values_of(dataset, given["field"])
-    if name == "finding":
-        return [f.key for f in read_state(dataset).findings.rows]
-    if name == "preset":
-        return presets()
-    if name == "coloured_by":
-        return [BLIND, UNKNOWN, *sorted(store.metadata_fields(dataset))]
-    if name == "model" and command == "embed":
-        return model_names()
-    if name in SUBJECT:
-        return sorted(store.metadata_fields(dataset)) + [f for f in [store.subject_field(dataset)] if f]
-    return None
+    return offer(dataset, given)
+
+
+def _date_fields(dataset, given: dict) -> list[str]:
+    kinds = store.metadata_fields(dataset)
+    dated = [f for f, k in kinds.items() if k in ("date", "datetime") or "date" in f or "year" in f]
+    return sorted(dated) or sorted(kinds)
+
+
+def _fields(dataset, given: dict) -> list[str]:
+    return sorted(store.metadata_fields(dataset))
+
+
+def _values(dataset, given: dict) -> list[str] | None:
+    field = given.get("field")
+    return _values_of(dataset, field) if field in store.metadata_fields(dataset) else None
+
+
+#: what to offer for each kind of :class:`~fiftyone_daebias.parameters.Choice`
+_OFFERS: dict[str, Callable[[object, dict], list[str] | None]] = {
+    "probed field": lambda dataset, _: [f for f, reason in field_questions(dataset).items() if not reason],
+    "field": _fields,
+    "date field": _date_fields,
+    "subject field": lambda dataset, _: _fields(dataset, {}) + [f for f in [store.subject_field(dataset)] if f],
+    "field or none": lambda dataset, _: [BLIND, UNKNOWN, *_fields(dataset, {})],
+    "value": _values,
+    "vectors": lambda dataset, _: store.vector_fields(dataset),
+    "map": lambda dataset, _: store.map_runs(dataset),
+    "index": lambda dataset, _: store.similarity_runs(dataset),
+    "cluster": lambda dataset, _: list(read_clusters(dataset)),
+    "run": lambda dataset, _: [r.key for r in run_listing.stored_runs(dataset)],
+    "tag": lambda dataset, _: sorted(store.count_tags(dataset)),
+    "finding": lambda dataset, _: [f.key for f in read_state(dataset).findings.rows],
+    "preset": lambda dataset, _: presets(),
+    "encoder": lambda dataset, _: model_names(),
+}
 
 
 def _values_of(dataset, field: str) -> list[str] | None:
@@ -93,16 +88,16 @@ def _values_of(dataset, field: str) -> list[str] | None:
     return sorted(map(str, values)) if 0 < len(values) <= MOST_VALUES else None
 
 
-def choice_labels(name: str, command: str, dataset) -> dict[str, str]:
+def choice_labels(parameter: Parameter, dataset) -> dict[str, str]:
     """What to show for values that do not speak for themselves: runs with kind, date and size."""
-    if name == "names" and command == "runs" and dataset is not None:
+    if parameter.names == "run" and dataset is not None:
         return {
             r.key: f"{r.kind}: {r.key}, {r.created.replace('T', ' ')[:16]}, {run_listing.size_words(r.size)}"
             for r in run_listing.stored_runs(dataset)
         }
-    if name == "finding" and dataset is not None:
+    if parameter.names == "finding" and dataset is not None:
         return {f.key: f"{f.title} ({f.verdict})" for f in read_state(dataset).findings.rows}
-    if name == "coloured_by":
+    if parameter.names == "field or none":
         return {BLIND: "nothing (drawn blind)", UNKNOWN: "not known"}
     return {}
 
@@ -126,9 +121,9 @@ def value_if_empty(name: str, dataset) -> str:
     return ""
 
 
-def not_offered(name: str, dataset) -> str:
+def not_offered(parameter: Parameter, dataset) -> str:
     """Which fields a form leaves out, and why, in a sentence; "" when none."""
-    if name not in ASKED or dataset is None:
+    if parameter.names != "probed field" or dataset is None:
         return ""
     out = [f for f, reason in field_questions(dataset).items() if reason]
     if not out:

@@ -8,26 +8,26 @@ import fiftyone.operators.types as types
 
 from fiftyone_daebias.verbs import Parameter
 
-from .choices import INDEXES, MAPS, VECTORS, choice_labels, choices_for, not_offered, value_if_empty
-from .words import is_folded, label_of, sentence
+from .choices import choice_labels, choices_for, not_offered, value_if_empty
+from .words import sentence
 
 #: where folded parameters lie in a form's values
 ADVANCED = "advanced"
-#: parameters that name files or folders of the machine that runs the App
-_FILES = {"images": True, "table": False, "file": False, "bundle": False, "config": False}
+#: what is there from the start: a form begins with the first of them
+_OF_THE_DATASET = ("vectors", "map", "index")
 
 
-def add_parameters(inputs: types.Object, command: str, parameters: tuple[Parameter, ...], ctx) -> None:
+def add_parameters(inputs: types.Object, parameters: tuple[Parameter, ...], ctx) -> None:
     """Adds one form field a parameter; those that most people never touch lie in a section that opens on click."""
     given = given_values(ctx.params, parameters)
-    folded = [p for p in parameters if is_folded(command, p.name, p.required)]
+    folded = [p for p in parameters if p.advanced]
     for parameter in parameters:
         if parameter not in folded:
-            _add(inputs, command, parameter, given, ctx)
+            _add(inputs, parameter, given, ctx)
     if folded:
         section = types.Object()
         for parameter in folded:
-            _add(section, command, parameter, given, ctx)
+            _add(section, parameter, given, ctx)
         inputs.define_property(
             ADVANCED, section, view=types.ObjectView(label="Advanced", collapsible=True, default_expanded=False)
         )
@@ -40,24 +40,24 @@ def given_values(params: dict, parameters: tuple[Parameter, ...]) -> dict:
     return {p.name: both[p.name] for p in parameters if both.get(p.name) is not None}
 
 
-def _add(inputs: types.Object, command: str, parameter: Parameter, given: dict, ctx) -> None:
+def _add(inputs: types.Object, parameter: Parameter, given: dict, ctx) -> None:
     name = parameter.name
     empty = value_if_empty(name, ctx.dataset) if parameter.default is None else ""
     empty = f"Left empty: {empty}" if empty else ""
-    text = ". ".join(filter(None, (sentence(parameter.help), empty, not_offered(name, ctx.dataset))))
-    common = {"label": label_of(command, name), "description": text, "required": parameter.required}
+    text = ". ".join(filter(None, (sentence(parameter.help), empty, not_offered(parameter, ctx.dataset))))
+    common = {"label": parameter.label, "description": text, "required": parameter.required}
     default = given.get(name, None if parameter.required else parameter.default)
-    if name == "to" and ctx.selected and not default:
+    if parameter.names == "samples" and ctx.selected and not default:
         default = list(ctx.selected)
     choices = parameter.choices
     if choices is None:
-        choices = choices_for(name, command, ctx.dataset, given)
-    labels = choice_labels(name, command, ctx.dataset)
-    if name in VECTORS | MAPS | INDEXES and choices and name not in given:
+        choices = choices_for(parameter, ctx.dataset, given)
+    labels = choice_labels(parameter, ctx.dataset)
+    if parameter.names in _OF_THE_DATASET and choices and name not in given:
         default = default if default in choices else choices[0]
     if parameter.kind is bool:
         inputs.bool(name, default=bool(default), **common)
-    elif parameter.kind is list and name != "images":
+    elif parameter.kind is list:
         _add_list(inputs, parameter, choices, labels, default, common)
     elif choices:
         if default is None and parameter.required and len(choices) == 1:
@@ -72,9 +72,9 @@ def _add(inputs: types.Object, command: str, parameter: Parameter, given: dict, 
         inputs.int(name, default=default, **common)
     elif parameter.kind is float:
         inputs.float(name, default=default, **common)
-    elif name in _FILES and parameter.kind is Path and not isinstance(given.get(name), (str, Path)):
+    elif parameter.picks and not isinstance(given.get(name), (str, Path)):
         view = types.FileExplorerView(
-            choose_dir=_FILES[name], button_label=f"Choose {'a folder' if _FILES[name] else 'a file'} …"
+            choose_dir=parameter.picks == "folder", button_label=f"Choose a {parameter.picks} …"
         )
         inputs.file(name, view=view, **common)
     else:

@@ -17,7 +17,7 @@ from .forms import add_parameters, read_values
 from .live import LiveProgress, StopFlag, follow
 from .next_steps import AUDIT_PANEL, add_files, add_steps, files_of, steps_after
 from .targets import add_target, target_of, target_words
-from .words import as_markdown, label_of
+from .words import as_markdown
 
 logger = logging.getLogger(__name__)
 
@@ -102,12 +102,12 @@ class VerbOperator(foo.Operator):
         wrong = wrong or checks.check(self.verb, target, values)
         if wrong.endswith(checks.NO_VALUE):
             missing = wrong.partition(":")[0].split(" and ")
-            wrong = f"{checks.NO_VALUE}: {', '.join(label_of(self.verb.command, name) for name in missing)}"
+            wrong = f"{checks.NO_VALUE}: {', '.join(p.label for p in parameters if p.name in missing)}"
         about = None if wrong else self._estimate(target, values)
         if about:
             text += f" It {about}."
         inputs.md(text, name="about")
-        add_parameters(inputs, self.verb.command, parameters, ctx)
+        add_parameters(inputs, parameters, ctx)
         title = types.PromptView(label=self.verb.label)
         if not wrong:
             return types.Property(inputs, view=title)

@@ -15,6 +15,19 @@ from ..embeddings.embed import _slice_count
 from ..embeddings.encoders import embedding_model
 from ..embeddings.joined import joined_slices
 from ..errors import InputError
+from ..parameters import (
+    Bootstraps,
+    Device,
+    Folds,
+    ImagesSeen,
+    Permutations,
+    ProbedFields,
+    Seed,
+    Seeds,
+    Slices,
+    SubjectField,
+    VectorFields,
+)
 from ..probes.fields import Target, make_target
 from ..probes.permutation import benjamini_hochberg
 from ..progress import Progress, listening
@@ -35,19 +48,19 @@ def compare(
     samples,
     *,
     models: list[str] | None = None,
-    vectors: list[str] | None = None,
-    fields: list[str] | None = None,
+    vectors: VectorFields | None = None,
+    fields: ProbedFields | None = None,
     reference: str = "dae",
-    folds: int = 0,
-    seeds: int = 1,
-    images: int | None = None,
+    folds: Folds = 0,
+    seeds: Seeds = 1,
+    images: ImagesSeen | None = None,
     presets: list[str] | None = None,
-    n_slices: int | None = None,
-    n_bootstrap: int = 2000,
-    n_permutations: int = 9999,
-    subject_field: str | None = None,
-    device: str | None = None,
-    seed: int = 51,
+    n_slices: Slices | None = None,
+    n_bootstrap: Bootstraps = 2000,
+    n_permutations: Permutations = 9999,
+    subject_field: SubjectField | None = None,
+    device: Device | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> CompareResult:
     """Compares embeddings, and networks trained on labels, on the same held-out subjects.

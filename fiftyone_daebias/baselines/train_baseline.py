@@ -18,6 +18,7 @@ from ..dae.checkpoint import fill, load_checkpoint, read_facts
 from ..dae.samples import pick_device, train_on_samples
 from ..dae.trainer import TrainResult
 from ..errors import CheckpointError, InputError
+from ..parameters import BatchSize, Device, ImagesSeen, LearningRate, Patience, Preset, ProbedFields, Seed
 from ..probes.fields import Target, make_target
 from ..progress import Progress
 from .e4e import StyleGan
@@ -40,14 +41,14 @@ def train_baseline(
     samples,
     model: Literal["beta-vae", "stylegan2", "resnet10", "resnet34", "densenet121"],
     *,
-    preset: str | None = None,
-    fields: list[str] | None = None,
-    images: int | None = None,
-    batch_size: int | None = None,
-    lr: float | None = None,
-    patience: int | None = None,
-    device: str | None = None,
-    seed: int = 51,
+    preset: Preset | None = None,
+    fields: ProbedFields | None = None,
+    images: ImagesSeen | None = None,
+    batch_size: BatchSize | None = None,
+    lr: LearningRate | None = None,
+    patience: Patience | None = None,
+    device: Device | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> TrainResult:
     """Trains a baseline to compare the diffusion autoencoder with, on the same slices and in the same way.

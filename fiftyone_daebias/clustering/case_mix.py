@@ -9,6 +9,7 @@ import pandas as pd
 
 from .. import schema, store
 from ..errors import InputError
+from ..parameters import Expected, Permutations, Seed, SubjectField
 from ..probes.fields import make_target
 from ..progress import Progress, start
 from ..serialize import plain
@@ -113,11 +114,11 @@ class CaseMix:
 def case_mix(
     samples,
     *,
-    expected: list[str] | None = None,
+    expected: Expected | None = None,
     over: list[str] | None = None,
-    n_permutations: int = 1999,
-    subject_field: str | None = None,
-    seed: int = 51,
+    n_permutations: Permutations = 1999,
+    subject_field: SubjectField | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> CaseMix:
     """Asks whether sites and scanners see the same kind of people; looks at metadata alone.

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import atomic, schema, store
 from ..errors import InputError
+from ..parameters import ClusterName, PickedFile
 from ..progress import Progress
 from . import cluster as named
 from .cluster import Cluster
@@ -70,10 +71,10 @@ def clusters(
     samples,
     action: Literal["list", "accept", "rename", "merge", "subtract", "delete", "apply", "export", "import"] = "list",
     *,
-    cluster: str | None = None,
-    other: str | None = None,
+    cluster: ClusterName | None = None,
+    other: ClusterName | None = None,
     new_name: str | None = None,
-    file: Path | None = None,
+    file: PickedFile | None = None,
     progress: Progress | None = None,
 ) -> ClusterList:
     """Lists the clusters of a dataset, or changes them.

@@ -10,6 +10,7 @@ import pandas as pd
 
 from .. import schema, store
 from ..errors import InputError
+from ..parameters import AdjustFor, ByFields, DateField, Permutations, Seed, SubjectField, VectorField, Versions
 from ..probes.confounding import make_strata
 from ..probes.fields import make_target
 from ..progress import Progress, start
@@ -112,15 +113,15 @@ class DriftTable:
 def drift(
     samples,
     *,
-    by: list[str] | None = None,
+    by: ByFields | None = None,
     sites: bool = True,
-    date_field: str | None = None,
-    versions: list[str] | None = None,
-    vectors: str = "dae_embedding",
-    adjust_for: list[str] | None = None,
-    n_permutations: int = 499,
-    subject_field: str | None = None,
-    seed: int = 51,
+    date_field: DateField | None = None,
+    versions: Versions | None = None,
+    vectors: VectorField = "dae_embedding",
+    adjust_for: AdjustFor | None = None,
+    n_permutations: Permutations = 499,
+    subject_field: SubjectField | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> DriftTable:
     """Looks for changes of the embedding over the acquisition date and over versions, group by group.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated
 
 from .. import store
 from ..errors import InputError
+from ..parameters import Advanced, ColouredBy, MapKey
 from ..progress import Progress, listening
 from . import cluster as named
 from .clusters import ClusterList
@@ -15,11 +17,11 @@ def name_cluster(
     samples,
     name: str,
     *,
-    color: str | None = None,
+    color: Annotated[str, Advanced] | None = None,
     note: str = "",
-    author: str | None = None,
-    map_key: str | None = None,
-    coloured_by: str = named.UNKNOWN,
+    author: Annotated[str, Advanced] | None = None,
+    map_key: MapKey | None = None,
+    coloured_by: ColouredBy = named.UNKNOWN,
     replace: bool = False,
     progress: Progress | None = None,
 ) -> ClusterList:

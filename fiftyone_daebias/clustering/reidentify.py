@@ -9,6 +9,7 @@ import pandas as pd
 
 from .. import schema, store
 from ..errors import InputError
+from ..parameters import Bootstraps, DateField, ProbedFields, Seed, SubjectField, VectorField
 from ..progress import Progress, start
 from ..text_table import table_lines
 from .drift import _DATES, as_years
@@ -88,12 +89,12 @@ class Reidentification:
 def reidentify(
     samples,
     *,
-    fields: list[str] | None = None,
-    date_field: str | None = None,
-    vectors: str = "dae_embedding",
-    subject_field: str | None = None,
-    n_bootstrap: int = 500,
-    seed: int = 51,
+    fields: ProbedFields | None = None,
+    date_field: DateField | None = None,
+    vectors: VectorField = "dae_embedding",
+    subject_field: SubjectField | None = None,
+    n_bootstrap: Bootstraps = 500,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> Reidentification:
     """Asks how well site, scanner, month and person can be told from the embedding.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from .. import schema, store
 from ..errors import InputError
+from ..parameters import Advanced, Cases, ClusterName, Label, Like, SimilarityIndex
 from ..progress import Progress, listening
 from . import cluster as named
 
@@ -43,11 +45,11 @@ class SimilarCases:
 def similar(
     samples,
     *,
-    to: list[str] | None = None,
-    cluster: str | None = None,
-    k: int = 12,
-    index: str = "dae_similarity",
-    same_subject: bool = False,
+    to: Like | None = None,
+    cluster: ClusterName | None = None,
+    k: Cases = 12,
+    index: SimilarityIndex = "dae_similarity",
+    same_subject: Annotated[bool, Label("Also the same people"), Advanced] = False,
     progress: Progress | None = None,
 ) -> SimilarCases:
     """Finds the cases most like a sample or a cluster, through FiftyOne's similarity index.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
 from .. import schema, store
 from ..embeddings.map import fit_map, principal_components
 from ..errors import InputError
+from ..parameters import Advanced, ByField, Label, MapKey, Resamples, Seed, SmallestCluster, VectorField
 from ..probes.labels import MOST_MISSED
 from ..progress import Progress, listening, start
 from . import cluster as named
@@ -26,14 +27,14 @@ def suggest_clusters(
     samples,
     *,
     space: Literal["map", "embedding"] = "map",
-    map_key: str = "dae_map",
-    vectors: str = "dae_embedding",
-    by: str | None = None,
-    min_size: int | None = None,
-    resamples: int = 8,
-    opposite: bool = True,
+    map_key: MapKey = "dae_map",
+    vectors: VectorField = "dae_embedding",
+    by: ByField | None = None,
+    min_size: SmallestCluster | None = None,
+    resamples: Resamples = 8,
+    opposite: Annotated[bool, Label("Also groups of samples on the other side"), Advanced] = True,
     alike: bool = True,
-    seed: int = 51,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> ClusterList:
     """Proposes clusters: islands that come back when subjects and map are drawn anew.

@@ -11,6 +11,7 @@ from ..cohort.slices import open_slices
 from ..embeddings.encode import centre_indices
 from ..embeddings.map import principal_components
 from ..errors import CohortError, InputError
+from ..parameters import Neighbors, SubjectField, Threshold, VectorField
 from ..progress import Progress, listening, start
 from .local_outliers import NEAREST, RANK, SLABS, Alike, local_outliers, place_box, place_words, small_picture
 
@@ -88,11 +89,11 @@ class OutlierResult:
 def tag(
     samples,
     *,
-    vectors: str = "dae_embedding",
-    neighbors: int = 10,
-    threshold: float = 3.5,
+    vectors: VectorField = "dae_embedding",
+    neighbors: Neighbors = 10,
+    threshold: Threshold = 3.5,
     local: bool = True,
-    subject_field: str | None = None,
+    subject_field: SubjectField | None = None,
     progress: Progress | None = None,
 ) -> OutlierResult:
     """Lists samples that are far from all others, and those with something in one place that similar samples lack.

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import schema, store
 from ..errors import InputError
+from ..parameters import ClusterNames, Expected, Permutations, ProbedFields, Seed, SubjectField
 from ..probes.confounding import Strata, make_strata
 from ..probes.fields import Target, make_target
 from ..progress import Progress, start
@@ -154,12 +155,12 @@ def _kept(r: Association) -> str:
 def test_clusters(
     samples,
     *,
-    names: list[str] | None = None,
-    fields: list[str] | None = None,
-    expected: list[str] | None = None,
-    n_permutations: int = 1999,
-    subject_field: str | None = None,
-    seed: int = 51,
+    names: ClusterNames | None = None,
+    fields: ProbedFields | None = None,
+    expected: Expected | None = None,
+    n_permutations: Permutations = 1999,
+    subject_field: SubjectField | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> ClusterTests:
     """Tests every cluster against every metadata field, on all subjects.

@@ -13,6 +13,7 @@ import numpy as np
 from .. import schema, store
 from ..connected_components import MOST_IDS, linked_groups
 from ..errors import InputError
+from ..parameters import Correlation, SubjectField
 from ..progress import Progress, start
 from . import links
 from .slices import open_slices
@@ -96,7 +97,11 @@ class Duplicates:
 
 
 def duplicates(
-    samples, *, threshold: float = 0.9, subject_field: str | None = None, progress: Progress | None = None
+    samples,
+    *,
+    threshold: Correlation = 0.9,
+    subject_field: SubjectField | None = None,
+    progress: Progress | None = None,
 ) -> Duplicates:
     """Finds duplicates and leakage, tags them and saves views.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CohortError
+from ..parameters import ImageFolder
 from ..progress import Progress, start
 from .dicom.header import IDENTIFYING
 from .dicom.scan import read_header
@@ -70,7 +71,7 @@ class PrivacyReport:
         return "\n".join(lines)
 
 
-def privacy(images: Path, *, progress: Progress | None = None) -> PrivacyReport:
+def privacy(images: ImageFolder, *, progress: Progress | None = None) -> PrivacyReport:
     """Lists what identifying content image files carry, so that their owner can act.
 
     Nothing is stored or changed, and no value is shown. Not a certified

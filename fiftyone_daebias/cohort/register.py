@@ -8,10 +8,11 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from .. import paths, schema
 from ..errors import CohortError, InputError
+from ..parameters import Advanced, ImageFolder, Label, Seed, ShiftDates, Spacing, StratifyBy, TableFile, Volume, Workers
 from ..progress import Progress, start
 from ..store import register as records
 from ..store.run_metadata import check_name
@@ -120,12 +121,12 @@ class RegistrationReport:
 
 def register(
     name: str,
-    images: Path,
-    table: Path | None = None,
+    images: ImageFolder,
+    table: TableFile | None = None,
     *,
-    key: str | list[str] | None = None,
-    subject: str | None = None,
-    pattern: str | None = None,
+    key: Annotated[str | list[str], Label("Match table and files by"), Advanced] | None = None,
+    subject: Annotated[str, Label("Subject column")] | None = None,
+    pattern: Annotated[str, Advanced] | None = None,
     include: str | list[str] | None = None,
     exclude: str | list[str] | None = None,
     sheet: str | None = None,
@@ -133,15 +134,15 @@ def register(
     missing_codes: list[str] | None = None,
     plan: Path | None = None,
     from_plan: Path | None = None,
-    plane: Literal["auto", "sagittal", "coronal", "axial"] = "auto",
-    spacing: float | None = None,
-    volume: int = 0,
-    stratify_by: list[str] | None = None,
-    shift_dates: int = 0,
-    to_grey: bool = False,
-    skip_unreadable: bool = False,
-    workers: int | None = None,
-    seed: int = 51,
+    plane: Annotated[Literal["auto", "sagittal", "coronal", "axial"], Advanced] = "auto",
+    spacing: Spacing | None = None,
+    volume: Volume = 0,
+    stratify_by: StratifyBy | None = None,
+    shift_dates: ShiftDates = 0,
+    to_grey: Annotated[bool, Label("Turn colour into grey"), Advanced] = False,
+    skip_unreadable: Annotated[bool, Advanced] = False,
+    workers: Workers | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> RegistrationReport:
     """Registers DICOM, NIfTI or raster images and a metadata table as a FiftyOne dataset.

@@ -20,5 +20,5 @@ def principal_components(pixels: np.ndarray, most: int, seed: int) -> tuple[np.n
 
     k = min(most, len(pixels) - 1, pixels.shape[1])
     fitted = PCA(k, svd_solver="randomized", random_state=seed).fit(pixels)
-    parts = fitted.mean_, fitted.components_, np.sqrt(fitted.explained_variance_)
-    return tuple(np.asarray(a, np.float32) for a in parts)
+    mean, axes, spread = fitted.mean_, fitted.components_, np.sqrt(fitted.explained_variance_)
+    return np.asarray(mean, np.float32), np.asarray(axes, np.float32), np.asarray(spread, np.float32)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 from ..errors import InputError
 from ..plugin import plugin_dir
 from .view import WHOLE
 
 
-def without_defaults(values: dict, kind: type, names: tuple[str, ...]) -> dict:
+def without_defaults(values: dict, kind: Any, names: tuple[str, ...]) -> dict:
     """The values without those of ``names`` that are the dataclass's default."""
     return {k: v for k, v in values.items() if k not in names or v != kind.__dataclass_fields__[k].default}
 
@@ -85,7 +86,8 @@ class ModelConfig:
         unknown = sorted(set(values) - known)
         if unknown:
             raise InputError(f"model config has unknown keys {unknown}; known: {sorted(known)}")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**given)
 
 
 @dataclass(frozen=True)

@@ -48,13 +48,14 @@ class Evening(nn.Module):
         x = codes.double().cpu()
         mean = x.mean(dim=0)
         x = _about_place(x, torch.zeros(len(x), dtype=torch.long) if places is None else places.cpu())
-        k = 0 if spread is None else len(spread)
+        known = None if spread is None else spread.double().cpu()
+        k = 0 if known is None else len(known)
         blocks = (
             [(slice(0, k), 1 - LEARNT), (slice(k, None), LEARNT)] if 0 < k < x.shape[1] else [(slice(0, None), 1.0)]
         )
         forth, back = torch.zeros(2, x.shape[1], x.shape[1], dtype=torch.float64)
         for part, share in blocks:
-            one, two = _evened(x[:, part], spread.double().cpu() if k and part.start == 0 else None)
+            one, two = _evened(x[:, part], known if k and part.start == 0 else None)
             scale = (share * x.shape[1] / one.shape[1]) ** 0.5
             forth[part, part], back[part, part] = one * scale, two / scale
         turn = even_turn(len(mean))

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from .. import paths
 from ..errors import CheckpointError
+from ..parameters import PickedFile
 from ..progress import Progress, listening
 from .checkpoint import save_model
 from .config import ModelConfig, load_preset
@@ -58,7 +59,7 @@ class ImportedCheckpoint:
 
 
 def import_checkpoint(
-    file: Path,
+    file: PickedFile,
     *,
     folder: Path | None = None,
     preset: Literal["official-64", "official-128", "official-256"] | None = None,
@@ -80,11 +81,11 @@ def import_checkpoint(
     told = listening(progress)
     told.say(f"reading {file}")
     weights = read_published(file)
-    config, preset = _fitting(weights, file, preset)
+    config, fits = _fitting(weights, file, preset)
     folder = Path(folder) if folder else paths.home() / "imported" / paths.safe_name(Path(file).resolve().stem)
     told.say(f"writing {folder}")
     sha = save_model(folder, weights, config, source=Path(file).name, crop=1.0)
-    return ImportedCheckpoint(str(folder), sha, preset, config.in_channels)
+    return ImportedCheckpoint(str(folder), sha, fits, config.in_channels)
 
 
 class _Inert(dict):

@@ -87,8 +87,8 @@ class DaeLearner(OneOptimizer):
     @torch.no_grad()
     def begin(self, images: Tensor, held_out: Tensor | None) -> str:
         """Gives the encoder principal components of training images, and picks the weights to start from."""
-        parts = principal_components(images.flatten(1).numpy(), self.config.components, self.seed)
-        parts = [torch.from_numpy(p).to(self.device) for p in parts]
+        components = principal_components(images.flatten(1).numpy(), self.config.components, self.seed)
+        parts = [torch.from_numpy(p).to(self.device) for p in components]
         self._set_components(parts)
         if held_out is None or not self.candidates:
             return ""

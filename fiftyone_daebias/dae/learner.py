@@ -9,7 +9,7 @@ the step's number, so that a run that was interrupted goes on as if it had not b
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -28,11 +28,15 @@ class Learner(Protocol):
     """
 
     format: str
-    config: object
+    config: Any
     device: torch.device
     criterion: str
-    begins_with_images: bool
-    ends_with_images: bool
+
+    @property
+    def begins_with_images(self) -> bool: ...
+
+    @property
+    def ends_with_images(self) -> bool: ...
 
     def begin(self, images: Tensor, held_out: Tensor | None) -> str:
         """Takes from training images what the model starts from; not called when a run goes on.
@@ -106,7 +110,13 @@ def with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 class LearnsByStepsOnly:
     """A learner that takes nothing from images but by its steps."""
 
-    begins_with_images = ends_with_images = False
+    @property
+    def begins_with_images(self) -> bool:
+        return False
+
+    @property
+    def ends_with_images(self) -> bool:
+        return False
 
     def begin(self, images: Tensor, held_out: Tensor | None) -> str:
         """Nothing."""

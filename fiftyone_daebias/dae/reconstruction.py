@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
 from .. import schema, store
 from ..errors import InputError
+from ..parameters import Advanced, CheckpointFolder, DdimSteps, Device, Seed
 from ..progress import Progress, start
 from ..text_table import table_lines
 from .batches import fixed_crop
@@ -99,12 +102,12 @@ class Reconstruction:
 def reconstruction(
     samples,
     *,
-    checkpoint: Path | None = None,
-    images: int = 32,
-    steps: list[int] = (20, 50, 100),
-    invert_steps: int = 250,
-    device: str | None = None,
-    seed: int = 51,
+    checkpoint: CheckpointFolder | None = None,
+    images: Annotated[int, Ge(2)] = 32,
+    steps: DdimSteps = (20, 50, 100),
+    invert_steps: Annotated[int, Advanced] = 250,
+    device: Device | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> Reconstruction:
     """Decodes held-out images from their codes and reports how alike they are: SSIM and MSE, with and without x_T.
@@ -211,7 +214,7 @@ def _held_out(source, images: int, seed: int) -> tuple[list[int], str]:
         raise InputError("there are no two held-out samples (split 'test' or 'val'); widen the view")
     rng = np.random.default_rng(seed)
     rank: dict[str, int] = {}
-    turns = []
+    turns: list[tuple[int, int, int]] = []
     for i in rng.permutation(rows):
         subject = source.subjects[i]
         rank[subject] = rank.get(subject, -1) + 1

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from ..errors import InputError
+from ..parameters import Accumulate, BatchSize, Device, ImagesSeen, LearningRate, Patience, Preset, Seed
 from ..progress import Progress
 from .config import ModelConfig, TrainConfig, default_preset, load_preset
 from .init import SCRATCH, fitting, read_start
@@ -18,15 +20,15 @@ __all__ = ["pick_device", "run_folder", "settings", "train", "trained_checkpoint
 def train(
     samples,
     *,
-    preset: str | None = None,
-    images: int | None = None,
-    batch_size: int | None = None,
-    accumulate: int | None = None,
-    lr: float | None = None,
-    patience: int | None = None,
+    preset: Preset | None = None,
+    images: ImagesSeen | None = None,
+    batch_size: BatchSize | None = None,
+    accumulate: Accumulate | None = None,
+    lr: LearningRate | None = None,
+    patience: Patience | None = None,
     init: str | None = None,
-    device: str | None = None,
-    seed: int = 51,
+    device: Device | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> TrainResult:
     """Trains a diffusion autoencoder on the slices of a cohort.
@@ -86,8 +88,8 @@ def settings(
         InputError: unknown preset, or a setting out of its range
     """
     chosen = load_preset(preset or default_preset())
-    changes = {"images": images, "batch_size": batch_size, "accumulate": accumulate, "lr": lr}
-    changes = {k: v for k, v in changes.items() if v is not None}
+    given = {"images": images, "batch_size": batch_size, "accumulate": accumulate, "lr": lr}
+    changes: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     for name, value in changes.items():
         if value <= 0:
             raise InputError(f"{name} must be above 0; got {value}")

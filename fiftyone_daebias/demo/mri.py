@@ -21,7 +21,7 @@ CONFIG = {
     "by": REGION_FIELD,
     "expected": ["sex", "age", REGION_FIELD],
     "steps": {
-        "train": {"images": 9600},
+        "train": {"images": 6400},
         "probe-all": {"n_permutations": 1999, "n_bootstrap": 300, "repeats": 1},
         "quality": {"n_permutations": 999},
         "case-mix": {"n_permutations": 1999},
@@ -117,7 +117,15 @@ def run_mri_demo(
     necks = store.view_of_ids(samples, table.index[table[REGION_FIELD] == NECK])
     said.say("explaining the necks of site C")
     explained = verbs.by_command("explain").load()(
-        necks, field="site", value="C", image_size=96, steps=150, n_permutations=199, progress=progress
+        necks,
+        field="site",
+        value="C",
+        image_size=96,
+        n_slices=6,
+        steps=120,
+        n_maps=40,
+        n_permutations=199,
+        progress=progress,
     )
     figures = tuple(str(paths.figures_dir(name) / f["png"]) for f in explained.figures)
     report = verbs.by_command("report").load()(samples, progress=progress)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ..dae.train import pick_device
 from ..embeddings.encode import centre_indices, encode_volumes
 from ..embeddings.encoders import load_encoder
 from ..errors import CheckpointError, InputError
+from ..parameters import Advanced, Device, Kernel, MaxSamples, NumberOfTests, Seed, SubjectField, TrialRepeats
 from ..phantoms.effects import EFFECTS
 from ..probes.fields import MIN_SUBJECTS
 from ..progress import Progress, listening, start
@@ -41,18 +42,18 @@ def sensitivity(
     samples,
     *,
     effects: list[EffectName] | None = None,
-    strengths: list[float] | None = None,
-    prevalences: list[float] | None = None,
+    strengths: Annotated[list[float], Advanced] | None = None,
+    prevalences: Annotated[list[float], Advanced] | None = None,
     n_subjects: int | None = None,
-    max_samples: int = 1500,
-    repeats: int = 20,
-    islands: bool = False,
-    n_tests: int | None = None,
-    kernel: Literal["rbf", "linear"] = "rbf",
+    max_samples: MaxSamples = 1500,
+    repeats: TrialRepeats = 20,
+    islands: Annotated[bool, Advanced] = False,
+    n_tests: NumberOfTests | None = None,
+    kernel: Kernel = "rbf",
     model: str = "dae",
-    subject_field: str | None = None,
-    device: str | None = None,
-    seed: int = 51,
+    subject_field: SubjectField | None = None,
+    device: Device | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> Sensitivity:
     """Plants graded effects into copies of the cohort's own images and asks how often the audit would find them.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -14,6 +14,18 @@ from ..dae.distributed import process_group
 from ..dae.samples import open_together, pick_device, trained_checkpoint
 from ..dae.view import CENTRE_SLICES, square_side
 from ..errors import InputError
+from ..parameters import (
+    Advanced,
+    BatchSize,
+    CheckpointFolder,
+    Device,
+    Encoder,
+    Label,
+    Perplexity,
+    Preset,
+    Seed,
+    SlicesAVolume,
+)
 from ..progress import Progress, listening
 from .encoders import embedding_model, model_of
 from .guard import guarded
@@ -67,16 +79,16 @@ class EmbeddingResult:
 def embed(
     samples,
     *,
-    model: str = "dae",
-    checkpoint: Path | None = None,
-    preset: str | None = None,
-    n_slices: int | None = None,
-    pool: Literal["concat", "mean"] = "concat",
-    perplexity: float = 50.0,
-    batch_size: int = 64,
-    extend: bool = False,
-    device: str | None = None,
-    seed: int = 51,
+    model: Encoder = "dae",
+    checkpoint: CheckpointFolder | None = None,
+    preset: Preset | None = None,
+    n_slices: SlicesAVolume | None = None,
+    pool: Annotated[Literal["concat", "mean"], Label("Slices are"), Advanced] = "concat",
+    perplexity: Perplexity = 50.0,
+    batch_size: BatchSize = 64,
+    extend: Annotated[bool, Label("Keep the map, place new samples on it")] = False,
+    device: Device | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> EmbeddingResult:
     """Embeds every sample with a diffusion autoencoder, or another model, and maps the embedding.

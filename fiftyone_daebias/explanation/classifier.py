@@ -21,6 +21,13 @@ FEWEST = 12
 LEVEL = 0.05
 #: below this cross-entropy on the subjects that are watched there is nothing left to learn
 LEARNED = 0.03
+#: a fall of that cross-entropy by less than this is none
+NO_FALL = 0.002
+#: steps after which what batch normalisation began with weighs less than a hundredth (0.9 ** 45, by its momentum of
+#: 0.1): a network that fits earlier is not yet judged well, and its maps lie anywhere
+SETTLED = 45
+#: most watched samples of a group that a look takes
+WATCHED = 48
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,11 @@ class Recipe:
         weight_decay: Graf et al. 2024 used 0.01 to 0.0001
         check_every: steps between looks at the validation subjects
         patience: looks without improvement after which training stops
+        fitted: training also stops once the mean loss of the steps between two looks has been below this for
+            :data:`SETTLED` steps and the validation subjects' loss has not just fallen by a tenth: a network that is
+            right about all it is shown has no gradient left
+        few_slices: slices of a volume that a look, a map and the check of the maps take, evenly spread; 0 for all.
+            Scores of held-out samples are always of all slices
     """
 
     architecture: str = "resnet10"
@@ -44,8 +56,10 @@ class Recipe:
     batch_size: int = 16
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
-    check_every: int = 30
-    patience: int = 4
+    check_every: int = 15
+    patience: int = 6
+    fitted: float = 0.02
+    few_slices: int = 3
 
     def __post_init__(self):
         if self.architecture not in ARCHITECTURES:
@@ -103,10 +117,18 @@ def make_network(recipe: Recipe, channels: int, seed: int) -> torch.nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if recipe.architecture == "densenet121":
-            return DenseNet121(spatial_dims=2, in_channels=channels, out_channels=2)
-        make = resnet10 if recipe.architecture == "resnet10" else resnet34
-        # MONAI's default first stride of 1 is four times slower and no better on pictures of this size
-        return make(spatial_dims=2, n_input_channels=channels, num_classes=2, conv1_t_stride=2)
+            network = DenseNet121(spatial_dims=2, in_channels=channels, out_channels=2)
+        else:
+            make = resnet10 if recipe.architecture == "resnet10" else resnet34
+            # MONAI's default first stride of 1 is four times slower and no better on pictures of this size
+            network = make(spatial_dims=2, n_input_channels=channels, num_classes=2, conv1_t_stride=2)
+    # a tenth to a quarter faster on a CPU, with the same numbers
+    return network.to(memory_format=torch.channels_last)
+
+
+def spread(n: int, most: int) -> np.ndarray:
+    """Positions of at most ``most`` of ``n`` slices, evenly spread; all of them where ``most`` is 0."""
+    return np.arange(n) if not 0 < most < n else ((np.arange(most) + 0.5) * n / most).astype(int)
 
 
 def to_inputs(stack: np.ndarray, which: np.ndarray, inputs: str) -> torch.Tensor:
@@ -254,12 +276,18 @@ def _train(stack, labels, subjects, train, watch, recipe: Recipe, device: str, s
     """One training; returns the network at its best look and the steps until then."""
     channels = stack.shape[1] if recipe.inputs == "channels" else 1
     network = make_network(recipe, channels, seed).to(device)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.steps)
     rng = np.random.default_rng([seed, 11])
     pools = [_by_subject(train[labels[train] == side], subjects) for side in (False, True)]
     target = torch.tensor([0, 1] * (recipe.batch_size // 2), device=device)
+    seen = stack if recipe.inputs == "channels" else stack[:, spread(stack.shape[1], recipe.few_slices)]
+    watch = _at_most(watch, labels, WATCHED, rng)
     best, best_loss, best_step, left = copy.deepcopy(network.state_dict()), float("inf"), 0, recipe.patience
+    losses: list[float] = []
+    fits = 0
     for step in range(1, recipe.steps + 1):
         network.train()
         rows = np.array([rng.choice(pool[rng.integers(len(pool))]) for _ in range(len(target) // 2) for pool in pools])
@@ -269,18 +297,39 @@ def _train(stack, labels, subjects, train, watch, recipe: Recipe, device: str, s
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         schedule.step()
-        task.advance(note=f"loss {loss.item():.3f}")
+        losses.append(loss.item())
+        task.advance(note=f"loss {losses[-1]:.3f}")
         if step % recipe.check_every == 0 or step == recipe.steps:
-            now = _watched_loss(network, stack, labels, watch, recipe.inputs)
-            if now < best_loss - 1e-4:
+            now = _watched_loss(network, seen, labels, watch, recipe.inputs)
+            fits = fits + len(losses) if float(np.mean(losses)) < recipe.fitted else 0
+            done = converged(fits, best_loss, now)
+            losses.clear()
+            if now < best_loss - NO_FALL:
                 best, best_loss, best_step, left = copy.deepcopy(network.state_dict()), now, step, recipe.patience
             else:
                 left -= 1
-            if left <= 0 or best_loss < LEARNED:
+            if left <= 0 or done:
                 task.advance(recipe.steps - step)
                 break
     network.load_state_dict(best)
     return network.eval(), best_step
+
+
+def converged(fits: int, before: float, now: float) -> bool:
+    """Whether going on would change nothing that matters.
+
+    Args:
+        fits: steps for which the training loss has been as good as 0
+        before: least loss of the watched subjects at earlier looks, infinite at the first
+        now: their loss now
+    """
+    falls = before == float("inf") or now < before - max(NO_FALL, 0.1 * before)
+    return min(before, now) < LEARNED or fits >= SETTLED and not falls
+
+
+def _at_most(rows: np.ndarray, labels: np.ndarray, most: int, rng) -> np.ndarray:
+    """At most so many rows of either group, drawn at random."""
+    return np.concatenate([rng.permutation(rows[labels[rows] == side])[:most] for side in (True, False)])
 
 
 def _by_subject(rows: np.ndarray, subjects: np.ndarray) -> list[np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -11,6 +11,22 @@ from .. import schema, store
 from ..dae.checkpoint import load_model
 from ..dae.samples import pick_device
 from ..errors import InputError
+from ..parameters import (
+    Advanced,
+    Bootstraps,
+    ClusterName,
+    Device,
+    FieldValue,
+    MovedSamples,
+    Permutations,
+    ProbedField,
+    Seed,
+    Span,
+    Steps,
+    SubjectField,
+    TagName,
+    VectorField,
+)
 from ..probes.fields import Target, make_target, upper_half
 from ..progress import Progress, listening, start
 from .cam_overlap import CamOverlap, explain_run, overlap_with_cam
@@ -110,22 +126,22 @@ class Counterfactual:
 def counterfactual(
     samples,
     *,
-    cluster: str | None = None,
-    tag: str | None = None,
-    field: str | None = None,
-    value: str | None = None,
+    cluster: ClusterName | None = None,
+    tag: TagName | None = None,
+    field: ProbedField | None = None,
+    value: FieldValue | None = None,
     against: str | None = None,
-    along: Literal["pattern", "normal"] = "pattern",
-    span: float = 3.0,
-    n_samples: int = 48,
-    code: Literal["auto", "own", "shared"] = "auto",
-    steps: int | None = None,
-    vectors: str = "dae_embedding",
-    n_permutations: int = 999,
-    n_bootstrap: int = 1000,
-    subject_field: str | None = None,
-    device: str | None = None,
-    seed: int = 51,
+    along: Annotated[Literal["pattern", "normal"], Advanced] = "pattern",
+    span: Span = 3.0,
+    n_samples: MovedSamples = 48,
+    code: Annotated[Literal["auto", "own", "shared"], Advanced] = "auto",
+    steps: Steps | None = None,
+    vectors: VectorField = "dae_embedding",
+    n_permutations: Permutations = 999,
+    n_bootstrap: Bootstraps = 1000,
+    subject_field: SubjectField | None = None,
+    device: Device | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> Counterfactual:
     """Decodes what images would look like further into, and further out of, a group.

@@ -11,6 +11,17 @@ from ..dae.samples import pick_device
 from ..embeddings.encode import encode_volumes
 from ..embeddings.encoders import load_encoder
 from ..errors import InputError
+from ..parameters import (
+    BatchSize,
+    Bootstraps,
+    Device,
+    Permutations,
+    ProbedField,
+    Repeats,
+    Seed,
+    SubjectField,
+    VectorField,
+)
 from ..probes.cross_fit import CrossFit, cross_fit
 from ..probes.design import make_design
 from ..probes.fields import MIN_SUBJECTS, Target, make_target
@@ -141,18 +152,18 @@ class LocalView:
 
 def local_view(
     samples,
-    field: str,
+    field: ProbedField,
     mask: str,
     *,
     classes: list[str] | None = None,
-    vectors: str = "dae_embedding",
-    n_permutations: int = 499,
-    n_bootstrap: int = 1000,
-    repeats: int = 3,
-    subject_field: str | None = None,
-    device: str | None = None,
-    batch_size: int = 64,
-    seed: int = 51,
+    vectors: VectorField = "dae_embedding",
+    n_permutations: Permutations = 499,
+    n_bootstrap: Bootstraps = 1000,
+    repeats: Repeats = 3,
+    subject_field: SubjectField | None = None,
+    device: Device | None = None,
+    batch_size: BatchSize = 64,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> LocalView:
     """Probes a field from what is inside a mask only, and compares with the whole image.

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..dae.view import square_side
 from ..errors import InputError
-from .classifier import Recipe
+from .classifier import Recipe, spread
+from .comparison import Comparison
 from .faithfulness import Faithfulness, check, choose_layer
 from .gradcam import layers_of, raw_maps
 from .grid import Pictures, from_grid
@@ -39,45 +40,33 @@ class Maps:
     faithfulness: Faithfulness
 
 
-def draw_maps(
-    networks: list,
-    recipe: Recipe,
-    pictures: Pictures,
-    groups: Groups,
-    fold: np.ndarray,
-    cam: str,
-    layer: str | None,
-    n_maps: int,
-    seed: int,
-) -> Maps:
+def draw_maps(networks: list, c: Comparison, fold: np.ndarray) -> Maps:
     """Draws maps of held-out samples and checks them.
 
     Args:
         networks: the network of every fold
-        recipe: how they were trained
-        pictures: pictures of all samples
-        groups: the two groups
+        c: the comparison; of its settings the layer (``None`` takes the most faithful one) and the most maps (at least
+            40 are drawn for the mean)
         fold: fold in which each sample was held out, −1 where none
-        cam: kind of map
-        layer: layer; ``None`` takes the most faithful one
-        n_maps: most samples; at least 40 are drawn for the mean
-        seed: seed of draws and checks
 
     Raises:
         InputError: no such layer
     """
+    s, pictures, groups = c.settings, c.pictures, c.groups
+    recipe, layer, seed = s.recipe, s.layer, s.seed
     rng = np.random.default_rng([seed, 5])
-    stack, labels = pictures.stack, groups.labels
+    labels = groups.labels
+    stack, slices = _few_slices(pictures, recipe)
     known = layers_of(networks[0], recipe.architecture)
     if layer is not None and layer not in known:
         raise InputError(f"layer must be one of {', '.join(known)}; got {layer!r}")
     if layer is None:
         tried = np.flatnonzero(fold != 0)  # samples that the reported check of this fold's network does not use
-        some = np.concatenate([rng.permutation(tried[labels[tried] == s])[:6] for s in (True, False)])
-        layer = choose_layer(networks[0], recipe, stack, some, labels, cam)
+        some = np.concatenate([rng.permutation(tried[labels[tried] == side])[:6] for side in (True, False)])
+        layer = choose_layer(networks[0], recipe, stack, some, labels, s.cam)
     held = np.flatnonzero(fold >= 0)
-    half = max(n_maps, 40) // 2
-    rows = np.sort(np.concatenate([rng.permutation(held[labels[held] == s])[:half] for s in (True, False)]))
+    half = max(s.n_maps, 40) // 2
+    rows = np.sort(np.concatenate([rng.permutation(held[labels[held] == side])[:half] for side in (True, False)]))
     signs = np.where(labels, 1, -1)
     maps = None
     for k, network in enumerate(networks):
@@ -90,17 +79,17 @@ def draw_maps(
             stack,
             rows[mine],
             recipe.inputs,
-            cam,
+            s.cam,
             signs[rows[mine]],
         )
         maps = np.zeros((len(rows), *part.shape[1:]), np.float32) if maps is None else maps
         maps[mine] = part
     _, first = np.unique(groups.subjects[rows], return_index=True)
-    checked = np.concatenate([rng.permutation(first[labels[rows[first]] == s])[:16] for s in (True, False)])
-    faithfulness = check(networks, recipe, layer, stack, rows[checked], fold, labels, maps[checked], cam, seed=seed)
+    checked = np.concatenate([rng.permutation(first[labels[rows[first]] == side])[:16] for side in (True, False)])
+    faithfulness = check(networks, recipe, layer, stack, rows[checked], fold, labels, maps[checked], s.cam, seed=seed)
     one = maps.mean(axis=1)
     inside = labels[rows]
-    slice_shown = pictures.shown[rows] if maps.shape[1] > 1 else np.zeros(len(rows), int)
+    slice_shown = np.searchsorted(slices, pictures.shown[rows]) if maps.shape[1] > 1 else np.zeros(len(rows), int)
     return Maps(
         rows,
         maps[np.arange(len(rows)), slice_shown],
@@ -109,6 +98,15 @@ def draw_maps(
         layer,
         faithfulness,
     )
+
+
+def _few_slices(pictures: Pictures, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
+    """The slices that maps are drawn of, with those that previews show, and which of all slices they are."""
+    every = np.arange(pictures.stack.shape[1])
+    if recipe.inputs == "channels" or not 0 < recipe.few_slices < len(every):
+        return pictures.stack, every
+    some = np.unique([*spread(len(every), recipe.few_slices), *pictures.shown])
+    return pictures.stack[:, some], some
 
 
 def in_previews(maps: Maps, groups: Groups, pictures: Pictures) -> dict[str, np.ndarray]:

@@ -10,8 +10,7 @@ from .displacement import Displacement
 from .faithfulness import Faithfulness
 from .grid import Grid
 from .headers import HeaderShift
-
-LEVEL = 0.05
+from .mean_images import Edges, MeanImages
 
 
 def share(value: float) -> str:
@@ -166,48 +165,16 @@ def place(weights: np.ndarray, grid: Grid) -> str:
     )
 
 
-def all_sentences(
-    names, grid, tests, d, voxels, header, means, edges, appearance, fields, classifier, maps, recipe, cam
-) -> tuple[str, ...]:
-    """What to know of a comparison, the most useful first; no difference is claimed that its part did not find."""
-
-    def found(part):
-        return tests.get(part, {}).get("found", False)
-
-    out, none = [], []
-    if found("shift"):
-        moved = shift_sentence(d, grid, voxels, names)
-        out += [moved] if moved else []
-        if moved and header:
-            out += header_sentences(header, d, grid, names)
-        out += turn_sentences(d, names)
-        if out and d.explained < 0.1:
-            out.append(
-                f"But aligning the mean pictures removes only {max(d.explained, 0):.0%} of their difference: look at "
-                "the pictures before acting on it"
-            )
-    if not (found("shift") and any(d.moved)):
-        none.append(no_shift(d, grid))
-        if header and header.p <= LEVEL and "header only" in header.agrees:
-            out += header_sentences(header, d, grid, names)
-    for part, rows in (("fields", fields), ("appearance", appearance)):
-        if found(part):
-            out += [contrast_sentence(c, names) for c in rows if c.found][:4]
-    if found("pictures"):
+def picture_sentences(means: MeanImages, edges: Edges | None, grid: Grid, names: tuple[str, str]) -> list[str]:
+    """Where the mean pictures differ, and how far the body's edge lies elsewhere."""
+    out = [
+        f"The mean pictures differ in {share(means.share)} of the field, most "
+        f"{place(np.abs(means.t) * means.significant, grid)} ({p_value(means.p)})"
+    ]
+    if edges is not None and (edges.interval[0] > 0 or edges.interval[1] < 0):
+        lo, hi = edges.interval
         out.append(
-            f"The mean pictures differ in {share(means.share)} of the field, most "
-            f"{place(np.abs(means.t) * means.significant, grid)} ({p_value(means.p)})"
+            f"The body's edge at the {edges.name} side lies {abs(edges.difference):.1f} {grid.unit} further "
+            f"{'out' if edges.difference > 0 else 'in'} in {names[0]} ({lo:.1f} to {hi:.1f})"
         )
-        if edges is not None and (edges.interval[0] > 0 or edges.interval[1] < 0):
-            lo, hi = edges.interval
-            out.append(
-                f"The body's edge at the {edges.name} side lies {abs(edges.difference):.1f} {grid.unit} further "
-                f"{'out' if edges.difference > 0 else 'in'} in {names[0]} ({lo:.1f} to {hi:.1f})"
-            )
-    said = [] if classifier is None else [classifier_sentence(classifier, recipe.architecture)]
-    if maps is not None:
-        where = place(maps.means[0], grid.coarser(max(maps.means[0].shape)))
-        said += map_sentences(where, cam, maps.layer, maps.faithfulness, True)
-    if not out and maps is None:
-        return (f"No difference is found between {names[0]} and {names[1]}", *none, *said)
-    return (*out, *none, *said)
+    return out

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Annotated
 
 import numpy as np
 
 from .. import schema, store
 from ..clustering import cluster as named
 from ..errors import InputError
+from ..parameters import (
+    Advanced,
+    Bootstraps,
+    ByField,
+    ClusterName,
+    Device,
+    Kernel,
+    Neighbors,
+    ProbedField,
+    Repeats,
+    Seed,
+    SubjectField,
+    TagName,
+    VectorField,
+)
 from ..probes.fields import Target, make_target
 from ..probes.scores import bootstrap_weights, percentile_interval, subject_weights
 from ..probes.source import read_joined
@@ -142,20 +157,20 @@ class Mitigation:
 
 def mitigate(
     samples,
-    field: str,
+    field: ProbedField,
     *,
-    by: str | None = None,
-    cluster: str | None = None,
-    tag: str | None = None,
-    vectors: str = "dae_embedding",
-    kernel: Literal["rbf", "linear"] = "rbf",
-    neighbors: int = 5,
-    decode: int = 0,
-    repeats: int = 3,
-    n_bootstrap: int = 1000,
-    subject_field: str | None = None,
-    device: str | None = None,
-    seed: int = 51,
+    by: ByField | None = None,
+    cluster: ClusterName | None = None,
+    tag: TagName | None = None,
+    vectors: VectorField = "dae_embedding",
+    kernel: Kernel = "rbf",
+    neighbors: Neighbors = 5,
+    decode: Annotated[int, Advanced] = 0,
+    repeats: Repeats = 3,
+    n_bootstrap: Bootstraps = 1000,
+    subject_field: SubjectField | None = None,
+    device: Device | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> Mitigation:
     """Tries whether embeddings interpolated between subjects of small groups help the group that a probe serves worst.

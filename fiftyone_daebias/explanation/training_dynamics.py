@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -11,6 +10,24 @@ from .. import schema, store
 from ..cohort.slices import open_slices
 from ..dae.samples import pick_device
 from ..errors import InputError
+from ..parameters import (
+    Architecture,
+    BatchSize,
+    ByField,
+    Device,
+    Epochs,
+    FieldValue,
+    LearningRate,
+    Looks,
+    Permutations,
+    ProbedField,
+    Repeats,
+    Seed,
+    Slices,
+    SubjectField,
+    TagName,
+    WeightDecay,
+)
 from ..probes.fields import make_target
 from ..probes.scores import bootstrap_weights, percentile_interval, subject_weights, weighted_auc
 from ..progress import Progress, listening, start
@@ -142,24 +159,24 @@ class Dynamics:
 
 def training_dynamics(
     samples,
-    field: str,
+    field: ProbedField,
     *,
-    tag: str | None = None,
-    value: str | None = None,
-    by: str | None = None,
-    architecture: Literal["resnet10", "resnet34", "densenet121"] = "resnet10",
-    epochs: int = 5,
-    looks: int = 3,
-    repeats: int = 3,
-    batch_size: int = 16,
-    learning_rate: float = 1e-3,
-    weight_decay: float = 0.01,
-    n_slices: int | None = None,
+    tag: TagName | None = None,
+    value: FieldValue | None = None,
+    by: ByField | None = None,
+    architecture: Architecture = "resnet10",
+    epochs: Epochs = 5,
+    looks: Looks = 3,
+    repeats: Repeats = 3,
+    batch_size: BatchSize = 16,
+    learning_rate: LearningRate = 1e-3,
+    weight_decay: WeightDecay = 0.01,
+    n_slices: Slices | None = None,
     side: int = 64,
-    n_permutations: int = 999,
-    subject_field: str | None = None,
-    device: str | None = None,
-    seed: int = 51,
+    n_permutations: Permutations = 999,
+    subject_field: SubjectField | None = None,
+    device: Device | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> Dynamics:
     """Trains a classifier on everybody and follows the loss and accuracy of a tagged subgroup apart.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import CohortError, InputError
+from ..parameters import Matrix, Seed, Subjects, Workers
 from ..progress import Progress, start
 from ..text_table import table_lines
 from .frame import REGIONS
@@ -70,14 +71,14 @@ class PhantomReport:
 def phantom(
     out: Path,
     *,
-    subjects: int = 200,
+    subjects: Subjects = 200,
     plants: list[str] | None = None,
     format: Literal["dicom", "nifti"] = "dicom",
     regions: list[str] | None = None,
     sites: list[str] | None = None,
-    matrix: int = 160,
-    workers: int | None = None,
-    seed: int = 51,
+    matrix: Matrix = 160,
+    workers: Workers | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> PhantomReport:
     """Draws a cohort of T2-weighted spine MR in which everything that can be found is known.

@@ -144,11 +144,11 @@ def _classes(machine, target, basis, n_permutations, rng) -> AdjustedFit:
             out.append(concordance_influence(scores[:, :, 0], levels[:, 0], folds, index, weights))
         return mean_influence(out)
 
-    observed = [gains(codes[:, None])]
+    drawn = [gains(codes[:, None])]
     size = max(1, 512 // len(parts))
     for first in range(0, n_permutations, size):
-        observed.append(gains(draws[:, first : first + size]))
-    observed = np.concatenate(observed)
+        drawn.append(gains(draws[:, first : first + size]))
+    observed = np.concatenate(drawn)
     score, own = influence(codes)
     some = min(max(FEWEST_NULL_DRAWS, NULL_DRAWS // len(parts)), n_permutations)
     fixed = [spread(influence(draws[:, k])[1]) ** 2 for k in range(some)]
@@ -191,14 +191,14 @@ def _numbers(machine, target, basis, n_permutations, rng) -> AdjustedFit:
         return losses(z, normal.back(z))
 
     alone, both = losses(normal.scores[:, None], values[:, None])
-    gains = [mean_loss(alone - both, weights)]
+    drawn = [mean_loss(alone - both, weights)]
     fixed = []
     for first in range(0, n_permutations, 512):
         a, b = of(orders[first : first + 512])
-        gains.append(mean_loss(a - b, weights))
+        drawn.append(mean_loss(a - b, weights))
         if not first:
             fixed = [spread(loss_influence(d, index, weights)[1]) ** 2 for d in (a - b).T[:NULL_DRAWS]]
-    gains = np.concatenate(gains)
+    gains = np.concatenate(drawn)
     inflation = null_inflation(gains[1:], fixed)
     chance, chance_moves = loss_influence(alone[:, 0], index, weights)
     error, error_moves = loss_influence(both[:, 0], index, weights)

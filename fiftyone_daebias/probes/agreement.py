@@ -80,8 +80,8 @@ def agreement(opposite: np.ndarray, regions: tuple[str, ...]) -> Agreement:
         at_least = int((times >= t).sum())
         p = _tail([(int(n), float(c[t:].sum())) for n, c in zip(sizes, chances, strict=True)], at_least)
         rows.append((t, int((times == t).sum()), float(expected), p))
-    t, o, e, p = zip(*rows, strict=True)
-    return Agreement(tuple(map(str, regions)), tuple(map(int, seen)), tuple(map(int, wrong)), t, o, e, p)
+    columns = zip(*rows, strict=True)
+    return Agreement(tuple(map(str, regions)), tuple(map(int, seen)), tuple(map(int, wrong)), *columns)
 
 
 def expected_together(n: int, opposite: tuple[int, ...]) -> tuple[float, ...]:

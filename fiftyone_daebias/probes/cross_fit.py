@@ -99,11 +99,11 @@ def cross_fit(
     exchanged = exchange(subjects, target.values)
     orders = exchanged.draw(n_permutations, rng)
     question = question_of(target, machine)
-    gains = [question.gains(np.arange(len(subjects))[None])]
+    parts = [question.gains(np.arange(len(subjects))[None])]
     size = max(1, 512 // question.columns)
     for first in range(0, len(orders), size):
-        gains.append(question.gains(orders[first : first + size]))
-    gains = np.concatenate(gains)
+        parts.append(question.gains(orders[first : first + size]))
+    gains = np.concatenate(parts)
     null = gains[1:][np.isfinite(gains[1:])]
     score, influence = question.influence(question.observed)
     some = orders[: max(FEWEST_NULL_DRAWS, NULL_DRAWS // question.columns)]
@@ -163,6 +163,7 @@ class _Question:
     """What is common: the labels are numbers in columns, permuted by rows."""
 
     columns = 1
+    labels: np.ndarray
 
     def __init__(self, target: Target, machine: Folds):
         self.target, self.machine, self.folds, self.weights = target, machine, machine.folds, machine.weights

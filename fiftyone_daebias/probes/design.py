@@ -87,13 +87,14 @@ def probe_designs(vectors: np.ndarray, kind: str = "rbf", n_slices: int = 1) -> 
     if vectors.shape[1] // n_slices > MOST_WHITENED:
         scaled = [own(vectors), common(vectors)]
     else:
-        scaled = scalings(vectors, n_slices).values()
+        scaled = list(scalings(vectors, n_slices).values())
     return [_design(z, kind) for z in _distinct(scaled)]
 
 
 def _distinct(scaled: Iterable[np.ndarray]) -> list[np.ndarray]:
     """Scalings that differ: of decorrelated vectors, for example, own spreads and whitening are the same."""
-    kept, seen = [], []
+    kept: list[np.ndarray] = []
+    seen: list[np.ndarray] = []
     for z in scaled:
         some = z[:: max(1, len(z) // MOST_COMPARED)][:MOST_COMPARED]
         apart = np.linalg.norm(some[:, None] - some[None], axis=2)[np.triu_indices(len(some), 1)]

@@ -10,6 +10,7 @@ import numpy as np
 from .. import schema, store
 from ..clustering.tag import outlier_scores
 from ..errors import InputError
+from ..parameters import ByField, ProbedField, Seed, Share, SubjectField, VectorField
 from ..progress import Progress, start
 from ..statistics.label_errors import LabelErrors, label_errors
 from .agreement import Agreement, agreement
@@ -93,14 +94,14 @@ class Disagreements:
 
 def disagreements(
     samples,
-    field: str,
+    field: ProbedField,
     *,
-    by: str | None = None,
-    vectors: str = "dae_embedding",
-    most_false: float = 0.1,
-    level: float = 0.05,
-    subject_field: str | None = None,
-    seed: int = 51,
+    by: ByField | None = None,
+    vectors: VectorField = "dae_embedding",
+    most_false: Share = 0.1,
+    level: Share = 0.05,
+    subject_field: SubjectField | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> Disagreements:
     """Lists subjects whose label their images contradict, with the share of the list that is expected to be false.

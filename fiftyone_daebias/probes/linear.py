@@ -58,7 +58,7 @@ def fit_linear(
     n, d = x.shape
     y = y.astype(np.float32)
     cost = (penalty * weights).astype(np.float32)
-    w = np.zeros(d, np.float32) if start is None else start.w.astype(np.float32).copy()
+    w: np.ndarray = np.zeros(d, np.float32) if start is None else start.w.astype(np.float32).copy()
     b = np.float32(0.0 if start is None else start.b)
 
     def residuals(scores):

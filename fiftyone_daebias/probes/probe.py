@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any
 
 import numpy as np
 
 from .. import schema, store
 from ..errors import InputError
+from ..parameters import (
+    AdjustFor,
+    Bootstraps,
+    ByField,
+    Kernel,
+    Permutations,
+    ProbedField,
+    ProbedFields,
+    Repeats,
+    Scale,
+    Seed,
+    SubjectField,
+    VectorFieldOrFields,
+)
 from ..progress import Progress, start
 from .confidence import probabilities
 from .cross_fit import CrossFit
@@ -19,18 +33,18 @@ from .source import ProbeSource
 
 def probe(
     samples,
-    field: str,
+    field: ProbedField,
     *,
-    vectors: str | list[str] = "dae_embedding",
-    kernel: Literal["rbf", "linear"] = "rbf",
-    scale: Literal["auto", "classes", "ordinal", "numeric"] = "auto",
-    adjust_for: list[str] | None = None,
-    n_permutations: int = 999,
-    n_bootstrap: int = 1000,
-    repeats: int = 3,
+    vectors: VectorFieldOrFields = "dae_embedding",
+    kernel: Kernel = "rbf",
+    scale: Scale = "auto",
+    adjust_for: AdjustFor | None = None,
+    n_permutations: Permutations = 999,
+    n_bootstrap: Bootstraps = 1000,
+    repeats: Repeats = 3,
     predictions: bool = False,
-    subject_field: str | None = None,
-    seed: int = 51,
+    subject_field: SubjectField | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> ProbeResult:
     """Asks how well a field can be predicted from the embeddings of subjects the probe has not seen.
@@ -65,7 +79,12 @@ def probe(
     if adjust_for and field in adjust_for:
         raise InputError(f"adjust_for: {field!r} cannot be adjusted for itself")
     source = ProbeSource(samples, vectors, kernel, subject_field, adjust_for)
-    draws = {"n_permutations": n_permutations, "n_bootstrap": n_bootstrap, "repeats": repeats, "seed": seed}
+    draws: dict[str, Any] = {
+        "n_permutations": n_permutations,
+        "n_bootstrap": n_bootstrap,
+        "repeats": repeats,
+        "seed": seed,
+    }
     with start(progress, "probing", 1, "fields") as task:
         target = source.target(field, scale)
         result, fit = source.run(target, **draws)
@@ -78,17 +97,17 @@ def probe(
 def probe_all(
     samples,
     *,
-    fields: list[str] | None = None,
-    vectors: str | list[str] = "dae_embedding",
-    kernel: Literal["rbf", "linear"] = "rbf",
-    adjust_for: list[str] | None = None,
-    by: str | None = None,
-    n_permutations: int = 999,
-    n_bootstrap: int = 1000,
-    repeats: int = 3,
+    fields: ProbedFields | None = None,
+    vectors: VectorFieldOrFields = "dae_embedding",
+    kernel: Kernel = "rbf",
+    adjust_for: AdjustFor | None = None,
+    by: ByField | None = None,
+    n_permutations: Permutations = 999,
+    n_bootstrap: Bootstraps = 1000,
+    repeats: Repeats = 3,
     predictions: bool = False,
-    subject_field: str | None = None,
-    seed: int = 51,
+    subject_field: SubjectField | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> ProbeTable:
     """Probes every metadata field, with false-discovery control over all of them.
@@ -118,10 +137,15 @@ def probe_all(
     source = ProbeSource(samples, vectors, kernel, subject_field, adjust_for)
     names = list(store.metadata_fields(samples)) if fields is None else list(fields)
     store.read_table(samples, [*names, *([by] if by else [])])
-    groups = {"": None}
+    groups: dict[str, np.ndarray | None] = {"": None}
     if by:
         groups |= {f"{by}={value}": rows for value, rows in source.groups(by).items()}
-    draws = {"n_permutations": n_permutations, "n_bootstrap": n_bootstrap, "repeats": repeats, "seed": seed}
+    draws: dict[str, Any] = {
+        "n_permutations": n_permutations,
+        "n_bootstrap": n_bootstrap,
+        "repeats": repeats,
+        "seed": seed,
+    }
     rows, kept = [], {}
     with start(progress, "probing", len(names) * len(groups), "probes") as task:
         for name in names:
@@ -146,7 +170,7 @@ def probe_all(
     for name in names if by else ():
         parts = [r for r in table.rows if r.field == name and r.group and (name, r.group) in kept]
         if parts:
-            keep(source, parts[0], [kept[name, r.group] for r in parts], seed, by, parts, predictions)
+            keep(source, parts[0], [kept[name, r.group] for r in parts], seed, by or "", parts, predictions)
     return table
 
 

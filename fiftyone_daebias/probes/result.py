@@ -249,13 +249,13 @@ class ProbeTable:
                 "images",
             )
             lines += table_lines([head, *(_cells(r) for r in probed)])
-            adjusted = [r for r in probed if r.adjusted]
+            adjusted = [(r, r.adjusted) for r in probed if r.adjusted]
             if adjusted:
-                given = ", ".join(adjusted[0].adjusted.fields)
+                given = ", ".join(adjusted[0][1].fields)
                 lines += ["", f"given {given}: is the field still in the image when these are known?"]
-                head = ("field", "answer", "raw", "given these", "95 % interval", "chance", "p", "q", "subjects")
-                lines += table_lines([head, *(_adjusted_cells(r) for r in adjusted)])
-                lines += [f"note: {r.name}: {n}" for r in adjusted for n in r.adjusted.notes]
+                columns = ("field", "answer", "raw", "given these", "95 % interval", "chance", "p", "q", "subjects")
+                lines += table_lines([columns, *(_adjusted_cells(r, a) for r, a in adjusted)])
+                lines += [f"note: {r.name}: {n}" for r, a in adjusted for n in a.notes]
             lines += [f"note: {r.name}: {n}" for r in probed for n in r.notes]
             lines += [f"not testable: {r.name}: {r.untestable}" for r in probed if r.untestable]
             lines.append(
@@ -284,8 +284,8 @@ def _cells(r: ProbeResult) -> tuple[str, ...]:
     )
 
 
-def _adjusted_cells(r: ProbeResult) -> tuple[str, ...]:
-    d, a = _digits(r), r.adjusted
+def _adjusted_cells(r: ProbeResult, a: Adjusted) -> tuple[str, ...]:
+    d = _digits(r)
     if a.reason:
         return (r.name, a.verdict, f"{r.score:{d}}", "none: " + a.reason, "", "", "", "", "")
     return (
@@ -303,10 +303,10 @@ def _adjusted_cells(r: ProbeResult) -> tuple[str, ...]:
 
 def interval_text(row: ProbeResult, part: Adjusted | None = None) -> str:
     """The interval that decides: of the score, or, for an error, of what it is better by than guessing."""
-    d, part = _digits(row), part or row
+    d, of = _digits(row), part or row
     if row.metric == "MAE":
-        return f"better by {part.better[0]:{d}} to {part.better[1]:{d}}"
-    return f"{part.interval[0]:{d}} to {part.interval[1]:{d}}"
+        return f"better by {of.better[0]:{d}} to {of.better[1]:{d}}"
+    return f"{of.interval[0]:{d}} to {of.interval[1]:{d}}"
 
 
 def _digits(r: ProbeResult) -> str:

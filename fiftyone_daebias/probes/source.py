@@ -94,7 +94,7 @@ class ProbeSource:
         """
         rows = np.arange(len(self.ids)) if rows is None else rows
         values = self.column(field)
-        target = make_target(field, [values[k] for k in rows], self.subjects[rows], scale)
+        target = make_target(field, [values[k] for k in rows], list(self.subjects[rows]), scale)
         return Target(target.name, target.kind, rows[target.rows], target.values, target.classes, target.notes)
 
     def groups(self, by: str) -> dict[str, np.ndarray]:
@@ -120,7 +120,7 @@ class ProbeSource:
         fit = cross_fit(self.designs, target, subjects, n_permutations=n_permutations, rng=rng, machine=machine)
         adjusted = None
         if self.covariates is not None:
-            adjusted = self._adjusted(target, machine, n_permutations, repeats, seed, rng)
+            adjusted = self._adjusted(self.covariates, target, machine, n_permutations, repeats, seed, rng)
         metric = "AUC" if target.categorical else "C" if target.kind == "ordinal" else "MAE"
         result = ProbeResult(
             target.name,
@@ -164,14 +164,16 @@ class ProbeSource:
         self._folds.move_to_end(key)
         return self._folds[key]
 
-    def _adjusted(self, target: Target, machine: Folds, n_permutations, repeats, seed, rng) -> Adjusted:
-        fields, present = self.covariates.fields, self.covariates.present[target.rows]
+    def _adjusted(
+        self, known: Covariates, target: Target, machine: Folds, n_permutations, repeats, seed, rng
+    ) -> Adjusted:
+        fields, present = known.fields, known.present[target.rows]
         if target.name in fields:
             return Adjusted(fields, reason="the field is among those adjusted for")
         everybody, people = len(set(self.subjects[target.rows])), self.subjects[target.rows[present]]
         n_subjects = len(set(people))
-        kept, notes = n_subjects / everybody, ()
-        missing = self.covariates.missing(target.rows, self.subjects[target.rows])
+        kept, notes = n_subjects / everybody, tuple[str, ...]()
+        missing = known.missing(target.rows, self.subjects[target.rows])
         if missing:
             notes = (f"rests on {n_subjects} of {everybody} subjects: {missing}",)
         few = Adjusted(fields, n_subjects=n_subjects, kept=kept, notes=notes)
@@ -188,7 +190,7 @@ class ProbeSource:
             return replace(few, reason=f"all subjects with {' and '.join(fields)} have one value")
         if not present.all():
             machine = self.folds(rows, repeats, seed)
-        fit = adjusted_fit(machine, part, self.covariates.basis(rows, people), n_permutations=n_permutations, rng=rng)
+        fit = adjusted_fit(machine, part, known.basis(rows, people), n_permutations=n_permutations, rng=rng)
         if fit.reason:
             return replace(few, overlap=fit.overlap, reason=fit.reason.format(fields=" and ".join(fields)))
         return Adjusted(

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import asdict, dataclass
-from typing import Literal
 
 import numpy as np
 
 from .. import store
 from ..errors import InputError
+from ..parameters import (
+    Bootstraps,
+    ByFields,
+    Kernel,
+    Permutations,
+    ProbedField,
+    Repeats,
+    Seed,
+    SubjectField,
+    VectorFieldOrFields,
+)
 from ..progress import Progress, start
 from ..text_table import p_text
 from .confounding import make_strata
@@ -88,16 +98,16 @@ class SubgroupTable:
 
 def subgroups(
     samples,
-    field: str,
+    field: ProbedField,
     *,
-    by: list[str] | None = None,
-    vectors: str | list[str] = "dae_embedding",
-    kernel: Literal["rbf", "linear"] = "rbf",
-    n_permutations: int = 499,
-    n_bootstrap: int = 1000,
-    repeats: int = 3,
-    subject_field: str | None = None,
-    seed: int = 51,
+    by: ByFields | None = None,
+    vectors: VectorFieldOrFields = "dae_embedding",
+    kernel: Kernel = "rbf",
+    n_permutations: Permutations = 499,
+    n_bootstrap: Bootstraps = 1000,
+    repeats: Repeats = 3,
+    subject_field: SubjectField | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> SubgroupTable:
     """Scores a probe of one field within the groups of every other field, and tests the gaps.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import asdict, dataclass
-from typing import Literal
 
 import numpy as np
 
+from ..parameters import Bootstraps, ByField, Kernel, ProbedField, Repeats, Seed, SubjectField, VectorFieldOrFields
 from ..progress import Progress, start
 from .fields import MIN_SUBJECTS
 from .machine import Machine
@@ -55,15 +55,15 @@ class Transfer:
 
 def transfer(
     samples,
-    field: str,
-    by: str,
+    field: ProbedField,
+    by: ByField,
     *,
-    vectors: str | list[str] = "dae_embedding",
-    kernel: Literal["rbf", "linear"] = "rbf",
-    n_bootstrap: int = 1000,
-    repeats: int = 3,
-    subject_field: str | None = None,
-    seed: int = 51,
+    vectors: VectorFieldOrFields = "dae_embedding",
+    kernel: Kernel = "rbf",
+    n_bootstrap: Bootstraps = 1000,
+    repeats: Repeats = 3,
+    subject_field: SubjectField | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> Transfer:
     """Trains a probe within each group and scores it in every group, always on subjects it has not seen.

@@ -9,6 +9,7 @@ import pandas as pd
 
 from .. import schema, store
 from ..errors import InputError
+from ..parameters import ByField, Expected, Permutations, ProbedFields, Seed, SubjectField
 from ..probes.confounding import make_strata
 from ..probes.fields import Target, make_target, upper_half
 from ..progress import Progress, start
@@ -129,12 +130,12 @@ class QualityTable:
 def quality(
     samples,
     *,
-    fields: list[str] | None = None,
-    expected: list[str] | None = None,
-    by: str | None = None,
-    n_permutations: int = 1999,
-    subject_field: str | None = None,
-    seed: int = 51,
+    fields: ProbedFields | None = None,
+    expected: Expected | None = None,
+    by: ByField | None = None,
+    n_permutations: Permutations = 1999,
+    subject_field: SubjectField | None = None,
+    seed: Seed = 51,
     progress: Progress | None = None,
 ) -> QualityTable:
     """Measures the quality of every image and tests whether it goes with metadata.

@@ -5,11 +5,24 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from .. import schema, store, verbs
 from ..errors import InputError
+from ..parameters import (
+    Advanced,
+    ByField,
+    DateField,
+    Expected,
+    OutFile,
+    PickedConfig,
+    Preset,
+    Protected,
+    Seed,
+    SubjectField,
+)
 from ..progress import Progress, listening
 from ..stories.facts import Stories
 from ..stories.story import read_stories
@@ -97,19 +110,19 @@ class AuditResult:
 def audit(
     samples,
     *,
-    config: Path | dict | None = None,
-    preset: str | None = None,
-    expected: list[str] | None = None,
+    config: PickedConfig | None = None,
+    preset: Preset | None = None,
+    expected: Expected | None = None,
     target: str | None = None,
-    protected: list[str] | None = None,
-    by: str | None = None,
-    date_field: str | None = None,
+    protected: Protected | None = None,
+    by: ByField | None = None,
+    date_field: DateField | None = None,
     skip: list[str] | None = None,
-    out: Path | None = None,
+    out: OutFile | None = None,
     fail_on: list[str] | None = None,
-    write_config: Path | None = None,
-    subject_field: str | None = None,
-    seed: int | None = None,
+    write_config: Annotated[Path, Advanced] | None = None,
+    subject_field: SubjectField | None = None,
+    seed: Seed | None = None,
     progress: Progress | None = None,
 ) -> AuditResult:
     """Runs the whole audit, from copies and leaks to the report; run again, it only does what has changed.

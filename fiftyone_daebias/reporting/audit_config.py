@@ -229,7 +229,7 @@ def _step_values(kind: StepKind, values, where: str, folder: Path) -> dict | Non
         if name not in parameters:
             raise InputError(f"{where}: unknown key {key!r}{_near(name, parameters)}; keys: {', '.join(parameters)}")
         parameter = parameters[name]
-        checked = _checked(value, parameter, f"{where}.{key}")
+        checked = parameter.checked(_checked(value, parameter, f"{where}.{key}"), where=f"{where}.")
         if parameter.kind is Path and checked is not None:
             checked = str(folder / Path(checked).expanduser())
         out[name] = checked

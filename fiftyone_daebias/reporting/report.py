@@ -7,10 +7,11 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from .. import atomic, paths, schema, store
 from ..errors import InputError
+from ..parameters import Advanced, Cases, ColorBy, Label, OutFile
 from ..progress import Progress, start
 from .croissant import croissant
 from .datasheet import About, datasheet
@@ -61,18 +62,18 @@ class ReportResult:
 
 def report(
     samples,
-    out: Path | None = None,
+    out: OutFile | None = None,
     *,
     formats: list[Literal["html", "json", "croissant"]] | None = None,
     title: str | None = None,
-    color_by: list[str] | None = None,
-    k: int = 5,
+    color_by: ColorBy | None = None,
+    k: Cases = 5,
     to_share: bool = False,
-    description: str = "",
-    license: str = "",
-    citation: str = "",
-    url: str = "",
-    creator: str = "",
+    description: Annotated[str, Advanced] = "",
+    license: Annotated[str, Advanced] = "",
+    citation: Annotated[str, Advanced] = "",
+    url: Annotated[str, Label("Address of the App")] = "",
+    creator: Annotated[str, Advanced] = "",
     progress: Progress | None = None,
 ) -> ReportResult:
     """Writes what was found as one page for people, and as JSON and Croissant for programs.

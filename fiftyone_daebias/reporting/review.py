@@ -7,11 +7,12 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from .. import schema, store
 from ..clustering.cluster import author_here
 from ..errors import InputError
+from ..parameters import Advanced, FindingKey, Label
 from ..progress import Progress
 
 STATUSES = ("reviewed", "confirmed", "refuted")
@@ -95,12 +96,12 @@ class ReviewResult:
 
 def review(
     samples,
-    finding: str,
+    finding: FindingKey,
     *,
-    status: Literal["reviewed", "confirmed", "refuted"] = "reviewed",
+    status: Annotated[Literal["reviewed", "confirmed", "refuted"], Label("What you think of it")] = "reviewed",
     note: str = "",
-    author: str | None = None,
-    mark_samples: bool = False,
+    author: Annotated[str, Advanced] | None = None,
+    mark_samples: Annotated[bool, Label("Also mark its samples")] = False,
     progress: Progress | None = None,
 ) -> ReviewResult:
     """Says of a finding, and of its samples if asked, that it was reviewed, confirmed or refuted.

@@ -6,9 +6,11 @@ import datetime
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 from .. import store
 from ..errors import BundleError, InputError
+from ..parameters import Advanced, Label, OutFile, PickedFile
 from ..progress import Progress, listening
 from ..reporting.formatting import count
 from . import merge
@@ -174,16 +176,16 @@ class Imported:
 
 def share(
     samples,
-    out: Path | None = None,
+    out: OutFile | None = None,
     *,
     findings: list[str] | None = None,
-    with_vectors: bool = False,
-    with_notes: bool = True,
-    with_identity: bool = False,
-    min_subjects: int = 5,
-    secret: str | None = None,
-    sign: Path | None = None,
-    url: str = "http://localhost:5151",
+    with_vectors: Annotated[bool, Label("Share the vectors")] = False,
+    with_notes: Annotated[bool, Label("Share notes and authors")] = True,
+    with_identity: Annotated[bool, Label("Share identities")] = False,
+    min_subjects: Annotated[int, Label("Smallest group (subjects)")] = 5,
+    secret: Annotated[str, Advanced] | None = None,
+    sign: Annotated[Path, Advanced] | None = None,
+    url: Annotated[str, Label("Address of the App")] = "http://localhost:5151",
     progress: Progress | None = None,
 ) -> Shared:
     """Saves a view and a workspace for findings, with links, and writes a bundle for teammates elsewhere.
@@ -294,7 +296,12 @@ def share(
 
 
 def import_shared(
-    samples, bundle: Path, *, secret: str | None = None, signed_by: str | None = None, progress: Progress | None = None
+    samples,
+    bundle: PickedFile,
+    *,
+    secret: Annotated[str, Advanced] | None = None,
+    signed_by: Annotated[str, Advanced] | None = None,
+    progress: Progress | None = None,
 ) -> Imported:
     """Brings a teammate's bundle to one's own copy of the images.
 

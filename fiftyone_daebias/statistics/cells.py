@@ -21,7 +21,7 @@ def count_cells(inside: np.ndarray, values: np.ndarray, classes: tuple[str, ...]
     """
     inside, subjects = np.asarray(inside, bool), np.asarray(subjects)
     parts = {name: values == k for k, name in enumerate(classes)} if classes else {"": np.ones(len(inside), bool)}
-    return {name: tuple(len(set(subjects[m & side])) for side in (inside, ~inside)) for name, m in parts.items()}
+    return {name: (len(set(subjects[m & inside])), len(set(subjects[m & ~inside]))) for name, m in parts.items()}
 
 
 def too_small(counts: Iterable[int], k: int) -> bool:

@@ -240,9 +240,9 @@ def _shapes() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
                 scale = 2 * _QUARTILE / (high - low) * s
                 shapes.append((g, h, scale))
                 logs.append(np.interp(_GRID, x * scale, norm.logpdf(z) - np.log(slope * scale), left=-60, right=-60))
-    shapes = np.array(shapes)
-    prior = -np.abs(shapes[:, 0]) / SKEW_SCALE - shapes[:, 1] / TAIL_SCALE
-    return shapes, np.array(logs, np.float32), prior
+    table = np.array(shapes)
+    prior = -np.abs(table[:, 0]) / SKEW_SCALE - table[:, 1] / TAIL_SCALE
+    return table, np.array(logs, np.float32), prior
 
 
 def _g_and_h(z, g: float, h: float):

@@ -168,7 +168,7 @@ def _one_sample_a_source(dataset) -> None:
 
 
 def _values(record: Record) -> dict:
-    out = {
+    out: dict = {
         schema.SUBJECT_FIELD: record.subject,
         schema.SPLIT_FIELD: record.split,
         schema.SOURCE_FIELD: record.source,

@@ -256,9 +256,9 @@ def _owners(samples, field: str | None, also: list[str]) -> tuple[list[str], lis
             if value
         ]
         for group in linked_groups(len(ids), pairs):
-            label = min((linked[k] for k in group if linked[k]), default=None)
-            for k in group if label is not None else ():
-                owners[k] = label
+            labels = [name for k in group if (name := linked[k])]
+            for k in group if labels else ():
+                owners[k] = min(labels)
     return ids, owners, [columns[n] for n in also]
 
 
@@ -305,7 +305,7 @@ def _is_plain_document(field) -> bool:
 
 
 def _below(name: str, field: fo.EmbeddedDocumentField) -> dict[str, fo.Field]:
-    out = {}
+    out: dict[str, fo.Field] = {}
     for child, inner in (field.get_field_schema() or {}).items():
         if child.startswith("_") or child in ("id", "tags"):
             continue

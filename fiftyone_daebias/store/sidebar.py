@@ -126,10 +126,10 @@ def _sidebar(dataset, ours: Mapping[str, str]) -> list[tuple[str, list[str], boo
         at = next((k for k, group in enumerate(theirs) if group[0] == name), None)
         if fresh and at is None:
             theirs.append((name, fresh, None))
-        elif fresh:
+        elif fresh and at is not None:
             theirs[at] = (name, theirs[at][1] + fresh, theirs[at][2])
-    paths = {name: [p for p in _paths(dataset, ours, name) if p not in placed] for name in GROUPS}
-    return [*theirs, *((name, paths[name], bool(opened.get(name))) for name in GROUPS if paths[name])]
+    own = {name: [p for p in _paths(dataset, ours, name) if p not in placed] for name in GROUPS}
+    return [*theirs, *((name, own[name], bool(opened.get(name))) for name in GROUPS if own[name])]
 
 
 def _paths(dataset, ours: Mapping[str, str], group: str) -> list[str]:

@@ -128,7 +128,7 @@ def test_bad_input_leaves_the_database_as_it_was(dataset, dataset_name, tmp_path
             lambda: dataset.compute_dae_embeddings(perplexity=1, progress=None),
         ),
         (InputError, "there is no preset 'big'", lambda: dataset.daebias.train(preset="big", progress=None)),
-        (InputError, "images must be above 0", lambda: dataset.daebias.train(images=0, progress=None)),
+        (InputError, "images must be at least 1; got 0", lambda: dataset.daebias.train(images=0, progress=None)),
         (InputError, "device 'cuda:77' cannot be used", lambda: dataset.daebias.train(device="cuda:77", progress=None)),
         (
             CheckpointError,

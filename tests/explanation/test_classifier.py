@@ -6,7 +6,15 @@ import torch
 from scipy import ndimage
 
 from fiftyone_daebias.errors import InputError
-from fiftyone_daebias.explanation.classifier import Recipe, cross_fit, make_network, score_against_chance, to_inputs
+from fiftyone_daebias.explanation.classifier import (
+    Recipe,
+    converged,
+    cross_fit,
+    make_network,
+    score_against_chance,
+    spread,
+    to_inputs,
+)
 from fiftyone_daebias.explanation.faithfulness import check, choose_layer
 from fiftyone_daebias.explanation.gradcam import METHODS, layers_of, raw_maps
 
@@ -121,6 +129,27 @@ def test_every_architecture_takes_slices_as_channels_and_keeps_the_random_state(
     assert network.eval()(to_inputs(stack, np.array([0, 1]), "channels")).shape == (2, 2)
     for layer in layers_of(network, architecture).values():
         assert raw_maps(network, layer, stack, np.array([0]), "channels").shape == (1, 1, 64, 64)
+
+
+@pytest.mark.parametrize(
+    "fits, before, now, done",
+    [
+        (15, float("inf"), 0.9, False),  # right about all it is shown, but its batch statistics have not settled
+        (30, 0.2, 0.4, False),
+        (60, 0.9, 0.3, False),  # what is watched still falls
+        (60, 0.2, 0.19, True),  # nothing left to learn from
+        (60, 0.2, 0.4, True),
+        (0, 0.5, 0.6, False),  # still learning: patience decides
+        (0, 0.2, 0.02, True),  # nothing left to learn
+    ],
+)
+def test_training_stops_where_nothing_is_left_to_learn(fits, before, now, done):
+    assert converged(fits, before, now) is done
+
+
+def test_few_slices_are_evenly_spread():
+    assert spread(12, 3).tolist() == [2, 6, 10] and spread(3, 3).tolist() == [0, 1, 2]
+    assert spread(5, 0).tolist() == [0, 1, 2, 3, 4] and spread(1, 3).tolist() == [0]
 
 
 def test_a_bad_recipe_says_so():
