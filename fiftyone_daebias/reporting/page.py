@@ -205,7 +205,7 @@ def _summary(facts: ReportFacts, first: list[MapPicture]) -> dict:
 
 
 def _told_groups(groups: tuple[Group, ...], k: int) -> tuple[Group, ...]:
-    """Groups of at least so many subjects; where one alone is left out, so is the smallest told: totals would tell it."""
+    """Groups of at least so many subjects; where one alone is left out, so is the next, which totals would tell."""
     kept = sorted((g for g in groups if g.n_subjects >= k), key=lambda g: -g.n_subjects)
     return tuple(kept[:-1] if len(groups) - len(kept) == 1 else kept)
 
