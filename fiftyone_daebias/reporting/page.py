@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ..analyses import ANALYSES
 from ..probes.result import interval_text
 from ..schema import field_stem
+from ..stories.facts import Group
 from ..stories.wording import cohort_line, rest_line, tell
 from .charts import bar_chart, drift_chart, probe_chart
 from .cohort_facts import FieldFacts
@@ -193,7 +194,7 @@ def _summary(facts: ReportFacts, first: list[MapPicture]) -> dict:
     if facts.stories is None:
         return out
     by_key = {f.key: f for f in facts.findings.rows}
-    rows = [replace(s, groups=tuple(g for g in s.groups if g.n_subjects >= facts.cohort.k)) for s in facts.stories.rows]
+    rows = [replace(s, groups=_told_groups(s.groups, facts.cohort.k)) for s in facts.stories.rows]
     return {
         **out,
         "cohort_line": cohort_line(facts.stories) + ".",
@@ -201,6 +202,12 @@ def _summary(facts: ReportFacts, first: list[MapPicture]) -> dict:
         "behind": {s.key: [by_key[k] for k in s.findings if k in by_key] for s in rows},
         "rest": rest_line(facts.stories),
     }
+
+
+def _told_groups(groups: tuple[Group, ...], k: int) -> tuple[Group, ...]:
+    """Groups of at least so many subjects; where one alone is left out, so is the next, which totals would tell."""
+    kept = sorted((g for g in groups if g.n_subjects >= k), key=lambda g: -g.n_subjects)
+    return tuple(kept[:-1] if len(groups) - len(kept) == 1 else kept)
 
 
 def _cohort(facts: ReportFacts) -> dict:

