@@ -160,15 +160,20 @@ def test_an_unaudited_dataset_has_a_report_too(cohort_maker, tmp_path):
 def test_small_groups_are_not_told(dataset_name):
     dataset = fo.Dataset(dataset_name)
     rare = ["common"] * 40 + ["rare disease"] * 4
+    three = ["common"] * 30 + ["usual"] * 10 + ["rare disease"] * 4
     dataset.add_samples(
         [
-            fo.Sample(filepath=f"/n/{k}.png", subject_id=f"P{k}", dx=rare[k], free=f"text {k}", age=float(k))
+            fo.Sample(
+                filepath=f"/n/{k}.png", subject_id=f"P{k}", dx=rare[k], dx3=three[k], free=f"text {k}", age=float(k)
+            )
             for k in range(44)
         ]
     )
     facts = cohort_facts(dataset, k=5)
     fields = {f.name: f for f in facts.fields}
-    assert fields["dx"].values == (("common", 40),) and fields["dx"].rest == 1
+    # the 4 of 44 would be the total less the 40, or less the 30 and the 10
+    assert fields["dx"].values == () and fields["dx"].rest == 2
+    assert fields["dx3"].values == (("common", 30),) and fields["dx3"].rest == 2
     assert not fields["free"].listed and fields["free"].values == ()
     assert fields["age"].quantiles[1:4] == (10.75, 21.5, 32.25) and np.isnan(fields["age"].quantiles[0])
     assert "rare disease" not in json.dumps(facts.to_dict())
