@@ -56,8 +56,8 @@ class Recipe:
     batch_size: int = 16
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
-    check_every: int = 15
-    patience: int = 6
+    check_every: int = 30
+    patience: int = 4
     fitted: float = 0.02
     few_slices: int = 3
 
