@@ -134,6 +134,7 @@ class _Loop:
         self.held_out: dict[str, float] = {}
         self.best, self.mark, self.bad, self.stopped = float("inf"), float("inf"), 0, ""
         self.begun = ""  # what the learner said of its start
+        self.evaluated = 0  # the step of the last evaluation
         self.unseen: list[dict] = []  # metrics of steps not looked at yet
         self.seen: list[dict] = []  # metrics since the last evaluation
         self._take_up()
@@ -153,6 +154,7 @@ class _Loop:
         self.best, self.bad = float("inf") if best is None else best, facts.get("bad", 0)
         self.mark = self.best if facts.get("mark") is None else facts["mark"]
         self.stopped, self.begun = facts.get("stopped", ""), facts.get("begun", "")
+        self.evaluated = facts.get("evaluated", self.step)
         if self.group.is_main:
             self.run.forget_metrics_after(self.images)
 
@@ -165,7 +167,10 @@ class _Loop:
         config = self.config
         total = -(-config.images // config.batch_size)
         resumed_at = self.images
-        if self.step >= total or self.stopped:
+        save_steps = max(1, config.save_every // config.batch_size)
+        # an evaluation that was interrupted is done first, or these weights would never be judged
+        due = self.evaluated != self.step and (self.step % save_steps == 0 or self.step == total)
+        if (self.step >= total or self.stopped) and not due:
             return self._result(resumed_at, 0.0)
         rows = self._training_rows()
         if not self.step and self.learner.begins_with_images:
@@ -175,15 +180,16 @@ class _Loop:
         )
         part = self.group.shard(config.batch_size)
         threads = 1 if self.learner.device.type == "cpu" else 4
-        save_steps = max(1, config.save_every // config.batch_size)
         self.began = self.since = time.monotonic()
         self.since_images = self.images
         try:
             with start(progress, "training", (total - self.step) * config.batch_size, "images") as task:
+                if due:
+                    self._evaluate_and_save(progress)
                 coming = prefetch(
                     lambda k: batches.batch(k, part), range(self.step, total), depth=2 * threads, threads=threads
                 )
-                for batch in coming:
+                for batch in () if self.stopped else coming:
                     self._step(batch)
                     if len(self.unseen) >= LOOK_EVERY:
                         self._look()
@@ -259,6 +265,19 @@ class _Loop:
         self.loss = float(np.mean([m["loss"] for m in self.seen[-50:]]))
 
     def _evaluate_and_save(self, progress: Progress | None) -> None:
+        before = self.held_out, self.best, self.mark, self.bad, self.stopped
+        try:
+            self._evaluate(progress)
+        except (KeyboardInterrupt, Cancelled):
+            if self.evaluated != self.step:  # done again when training goes on, and judged as if for the first time
+                self.held_out, self.best, self.mark, self.bad, self.stopped = before
+            raise
+        if self.group.size > 1:
+            self.stopped = self.group.broadcast(self.stopped)
+        self.seen = []
+        self.since, self.since_images = time.monotonic(), self.images
+
+    def _evaluate(self, progress: Progress | None) -> None:
         if self.group.is_main:
             seconds = max(time.monotonic() - self.since, 1e-9)
             rate = (self.images - self.since_images) / seconds
@@ -269,7 +288,7 @@ class _Loop:
                 self.held_out = self.learner.evaluate(images)
                 self._draw(images[:SHOWN])
             better = self._judge(listening(progress))
-            self._save(weights=better)
+            self._save(weights=better, evaluated=True)
             means = {k: float(np.mean([m[k] for m in self.seen])) for k in self.seen[0]} if self.seen else {}
             self.run.log(
                 {
@@ -280,10 +299,6 @@ class _Loop:
                     "images_per_second": round(rate, 2),
                 }
             )
-        if self.group.size > 1:
-            self.stopped = self.group.broadcast(self.stopped)
-        self.seen = []
-        self.since, self.since_images = time.monotonic(), self.images
 
     def _judge(self, told: Progress) -> bool:
         """Whether the weights are to be kept: always, or with ``patience`` when the held-out criterion is better."""
@@ -369,7 +384,7 @@ class _Loop:
                 f"could not write to {self.run.path / 'grids'}: {error.strerror}; free disk space or set DAEBIAS_HOME"
             ) from error
 
-    def _save(self, weights: bool) -> None:
+    def _save(self, weights: bool, evaluated: bool = False) -> None:
         """Writes the checkpoint (with ``weights``) and the state; the state's pointer comes last."""
         if weights:
             save_model(
@@ -383,6 +398,7 @@ class _Loop:
                 data_hash=self.source.data_hash,
             )
         loss = float(np.mean([m["loss"] for m in self.seen])) if self.seen else self.loss
+        done = self.step if evaluated else self.evaluated
         self.run.save(
             self.step,
             self.learner.state(),
@@ -394,8 +410,10 @@ class _Loop:
                 "bad": self.bad,
                 "stopped": self.stopped,
                 "begun": self.begun,
+                "evaluated": done,
             },
         )
+        self.evaluated = done
 
     def _result(self, resumed_at: int, seconds: float) -> TrainResult:
         return TrainResult(

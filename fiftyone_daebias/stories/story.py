@@ -22,7 +22,7 @@ from .grouping import Bundle, Cue, bundle_fields
 from .judge import draw_risks, field_groups, judge
 from .other import foreign_stories, other_stories, recording_stories
 from .pictures import draw_groups
-from .target import read_label
+from .target import no_field, read_label
 
 #: kinds of findings that speak of a metadata field
 _OF_FIELDS = ("probe", "quality", "association", "drift", "reidentify", "case-mix", "disagreements")
@@ -71,7 +71,7 @@ def story(
     label = read_label(table, subjects, target) if target else None
     for name in protected or ():
         if name not in table.columns:
-            raise InputError(f"protected: there is no field {name!r}")
+            raise InputError(no_field("protected", name, table))
     told = _field_findings(findings)
     # the target is what is wanted, no nuisance: it neither leads a story nor joins one
     aim = label.field if label is not None else ""

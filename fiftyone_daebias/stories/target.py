@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..probes.fields import MIN_SUBJECTS, make_target
+from ..reporting.formatting import listed
 
 #: what parts several labels of one image
 _BETWEEN = ("|", ";")
@@ -33,6 +34,14 @@ class Label:
     classes: tuple[str, ...]
 
 
+def no_field(parameter: str, field: str, table: pd.DataFrame) -> str:
+    """What to say of a field that is not there: those that are."""
+    names = list(map(str, table.columns))
+    near = difflib.get_close_matches(field, names, 3, 0.5)
+    way_out = f"did you mean {' or '.join(near)}?" if near else f"fields: {listed(names, 20)}"
+    return f"{parameter}: there is no field {field!r}; {way_out}"
+
+
 def read_label(table: pd.DataFrame, subjects: np.ndarray, spec: str) -> Label:
     """Reads a target.
 
@@ -47,10 +56,7 @@ def read_label(table: pd.DataFrame, subjects: np.ndarray, spec: str) -> Label:
     """
     field, _, value = (spec, "", "") if spec in table.columns else spec.partition("=")
     if field not in table.columns:
-        near = difflib.get_close_matches(field, list(map(str, table.columns)), 3, 0.5)
-        raise InputError(
-            f"target: there is no field {field!r}" + (f"; did you mean {' or '.join(near)}?" if near else "")
-        )
+        raise InputError(no_field("target", field, table))
     column = table[field]
     known = (column.notna() & (column.astype(str) != "")).to_numpy()
     parts = [_labels(v) if k else () for v, k in zip(column, known, strict=True)]

@@ -13,6 +13,7 @@ from memory import Interrupt, MemorySource, train_tiny
 from safetensors.torch import load_file
 
 from fiftyone_daebias.dae.checkpoint import load_model, read_facts
+from fiftyone_daebias.dae.learn_dae import DaeLearner
 from fiftyone_daebias.dae.run_folder import RunFolder
 from fiftyone_daebias.errors import CheckpointError, TrainingError
 
@@ -34,6 +35,30 @@ def test_an_interrupted_run_equals_an_uninterrupted_one(tiny, tmp_path):
     assert {k.split(".")[0] for k in a} == {"weights", "ema", "optimizer"}
     assert torch.equal(torch.get_rng_state(), state), "training moved the global generator"
     assert "already trained" in str(train_tiny(source, tmp_path / "parts", *tiny))
+
+
+@pytest.mark.parametrize("interrupted", [1, 3])
+def test_an_interrupted_evaluation_is_done_when_training_goes_on(tiny, tmp_path, monkeypatch, interrupted):
+    """Also the last one, whose weights would else never be judged."""
+    model, config = tiny[0], replace(tiny[1], images=96, save_every=32, patience=9)
+    source, calls, real = MemorySource(), [], DaeLearner.evaluate
+    whole = train_tiny(source, tmp_path / "whole", model, config)
+
+    def evaluate(self, images):
+        calls.append(1)
+        if len(calls) == interrupted:
+            raise KeyboardInterrupt
+        return real(self, images)
+
+    monkeypatch.setattr(DaeLearner, "evaluate", evaluate)
+    with pytest.raises(KeyboardInterrupt):
+        train_tiny(source, tmp_path / "parts", model, config)
+    rest = train_tiny(source, tmp_path / "parts", model, config)
+    assert rest.images == whole.images and rest.checkpoint_hash == whole.checkpoint_hash
+    assert rest.validation_loss == whole.validation_loss
+    grids = [sorted(p.name for p in (tmp_path / n / "grids").iterdir()) for n in ("whole", "parts")]
+    assert grids[0] == grids[1] and len(grids[0]) == 3
+    assert "already trained" in str(train_tiny(source, tmp_path / "parts", model, config))
 
 
 def test_a_run_that_is_killed_goes_on(tiny, tmp_path):
