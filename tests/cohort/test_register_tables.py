@@ -33,13 +33,13 @@ def pictures(folder, names, seed=0):
 def cohort(tmp_path, dataset_name, daebias_home):
     """Registers pictures of these names with this table, given as columns."""
 
-    def register(names, table, **options):
+    def registered(names, table, **options):
         pictures(tmp_path / "i", names)
         pd.DataFrame(table).to_csv(tmp_path / "t.csv", index=False)
         report = register(dataset_name, tmp_path / "i", tmp_path / "t.csv", workers=1, **options)
         return report, fo.load_dataset(dataset_name)
 
-    return register
+    return registered
 
 
 FILES = [f"img_{k:03d}.png" for k in range(40)]
