@@ -135,6 +135,7 @@ class _Loop:
         self.best, self.mark, self.bad, self.stopped = float("inf"), float("inf"), 0, ""
         self.begun = ""  # what the learner said of its start
         self.evaluated = 0  # the step of the last evaluation
+        self.taken_up = False  # whether another call has begun it
         self.unseen: list[dict] = []  # metrics of steps not looked at yet
         self.seen: list[dict] = []  # metrics since the last evaluation
         self._take_up()
@@ -155,6 +156,7 @@ class _Loop:
         self.mark = self.best if facts.get("mark") is None else facts["mark"]
         self.stopped, self.begun = facts.get("stopped", ""), facts.get("begun", "")
         self.evaluated = facts.get("evaluated", self.step)
+        self.taken_up = True
         if self.group.is_main:
             self.run.forget_metrics_after(self.images)
 
@@ -173,7 +175,8 @@ class _Loop:
         if (self.step >= total or self.stopped) and not due:
             return self._result(resumed_at, 0.0)
         rows = self._training_rows()
-        if not self.step and self.learner.begins_with_images:
+        # what was interrupted before its first step has its start already; another would be picked beside it
+        if not self.taken_up and self.learner.begins_with_images:
             self._begin(listening(progress))
         batches = TrainingBatches(
             self.source, rows, self.learner.config.image_size, config.batch_size, config.crop, self.seed, config.whole

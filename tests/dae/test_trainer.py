@@ -61,6 +61,25 @@ def test_an_interrupted_evaluation_is_done_when_training_goes_on(tiny, tmp_path,
     assert "already trained" in str(train_tiny(source, tmp_path / "parts", model, config))
 
 
+def test_a_run_interrupted_before_its_first_step_keeps_its_start(tiny, tmp_path, monkeypatch):
+    model = replace(tiny[0], z_dim=16, components=8, sketch=True, evened=True)
+    config = replace(tiny[1], images=32, save_every=32, patience=3)
+    source, calls, real = MemorySource(), [], DaeLearner.step
+    whole = train_tiny(source, tmp_path / "whole", model, config)
+
+    def step(self, *args):
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return real(self, *args)
+
+    monkeypatch.setattr(DaeLearner, "step", step)
+    with pytest.raises(KeyboardInterrupt):
+        train_tiny(source, tmp_path / "parts", model, config)
+    rest = train_tiny(source, tmp_path / "parts", model, config)
+    assert rest.checkpoint_hash == whole.checkpoint_hash and rest.validation_loss == whole.validation_loss
+
+
 def test_a_run_that_is_killed_goes_on(tiny, tmp_path):
     source = MemorySource()
     code = f"""
