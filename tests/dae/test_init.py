@@ -69,6 +69,24 @@ def test_principal_components_are_the_cohorts_own_whatever_training_starts_from(
     assert apart[0] < 0.5 * apart[1]
 
 
+def test_a_start_that_was_picked_is_not_picked_again_after_an_interrupt(with_components, tmp_path, monkeypatch):
+    config, train, folder = with_components
+    good, calls, real = replace(read_start(str(folder), config), name="good"), [], DaeLearner.step
+    whole = trainer.train(Circling(), tmp_path / "whole", DaeLearner(config, train, candidates=(good,)), train)
+
+    def step(self, *args):
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return real(self, *args)
+
+    monkeypatch.setattr(DaeLearner, "step", step)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train(Circling(), tmp_path / "parts", DaeLearner(config, train, candidates=(good,)), train)
+    rest = trainer.train(Circling(), tmp_path / "parts", DaeLearner(config, train, candidates=(good,)), train)
+    assert rest.begun == whole.begun != "" and rest.checkpoint_hash == whole.checkpoint_hash
+
+
 def test_the_start_is_picked_by_held_out_images_and_said(with_components, tmp_path):
     config, train, folder = with_components
     good = replace(read_start(str(folder), config), name="good")
