@@ -34,6 +34,12 @@ class Terminated(KeyboardInterrupt):
     """The process was asked to end (``docker stop``, Slurm): everything that saves its state on Ctrl-C does so now."""
 
 
+def _nobody_reads() -> int:
+    # Python flushes once more at its end, and would complain
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return EXIT_PIPE
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs ``daebias``.
 
@@ -56,11 +62,14 @@ def main(argv: list[str] | None = None) -> int:
     argv = _command_first(sys.argv[1:] if argv is None else list(argv))
     if "_ARGCOMPLETE" in os.environ:
         _complete()
-    parser = build_parser(argv[0] if argv else None)
-    args = parser.parse_args(argv)
-    if args.command is None:
-        print(_first_words())
-        return EXIT_INPUT
+    try:
+        parser = build_parser(argv[0] if argv else None)
+        args = parser.parse_args(argv)
+        if args.command is None:
+            print(_first_words())
+            return EXIT_INPUT
+    except BrokenPipeError:
+        return _nobody_reads()
     try:
         with _termination_raises():
             code = args.run(args)
@@ -73,9 +82,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"\ninterrupted; {_KEPT}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Python flushes once more at its end, and would complain
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_PIPE
+        return _nobody_reads()
     except Exception as error:
         line = _what_is_wrong(error)
         if not line:

@@ -81,7 +81,7 @@ Like = Annotated[list[str], Choice("samples"), Label("Like these samples")]
 
 # --- statistics -----------------------------------------------------------------------------------------
 Permutations = Annotated[int, Ge(99), Label("Permutations"), Advanced]
-Bootstraps = Annotated[int, Ge(100), Label("Bootstrap draws"), Advanced]
+Bootstraps = Annotated[int, Ge(50), Label("Bootstrap draws"), Advanced]
 Repeats = Annotated[int, Ge(1), Label("Repeats of the folds"), Advanced]
 TrialRepeats = Annotated[int, Ge(5), Label("Repeats of the folds"), Advanced]
 Seed = Annotated[int, Ge(0), Advanced]

@@ -239,3 +239,4 @@ def _store_pca(samples, source, config: dict, progress) -> None:
         {**settings, "encoded": shares, "complete": True, "notes": []},
         {"sample_ids": source.sample_ids, "content": source.keys},
     )
+    store.end_vectors(samples, schema.embedding_field("pca"))

@@ -165,7 +165,10 @@ class Finding:
         return self.reviews[-1].status if self.reviews else ""
 
     def to_dict(self) -> dict:
-        return {**plain(asdict(self)), "status": self.status}
+        facts = plain(asdict(self))
+        if self.cells is None:  # as older versions wrote it: nothing is known
+            del facts["cells"]
+        return {**facts, "status": self.status}
 
     @classmethod
     def from_dict(cls, raw: dict) -> Finding:

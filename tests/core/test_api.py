@@ -76,9 +76,9 @@ def test_a_missing_argument_and_a_misspelt_verb_say_so(dataset):
 
 def test_names_of_0_2_still_work_and_say_what_they_are_now(dataset):
     with pytest.warns(FutureWarning, match=r"dataset.runs\(\) is now dataset.daebias.runs\(\)"):
-        assert dataset.daebias.runs(progress=None).runs == ()
+        assert dataset.runs(progress=None).runs == ()
     for old, new in verbs.FORMER_NAMES.items():
         with pytest.warns(FutureWarning, match=f"fiftyone_daebias.{new};"):
             assert getattr(fiftyone_daebias, old) is getattr(fiftyone_daebias, new)
     with pytest.warns(FutureWarning, match=r"dataset.daebias.tag\(\)"), pytest.raises(Exception):  # noqa: B017
-        dataset.daebias.tag(progress=None)
+        dataset.tag_outliers(progress=None)

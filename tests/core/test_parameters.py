@@ -53,7 +53,7 @@ REQUIRED = {"disagreements": {"field": "sex"}}
 #: command, parameter, a value out of its range, what is said of it
 OUT_OF_RANGE = [
     ("probe-all", "n_permutations", 5, "n_permutations must be at least 99; got 5"),
-    ("probe-all", "n_bootstrap", 99, "n_bootstrap must be at least 100; got 99"),
+    ("probe-all", "n_bootstrap", 49, "n_bootstrap must be at least 50; got 49"),
     ("probe-all", "repeats", 0, "repeats must be at least 1; got 0"),
     ("case-mix", "seed", -1, "seed must be at least 0; got -1"),
     ("duplicates", "threshold", 1.5, "threshold must be between 0 and 1; got 1.5"),

@@ -145,7 +145,7 @@ def test_lengths_are_pixels_where_the_spacing_is_unknown(embedded, monkeypatch):
 
 def test_bad_input_says_so(embedded, dataset_name):
     for settings, message in (
-        ({"effects": ["blur"]}, "there is no 'blur'; effects: shift"),
+        ({"effects": ["blur"]}, "effects must be of shift, .*; got \\['blur'\\]"),
         ({"strengths": [1.0]}, "name one effect"),
         ({"effects": ["noise"], "strengths": [-1.0]}, "must be above 0"),
         ({"effects": ["noise"], "strengths": [0.0]}, "other than 0"),
