@@ -18,7 +18,7 @@ def audited(tmp_path_factory):
     dataset = fo.load_dataset(name)
     dataset.daebias.train(preset="cpu-lite", images=640, progress=None)
     dataset.compute_dae_embeddings(progress=None)
-    dataset.daebias.probe_all(n_permutations=99, n_bootstrap=100, repeats=1, progress=None)
+    dataset.daebias.probe_all(n_permutations=99, n_bootstrap=100, repeats=1, predictions=True, progress=None)
     ids, points = store.load_map(dataset, "dae_map")
     middle = np.median(points[:, 0])
     east = dataset.select([i for i, p in zip(ids, points, strict=True) if p[0] > middle])
