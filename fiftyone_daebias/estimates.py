@@ -48,8 +48,11 @@ def estimate(verb: verbs.Verb, samples, values: dict) -> Estimate | None:
     if verb.command == "train":
         return _training(samples, values)
     last = _read().get(verb.command)
+    # the panel asks this of every step at every redraw: the verb is loaded and the dataset read only for an answer
+    if not last or last["seconds"] < _SHORTEST:
+        return None
     work = _work(verb, samples, values)
-    if not last or not work or last["seconds"] < _SHORTEST:
+    if not work:
         return None
     basis = f"the last time on this machine: {duration_words(last['seconds'])} for {last['samples']:,} samples"
     return Estimate(last["seconds"] * work / last["work"], basis)

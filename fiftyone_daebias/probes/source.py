@@ -14,7 +14,7 @@ import pandas as pd
 from .. import schema, store
 from ..embeddings.joined import joined_slices
 from ..errors import InputError
-from ..statistics.cells import Cells, count_cells
+from ..statistics.cells import Cells, split_cells
 from ..statistics.covariates import Covariates, make_covariates
 from .adjust import adjusted_fit
 from .cross_fit import N_FOLDS, CrossFit, cross_fit
@@ -280,5 +280,4 @@ def _nothing(value) -> bool:
 def _cells(target: Target, subjects: np.ndarray) -> Cells:
     """Subjects of each class and of the others; of numbers all subjects."""
     sides = [(c, target.values == k) for k, c in enumerate(target.classes)]
-    sides = sides or [("", np.ones(len(target.values), bool))]
-    return {name: count_cells(mine, target.values, (), subjects)[""] for name, mine in sides}
+    return split_cells(sides or [("", np.ones(len(target.values), bool))], subjects)

@@ -15,7 +15,7 @@ from ..probes.fields import Target, make_target, upper_half
 from ..progress import Progress, start
 from ..serialize import plain
 from ..statistics.association import Effect, effect_of, omnibus_test
-from ..statistics.cells import Cells, count_cells
+from ..statistics.cells import Cells, split_cells
 from ..statistics.result_cache import ResultCache, kept_share
 from ..text_table import table_lines
 from .measures import MEANINGS, MEASURES, vectors_of
@@ -291,7 +291,7 @@ def _inside(target: Target, group: int) -> np.ndarray:
 def _cells(target: Target, group: int, owners: np.ndarray) -> Cells:
     """Subjects of each class, or of the upper half of numbers, and the others."""
     names = target.classes or (_group_name(target, group),)
-    return {name: count_cells(_inside(target, k), target.values, (), owners)[""] for k, name in enumerate(names)}
+    return split_cells([(name, _inside(target, k)) for k, name in enumerate(names)], owners)
 
 
 def _group_name(target: Target, group: int) -> str:

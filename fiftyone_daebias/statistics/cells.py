@@ -24,6 +24,11 @@ def count_cells(inside: np.ndarray, values: np.ndarray, classes: tuple[str, ...]
     return {name: (len(set(subjects[m & inside])), len(set(subjects[m & ~inside]))) for name, m in parts.items()}
 
 
+def split_cells(sides: Iterable[tuple[str, np.ndarray]], subjects: np.ndarray) -> Cells:
+    """Counts the subjects on each side and on the other: ``sides`` are names with bool masks (n,) over samples."""
+    return {name: count_cells(mask, mask, (), subjects)[""] for name, mask in sides}
+
+
 def too_small(counts: Iterable[int], k: int) -> bool:
     """Whether some count is from 1 to k − 1. 0 is told: nobody is in an empty cell."""
     return any(0 < n < k for n in counts)
