@@ -123,7 +123,7 @@ def load_item(
 
 
 def _facts(slices: Slices) -> dict:
-    """All that is said of an item besides its slices, JSON-able, so that a file that was read once is not read again."""
+    """All that is said of an item besides its slices, JSON-able, so that no file is read twice."""
     labels = n_labels(slices.array)
     return {
         "told": TOLD,

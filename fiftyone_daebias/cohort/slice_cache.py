@@ -5,8 +5,9 @@ Layout, version 1, in ``DAEBIAS_HOME/cache``::
     slices-v1.bin      arrays, one after the other, C order
     slices-v1.jsonl    one line an array: {"key", "offset", "shape", "dtype", "low", "high", "facts"}
 
-"facts" is what reading the files told besides, as :mod:`.load` keeps it, and may be missing or follow in a second line of
-the same key. A line is written after its array is on disk, so whatever was interrupted is
+"facts" is what reading the files told besides, as :mod:`.load` keeps it; it
+may be missing, or follow in a second line of the same key. A line is
+written after its array is on disk, so whatever was interrupted is
 simply not there; an incomplete last line is ignored. Writers lock
 ``slices-v1.lock``. A pruned cache begins with the line {"data": name of its
 data file}. ``DAEBIAS_CACHE_GB`` bounds it; without, it leaves a twentieth of
@@ -97,9 +98,7 @@ class SliceCache:
             if "data" in raw:
                 self.data = self.folder / Path(raw["data"]).name
                 return
-            entry = Entry(
-                raw["offset"], tuple(raw["shape"]), raw["dtype"], raw["low"], raw["high"], raw.get("facts")
-            )
+            entry = Entry(raw["offset"], tuple(raw["shape"]), raw["dtype"], raw["low"], raw["high"], raw.get("facts"))
         except (ValueError, KeyError, TypeError):
             return  # half a line of a killed writer, ended by the next writer
         if entry.offset + entry.n_bytes <= (self.data.stat().st_size if self.data.exists() else 0):
