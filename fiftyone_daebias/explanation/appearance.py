@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..probes.permutation import benjamini_hochberg
 from ..statistics.association import effect_of, permutation_p
 from ..statistics.cells import Cells
+from ..statistics.multiplicity import benjamini_hochberg
 from .grid import Frame
 
 LEVEL = 0.05

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from ..probes.scores import percentile_interval
+from ..statistics.scores import percentile_interval
 from .grid import Grid
 
 LEVEL = 0.05
