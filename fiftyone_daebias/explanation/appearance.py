@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..probes.permutation import benjamini_hochberg
 from ..statistics.association import effect_of, label_columns, permutation_p
 from ..statistics.cells import Cells
+from ..statistics.multiplicity import benjamini_hochberg
 from ..statistics.paired import differences, sign_flip_p
 from .grid import Frame
 

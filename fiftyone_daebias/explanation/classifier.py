@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 
 from ..errors import InputError
-from ..probes.scores import bootstrap_weights, percentile_interval, weighted_auc
 from ..progress import Progress, start
 from ..statistics.paired import shuffled_labels
+from ..statistics.scores import bootstrap_weights, percentile_interval, weighted_auc
 
 ARCHITECTURES = ("resnet10", "resnet34", "densenet121")
 #: below this many subjects of the smaller group a test split is too small, and the folds take turns

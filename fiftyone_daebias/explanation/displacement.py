@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 from scipy import fft, ndimage
 
-from ..probes.permutation import min_p
-from ..probes.scores import percentile_interval
 from ..progress import Progress, start
+from ..statistics.multiplicity import min_p
 from ..statistics.paired import drawn_again, shuffled_labels
+from ..statistics.scores import percentile_interval
 from .grid import Grid
 
 #: longer side of the pictures in the exhaustive search, pixels

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from ..reporting.figures import COLORS
+from ..figures import COLORS
 from .displacement import Displacement
 from .grid import Grid
 from .mean_images import Edges, MeanImages

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..probes.fields import make_target
-from ..probes.scores import percentile_interval
 from ..statistics.paired import drawn_again, shuffled_labels, within_pairs
+from ..statistics.scores import percentile_interval
+from ..statistics.targets import make_target
 
 #: patient axes of an axis code: (axis of RAS+, sign)
 _AXIS = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}

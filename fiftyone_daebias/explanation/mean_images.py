@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from ..probes.scores import percentile_interval
 from ..statistics.paired import drawn_again, shuffled_labels, within_pairs
+from ..statistics.scores import percentile_interval
 from .grid import Grid
 
 LEVEL = 0.05

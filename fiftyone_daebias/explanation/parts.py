@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from .. import schema, store
+from ..figures import save_figure
 from ..progress import listening, start
-from ..reporting.figures import save_figure
 from . import figures
 from .appearance import MEASURES, Contrast, appearance_of, compare_table
 from .classifier import ClassifierResult, cross_fit
