@@ -1,8 +1,8 @@
 """Group normalisation, modulation and SiLU in one: quick on CPUs with channels last, torch's own elsewhere.
 
-torch's group normalisation takes 5 to 20 times as long on channels last as on contiguous images, because it walks each
-group by itself; convolutions want channels last (see :func:`.hardware.memory_format`). Here sums run over whole rows
-of channels, modulations are folded into the weights, and what backward needs is kept once.
+On small channels-last images torch's group normalisation walks each group by itself, in single steps: 5 to 20 times as
+long as on contiguous ones. Convolutions want channels last (see :func:`.hardware.memory_format`). Here sums run over
+whole rows of channels, modulations are folded into the weights, and what backward needs is kept once.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+#: pixels from which torch itself takes rows of channels (2.14, ``group_norm_kernel.cpp``), and is as quick
+TORCH_FROM = 1024
 
 
 def normalised(
@@ -25,7 +28,7 @@ def normalised(
         silu: whether SiLU follows
     """
     weight, bias = norm.weight, norm.bias
-    if x.device.type == "cpu" and _is_channels_last(x) and not torch.compiler.is_compiling():
+    if x.device.type == "cpu" and _is_small_channels_last(x) and not torch.compiler.is_compiling():
         if gain is not None:
             weight, bias = weight * gain, bias * gain
         return _Normalised.apply(x, weight, bias if shift is None else bias + shift, norm.num_groups, norm.eps, silu)
@@ -34,11 +37,12 @@ def normalised(
         y = y * gain[:, :, None, None]
     if shift is not None:
         y = y + shift[:, :, None, None]
-    return F.silu(y) if silu else y
+    return F.silu(y, inplace=not y.requires_grad) if silu else y
 
 
-def _is_channels_last(x: Tensor) -> bool:
-    return x.dtype == torch.float32 and x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
+def _is_small_channels_last(x: Tensor) -> bool:
+    small = x.dtype == torch.float32 and x.ndim == 4 and x.shape[2] * x.shape[3] < TORCH_FROM
+    return small and x.is_contiguous(memory_format=torch.channels_last)
 
 
 class _Normalised(torch.autograd.Function):
