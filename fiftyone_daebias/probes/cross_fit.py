@@ -9,11 +9,11 @@ from scipy.stats import norm, t
 
 from ..parallel import each
 from ..statistics.exchange import exchange
+from ..statistics.power import gain_steepness
+from ..statistics.scores import balanced_accuracy, weighted_median
+from ..statistics.targets import Target
 from .design import Design
-from .fields import Target
 from .lssvm import Folds, in_blocks, most_blocks, subject_folds
-from .power import gain_steepness
-from .scores import balanced_accuracy, weighted_median
 from .statistic import (
     NormalScores,
     concordance,

@@ -11,8 +11,8 @@ from fiftyone_daebias import cli, parallel
 from fiftyone_daebias.errors import Cancelled, InputError
 from fiftyone_daebias.probes.cross_fit import cross_fit
 from fiftyone_daebias.probes.design import make_design
-from fiftyone_daebias.probes.fields import Target
 from fiftyone_daebias.progress import SilentProgress
+from fiftyone_daebias.statistics.targets import Target
 
 
 @pytest.fixture
