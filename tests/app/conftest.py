@@ -131,9 +131,8 @@ class AppPage:
 
     def audit_tab(self, name: str) -> None:
         """Opens a tab of the audit panel, and waits until the server has drawn it."""
-        tab = self.page.get_by_role("tab", name=name).first
-        if tab.get_attribute("aria-selected") == "true":
-            return
+        panel = self.page.locator("[data-cy='panel-content-cohort_audit']")
+        tab = panel.get_by_role("button", name=re.compile(rf"^{name}( \(\d+\))?$")).first
         with self.page.expect_response(
             lambda r: "operators/execute" in r.url and "cohort_audit" in r.request.post_data
         ):
