@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 
 import fiftyone as fo
 import fiftyone.core.media as fom
@@ -219,6 +220,14 @@ def subject_field(samples, field: str | None = None) -> str | None:
         if guess and guess in fields:
             return guess
     return None
+
+
+def file_names(samples, ids: Sequence[str]) -> list[str]:
+    """File name of each of these samples, by which a person knows it: of the source, else of the picture."""
+    chosen = view_of_ids(samples, ids, ordered=True)
+    stored = read_field(chosen, schema.SOURCE_FIELD) if has_field(chosen, schema.SOURCE_FIELD) else [None] * len(ids)
+    pictures = read_field(chosen, "filepath")
+    return [str(s or p).rpartition("/")[2] for s, p in zip(stored, pictures, strict=True)]
 
 
 def read_subjects(samples, field: str | None = None) -> list[str]:
