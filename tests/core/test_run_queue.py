@@ -56,7 +56,7 @@ def test_what_is_queued_is_run_in_turn_with_a_log_each_and_a_failure_stops_nothi
         str(bad.id)
     )
     assert "complete" in run_queue.log_tail(str(good.id))
-    assert [line.partition(":")[0] for line in said][::2] == [
+    assert [line.partition(": begins")[0] for line in said][::2] == [
         "Cohort audit: Probe a field",
         "Cohort audit: " + foo.get_operator(f"{PLUGIN_NAME}/quality").verb.label,
     ]
