@@ -21,7 +21,7 @@ CONFIG = {
     "by": REGION_FIELD,
     "expected": ["sex", "age", REGION_FIELD],
     "steps": {
-        "train": {"images": 6400},
+        "train": {"images": 3200},
         "probe-all": {"n_permutations": 1999, "n_bootstrap": 300, "repeats": 1},
         "quality": {"n_permutations": 999},
         "case-mix": {"n_permutations": 1999},
