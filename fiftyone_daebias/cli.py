@@ -141,6 +141,7 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_mri_demo(commands)
     _add_app(commands)
+    _add_queue(commands)
     _add_doctor(commands)
     _add_signing_key(commands)
     _add_completion(commands)
@@ -393,11 +394,36 @@ def _add_app(commands) -> None:
     sub.add_argument("--port", type=int, default=5151, help="port of the App (default: 5151)")
     sub.add_argument("--address", default="localhost", help="address to serve on (default: localhost)")
     sub.add_argument("--remote", action="store_true", help="serve only; do not open a browser here")
+    sub.add_argument(
+        "--queue",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="offer to run long steps in the background, where they go on when the App is closed",
+    )
 
     def run(args) -> int:
         from .app import open_app
 
-        open_app(args.dataset, port=args.port, address=args.address, remote=args.remote)
+        open_app(args.dataset, port=args.port, address=args.address, remote=args.remote, queue=args.queue)
+        return EXIT_OK
+
+    sub.set_defaults(run=run)
+
+
+def _add_queue(commands) -> None:
+    sub = _add_command(commands, "queue", "work off the steps that the App sent to the background, until you end it")
+    sub.add_argument(
+        "--service", action="store_true", help="only print a systemd unit that keeps it at work, also without an App"
+    )
+    sub.add_argument("--app", type=int, help=argparse.SUPPRESS)
+
+    def run(args) -> int:
+        from . import run_queue
+
+        if args.service:
+            print(run_queue.service_file(), end="")
+        else:
+            run_queue.work(args.app, lambda line: print(line, flush=True))
         return EXIT_OK
 
     sub.set_defaults(run=run)
