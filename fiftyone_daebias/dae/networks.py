@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from .blocks import AttentionBlock, Block, ResBlock, group_norm, timestep_embedding, zeroed
 from .config import ModelConfig
+from .energy import LocalEnergy
 
 
 class SemanticEncoder(nn.Module):
@@ -52,9 +53,10 @@ class LiteEncoder(nn.Module):
 
     On small budgets this learns far more than average pooling, which throws
     away where things are. With ``config.components`` the first values of z_sem
-    are principal components of the pixels (:meth:`set_components`), so that
-    z_sem knows what they know from the start and the convolutions are asked
-    for what is missing.
+    are principal components of the pixels, with ``config.energies`` the next
+    ones those of their local energy (:meth:`set_components`), so that z_sem
+    knows what they know from the start and the convolutions are asked for what
+    is missing.
     """
 
     def __init__(self, config: ModelConfig):
@@ -65,13 +67,20 @@ class LiteEncoder(nn.Module):
             layers += [nn.Conv2d(width, channels, 3, stride=2, padding=1), group_norm(channels), nn.SiLU()]
             width, size = channels, size // 2
         self.convs = nn.Sequential(*layers)
-        self.components = config.components
+        self.components, self.energies = config.components, config.energies
+        if self.energies:
+            self.energy = LocalEnergy(config.image_size, config.in_channels, self.energies)
         if self.components:
             pixels = config.in_channels * config.image_size**2
             self.register_buffer("mean", torch.zeros(pixels))
             self.register_buffer("axes", torch.zeros(self.components, pixels))
             self.register_buffer("spread", torch.ones(self.components))
-        self.out = nn.Linear(width * size * size, config.z_dim - self.components)
+        self.out = nn.Linear(width * size * size, config.z_dim - self.components - self.energies)
+
+    @property
+    def spreads(self) -> list[Tensor]:
+        """Standard deviations of the components that z_sem begins with, block by block: of pixels, of local energy."""
+        return [self.spread] * bool(self.components) + ([self.energy.spread] if self.energies else [])
 
     @torch.no_grad()
     def set_components(self, mean: Tensor, axes: Tensor, spread: Tensor) -> None:
@@ -89,14 +98,16 @@ class LiteEncoder(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """What is computed image by image: principal components, and the flattened last layer."""
-        flat = self.convs(x).flatten(1)
-        if not self.components:
-            return flat
-        return torch.cat([F.linear(x.flatten(1) - self.mean, self.axes) / self.spread, flat], dim=1)
+        parts = [self.convs(x).flatten(1)]
+        if self.energies:
+            parts.insert(0, self.energy(x).to(parts[0].dtype))
+        if self.components:
+            parts.insert(0, F.linear(x.flatten(1) - self.mean, self.axes) / self.spread)
+        return torch.cat(parts, dim=1)
 
     def head(self, features: Tensor) -> Tensor:
         """What is quicker over all images at once: its many weights are read once."""
-        k = self.components
+        k = self.components + self.energies
         return torch.cat([features[:, :k], self.out(features[:, k:])], dim=1) if k else self.out(features)
 
     def sketch(self, z: Tensor) -> Tensor:
