@@ -1,9 +1,9 @@
 """Local energy of an image: how strong structure of each orientation and size is, place by place.
 
-The first order of a wavelet scattering transform (Bruna & Mallat, IEEE TPAMI 35:1872, 2013): the modulus of complex Gabor
-wavelets, averaged over places. It is not linear in the pixels, hardly moves when structure shifts within a place, and
-keeps what an average of pixels loses: texture, sharpness, the thickness of edges. Of it, as of the pixels, the principal
-components are taken.
+The first order of a wavelet scattering transform (Bruna & Mallat, IEEE TPAMI 35:1872, 2013): the modulus of complex
+Gabor wavelets, averaged over places. It is not linear in the pixels, hardly moves when structure shifts within a place,
+and keeps what an average of pixels loses: texture, sharpness, the thickness of edges. Of it, as of the pixels, the
+principal components are taken.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 POWER = 0.5
 #: directions with less than this share of the largest spread are not stretched further
 LEAST = 1e-4
-#: share of the mean square that learnt values get beside principal components (of pixels and of local energy, which share
-#: the rest evenly). Learnt in minutes, they repeat what the components say, less well; a tenth keeps what is new in them
-#: and costs less than a hundredth of any score
+#: share of the mean square that learnt values get beside principal components (of pixels and of local energy, which
+#: share the rest evenly). Learnt in minutes, they repeat what the components say, less well; a tenth keeps what is new
+#: in them and costs less than a hundredth of any score
 LEARNT = 0.1
 
 
@@ -71,7 +71,7 @@ class Evening(nn.Module):
 
 
 def _blocks(n: int, spreads: Sequence[Tensor]) -> list[tuple[slice, float, Tensor | None]]:
-    """Parts of a code of n values, the share of the mean square that each gets, and what its values are multiplied by."""
+    """Parts of a code of n values, the share of the mean square that each gets, and the units of its values."""
     found: list[tuple[slice, float, Tensor | None]] = []
     first = 0
     learnt = LEARNT if spreads and sum(map(len, spreads)) < n else 0.0
@@ -114,8 +114,8 @@ def _evened(x: Tensor, units: Tensor | None) -> tuple[Tensor, Tensor]:
 def even_turn(n: int) -> Tensor:
     """An orthogonal matrix (n, n), float64, whose entries are all about as large, so that it shares spread out evenly.
 
-    Where Sylvester's or Paley's construction gives a Hadamard matrix (powers of two, 12, 20, 80, 320, ...) it is that, and
-    shares exactly; else it is drawn at random.
+    Where Sylvester's or Paley's construction gives a Hadamard matrix (powers of two, 12, 20, 80, 320, ...) it is that,
+    and shares exactly; else it is drawn at random.
     """
     turn, rest = torch.ones(1, 1, dtype=torch.float64), n
     while rest > 1 and not _paley_order(rest):
