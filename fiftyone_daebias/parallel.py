@@ -1,85 +1,136 @@
-"""Many calls of one function, in processes of this machine or on a cluster; results come in the order of the calls."""
+"""Sharing work out among cores: as many as ``--workers`` or ``DAEBIAS_WORKERS`` says, else all there are for it.
+
+The work is numpy's, torch's and openTSNE's, which let other threads run while they compute; so threads do it, on the
+arrays that are there. What is computed does not depend on their number: items are the same, each draws from a
+generator of its own, and results come in order.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
+import sys
+import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import TypeVar
 
-from .errors import InputError
+from .errors import Cancelled, InputError
+from .progress import Task
 
-#: seconds to wait for a scheduler, and for a worker of it
-PATIENCE = 30
-
-
-def in_processes(workers: int, call: Callable, jobs: list[tuple]) -> Iterator:
-    """Results of ``call(*job)``; only a few jobs a process are on their way at a time."""
-    from loky import ProcessPoolExecutor
-
-    pool = ProcessPoolExecutor(workers, env={"DAEBIAS_WORKER": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"})
-    waiting: deque = deque()
-    try:
-        for job in jobs:
-            waiting.append(pool.submit(call, *job))
-            if len(waiting) >= 4 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=False, kill_workers=True)
+VARIABLE = "DAEBIAS_WORKERS"
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+_mine = threading.local()
 
 
-def check_backend(address: str) -> None:
-    """Raises unless an address can be one of a Dask scheduler and the package that speaks to it is there.
+def workers() -> int:
+    """Cores that work may be shared among; 1 inside shared work.
 
     Raises:
-        InputError: it is no such address, or the package is not installed
+        InputError: ``DAEBIAS_WORKERS`` is no number from 1 on
     """
-    from importlib.util import find_spec
+    if getattr(_mine, "shared", False):
+        return 1
+    text = os.environ.get(VARIABLE)
+    if not text:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not text.isdigit() or int(text) < 1:
+        raise InputError(f"{VARIABLE} must be a number from 1 on; got {text!r}")
+    return int(text)
 
-    if not re.fullmatch(r"dask://[^/\s:]+:\d{1,5}", address):
-        raise InputError(f"backend must be dask://HOST:PORT; got {address!r}")
-    if find_spec("distributed") is None:
-        raise InputError(
-            f"backend {address} needs the package 'distributed', which is not installed; run "
-            "pip install 'fiftyone-daebias[dask]', or leave backend out"
-        )
 
-
-def on_cluster(address: str, call: Callable, jobs: list[tuple]) -> Iterator:
-    """Results of ``call(*job)`` from the workers of a Dask cluster, through joblib's backend for it.
+def claim(count: int | None = None) -> None:
+    """Sets how many workers there are, for the libraries' own threads too; before any of them is imported.
 
     Args:
-        address: "dask://HOST:PORT" of the scheduler
-        call: a function of this package, which the workers must be able to import
-        jobs: arguments of each call
+        count: how many; default: what ``DAEBIAS_WORKERS`` says, if anything
 
     Raises:
-        InputError: no scheduler answers there, or it has no workers
+        InputError: fewer than 1
     """
-    check_backend(address)
-    from distributed import Client
-    from joblib import Parallel, delayed, parallel_config
+    if count is not None:
+        if count < 1:
+            raise InputError(f"workers must be at least 1; got {count}")
+        os.environ[VARIABLE] = str(count)
+    if os.environ.get(VARIABLE):
+        workers()  # says so where it is no number
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ[name] = os.environ[VARIABLE]
 
+
+def each(function: Callable[[Item], Result], items: Iterable[Item], most: int | None = None) -> Iterator[Result]:
+    """``function`` of every item, in order, several at a time; inside shared work one after the other.
+
+    Args:
+        function: what is to be done; it touches neither FiftyOne nor what others write
+        items: taken up as they are needed
+        most: most at a time, where each takes much memory
+    """
+    items = list(items)
+    count = min(workers(), len(items), most or len(items))
+    if getattr(_mine, "shared", False) or not items:
+        yield from map(function, items)
+        return
+    # the libraries' threads would multiply with these; and one core gives the same digits as several
+    threads = max(1, workers() // count)
+
+    def begin() -> None:
+        _mine.shared = True
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(threads)
+
+    with _few_threads(threads):
+        if count == 1:
+            yield from map(function, items)
+            return
+        pool = ThreadPoolExecutor(count, "daebias-shared", begin)
+        waiting: deque = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > 2 * count:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+class SharedTask:
+    """A stretch of work that several threads advance; once it is closed, whoever advances it stops."""
+
+    def __init__(self, task: Task):
+        self._task, self._lock, self._closed = task, threading.Lock(), False
+
+    def advance(self, n: int = 1, note: str = "") -> None:
+        with self._lock:
+            if self._closed:
+                raise Cancelled("another part of this work was stopped")
+            self._task.advance(n, note=note)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+
+
+@contextlib.contextmanager
+def _few_threads(count: int) -> Iterator[None]:
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else 0
     try:
-        client = Client(address.replace("dask://", "tcp://"), timeout=PATIENCE, set_as_default=False)
-        client.wait_for_workers(1, timeout=PATIENCE)
-    except (OSError, TimeoutError) as error:
-        raise InputError(
-            f"backend {address}: no scheduler with workers answers ({type(error).__name__}); start one, or leave "
-            "backend out"
-        ) from error
-    with client, parallel_config("dask", client=client):
-        yield from Parallel(n_jobs=-1, return_as="generator", pre_dispatch="4*n_jobs")(
-            delayed(_alone)(call, job) for job in jobs
-        )
+        with _libraries(len(sys.modules)).limit(limits=count):
+            yield
+    finally:
+        if torch:
+            torch.set_num_threads(before)
 
 
-def _alone(call: Callable, job: tuple):
-    """The call, on one thread of a worker: decoders would else start as many as there are cores, in every worker."""
-    import cv2
+@lru_cache(maxsize=1)
+def _libraries(modules: int):
+    """The numerical libraries that are loaded; looked for anew when there are more modules, as it takes 3 ms."""
+    from threadpoolctl import ThreadpoolController
 
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    cv2.setNumThreads(1)
-    return call(*job)
+    return ThreadpoolController()

@@ -26,7 +26,7 @@ def as_markdown(text: str) -> str:
         rule = lines[k + 1] if k + 1 < len(lines) else ""
         spans = [m.span() for m in re.finditer(r"-+", rule)] if re.fullmatch(r"-+(  -+)+\s*", rule) else []
         if not spans:
-            out.append(_plain(lines[k]) + "  ")
+            out.append(plain(lines[k]) + "  ")
             k += 1
             continue
         rows = [lines[k]]
@@ -35,7 +35,7 @@ def as_markdown(text: str) -> str:
             rows.append(lines[k])
             k += 1
         cells = [
-            [_plain(row[a : b if i + 1 < len(spans) else None].strip()) for i, (a, b) in enumerate(spans)]
+            [plain(row[a : b if i + 1 < len(spans) else None].strip()) for i, (a, b) in enumerate(spans)]
             for row in rows
         ]
         more = len(cells) - 1 - MOST_ROWS
@@ -46,6 +46,6 @@ def as_markdown(text: str) -> str:
     return "\n".join(out)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text with nothing in it that Markdown would read as a sign of its own."""
     return re.sub(r"([\\`*_|<>\[\]#~])", r"\\\1", text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated, Literal
 
 from .. import paths, schema
 from ..errors import CohortError, InputError
-from ..parallel import check_backend, in_processes, on_cluster
+from ..parallel import workers as all_workers
 from ..parameters import (
     Advanced,
     Backend,
@@ -25,6 +24,7 @@ from ..parameters import (
     Workers,
 )
 from ..progress import Progress, start
+from ..remote import check_backend, in_processes, on_cluster
 from ..store import register as records
 from ..store.run_metadata import check_name
 from .bids import find_participants, with_sessions
@@ -430,7 +430,7 @@ def _load_all(jobs: list[tuple], workers, backend, skip_unreadable, progress) ->
     """
     if workers is None:
         total = sum((root / f).stat().st_size for root, item, *_ in jobs for f in item.files)
-        workers = 1 if total < WORTH_WORKERS else min(8, os.cpu_count() or 1)
+        workers = 1 if total < WORTH_WORKERS else min(8, all_workers())
     out = []
     with start(progress, "reading images", len(jobs), "images") as task:
         if backend is not None:

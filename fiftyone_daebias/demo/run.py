@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ..plugin import link_plugin
 from ..probes.result import ProbeTable
 from ..probes.stored import stored_probes
 from ..progress import Progress, listening
+from ..reporting.audit_result import seconds_of
 from ..reporting.verdicts import settle_result
 from ..stories.facts import Stories
 
@@ -22,7 +24,7 @@ CONFIG = {"steps": {"drift": False, "explain": {"top": 1}}}
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo found."""
+    """What the demo found, and how long each step took."""
 
     name: str
     registration: RegistrationReport
@@ -30,6 +32,7 @@ class DemoResult:
     tags: dict[str, int]
     report: str = ""
     stories: Stories | None = None
+    seconds: str = ""
 
     def to_dict(self) -> dict:
         return {
@@ -39,6 +42,7 @@ class DemoResult:
             "tags": self.tags,
             "stories": None if self.stories is None else self.stories.to_dict(),
             "report": self.report,
+            "seconds": self.seconds,
         }
 
     def __str__(self) -> str:
@@ -46,7 +50,7 @@ class DemoResult:
         told = self.stories if self.stories is not None else self.probes
         return (
             f"\n{told}\n"
-            + (f"report: {self.report}\n" if self.report else "")
+            + "".join(f"{line}\n" for line in (self.report and f"report: {self.report}", self.seconds) if line)
             + f"Open it:  daebias app {self.name}    (in a checkout: .venv/bin/daebias app {self.name}), "
             "panel 'Cohort audit'"
         )
@@ -68,12 +72,15 @@ def run_demo(name: str = "daebias-demo", preset: str = "cpu-lite", progress: Pro
     """
     settings(preset)
     listening(progress).say(f"registering {COHORT.name} as dataset {name!r}")
+    began = time.monotonic()
     registration = verbs.by_command("register").load()(
         name, COHORT / "images", COHORT / "metadata.csv", subject="subject_id", progress=progress
     )
+    registered = time.monotonic() - began
     samples = store.load_samples(name)
     link_plugin()
     audited = verbs.by_command("audit").load()(samples, config=CONFIG, preset=preset, progress=progress)
     tags = {t: n for t, n in store.count_tags(samples).items() if t.startswith(schema.TAG_PREFIX)}
     probes = settle_result(samples, stored_probes(samples))
-    return DemoResult(name, registration, probes, tags, audited.report, audited.stories)
+    took = seconds_of(audited.steps, register=registered)
+    return DemoResult(name, registration, probes, tags, audited.report, audited.stories, took)

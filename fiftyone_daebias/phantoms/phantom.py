@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import CohortError, InputError
-from ..parallel import in_processes
+from ..parallel import workers as all_workers
 from ..parameters import Matrix, Seed, Subjects, Workers
 from ..progress import Progress, start
+from ..remote import in_processes
 from ..text_table import table_lines
 from .frame import REGIONS
 from .people import Person
@@ -218,7 +219,7 @@ def draw_person(images: Path, person: Person, scans: list[Scan], seed: int, matr
 
 
 def _drawn(jobs: list[tuple], workers: int | None) -> Iterator[str]:
-    n = min(workers or min(8, os.cpu_count() or 1), max(1, len(jobs) // 4))
+    n = min(workers or min(8, all_workers()), max(1, len(jobs) // 4))
     yield from (draw_person(*job) for job in jobs) if n == 1 else in_processes(n, draw_person, jobs)
 
 

@@ -28,7 +28,7 @@ from ..stories.facts import Stories
 from ..stories.story import read_stories
 from ..stories.target import read_label
 from .audit_config import AuditConfig
-from .audit_result import Outcome, run_steps, write_log
+from .audit_result import Outcome, run_steps, seconds_of, write_log
 from .audit_steps import LINE, make_step, step_kind
 from .findings import Findings, collect_findings
 from .findings_csv import findings_csv
@@ -96,6 +96,7 @@ class AuditResult:
         lines = [f"  {s}" for s in self.steps if s.outcome in ("failed", "not possible")]
         lines += [f"audit of {self.dataset!r}", str(self.findings if self.stories is None else self.stories)]
         lines += [f"report: {self.report}"] if self.report else []
+        lines += [told] if (told := seconds_of(self.steps)) else []
         return "\n".join([*lines, *(str(g) for g in self.gates)])
 
     def table(self) -> str:

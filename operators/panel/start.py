@@ -29,6 +29,7 @@ STEPS = {
     "test-clusters": ("Ask what the groups are", "what does the table know of each group?"),
     "drift": ("Look for changes over time", "did the images change at some date?"),
     "reidentify": ("Ask what neighbours give away", "could a person or a site be told from the embedding?"),
+    "story": ("Put findings together by their causes", "what is one thing, and what might a model make of it?"),
     "explain": ("Explain the strongest findings", "where do two groups differ, and by how much?"),
     "report": ("Write the report", "what is handed to others?"),
 }

@@ -71,6 +71,6 @@ def test_what_cannot_be_reached_is_one_line(address, message, cohort, dataset_na
 
 def test_a_scheduler_that_is_not_there_is_said(cohort, dataset_name, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("fiftyone_daebias.parallel.PATIENCE", 1)
+    monkeypatch.setattr("fiftyone_daebias.remote.PATIENCE", 1)
     with pytest.raises(InputError, match="no scheduler with workers answers"):
         register(dataset_name, cohort, backend="dask://127.0.0.1:9")
