@@ -61,9 +61,13 @@ class Analysis:
         tests: whether it rests on statistics, which have a version (``schema.STATISTICS_VERSION``)
         findings: ``"module:function"``: ``samples -> list[HypothesisTest]`` of what it stored, for the false-discovery
             pool; its findings carry their counts (``cells``), else they stay out of bundles
-        shown: ``"module:function"``: ``samples -> list[Finding]`` of what it stored and did not test
+        shown: ``"module:function"``: ``(samples, known) -> list[Finding]`` of what it stored and did not test, with a
+            :class:`~fiftyone_daebias.findings.finding.Known`
+        keeps: ``"module:function"``: ``(findings of tags, tested findings) -> those of tags that may be shown``
         kinds: kinds of its findings; default: its name
         result: ``"module:class"`` of its result, if that has ``rows`` with a verdict each
+        settles: ``{"module:class" of a result: "module:function"}``: ``(result, {key: finding}, what the correction
+            spans) -> the result with its verdicts``, for results of another form
         key: key of a row's finding, with the row's attributes in braces
         step: its step of the audit, if it has one
         section: title of its section of the report; "" where it has a section of another form, or none
@@ -84,8 +88,10 @@ class Analysis:
     tests: bool = False
     findings: str = ""
     shown: str = ""
+    keeps: str = ""
     kinds: tuple[str, ...] = ()
     result: str = ""
+    settles: dict[str, str] = field(default_factory=dict)
     key: str = ""
     step: AuditStep | None = None
     section: str = ""
@@ -120,7 +126,7 @@ ANALYSES: tuple[Analysis, ...] = (
         run=schema.CASE_MIX_RUN,
         run_label="case mix",
         tests=True,
-        findings="reporting.from_case_mix:case_mix_claims",
+        findings="clustering.case_mix_findings:case_mix_claims",
         result="clustering.case_mix:CaseMix",
         key="case-mix:{field}:{over}",
         step=AuditStep(
@@ -128,12 +134,12 @@ ANALYSES: tuple[Analysis, ...] = (
             "compare the people of sites",
             after=(),
             reads=("table",),
-            line="reporting.from_case_mix:line",
+            line="clustering.case_mix_findings:line",
             permutations=9_999,
         ),
         section="People over sites",
         public=True,
-        bias="reporting.from_case_mix:bias",
+        bias="clustering.case_mix_findings:bias",
         next={"case-mix": ("probe", "report")},
         tab="sites",
         glossary=(
@@ -157,10 +163,10 @@ ANALYSES: tuple[Analysis, ...] = (
             ),
         ),
         run=schema.QUALITY_RUN,
-        owned="reporting.from_quality:owned",
+        owned="quality_control.quality_findings:owned",
         run_label="image quality",
         tests=True,
-        findings="reporting.from_quality:quality_claims",
+        findings="quality_control.quality_findings:quality_claims",
         result="quality_control.quality:QualityTable",
         key="quality:{field}",
         step=AuditStep(
@@ -168,12 +174,12 @@ ANALYSES: tuple[Analysis, ...] = (
             "measure image quality",
             after=(),
             reads=("content", "table"),
-            line="reporting.from_quality:line",
+            line="quality_control.quality_findings:line",
             permutations=9_999,
         ),
         section="Image quality",
         public=True,
-        bias="reporting.from_quality:bias",
+        bias="quality_control.quality_findings:bias",
         next={"quality": ("embed", "report")},
         tab="sites",
         glossary=(
@@ -193,19 +199,23 @@ ANALYSES: tuple[Analysis, ...] = (
             _verb("probe-all", "probes.probe:probe_all", "Probe every field", icon="fact_check", delegate=True),
         ),
         run=schema.PROBE_RUN_PREFIX,
-        owned="reporting.from_probes:owned",
+        owned="probes.probe_findings:owned",
         run_label="probe",
         tests=True,
-        findings="reporting.from_probes:probe_claims",
+        findings="probes.probe_findings:probe_claims",
+        settles={
+            "probes.result:ProbeResult": "probes.settled:settle",
+            "probes.result:ProbeTable": "probes.settled:settle",
+        },
         step=AuditStep(
             "probe-all",
             "probe every metadata field",
-            run="reporting.from_probes:probe_safe_vectors",
-            line="reporting.from_probes:line",
+            run="probes.probe_findings:probe_safe_vectors",
+            line="probes.probe_findings:line",
             permutations=19_999,
         ),
         public=True,
-        bias="reporting.from_probes:bias",
+        bias="probes.probe_findings:bias",
         next={
             "probe": ("probe-all", "disagreements", "counterfactual"),
             "probe-all": ("disagreements", "suggest-clusters", "report"),
@@ -247,8 +257,10 @@ ANALYSES: tuple[Analysis, ...] = (
         run=schema.DISAGREEMENT_RUN_PREFIX,
         run_label="disagreements",
         tests=True,
-        findings="reporting.from_labels:label_claims",
-        shown="reporting.from_labels:agreement_findings",
+        findings="probes.label_findings:label_claims",
+        settles={"probes.disagreements:Disagreements": "probes.settled:settle"},
+        shown="probes.label_findings:agreement_findings",
+        keeps="probes.label_findings:of_probes_that_hold",
         step=AuditStep(
             "disagreements",
             "list labels that images contradict",
@@ -264,7 +276,7 @@ ANALYSES: tuple[Analysis, ...] = (
                     "fields to look at; default: every label whose probe is strong enough to speak of single samples",
                 ),
             ),
-            run="reporting.from_labels:judge_every_label",
+            run="probes.label_findings:judge_every_label",
         ),
         next={"disagreements": ("explain", "report"), "subgroups": ("training-dynamics", "transfer")},
         examples={
@@ -315,7 +327,8 @@ ANALYSES: tuple[Analysis, ...] = (
             ),
         ),
         run=schema.CLUSTER_RUN_PREFIX,
-        owned="reporting.from_clusters:owned",
+        owned="clustering.cluster_findings:owned",
+        shown="clustering.cluster_findings:cluster_findings",
         run_label="cluster",
         step=AuditStep(
             "suggest-clusters",
@@ -353,7 +366,7 @@ ANALYSES: tuple[Analysis, ...] = (
         run=schema.ASSOCIATION_RUN,
         run_label="cluster tests",
         tests=True,
-        findings="reporting.from_clusters:association_claims",
+        findings="clustering.cluster_findings:association_claims",
         result="clustering.test_clusters:ClusterTests",
         key="association:{cluster}:{field}",
         step=AuditStep(
@@ -361,11 +374,11 @@ ANALYSES: tuple[Analysis, ...] = (
             "test clusters against metadata",
             after=("embed", "suggest-clusters"),
             reads=("table", "clusters"),
-            line="reporting.from_clusters:line",
+            line="clustering.cluster_findings:line",
             permutations=49_999,
         ),
         public=True,
-        bias="reporting.from_clusters:bias",
+        bias="clustering.cluster_findings:bias",
         next={"test-clusters": ("explain", "report")},
         examples={"test-clusters": ("test-clusters my-cohort --expected sex age",)},
     ),
@@ -375,12 +388,14 @@ ANALYSES: tuple[Analysis, ...] = (
         run=schema.DRIFT_RUN,
         run_label="drift",
         tests=True,
-        findings="reporting.from_time:drift_claims",
+        findings="clustering.drift_findings:drift_claims",
         result="clustering.drift:DriftTable",
         key="drift:{group}:{over}",
-        step=AuditStep("drift", "look for changes over time", line="reporting.from_time:line", permutations=9_999),
+        step=AuditStep(
+            "drift", "look for changes over time", line="clustering.drift_findings:line", permutations=9_999
+        ),
         public=True,
-        bias="reporting.from_time:bias",
+        bias="clustering.drift_findings:bias",
         next={"drift": ("report",)},
         tab="time",
         glossary=(("drift", "The images change at some time: a new scanner, software, protocol or kind of patient."),),
@@ -396,8 +411,9 @@ ANALYSES: tuple[Analysis, ...] = (
         run=schema.REIDENTIFY_RUN,
         run_label="re-identification",
         tests=True,
-        findings="reporting.from_time:reidentify_claims",
-        step=AuditStep("reidentify", "ask what neighbours give away", line="reporting.from_time:neighbours_line"),
+        findings="clustering.reidentify_findings:reidentify_claims",
+        settles={"clustering.reidentify:Reidentification": "clustering.reidentify_findings:settle"},
+        step=AuditStep("reidentify", "ask what neighbours give away", line="clustering.reidentify_findings:line"),
         public=True,
         next={"reidentify": ("share",)},
         tab="time",
@@ -425,7 +441,7 @@ ANALYSES: tuple[Analysis, ...] = (
         ),
         run=schema.COMPARE_RUN,
         run_label="comparison",
-        shown="reporting.from_runs:comparisons",
+        shown="baselines.compare_findings:comparisons",
         next={"train-baseline": ("compare",), "compare": ("report",)},
         tab="explain",
         group="look",
@@ -446,9 +462,9 @@ ANALYSES: tuple[Analysis, ...] = (
             ),
         ),
         run=schema.EXPLAIN_RUN_PREFIX,
-        owned="reporting.from_runs:explanation_owned",
+        owned="explanation.run_findings:owned",
         run_label="explanation",
-        shown="reporting.from_runs:explanations",
+        shown="explanation.run_findings:explanations",
         step=AuditStep(
             "explain",
             "explain the strongest findings",
@@ -456,7 +472,7 @@ ANALYSES: tuple[Analysis, ...] = (
             reads=("content", "clusters"),
             left_out=("cluster", "tag", "field", "value", "against"),
             extra=(("top", int, int, 3, "how many findings to explain, the strongest first"),),
-            run="reporting.from_runs:explain_strongest",
+            run="explanation.run_findings:explain_strongest",
         ),
         next={"explain": ("counterfactual", "training-dynamics", "report")},
         tab="explain",
@@ -476,7 +492,7 @@ ANALYSES: tuple[Analysis, ...] = (
         ),
         run=schema.COUNTERFACTUAL_RUN_PREFIX,
         run_label="counterfactual",
-        shown="reporting.from_runs:counterfactuals",
+        shown="explanation.run_findings:counterfactuals",
         next={"counterfactual": ("local-view", "report")},
         tab="explain",
         group="explain",
@@ -495,7 +511,7 @@ ANALYSES: tuple[Analysis, ...] = (
         ),
         run=schema.DYNAMICS_RUN_PREFIX,
         run_label="training dynamics",
-        shown="reporting.from_runs:dynamics",
+        shown="explanation.run_findings:dynamics",
         next={"training-dynamics": ("mitigate", "report")},
         tab="explain",
         group="explain",
@@ -514,7 +530,7 @@ ANALYSES: tuple[Analysis, ...] = (
         ),
         run=schema.LOCAL_RUN_PREFIX,
         run_label="local view",
-        shown="reporting.from_runs:local_views",
+        shown="explanation.run_findings:local_views",
         tab="explain",
         group="explain",
         examples={"local-view": ("local-view my-cohort sex lung_mask",)},
@@ -532,7 +548,7 @@ ANALYSES: tuple[Analysis, ...] = (
         ),
         run=schema.MITIGATION_RUN_PREFIX,
         run_label="mitigation",
-        shown="reporting.from_runs:mitigations",
+        shown="explanation.run_findings:mitigations",
         next={"mitigate": ("report",)},
         tab="explain",
         group="explain",
@@ -551,7 +567,7 @@ ANALYSES: tuple[Analysis, ...] = (
         ),
         run=schema.SENSITIVITY_RUN,
         run_label="sensitivity",
-        shown="reporting.from_runs:sensitivities",
+        shown="detection_limits.sensitivity_findings:sensitivities",
         step=AuditStep(
             "sensitivity",
             "what would have been found",

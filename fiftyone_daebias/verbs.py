@@ -106,7 +106,7 @@ def _loaded(verb: Verb) -> Callable:
         result = _alone(verb, function, given)
         if not verb.tests:
             return result
-        from .reporting.verdicts import settle_result
+        from .findings.verdicts import settle_result
 
         return settle_result(next(iter(given.arguments.values())), result)
 
@@ -218,7 +218,7 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb("story", "stories.story:story", "Tell what was found by its causes", icon="auto_stories", table=True),
     Verb("report", "reporting.report:report", "Write the report", icon="summarize"),
-    Verb("review", "reporting.review:review", "Review a finding", icon="rate_review", on_ticked=True),
+    Verb("review", "findings.review:review", "Review a finding", icon="rate_review", on_ticked=True),
     Verb("share", "sharing.share:share", "Share the audit", icon="share"),
     Verb("import-shared", "sharing.share:import_shared", "Import a shared audit", icon="move_to_inbox"),
 )

@@ -22,8 +22,6 @@ from .blind import Label, goes_with, is_unknown, label_of, make_label
 
 #: a side with fewer subjects is not compared
 FEWEST = 5
-#: of an effect, at least so much has to be left among subjects alike for it to be more than what is expected
-SMALLEST_KEPT = 0.5
 _NAN = float("nan")
 
 
@@ -37,7 +35,7 @@ class Association:
         verdict: "" until it is settled over everything tested on the dataset; "found"; "explained" (found, and among
             subjects alike in the expected fields less than half of it is left); "inseparable" (found, but too few
             subjects are alike in the expected fields to tell it from them); "unconfirmed" (nearly found, see
-            :mod:`~..reporting.multiplicity`); "expected" (named as an expected difference); "not blind" (the
+            :mod:`~..findings.multiplicity`); "expected" (named as an expected difference); "not blind" (the
             cluster was made from this field, or from one that goes with it, so a test means nothing); "not found";
             "not tested"
         measure: "Cramér's V" or "Cliff's delta"

@@ -8,11 +8,11 @@ from pathlib import Path
 from .. import schema, store, verbs
 from ..cohort.register import RegistrationReport
 from ..dae.train import settings
+from ..findings.verdicts import settle_result
 from ..plugin import link_plugin
 from ..probes.result import ProbeTable
 from ..probes.stored import stored_probes
 from ..progress import Progress, listening
-from ..reporting.verdicts import settle_result
 from ..stories.facts import Stories
 
 COHORT = Path(__file__).parent / "cxr_nih64"

@@ -11,6 +11,9 @@ import numpy as np
 
 from .. import schema, store, verbs
 from ..errors import InputError
+from ..findings.as_csv import findings_csv
+from ..findings.collect import Findings, collect_findings
+from ..findings.multiplicity import permutations_needed
 from ..parameters import (
     Advanced,
     ByField,
@@ -30,10 +33,7 @@ from ..stories.target import read_label
 from .audit_config import AuditConfig
 from .audit_result import Outcome, run_steps, write_log
 from .audit_steps import LINE, make_step, step_kind
-from .findings import Findings, collect_findings
-from .findings_csv import findings_csv
 from .gates import GateResult, check_subjects, judge_gates, parse_gates
-from .multiplicity import permutations_needed
 from .report import report_path
 
 #: clusters that a cohort is thought to have when the number of tests is reckoned, before any is known

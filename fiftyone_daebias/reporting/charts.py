@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from ..clustering.drift import iso_date
+from ..findings.formatting import number, score
 from ..probes.result import ProbeResult
-from .formatting import number, score
 from .markup import Markup, el
 
 ROW = 26

@@ -11,7 +11,7 @@ import pandas as pd
 from .. import schema, store
 from ..clustering.drift import _DATES, as_years
 from ..errors import InputError
-from .finding import plain
+from ..findings.finding import plain
 
 #: values of a field that are listed, the commonest first
 MOST_VALUES = 8

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from ..analyses import load, of_kind
+from ..findings.finding import plain
+from ..findings.formatting import count, listed, percent
 from ..statistics.cells import tellable
 from .facts import ReportFacts
-from .finding import plain
-from .formatting import count, listed, percent
 
 UNKNOWN = "Not recorded by the audit; to be answered by the owner of the data."
 #: groups with fewer subjects are not spoken of in what leaves

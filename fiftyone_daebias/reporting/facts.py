@@ -7,17 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from .. import schema, store
+from ..clustering.drift_findings import settle_drift
 from ..errors import DaebiasError
+from ..findings.collect import collect_findings
+from ..findings.finding import Finding, Findings, plain
+from ..findings.formatting import listed
+from ..probes.probe_findings import key_of
 from ..probes.result import ProbeResult
+from ..probes.settled import settle_probe
 from ..probes.stored import stored_probes
 from ..stories.facts import Stories
 from ..stories.story import read_stories
 from .cohort_facts import CohortFacts, cohort_facts
-from .finding import Finding, Findings, plain
-from .findings import collect_findings
-from .formatting import listed
-from .from_probes import key_of
-from .verdicts import settle_drift, settle_probe
 
 #: parts of a run's config that are told elsewhere, or that name this machine
 _UNTOLD = {

@@ -15,7 +15,7 @@ from ..clustering.cluster import read_clusters
 from ..clustering.drift import as_years
 from ..errors import DaebiasError
 from ..figures import COLORS
-from .formatting import count
+from ..findings.formatting import count
 
 WIDTH, HEIGHT = 460, 360
 MOST_CLASSES = len(COLORS) - 1

@@ -15,6 +15,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..analyses import ANALYSES
+from ..findings.as_csv import findings_csv
+from ..findings.finding import Finding
+from ..findings.formatting import count, listed, number, p_value, percent, score
 from ..probes.result import interval_text
 from ..schema import field_stem
 from ..stories.facts import Group
@@ -23,9 +26,6 @@ from .charts import bar_chart, drift_chart, probe_chart
 from .cohort_facts import FieldFacts
 from .datasheet import Datasheet
 from .facts import Made, ReportFacts
-from .finding import Finding
-from .findings_csv import findings_csv
-from .formatting import count, listed, number, p_value, percent, score
 from .glossary import GLOSSARY
 from .map_pictures import RAMP, MapPicture
 from .markup import Markup, seen

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
+from ..findings.finding import Finding
+from ..findings.formatting import count
+from ..probes.probe_findings import key_of
 from ..statistics.cells import tellable, too_small
 from .facts import ReportFacts
-from .finding import Finding
-from .formatting import count
-from .from_probes import key_of
 
 
 def may_leave(finding: Finding, k: int) -> bool:

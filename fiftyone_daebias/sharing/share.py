@@ -10,9 +10,9 @@ from typing import Annotated
 
 from .. import store
 from ..errors import BundleError, InputError
+from ..findings.formatting import count
 from ..parameters import Advanced, Label, OutFile, PickedFile
 from ..progress import Progress, listening
-from ..reporting.formatting import count
 from . import merge
 from .archive import read_archive, write_archive
 from .collect import Collector

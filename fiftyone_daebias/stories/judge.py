@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from .. import store
 from ..figures import COLORS, save_figure
+from ..findings.finding import Evidence, Finding, Findings, Selector, existing
 from ..progress import Progress, start
-from ..reporting.finding import Evidence, Finding, Findings, Selector, existing
 from .binding import levels_of
 from .facts import Group, Story
 from .given import Conditional

@@ -7,7 +7,7 @@ import pandas as pd
 
 from .. import store
 from ..errors import DaebiasError
-from ..reporting.finding import Finding, Findings, Selector, existing
+from ..findings.finding import Finding, Findings, Selector, existing
 from .binding import decided
 from .facts import Story
 from .foreign import foreign_groups

@@ -12,9 +12,9 @@ import pandas as pd
 from .. import schema, store
 from ..clustering.cluster import read_clusters
 from ..errors import InputError
+from ..findings.collect import collect_findings
+from ..findings.finding import Finding, Findings, Selector, existing
 from ..progress import Progress, start
-from ..reporting.finding import Finding, Findings, Selector, existing
-from ..reporting.findings import collect_findings
 from .binding import bind, decided
 from .facts import Stories, Story
 from .given import Conditional
@@ -127,7 +127,7 @@ def read_stories(samples) -> Stories | None:
     """The stories as they were told last; ``None`` where none were, or where findings have changed since."""
     if schema.STORIES_RUN not in store.list_runs(samples, schema.STORIES_RUN):
         return None
-    from ..reporting.findings import findings_stamp
+    from ..findings.collect import findings_stamp
 
     out = Stories.from_dict(store.load_run(samples, schema.STORIES_RUN)[1]["stories"])
     return out if out.stamp == findings_stamp(samples) else None

@@ -6,7 +6,7 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from fiftyone_daebias import schema, store
-from fiftyone_daebias.reporting.findings import Finding
+from fiftyone_daebias.findings.collect import Finding
 from fiftyone_daebias.verbs import VERBS
 
 from ..next_steps import AUDIT_PANEL, uri

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fiftyone_daebias.reporting.findings import Finding
+from fiftyone_daebias.findings.collect import Finding
 
 from .wording import effect, p_value, probe_name
 

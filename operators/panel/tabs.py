@@ -8,9 +8,9 @@ import fiftyone.operators.types as types
 
 from fiftyone_daebias import run_listing, schema, store
 from fiftyone_daebias.analyses import kinds_of_tab, verbs_of_tab
-from fiftyone_daebias.reporting.findings import Finding
-from fiftyone_daebias.reporting.multiplicity import PROVISIONAL
-from fiftyone_daebias.reporting.verdicts import settle_drift
+from fiftyone_daebias.clustering.drift_findings import settle_drift
+from fiftyone_daebias.findings.collect import Finding
+from fiftyone_daebias.findings.multiplicity import PROVISIONAL
 
 from ..bars import NARROW, bar_of, button
 from . import plots, wording

@@ -10,12 +10,12 @@ from fiftyone.operators.executor import ExecutionContext, Executor
 from small_cohort import copy_cohort
 
 from fiftyone_daebias import register, schema, store
+from fiftyone_daebias.findings.collect import collect_findings
+from fiftyone_daebias.findings.finding import VERDICTS
 from fiftyone_daebias.plugin import PLUGIN_NAME, link_plugin
 from fiftyone_daebias.reporting import facts as report_facts
 from fiftyone_daebias.reporting.audit_result import Step, run_steps
 from fiftyone_daebias.reporting.audit_steps import LINE
-from fiftyone_daebias.reporting.finding import VERDICTS
-from fiftyone_daebias.reporting.findings import collect_findings
 from fiftyone_daebias.sharing.collect import Collector
 
 

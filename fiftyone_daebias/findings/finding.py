@@ -116,8 +116,23 @@ class Selector:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What has been read of a dataset already, for whoever looks for findings in it.
+
+    Attributes:
+        owners: ``{sample id: subject}``
+        tags: ``{sample id: tags}``
+        authors: whether sentences say who named a cluster
+    """
+
+    owners: dict[str, str]
+    tags: dict[str, list[str]]
+    authors: bool = True
+
+
+@dataclass(frozen=True)
 class Finding:
-    """One thing that an audit says of a cohort; see :mod:`fiftyone_daebias.reporting.findings`.
+    """One thing that an audit says of a cohort; see :mod:`fiftyone_daebias.findings.collect`.
 
     Attributes:
         key: names it, the same in every copy of the cohort
@@ -186,7 +201,7 @@ class Findings:
         correction: what it spans, in words
         level: false-discovery rate
         notes: what to bear in mind of all of them
-        stamp: see :func:`~fiftyone_daebias.reporting.findings.findings_stamp`
+        stamp: see :func:`~fiftyone_daebias.findings.collect.findings_stamp`
     """
 
     rows: tuple[Finding, ...]
