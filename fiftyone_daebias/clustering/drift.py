@@ -176,7 +176,7 @@ def drift(
             if adjust_for:
                 strata = make_strata(table.iloc[units.first][list(adjust_for)]).codes
             rng = np.random.default_rng(seed)
-            row = _over_time(group, date_field, units, strata, table, parts, n_permutations, rng, task)
+            row = _over_time(group, date_field, units, strata, table, parts, n_permutations, rng)
             rows.append(replace(row, by=tuple(parts)))
             task.advance(note=group)
             for field in versions:
@@ -278,7 +278,7 @@ def _units(rows: np.ndarray, subjects, matrix, years) -> _Units:
     return _Units(total / counts[:, None], first, dates)
 
 
-def _over_time(group, field, units: _Units, strata, table, by, n_permutations, rng, task) -> DriftRow:
+def _over_time(group, field, units: _Units, strata, table, by, n_permutations, rng) -> DriftRow:
     dated = np.flatnonzero(np.isfinite(units.years))
     if len(dated) < FEWEST:
         note = f"{len(dated)} subjects have a date; {FEWEST} are needed"
