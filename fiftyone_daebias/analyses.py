@@ -23,6 +23,7 @@ class AuditStep:
     Attributes:
         command: the verb that it runs
         label: what it does
+        listed: the step in the panel's list: what it does, and the question it answers
         after: the steps it builds on
         reads: what it reads: "content" (images), "checkpoint", "table" (metadata and subjects), "vectors", "clusters"
         on: whether it runs where the configuration says nothing
@@ -36,6 +37,7 @@ class AuditStep:
 
     command: str
     label: str
+    listed: tuple[str, str] = ("", "")
     after: tuple[str, ...] = ("embed",)
     reads: tuple[str, ...] = ("table", "vectors")
     on: bool = True
@@ -71,7 +73,16 @@ class Analysis:
         key: key of a row's finding, with the row's attributes in braces
         step: its step of the audit, if it has one
         section: title of its section of the report; "" where it has a section of another form, or none
+        rows: ``"module:function"``: ``(samples, {key: finding}) -> stored rows with their verdicts``, for page and
+            panel
+        chart: ``"module:function"``: ``(rows, facts of the report) -> drawing`` of its section, below the clusters
         public: whether Croissant lists its findings
+        given_away: ``"module:function"``: ``findings -> sentence`` of the data sheet on what images give away
+        speaks: place among the kinds that speak of a field in stories, 1 the first; 0 if it speaks of none
+        tells: whether its findings say that a field can be told from images, or from what is measured on them
+        measured: whether a finding's selector names the sample field with the measure that speaks for it
+        of_people: whether its findings say which people a field goes with, as the second part of their keys
+        stories: ``{key of a finding: kind of the story that it is}``, for findings of no field
         bias: ``"module:function"``: ``finding -> sentence`` of the data sheet's biases
         next: ``{verb: verbs that make sense after it, the likeliest first}``
         tab: tab of the panel
@@ -95,6 +106,14 @@ class Analysis:
     key: str = ""
     step: AuditStep | None = None
     section: str = ""
+    rows: str = ""
+    chart: str = ""
+    given_away: str = ""
+    speaks: int = 0
+    tells: bool = False
+    measured: bool = False
+    of_people: bool = False
+    stories: dict[str, str] = field(default_factory=dict)
     public: bool = False
     bias: str = ""
     next: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -129,9 +148,12 @@ ANALYSES: tuple[Analysis, ...] = (
         findings="clustering.case_mix_findings:case_mix_claims",
         result="clustering.case_mix:CaseMix",
         key="case-mix:{field}:{over}",
+        speaks=6,
+        of_people=True,
         step=AuditStep(
             "case-mix",
             "compare the people of sites",
+            listed=("Compare the people of sites", "do sites see the same kind of people?"),
             after=(),
             reads=("table",),
             line="clustering.case_mix_findings:line",
@@ -158,6 +180,7 @@ ANALYSES: tuple[Analysis, ...] = (
                 "quality",
                 "quality_control.quality:quality",
                 "Measure image quality",
+                was="image_quality",
                 icon="high_quality",
                 delegate=True,
             ),
@@ -169,9 +192,13 @@ ANALYSES: tuple[Analysis, ...] = (
         findings="quality_control.quality_findings:quality_claims",
         result="quality_control.quality:QualityTable",
         key="quality:{field}",
+        speaks=2,
+        tells=True,
+        measured=True,
         step=AuditStep(
             "quality",
             "measure image quality",
+            listed=("Measure image quality", "do scanners differ in noise, shading or sharpness?"),
             after=(),
             reads=("content", "table"),
             line="quality_control.quality_findings:line",
@@ -207,9 +234,12 @@ ANALYSES: tuple[Analysis, ...] = (
             "probes.result:ProbeResult": "probes.settled:settle",
             "probes.result:ProbeTable": "probes.settled:settle",
         },
+        speaks=1,
+        tells=True,
         step=AuditStep(
             "probe-all",
             "probe every metadata field",
+            listed=("Ask what the images give away", "can sex, age, site … be told from the pixels?"),
             run="probes.probe_findings:probe_safe_vectors",
             line="probes.probe_findings:line",
             permutations=19_999,
@@ -261,9 +291,11 @@ ANALYSES: tuple[Analysis, ...] = (
         settles={"probes.disagreements:Disagreements": "probes.settled:settle"},
         shown="probes.label_findings:agreement_findings",
         keeps="probes.label_findings:of_probes_that_hold",
+        speaks=10,
         step=AuditStep(
             "disagreements",
             "list labels that images contradict",
+            listed=("Look at labels that images contradict", "which labels may be wrong?"),
             after=("probe-all",),
             reads=("table",),
             left_out=("field",),
@@ -288,12 +320,17 @@ ANALYSES: tuple[Analysis, ...] = (
     Analysis(
         "outliers",
         (
-            _verb("tag", "clustering.tag:tag", "Tag outliers", icon="sell"),
+            _verb("tag", "clustering.tag:tag", "Tag outliers", icon="sell", was="tag_outliers"),
             _verb("similar", "clustering.similar:similar", "Similar cases", icon="image_search"),
         ),
         run="daebias_outliers",
         run_label="outliers",
-        step=AuditStep("tag", "tag outliers", reads=("content", "vectors")),
+        step=AuditStep(
+            "tag",
+            "tag outliers",
+            listed=("Tag outliers", "what looks like nothing else: other organs, markers, artefacts?"),
+            reads=("content", "vectors"),
+        ),
         next={"tag": ("similar",)},
         glossary=(
             (
@@ -333,6 +370,7 @@ ANALYSES: tuple[Analysis, ...] = (
         step=AuditStep(
             "suggest-clusters",
             "suggest clusters",
+            listed=("Look for groups", "which groups did nobody expect?"),
             after=("embed", "probe-all", "tag"),
             reads=("vectors",),
             tracked=False,
@@ -369,9 +407,12 @@ ANALYSES: tuple[Analysis, ...] = (
         findings="clustering.cluster_findings:association_claims",
         result="clustering.test_clusters:ClusterTests",
         key="association:{cluster}:{field}",
+        speaks=3,
+        tells=True,
         step=AuditStep(
             "test-clusters",
             "test clusters against metadata",
+            listed=("Ask what the groups are", "what does the table know of each group?"),
             after=("embed", "suggest-clusters"),
             reads=("table", "clusters"),
             line="clustering.cluster_findings:line",
@@ -391,12 +432,20 @@ ANALYSES: tuple[Analysis, ...] = (
         findings="clustering.drift_findings:drift_claims",
         result="clustering.drift:DriftTable",
         key="drift:{group}:{over}",
+        section="Changes over time",
+        rows="clustering.drift_findings:settled_rows",
+        chart="reporting.charts:time_chart",
+        speaks=4,
         step=AuditStep(
-            "drift", "look for changes over time", line="clustering.drift_findings:line", permutations=9_999
+            "drift",
+            "look for changes over time",
+            listed=("Look for changes over time", "did the images change at some date?"),
+            line="clustering.drift_findings:line",
+            permutations=9_999,
         ),
         public=True,
         bias="clustering.drift_findings:bias",
-        next={"drift": ("report",)},
+        next={"drift": ("reidentify", "report")},
         tab="time",
         glossary=(("drift", "The images change at some time: a new scanner, software, protocol or kind of patient."),),
         examples={"drift": ("drift my-cohort --date-field exam_date",)},
@@ -413,7 +462,16 @@ ANALYSES: tuple[Analysis, ...] = (
         tests=True,
         findings="clustering.reidentify_findings:reidentify_claims",
         settles={"clustering.reidentify:Reidentification": "clustering.reidentify_findings:settle"},
-        step=AuditStep("reidentify", "ask what neighbours give away", line="clustering.reidentify_findings:line"),
+        speaks=5,
+        tells=True,
+        stories={"reidentify:subject": "persons", "reidentify:month": "month"},
+        given_away="clustering.reidentify_findings:given_away",
+        step=AuditStep(
+            "reidentify",
+            "ask what neighbours give away",
+            listed=("Ask what neighbours give away", "could a person or a site be told from the embedding?"),
+            line="clustering.reidentify_findings:line",
+        ),
         public=True,
         next={"reidentify": ("share",)},
         tab="time",
@@ -468,6 +526,7 @@ ANALYSES: tuple[Analysis, ...] = (
         step=AuditStep(
             "explain",
             "explain the strongest findings",
+            listed=("Explain the strongest findings", "where do two groups differ, and by how much?"),
             after=("probe-all", "test-clusters"),
             reads=("content", "clusters"),
             left_out=("cluster", "tag", "field", "value", "against"),
@@ -561,6 +620,7 @@ ANALYSES: tuple[Analysis, ...] = (
                 "sensitivity",
                 "detection_limits.sensitivity:sensitivity",
                 "What would have been found?",
+                was="audit_sensitivity",
                 icon="radar",
                 delegate=True,
             ),
@@ -588,14 +648,19 @@ def of_kind(kind: str) -> Analysis | None:
     return next((a for a in ANALYSES if kind in a.of_findings), None)
 
 
+def analysis(name: str) -> Analysis:
+    """The analysis of that name."""
+    return next(a for a in ANALYSES if a.name == name)
+
+
 def kinds_of_tab(tab: str) -> tuple[str, ...]:
     """Kinds of findings in a tab of the panel."""
     return tuple(kind for a in ANALYSES if a.tab == tab for kind in a.of_findings)
 
 
-def verbs_of_tab(tab: str) -> tuple[dict, ...]:
-    """Verbs whose findings are in a tab of the panel."""
-    return tuple(verb for a in ANALYSES if a.tab == tab for verb in a.verbs)
+def of_tab(tab: str) -> tuple[Analysis, ...]:
+    """The analyses whose findings are in a tab of the panel."""
+    return tuple(a for a in ANALYSES if a.tab == tab)
 
 
 def glossary() -> Iterator[tuple[str, str]]:

@@ -8,12 +8,12 @@ from collections import Counter
 from scipy.stats import norm
 
 from .. import schema, store
-from ..findings.finding import LEVEL, Evidence, Finding, NextStep, Selector, existing
+from ..findings.finding import LEVEL, Evidence, Finding, NextStep, Selector, existing, following
 from ..findings.formatting import count, listed, number
 from ..findings.multiplicity import HypothesisTest
 from ..serialize import or_nan
 from ..statistics.cells import read_cells
-from .drift import iso_date
+from ..statistics.dates import iso_date
 
 FAMILY = "tests over time or versions"
 _NAN = float("nan")
@@ -79,7 +79,7 @@ def _next(row: dict) -> NextStep | None:
         return existing(
             "explain", "Where in the image is the change?", field=row["over"], value=f">={or_nan(largest['when']):.4f}"
         )
-    return existing("reidentify", "Can month, site or person be told?")
+    return following("drift")
 
 
 def _strength(size: float) -> float:
@@ -123,10 +123,12 @@ def bias(f: Finding) -> str:
     return f"The images change with {f.field} (by {e.value:.2g} SD, {count(f.n_subjects, 'subject')}, q {e.q:.2g})."
 
 
-def settle_drift(rows, found: dict[str, Finding]) -> tuple[dict, ...]:
-    """Stored rows of a drift table with their verdicts; changes are left only where one was found."""
+def settled_rows(samples, found: dict[str, Finding]) -> tuple[dict, ...]:
+    """Stored rows with their verdicts; changes are left only where one was found."""
+    if schema.DRIFT_RUN not in store.list_runs(samples, schema.DRIFT_RUN):
+        return ()
     out = []
-    for row in rows:
+    for row in store.load_run(samples, schema.DRIFT_RUN)[1].get("table", {}).get("rows", ()):
         finding = found.get(f"drift:{row['group']}:{row['over']}")
         verdict = finding.verdict if finding is not None else "not tested"
         out.append({**row, "verdict": verdict, "changes": row["changes"] if verdict == "found" else []})

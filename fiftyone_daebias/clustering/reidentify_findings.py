@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .. import schema, store
-from ..findings.finding import Evidence, Finding, Selector
+from ..findings.finding import Evidence, Finding, Findings, Selector
 from ..findings.formatting import listed, percent
 from ..findings.multiplicity import HypothesisTest
 from ..findings.verdicts import verdict_of
@@ -84,6 +84,12 @@ def line(told) -> str:
     """What neighbours tell, in a line."""
     yes = [what for what in told.rows if told.verdicts.get(what) == "found"]
     return f"neighbours tell {listed(yes)}" if yes else "neighbours tell nothing that was asked"
+
+
+def given_away(findings: Findings) -> str:
+    """What the most similar images tell, for the data sheet; "" for nothing."""
+    told = [f.title.removeprefix("re-identification: ") for f in findings.of("reidentify") if f.verdict == "found"]
+    return f"The most similar images tell {listed(told)} better than chance." if told else ""
 
 
 def settle(result: Reidentification, found: dict[str, Finding], said: str) -> Reidentification:

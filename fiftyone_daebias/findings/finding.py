@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from dataclasses import field as made
 
 from .. import schema, store
+from ..analyses import ANALYSES
 from ..errors import InputError
 from ..statistics.cells import Cells, read_cells
 from ..text_table import table_lines
@@ -294,6 +295,15 @@ def existing(verb: str, label: str, **params) -> NextStep | None:
     from ..verbs import VERBS
 
     return NextStep(verb, params, label) if any(v.command == verb for v in VERBS) else None
+
+
+def following(verb: str) -> NextStep | None:
+    """The likeliest next step after a verb, as the registry has it."""
+    from ..verbs import VERBS
+
+    after = next((a.next[verb] for a in ANALYSES if verb in a.next), ())
+    labels = {v.command: v.label for v in VERBS}
+    return next((NextStep(v, {}, labels[v]) for v in after if v in labels), None)
 
 
 def plain(value):

@@ -97,7 +97,7 @@ def _seen(name: str, probes, conditional: Conditional, label: Label, found: bool
     if name == label.field or not found:
         return value, interval, found
     left = conditional(name, label.name)
-    if not left.measure or left.measure == "image quality":
+    if left.measure not in ("AUC", "MAE"):
         return value, interval, found
     own = Evidence(left.measure, left.value, left.interval, left.chance)
     return (*_over_chance(own), left.answer == "left")

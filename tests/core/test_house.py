@@ -33,6 +33,15 @@ def test_every_package_has_its_level(house, arrows):
     assert {a for pair in arrows for a in pair} <= known
 
 
+def test_an_analysis_is_named_in_two_files_beside_its_own_at_most(house):
+    named = house["naming"](house["files"](ROOT))
+    assert len(named) == 4 and {name: files for name, files in named.items() if len(files) > 2} == {}
+
+
+def test_long_signatures_become_no_more(house):
+    assert len(house["long_signatures"](house["files"](ROOT))) <= 15
+
+
 def test_a_circle_and_an_arrow_upwards_would_be_seen(house):
     planted = {("statistics", "probes"): {"a.py"}, ("probes", "statistics"): {"b.py"}}
     assert house["circles"](planted) == [("probes", "statistics")]

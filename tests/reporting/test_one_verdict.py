@@ -105,7 +105,7 @@ def test_panel_report_and_bundle_say_the_same(cohort, tmp_path):
     probes = {f"probe:{r.field}": r for r in facts.probes if not r.reason}
     assert {k: r.verdict for k, r in probes.items()} == {k: found[k].verdict for k in probes}
     assert all(r.q == found[k].evidence.q for k, r in probes.items())
-    for row in facts.drift:
+    for row in facts.tables["drift"]:
         key = f"drift:{row['group']}:{row['over']}"
         assert row["verdict"] == found[key].verdict and (not row["changes"] or found[key].verdict == "found")
     out = tmp_path / "report.html"
