@@ -10,13 +10,13 @@ from .. import schema, store
 from ..errors import InputError
 from ..parameters import ClusterNames, Expected, Permutations, ProbedFields, Seed, SubjectField
 from ..progress import Progress, start
+from ..rendering import Rendered, Table
 from ..serialize import plain
 from ..statistics.association import association_test, effect_of
 from ..statistics.cells import Cells
 from ..statistics.result_cache import kept_share
 from ..statistics.strata import Strata, make_strata
 from ..statistics.targets import Target, make_target
-from ..text_table import table_lines
 from . import cluster as named
 from .blind import Label, goes_with, is_unknown, label_of, make_label
 
@@ -85,7 +85,7 @@ class Association:
 
 
 @dataclass(frozen=True)
-class ClusterTests:
+class ClusterTests(Rendered):
     """All clusters against all fields, the most unexpected first.
 
     Attributes:
@@ -111,14 +111,14 @@ class ClusterTests:
             "correction": self.correction,
         }
 
-    def __str__(self) -> str:
-        lines = []
+    def parts(self) -> list[str | Table]:
+        lines: list[str | Table] = []
         tested = [r for r in self.rows if r.verdict != "not tested"]
         if tested:
             head = ("cluster", "field", "verdict", "effect", "95 % interval", "what", "p", "q")
             head += ("left among alike",) if self.expected else ()
             head += ("subjects in", "out")
-            lines += table_lines([head, *(self._cells(r) for r in tested)])
+            lines.append(Table.of([head, *(self._cells(r) for r in tested)]))
         for r in self.rows:
             if r.verdict == "not tested":
                 lines.append(f"not tested: {r.cluster}, {r.field}: {r.note}")
@@ -129,7 +129,7 @@ class ClusterTests:
             lines.append(f"alike: subjects alike in {', '.join(self.expected)}")
         if self.correction:
             lines.append(self.correction)
-        return "\n".join(lines)
+        return lines
 
     def _cells(self, r: Association) -> tuple[str, ...]:
         letter = {"Cramér's V": "V", "Cliff's delta": "δ"}.get(r.measure, "")

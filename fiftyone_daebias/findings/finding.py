@@ -10,8 +10,8 @@ from dataclasses import field as made
 from .. import schema, store
 from ..analyses import ANALYSES
 from ..errors import InputError
+from ..rendering import Rendered, Table
 from ..statistics.cells import Cells, read_cells
-from ..text_table import table_lines
 from . import formatting
 from .review import Review
 
@@ -193,7 +193,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Findings:
+class Findings(Rendered):
     """All findings of a dataset, ranked by verdict and strength.
 
     Attributes:
@@ -256,21 +256,21 @@ class Findings:
         """Reads what :meth:`to_dict` wrote."""
         return read_dataclass(cls, raw)
 
-    def __str__(self) -> str:
+    def parts(self) -> list[str | Table]:
         shown = [f for f in self.rows if f.verdict not in ("not found", "not tested", "older version")]
         old = sum(f.verdict == "older version" for f in self.rows)
         rest = len(self.rows) - len(shown) - old
-        lines = []
+        lines: list[str | Table] = []
         if shown:
             head = ("finding", "verdict", "measure", "95 % interval", "q", "subjects", "samples", "review")
-            lines += table_lines([head, *(_cells(f) for f in shown)])
+            lines.append(Table.of([head, *(_cells(f) for f in shown)]))
         else:
             lines.append("nothing was found")
         if rest:
             lines.append(f"{rest} more were looked at: not found, or not testable")
         if old:
             lines.append(f"{old} were made by an older version and are not counted: run 'daebias audit' again")
-        return "\n".join([*lines, *(f"note: {n}" for n in self.notes), self.correction]).rstrip()
+        return [*lines, *(f"note: {n}" for n in self.notes), self.correction]
 
 
 def _cells(f: Finding) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..findings.finding import Finding
 from ..findings.verdicts import place, verdict_of
+from ..rendering import Table
 from .disagreements import Disagreements
 from .probe_findings import key_of
 from .result import ProbeResult, ProbeTable
@@ -24,8 +25,8 @@ class SettledProbe(ProbeResult):
     def verdict(self) -> str:
         return self.settled
 
-    def __str__(self) -> str:
-        return str(SettledProbes((self,), self.correction))
+    def parts(self) -> list[str | Table]:
+        return SettledProbes((self,), self.correction).parts()
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class SettledProbes(ProbeTable):
     def to_dict(self) -> dict:
         return {**super().to_dict(), "correction": self.correction}
 
-    def __str__(self) -> str:
-        return f"{super().__str__()}\n{self.correction}".strip()
+    def parts(self) -> list[str | Table]:
+        return [*super().parts(), self.correction]
 
 
 @dataclass(frozen=True)

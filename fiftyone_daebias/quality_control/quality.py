@@ -11,13 +11,13 @@ from .. import schema, store
 from ..errors import InputError
 from ..parameters import ByField, Expected, Permutations, ProbedFields, Seed, SubjectField
 from ..progress import Progress, start
+from ..rendering import Rendered, Table
 from ..serialize import plain
 from ..statistics.association import Effect, effect_of, omnibus_test
 from ..statistics.cells import Cells, split_cells
 from ..statistics.result_cache import ResultCache, kept_share
 from ..statistics.strata import Strata, make_strata
 from ..statistics.targets import Target, make_target, upper_half
-from ..text_table import table_lines
 from .measures import MEANINGS, MEASURES, vectors_of
 from .stored import read_measures
 
@@ -78,7 +78,7 @@ class QualityRow:
 
 
 @dataclass(frozen=True)
-class QualityTable:
+class QualityTable(Rendered):
     """All fields, those that go with the quality first.
 
     Attributes:
@@ -101,7 +101,7 @@ class QualityTable:
             "correction": self.correction,
         }
 
-    def __str__(self) -> str:
+    def parts(self) -> list[str | Table]:
         cells = [("field", "verdict", "what differs most", "Cliff's delta", "p", "q", "q within", "subjects")]
         for r in self.rows:
             if r.verdict != "not tested":
@@ -117,14 +117,14 @@ class QualityTable:
                         f"{r.n_subjects:,}",
                     )
                 )
-        lines = table_lines(cells) if len(cells) > 1 else []
+        lines: list[str | Table] = [Table.of(cells)] if len(cells) > 1 else []
         lines += [f"not tested: {r.field}: {r.note}" for r in self.rows if r.verdict == "not tested"]
         within = f" within each {self.by}" if self.by else ""
         lines.append(
             f"{len(MEASURES)} measures of image quality, tested together{within}; each is stored as a field "
             f"{schema.QUALITY_PREFIX}… by which the grid and the map can be coloured"
         )
-        return "\n".join([*lines, self.correction]).rstrip()
+        return [*lines, self.correction]
 
 
 def quality(

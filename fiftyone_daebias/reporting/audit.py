@@ -27,6 +27,7 @@ from ..parameters import (
     SubjectField,
 )
 from ..progress import Progress, listening
+from ..rendering import Rendered, Table, parts_of
 from ..stories.facts import Stories
 from ..stories.story import read_stories
 from ..stories.target import read_label
@@ -45,7 +46,7 @@ _FIELDS = ("field", "fields", "expected", "protected", "adjust_for", "by", "date
 
 
 @dataclass(frozen=True)
-class AuditResult:
+class AuditResult(Rendered):
     """What an audit did and found.
 
     Attributes:
@@ -90,13 +91,13 @@ class AuditResult:
             "written": self.written,
         }
 
-    def __str__(self) -> str:
+    def parts(self) -> list[str | Table]:
         if self.written:
-            return f"configuration written to {self.written}; run it with: daebias audit {self.written}"
+            return [f"configuration written to {self.written}; run it with: daebias audit {self.written}"]
         lines = [f"  {s}" for s in self.steps if s.outcome in ("failed", "not possible")]
-        lines += [f"audit of {self.dataset!r}", str(self.findings if self.stories is None else self.stories)]
+        lines += [f"audit of {self.dataset!r}", *parts_of(self.findings if self.stories is None else self.stories)]
         lines += [f"report: {self.report}"] if self.report else []
-        return "\n".join([*lines, *(str(g) for g in self.gates)])
+        return [*lines, *(str(g) for g in self.gates)]
 
     def table(self) -> str:
         """Every step and every finding, as text."""
