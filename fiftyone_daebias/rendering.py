@@ -63,9 +63,9 @@ def as_markdown(parts: Sequence[str | Table], most_rows: int = MOST_ROWS) -> str
     out = []
     for part in parts:
         if not isinstance(part, Table):
-            out += [_plain(line) + "  " for line in part.splitlines() or [""]]
+            out += [plain(line) + "  " for line in part.splitlines() or [""]]
             continue
-        rows = [[_plain(cell.strip()) for cell in row] for row in (part.head, *part.rows)]
+        rows = [[plain(cell.strip()) for cell in row] for row in (part.head, *part.rows)]
         rows = [rows[0], ["---"] * len(part.head), *rows[1 : 1 + most_rows]]
         out += ["", *("| " + " | ".join(row) + " |" for row in rows), ""]
         if len(part.rows) > most_rows:
@@ -86,6 +86,6 @@ def _aligned(table: Table) -> list[str]:
     return [lines[0], "  ".join("-" * w for w in widths), *lines[1:]]
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text with nothing in it that Markdown would read as a sign of its own."""
     return re.sub(r"([\\`*_|<>\[\]#~])", r"\\\1", text)

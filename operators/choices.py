@@ -102,6 +102,17 @@ def choice_labels(parameter: Parameter, dataset) -> dict[str, str]:
     return {}
 
 
+def last_colour(dataset) -> str:
+    """Field that last coloured a map of the dataset; "" where none did since the server began.
+
+    The Embeddings panel keeps to itself what colours it, but asks the server for the colours, which keeps the latest.
+    """
+    from fiftyone.server.routes import embeddings_v2
+
+    asked = list(getattr(embeddings_v2, "_color_cache", ()))
+    return next((key[3] for key in reversed(asked) if dataset is not None and key[0] == dataset.name), "")
+
+
 def value_if_empty(name: str, dataset) -> str:
     """The value that a field of a form takes when it is left empty, where that depends on the dataset or machine."""
     if name == "device":

@@ -66,7 +66,7 @@ class DaeLearner(OneOptimizer):
         self.model = network.to(self.device, memory_format=layout)
         self.averaged = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=train.lr, weight_decay=train.weight_decay, betas=(0.9, 0.999)
+            self.model.parameters(), lr=train.lr, weight_decay=train.weight_decay, betas=(0.9, 0.999), fused=True
         )
         self.group = process_group()
         if compiled is None:

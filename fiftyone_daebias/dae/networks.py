@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from .blocks import AttentionBlock, Block, ResBlock, group_norm, timestep_embedding, zeroed
 from .config import ModelConfig
+from .norm import normalised
 
 
 class SemanticEncoder(nn.Module):
@@ -34,15 +35,15 @@ class SemanticEncoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.features(x))
+        return self.features(x)
 
     def features(self, x: Tensor) -> Tensor:
         """What is computed image by image."""
         for block in self.input_blocks:
             x = block(x)
-        return self.out(self.middle_block(x))
+        return self.out[2:](normalised(self.out[0], self.middle_block(x)))
 
-    def head(self, features: Tensor) -> Tensor:
+    def head(self, features: Tensor, x: Tensor) -> Tensor:
         """What is quicker over all images at once: nothing here."""
         return features
 
@@ -85,19 +86,20 @@ class LiteEncoder(nn.Module):
         self.spread.fill_(1.0)[:k] = spread.clamp_min(1e-6)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.features(x))
+        return self.head(self.features(x), x)
 
     def features(self, x: Tensor) -> Tensor:
-        """What is computed image by image: principal components, and the flattened last layer."""
-        flat = self.convs(x).flatten(1)
-        if not self.components:
-            return flat
-        return torch.cat([F.linear(x.flatten(1) - self.mean, self.axes) / self.spread, flat], dim=1)
+        """What is computed image by image: the flattened last layer."""
+        for conv, norm in zip(self.convs[::3], self.convs[1::3], strict=True):
+            x = normalised(norm, conv(x))
+        return x.flatten(1)
 
-    def head(self, features: Tensor) -> Tensor:
-        """What is quicker over all images at once: its many weights are read once."""
-        k = self.components
-        return torch.cat([features[:, :k], self.out(features[:, k:])], dim=1) if k else self.out(features)
+    def head(self, features: Tensor, x: Tensor) -> Tensor:
+        """What is quicker over all images at once, as many weights are read once: principal components and the rest."""
+        z = self.out(features)
+        if not self.components:
+            return z
+        return torch.cat([F.linear(x.flatten(1) - self.mean, self.axes) / self.spread, z], dim=1)
 
     def sketch(self, z: Tensor) -> Tensor:
         """The picture that the principal components in z_sem draw, flat (B, pixels)."""
@@ -167,5 +169,5 @@ class ConditionalUNet(nn.Module):
         h = self.middle_block(h, emb, z)
         for block in self.output_blocks:
             h = block(torch.cat([h, skips.pop()], dim=1), emb, z)
-        h = self.out(h)
+        h = self.out[2](normalised(self.out[0], h))
         return F.pixel_shuffle(h, patch) if patch > 1 else h

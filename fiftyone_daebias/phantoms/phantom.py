@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import CohortError, InputError
+from ..parallel import workers as all_workers
 from ..parameters import Matrix, Seed, Subjects, Workers
 from ..progress import Progress, start
 from ..rendering import Rendered, Table
@@ -218,7 +219,7 @@ def draw_person(images: Path, person: Person, scans: list[Scan], seed: int, matr
 
 
 def _drawn(jobs: list[tuple], workers: int | None) -> Iterator[str]:
-    n = min(workers or min(8, os.cpu_count() or 1), max(1, len(jobs) // 4))
+    n = min(workers or min(8, all_workers()), max(1, len(jobs) // 4))
     if n == 1:
         yield from (draw_person(*job) for job in jobs)
         return

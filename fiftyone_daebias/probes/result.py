@@ -189,7 +189,7 @@ class ProbeResult(Rendered):
         return replace(self, detectable=found)
 
     def to_dict(self) -> dict:
-        return {**_plain(asdict(self)), "decodable": self.decodable, "verdict": self.verdict}
+        return {**_plain(asdict(self)), "verdict": self.verdict}
 
     @classmethod
     def from_dict(cls, raw: dict) -> ProbeResult:

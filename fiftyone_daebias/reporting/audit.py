@@ -32,7 +32,7 @@ from ..stories.facts import Stories
 from ..stories.story import read_stories
 from ..stories.target import read_label
 from .audit_config import AuditConfig
-from .audit_result import Outcome, run_steps, write_log
+from .audit_result import Outcome, run_steps, seconds_of, write_log
 from .audit_steps import LINE, make_step, step_kind
 from .gates import GateResult, check_subjects, judge_gates, parse_gates
 from .report import report_path
@@ -97,6 +97,7 @@ class AuditResult(Rendered):
         lines = [f"  {s}" for s in self.steps if s.outcome in ("failed", "not possible")]
         lines += [f"audit of {self.dataset!r}", *parts_of(self.findings if self.stories is None else self.stories)]
         lines += [f"report: {self.report}"] if self.report else []
+        lines += [told] if (told := seconds_of(self.steps)) else []
         return [*lines, *(str(g) for g in self.gates)]
 
     def table(self) -> str:

@@ -21,6 +21,7 @@ STEPS = {
     "duplicates": ("Look for copies and leaks", "is a picture there twice, or a person on both sides of a split?"),
     "train": ("Train the diffusion autoencoder", "what do these images look like? (by far the longest step)"),
     "embed": ("Compute embeddings and the map", "which images look alike?"),
+    "story": ("Put findings together by their causes", "what is one thing, and what might a model make of it?"),
     "report": ("Write the report", "what is handed to others?"),
     **{a.step.command: a.step.listed for a in ANALYSES if a.step and a.step.listed[0]},
 }
