@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import TypeVar
 
 from .errors import Cancelled, InputError
@@ -82,6 +83,9 @@ def each(function: Callable[[Item], Result], items: Iterable[Item], most: int | 
             sys.modules["torch"].set_num_threads(threads)
 
     with _few_threads(threads):
+        if count == 1:
+            yield from map(function, items)
+            return
         pool = ThreadPoolExecutor(count, "daebias-shared", begin)
         waiting: deque = deque()
         try:
@@ -114,13 +118,19 @@ class SharedTask:
 
 @contextlib.contextmanager
 def _few_threads(count: int) -> Iterator[None]:
-    from threadpoolctl import threadpool_limits
-
     torch = sys.modules.get("torch")
     before = torch.get_num_threads() if torch else 0
     try:
-        with threadpool_limits(count):
+        with _libraries(len(sys.modules)).limit(limits=count):
             yield
     finally:
         if torch:
             torch.set_num_threads(before)
+
+
+@lru_cache(maxsize=1)
+def _libraries(modules: int):
+    """The numerical libraries that are loaded; looked for anew when there are more modules, as it takes 3 ms."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
