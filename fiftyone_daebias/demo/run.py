@@ -9,17 +9,18 @@ from pathlib import Path
 from .. import schema, store, verbs
 from ..cohort.register import RegistrationReport
 from ..dae.train import settings
+from ..findings.verdicts import settle_result
 from ..plugin import link_plugin
 from ..probes.result import ProbeTable
 from ..probes.stored import stored_probes
 from ..progress import Progress, listening
 from ..reporting.audit_result import seconds_of
-from ..reporting.verdicts import settle_result
 from ..stories.facts import Stories
+from ..yaml_files import read_yaml
 
 COHORT = Path(__file__).parent / "cxr_nih64"
-#: the table has no dates, and one explanation shows what explanations are
-CONFIG = {"steps": {"drift": False, "explain": {"top": 1}}}
+#: the audit's configuration
+CONFIG = read_yaml(Path(__file__).with_name("run.yml"), "config")
 
 
 @dataclass(frozen=True)
