@@ -101,7 +101,7 @@ def test_a_target_that_cannot_be_one_is_one_clear_line():
         "age": "is a number with",
         "finding": "holds several labels an image ('Effusion|Mass'); name one",
         "finding=Pneumonia": "no image has finding 'Pneumonia'; choices: finding=",
-        "labell": "did you mean label",
+        "labell": "did you mean 'label'",
     }.items():
         with pytest.raises(InputError) as error:
             read_label(table, people, spec)
