@@ -12,10 +12,10 @@ from ..errors import InputError
 from ..parameters import ByField, Expected, Permutations, ProbedFields, Seed, SubjectField
 from ..progress import Progress, start
 from ..rendering import Rendered, Table
-from ..serialize import plain
 from ..statistics.association import Effect, effect_of, omnibus_test
 from ..statistics.cells import Cells, split_cells
 from ..statistics.result_cache import ResultCache, kept_share
+from ..statistics.rows import AdjustedRow
 from ..statistics.strata import Strata, make_strata
 from ..statistics.targets import Target, make_target, upper_half
 from .measures import MEANINGS, MEASURES, vectors_of
@@ -30,7 +30,7 @@ _NAN = float("nan")
 
 
 @dataclass(frozen=True)
-class QualityRow:
+class QualityRow(AdjustedRow):
     """One metadata field.
 
     Attributes:
@@ -42,39 +42,14 @@ class QualityRow:
         group: the value, or the upper half of the numbers, in which it does
         effect: Cliff's delta of that measure, in [−1, 1]; the largest of many, so rather too large
         interval: covers all measures and groups together with 95 %, so it may be read although one was picked
-        words: the difference in words
         p: permutation p-value of all measures together, subjects exchanged
-        q: p after correction over everything tested on the dataset
-        p_within, q_within: the same among subjects alike in the expected fields
-        kept: share of the effect that is left among subjects alike in the expected fields
-        kept_interval: its 95 % interval
-        n_alike: subjects who have others alike in the expected fields in the other group
         n_subjects, n_samples: who took part
-        note: why there is no number
-        cells: subjects of each value of the field, and the others; ``None`` where it was not tested
     """
 
     field: str
-    verdict: str = "not tested"
-    measure: str = ""
     group: str = ""
-    effect: float = _NAN
-    interval: tuple[float, float] = (_NAN, _NAN)
-    words: str = ""
-    p: float = _NAN
-    q: float = _NAN
-    p_within: float = _NAN
-    q_within: float = _NAN
-    kept: float = _NAN
-    kept_interval: tuple[float, float] = (_NAN, _NAN)
-    n_alike: int = 0
     n_subjects: int = 0
     n_samples: int = 0
-    note: str = ""
-    cells: Cells | None = None
-
-    def to_dict(self) -> dict:
-        return plain(self)
 
 
 @dataclass(frozen=True)
@@ -265,13 +240,13 @@ def _row(field, values, images: _Images, strata: Strata | None, n_permutations, 
     words = f"{MEANINGS[MEASURES[k]]} {side} in {name} (median {medians[0]:.4g} against {medians[1]:.4g})"
     return QualityRow(
         field,
-        "",
-        MEASURES[k],
         name,
-        effect.value,
-        effect.interval,
-        words,
-        float(p),
+        verdict="",
+        measure=MEASURES[k],
+        effect=effect.value,
+        interval=effect.interval,
+        words=words,
+        p=float(p),
         p_within=float(within),
         kept=kept.share,
         kept_interval=kept.interval,
