@@ -170,6 +170,7 @@ ANALYSES: tuple[Analysis, ...] = (
         run=schema.DISAGREEMENT_RUN_PREFIX,
         run_label="disagreements",
         tests=True,
+        owned="probes.label_findings:owned",
         findings="probes.label_findings:label_claims",
         settles={"probes.disagreements:Disagreements": "probes.settled:settle"},
         shown="probes.label_findings:agreement_findings",

@@ -82,7 +82,7 @@ PANEL_NAME = "cohort_audit"  # the panel's name in workspaces
 DUPLICATE_FIELD = "daebias_duplicate_group"  # samples with the same value are copies of one another
 SYNTHETIC_FIELD = "daebias_synthetic"  # dict: parents, place between them, run; on synthetic samples only
 SYNTHETIC_VECTORS = "daebias_synthetic_embedding"  # their embedding, kept apart from that of real samples
-LOCKED_FIELD = "daebias_half"  # "exploration" | "confirmation": written by statistics version 1, only read
+LOCKED_FIELD = "daebias_half"  # "exploration" | "confirmation": written by statistics version 1; nobody reads it
 
 TAG_PREFIX = "daebias:"
 TAG_OPPOSITE = "daebias:opposite:"  # + field: the probe puts the sample on the other side of its own label
