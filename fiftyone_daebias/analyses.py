@@ -187,6 +187,38 @@ ANALYSES: tuple[Analysis, ...] = (
         examples={"quality": ("quality my-cohort --expected sex age",)},
     ),
     Analysis(
+        "file-facts",
+        (_verb("files", "quality_control.files:files", "Check files and pictures", icon="folder_open"),),
+        run=schema.FILES_RUN,
+        run_label="file facts",
+        tests=True,
+        findings="reporting.from_quality:file_claims",
+        result="quality_control.files:FilesTable",
+        key="file-facts:{field}",
+        step=AuditStep(
+            "files",
+            "check files and pictures",
+            after=(),
+            reads=("content", "table"),
+            line="reporting.from_quality:line",
+            permutations=9_999,
+        ),
+        section="File facts",
+        public=True,
+        bias="reporting.from_quality:bias",
+        next={"files": ("quality", "report")},
+        tab="sites",
+        glossary=(
+            (
+                "file facts",
+                "Size, dimensions, bit depth, format, colour and compression of the files, and whether pictures are "
+                "turned or hold text: no property of a patient, but a model may take them for one.",
+            ),
+        ),
+        group="look",
+        examples={"files": ("files my-cohort", "files my-cohort --fields diagnosis site")},
+    ),
+    Analysis(
         "probe",
         (
             _verb("probe", "probes.probe:probe", "Probe a field", icon="troubleshoot"),

@@ -30,6 +30,23 @@ _NAN = float("nan")
 
 
 @dataclass(frozen=True)
+class Columns:
+    """Measures of the samples that are tested together against a field.
+
+    Attributes:
+        names: of the measures
+        meanings: ``{name: what it is}``, for a sentence
+        z: values on comparable scales, float32 (n, k)
+        raw: the values themselves, (n, k)
+    """
+
+    names: tuple[str, ...]
+    meanings: dict[str, str]
+    z: np.ndarray
+    raw: np.ndarray
+
+
+@dataclass(frozen=True)
 class QualityRow:
     """One metadata field.
 
@@ -119,12 +136,19 @@ class QualityTable:
                 )
         lines = table_lines(cells) if len(cells) > 1 else []
         lines += [f"not tested: {r.field}: {r.note}" for r in self.rows if r.verdict == "not tested"]
+        return "\n".join([*self.heading(), *lines, self.closing(), self.correction]).rstrip()
+
+    def heading(self) -> list[str]:
+        """What is said before the table."""
+        return []
+
+    def closing(self) -> str:
+        """What is said after it."""
         within = f" within each {self.by}" if self.by else ""
-        lines.append(
+        return (
             f"{len(MEASURES)} measures of image quality, tested together{within}; each is stored as a field "
             f"{schema.QUALITY_PREFIX}… by which the grid and the map can be coloured"
         )
-        return "\n".join([*lines, self.correction]).rstrip()
 
 
 def quality(
@@ -180,15 +204,15 @@ def quality(
     table = table.reindex(ids)
     strata = make_strata(store.read_table(samples, expected).reindex(ids)) if expected else None
     z = comparable(raw, None if parts is None else parts.reindex(ids))
+    columns = Columns(MEASURES, MEANINGS, z, raw)
     rows = []
     with start(progress, "testing quality", len(table.columns), "fields") as task:
         for field in table.columns:
             rows.append(
-                _row(
+                field_row(
                     field,
                     table[field].tolist(),
-                    z,
-                    raw,
+                    columns,
                     subjects,
                     strata,
                     expected,
@@ -227,7 +251,9 @@ def comparable(raw: np.ndarray, parts: pd.Series | None) -> np.ndarray:
     return z.clip(-FARTHEST, FARTHEST).astype(np.float32)
 
 
-def _row(field, values, z, raw, subjects, strata, expected, part, n_permutations, rng) -> QualityRow:
+def field_row(field, values, columns: Columns, subjects, strata, expected, part, n_permutations, rng) -> QualityRow:
+    """One field against all measures together; the measure that differs most is named."""
+    z, raw = columns.z, columns.raw
     if field == part:
         return QualityRow(field, note=f"images are compared within each {field}")
     try:
@@ -236,7 +262,7 @@ def _row(field, values, z, raw, subjects, strata, expected, part, n_permutations
         return QualityRow(field, note=str(error))
     mine, owners = z[target.rows], subjects[target.rows]
     if not (mine.std(axis=0) > 0).any():
-        return QualityRow(field, note="no measure of quality varies")
+        return QualityRow(field, note="no measure varies")
     n_classes = len(target.classes)
     p, moves = omnibus_test(mine, target.values, n_classes, owners, n_permutations=n_permutations, rng=rng)
     if p != p:
@@ -261,13 +287,17 @@ def _row(field, values, z, raw, subjects, strata, expected, part, n_permutations
             )
         kept = kept_share(_inside(target, group), mine[:, k], 0, owners, codes, covariates=covariates)
     side = "higher" if effect.value > 0 else "lower"
-    medians = [np.nanmedian(raw[target.rows, k][m]) for m in (_inside(target, group), ~_inside(target, group))]
-    name = _group_name(target, group)
-    words = f"{MEANINGS[MEASURES[k]]} {side} in {name} (median {medians[0]:.4g} against {medians[1]:.4g})"
+    halves = [raw[target.rows, k][m] for m in (_inside(target, group), ~_inside(target, group))]
+    name, meaning = _group_name(target, group), columns.meanings[columns.names[k]]
+    if set(np.unique(raw[:, k])) <= {0.0, 1.0}:
+        words = f"{meaning}: {halves[0].mean():.0%} of {name}, {halves[1].mean():.0%} of the others"
+    else:
+        medians = [np.nanmedian(h) for h in halves]
+        words = f"{meaning} {side} in {name} (median {medians[0]:.6g} against {medians[1]:.6g})"
     return QualityRow(
         field,
         "",
-        MEASURES[k],
+        columns.names[k],
         name,
         effect.value,
         effect.interval,

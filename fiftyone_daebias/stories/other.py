@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -32,6 +34,9 @@ def other_stories(findings: Findings) -> list[Story]:
         rows = [f for f in findings.of(kind) if f.verdict == "found"]
         if rows:
             out.append(plain_story(name, rows))
+    for kind in ("text", "turned"):  # lists to look at: counted, not tested
+        rows = findings.of(kind)
+        out += [replace(plain_story(kind, [f]), key=f"story:{f.key}") for f in rows]
     month = [f for f in findings.rows if f.key == "reidentify:month" and f.verdict == "found"]
     return out + ([plain_story("month", month)] if month else [])
 

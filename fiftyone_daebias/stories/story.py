@@ -17,15 +17,17 @@ from ..reporting.finding import Finding, Findings, Selector, existing
 from ..reporting.findings import collect_findings
 from .binding import bind, decided
 from .facts import Stories, Story
+from .files import with_giveaways
 from .given import Conditional
 from .grouping import Bundle, Cue, bundle_fields
 from .judge import draw_risks, field_groups, judge
 from .other import foreign_stories, other_stories, recording_stories
 from .pictures import draw_groups
+from .same_samples import by_overlap
 from .target import no_field, read_label
 
 #: kinds of findings that speak of a metadata field
-_OF_FIELDS = ("probe", "quality", "association", "drift", "reidentify", "case-mix", "disagreements")
+_OF_FIELDS = ("probe", "quality", "association", "drift", "reidentify", "case-mix", "disagreements", "file-facts")
 #: verdicts of what is there
 _THERE = ("found", "inseparable")
 #: groups of a story that are listed
@@ -92,9 +94,11 @@ def story(
     homes = {name: b.lead.field for b in bundles for name in (b.lead.field, *(j.field for j in b.joined))}
     shown = _clusters_of(samples, findings, homes)
     rows = [_field_story(b, findings, told, shown, table, subjects) for b in bundles]
+    rows = with_giveaways(samples, rows)
     rows += other_stories(findings)
     rows += recording_stories(table, subjects)
     rows += foreign_stories(samples, vectors, table, subjects, rows)
+    rows = by_overlap(samples, findings, rows, table, subjects)
     if label is not None:
         rows = judge(samples, rows, findings, table, subjects, label, conditional, protected or (), seed, progress)
     rows.sort(key=lambda s: (-_rank(s), s.key))
@@ -145,10 +149,10 @@ def _field_findings(findings: Findings) -> dict[str, list[Finding]]:
 
 def _cue(name: str, rows: list[Finding]) -> Cue:
     """A field's evidence: its probe, else its image quality, else the strongest of the others."""
-    for kind in ("probe", "quality"):
+    for kind in ("probe", "quality", "file-facts"):
         mine = [f for f in rows if f.kind == kind]
         if mine:
-            return Cue(name, mine[0].evidence.strength, "" if kind == "probe" else mine[0].selector.name)
+            return Cue(name, mine[0].evidence.strength, mine[0].selector.name if kind == "quality" else "")
     return Cue(name, rows[0].evidence.strength)
 
 
@@ -200,7 +204,7 @@ def _field_story(bundle: Bundle, findings: Findings, told, shown, table: pd.Data
     )
 
 
-_KIND_ORDER = {"probe": 0, "quality": 1, "association": 2, "drift": 3, "reidentify": 4, "case-mix": 5}
+_KIND_ORDER = {"probe": 0, "quality": 1, "association": 2, "drift": 3, "reidentify": 4, "case-mix": 5, "file-facts": 6}
 
 
 def _next(lead: str, best: Finding, clusters):
@@ -212,14 +216,18 @@ def _next(lead: str, best: Finding, clusters):
 
 def _rank(story: Story) -> float:
     """Shortcuts to the target first, then leaks and copies, which spoil every score; then by what the images tell."""
+    if story.risk is not None and story.lead.startswith(schema.FILE_PREFIX) and story.risk.utility_interval[0] >= 0.8:
+        return 3.0 + story.risk.utility  # files alone tell the target, whatever a model makes of the pictures
     if story.risk is not None and story.risk.verdict in ("shortcut", "same"):
-        return 3.0 + story.risk.utility * story.risk.detectability
+        return 3.0 + story.risk.utility * float(np.nan_to_num(story.risk.detectability, nan=1.0))
     if story.risk is not None and story.risk.verdict in ("possible", "confounder"):
         return 1.0 + story.risk.utility
     return {
         "persons": 2.0 if story.measure == "samples" else 0.5,
         "copies": 1.9,
         "foreign": 1.8,
+        "text": 1.7,
+        "turned": 1.6,
         "recording": 0.45,
         "conflicts": 0.4,
     }.get(story.kind, story.strength)

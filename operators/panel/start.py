@@ -19,6 +19,7 @@ STEPS = {
     "register": ("Register images and a table", "which images and people are there?"),
     "duplicates": ("Look for copies and leaks", "is a picture there twice, or a person on both sides of a split?"),
     "case-mix": ("Compare the people of sites", "do sites see the same kind of people?"),
+    "files": ("Check files and pictures", "do files give a field away? are pictures turned, or do they hold text?"),
     "quality": ("Measure image quality", "do scanners differ in noise, shading or sharpness?"),
     "train": ("Train the diffusion autoencoder", "what do these images look like? (by far the longest step)"),
     "embed": ("Compute embeddings and the map", "which images look alike?"),
@@ -35,6 +36,7 @@ STEPS = {
 #: {step: kind of the runs that it leaves}
 _KINDS = {
     "case-mix": "case mix",
+    "files": "file facts",
     "quality": "image quality",
     "probe-all": "probe",
     "disagreements": "disagreements",
