@@ -17,7 +17,7 @@ from .forms import add_parameters, read_values
 from .live import LiveProgress, StopFlag, follow
 from .next_steps import AUDIT_PANEL, add_files, add_steps, files_of, steps_after
 from .targets import add_target, target_of, target_words
-from .words import as_markdown
+from .words import as_markdown, tab_of
 
 logger = logging.getLogger(__name__)
 
@@ -165,7 +165,10 @@ class VerbOperator(foo.Operator):
                     dialog = True
                     yield self._show(ctx, *self._progress_output(share, text, flag))
             except StopIteration as done:
-                results = {"summary": as_markdown(done.value["summary"]), "files": done.value["files"]}
+                results = {
+                    "summary": as_markdown(done.value["summary"], tab_of(self.verb.command)),
+                    "files": done.value["files"],
+                }
                 extra = {IN_DIALOG: True}
                 if panel := ctx.params.get(AUDIT_PANEL):
                     extra[AUDIT_PANEL] = panel

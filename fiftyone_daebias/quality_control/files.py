@@ -101,7 +101,7 @@ def files(
         a row a field, and what kinds of files there are
 
     Raises:
-        InputError: a field that does not exist
+        InputError: a field that does not exist, or no file is where the dataset says
     """
     store.ensure_samples(samples)
     if n_permutations < 99:
@@ -112,12 +112,15 @@ def files(
     subjects = np.array(store.read_subjects(samples, subject_field))
     facts = read_facts(samples, progress)
     how, text, told, note = np.full(len(ids), "", dtype=object), np.zeros(len(ids), bool), (), ""
+    looked = pictures
     if pictures:
         try:
             how, text, told = _look(samples, ids, subjects, subject_field, seed, progress)
         except (DaebiasError, OSError) as error:
-            note = f"pictures were not looked at: {error}"
-    if not note:
+            looked, note = False, f"pictures were not looked at: {error}"
+    if note and not facts.notna().to_numpy().any():
+        raise InputError(f"no file of this dataset can be read where it says ({source_of(samples)[0]}); {note}")
+    if looked:
         facts = facts.assign(turned=np.where(how == "", "no", how), text=np.where(text, "yes", "no"))
         for fact in SEEN:
             _write(samples, fact, dict(zip(ids, facts[fact], strict=True)))
@@ -142,7 +145,7 @@ def files(
     )
     tags = {schema.TAG_TURNED + t: [i for i, h in zip(ids, how, strict=True) if h == t] for t in set(how) - {""}}
     tags[schema.TAG_TEXT] = [i for i, t in zip(ids, text, strict=True) if t]
-    if not note:
+    if looked:
         _tag(samples, {name: held for name, held in tags.items() if held})
     store.save_run(
         samples,
@@ -170,15 +173,13 @@ def read_facts(samples, progress: Progress | None = None) -> pd.DataFrame:
     has = store.has_field(samples, schema.FILE_FIELD)
     has = has and store.has_field(samples, schema.FILE_PREFIX + "bytes")
     known = store.read_field(samples, schema.FILE_PREFIX + "bytes") if has else [None] * len(ids)
-    source = store.read_field(
-        samples, schema.SOURCE_FIELD if store.has_field(samples, schema.SOURCE_FIELD) else "filepath"
-    )
+    source = source_of(samples)
     to_grey = bool(store.read_info(samples).get("to_grey", True))
     missing = [k for k, size in enumerate(known) if size is None]
     fresh: dict[str, dict] = {}
     with start(progress, "reading file headers", len(missing), "files") as task:
         for k in missing:
-            path = Path(str(source[k]))
+            path = Path(source[k])
             if path.is_file():
                 fresh[ids[k]] = file_facts([path], to_grey=to_grey)
             task.advance()
@@ -188,6 +189,12 @@ def read_facts(samples, progress: Progress | None = None) -> pd.DataFrame:
     named = [schema.FILE_PREFIX + f for f in schema.FILE_FACTS if f not in SEEN]
     table = store.read_table(samples, [f for f in named if store.has_field(samples, f)])
     return table.rename(columns=lambda name: name.removeprefix(schema.FILE_PREFIX))
+
+
+def source_of(samples) -> list[str]:
+    """Path of each sample's original file, or what stands for it."""
+    field = schema.SOURCE_FIELD if store.has_field(samples, schema.SOURCE_FIELD) else "filepath"
+    return [str(s) for s in store.read_field(samples, field)]
 
 
 def _write(samples, fact: str, values: dict) -> None:

@@ -26,7 +26,7 @@ SIDE = 32
 #: the middle of the scores is at least so many robust standard deviations from 0, else the turn cannot be told
 CLEAR = 4.0
 #: a turned picture scores at least so far on the other side, as a share of the middle
-OTHER_SIDE = 0.5
+OTHER_SIDE = 0.7
 #: fewer subjects show no rule
 FEWEST = 40
 FOLDS, MOST_SEEN, RIDGE = 5, 1500, 0.1

@@ -11,7 +11,7 @@ from .. import store
 from ..errors import DaebiasError
 from ..reporting.finding import Finding, Findings, Selector, existing
 from .binding import decided
-from .facts import Story
+from .facts import Group, Story
 from .foreign import foreign_groups
 from .recording import recording_differences
 
@@ -23,7 +23,7 @@ MOST_RECORDINGS = 3
 KNOWN = 0.8
 
 
-def other_stories(findings: Findings) -> list[Story]:
+def other_stories(samples, findings: Findings) -> list[Story]:
     """What is counted and not tested, and what neighbours tell of persons."""
     out = []
     persons = [f for f in findings.rows if f.key in ("leak", "reidentify:subject") and f.verdict == "found"]
@@ -34,9 +34,14 @@ def other_stories(findings: Findings) -> list[Story]:
         rows = [f for f in findings.of(kind) if f.verdict == "found"]
         if rows:
             out.append(plain_story(name, rows))
-    for kind in ("text", "turned"):  # lists to look at: counted, not tested
-        rows = findings.of(kind)
-        out += [replace(plain_story(kind, [f]), key=f"story:{f.key}") for f in rows]
+    if rows := findings.of("text"):  # lists to look at: counted, not tested
+        out.append(plain_story("text", list(rows)))
+    if rows := findings.of("turned"):
+        groups = tuple(Group(f.key.removeprefix("turned:").replace("-", " "), f.n_subjects, f.n_samples) for f in rows)
+        ids = tuple(i for f in rows for i in f.selector.ids(samples))
+        story = replace(plain_story("turned", list(rows)), groups=groups, n_groups=len(groups))
+        people = sum(f.n_subjects for f in rows)
+        out.append(replace(story, n_subjects=people, n_samples=len(ids), selector=Selector("ids", sample_ids=ids)))
     month = [f for f in findings.rows if f.key == "reidentify:month" and f.verdict == "found"]
     return out + ([plain_story("month", month)] if month else [])
 

@@ -30,6 +30,8 @@ from .target import no_field, read_label
 _OF_FIELDS = ("probe", "quality", "association", "drift", "reidentify", "case-mix", "disagreements", "file-facts")
 #: verdicts of what is there
 _THERE = ("found", "inseparable")
+#: turned pictures of fewer people are told last
+FEWEST = 3
 #: groups of a story that are listed
 MOST_GROUPS = 6
 
@@ -95,7 +97,7 @@ def story(
     shown = _clusters_of(samples, findings, homes)
     rows = [_field_story(b, findings, told, shown, table, subjects) for b in bundles]
     rows = with_giveaways(samples, rows)
-    rows += other_stories(findings)
+    rows += other_stories(samples, findings)
     rows += recording_stories(table, subjects)
     rows += foreign_stories(samples, vectors, table, subjects, rows)
     rows = by_overlap(samples, findings, rows, table, subjects)
@@ -227,7 +229,7 @@ def _rank(story: Story) -> float:
         "copies": 1.9,
         "foreign": 1.8,
         "text": 1.7,
-        "turned": 1.6,
+        "turned": 1.6 if story.n_subjects >= FEWEST else 0.2,
         "recording": 0.45,
         "conflicts": 0.4,
     }.get(story.kind, story.strength)

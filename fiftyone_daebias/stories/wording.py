@@ -95,8 +95,8 @@ def headline(story: Story) -> str:
     if story.kind == "text":
         return f"{n} images seem to hold burned-in text"
     if story.kind == "turned":
-        stand = "image stands" if story.n_samples == 1 else "images stand"
-        return f"{n} {stand} {_how(story)} beside fellows"
+        are = "image is" if story.n_samples == 1 else "images are"
+        return f"{n} {are} turned beside fellows: {_and([f'{g.n_samples:,} {g.name}' for g in story.groups])}"
     if story.kind == "conflicts":
         return f"{n} images contradict their own row of the table"
     if story.recording is not None:
@@ -120,6 +120,8 @@ def headline(story: Story) -> str:
     what = "The images tell" if story.measure in ("AUC", "MAE", "C") else "Image quality differs with"
     if story.findings and not story.findings[0].startswith(("probe:", "quality:")):
         what = "The images differ with"
+    if story.findings and story.findings[0].startswith("file-facts:"):
+        what = "Files differ with"
     return f"{what} {story.lead}{_bond(story)}"
 
 
@@ -131,10 +133,6 @@ def _named(story: Story) -> Story:
         joined=tuple(replace(j, field=shown(j.field)) for j in story.joined),
         ties=tuple(replace(j, field=shown(j.field)) for j in story.ties),
     )
-
-
-def _how(story: Story) -> str:
-    return story.key.removeprefix("story:turned:").replace("-", " ")
 
 
 def _bond(story: Story) -> str:
@@ -250,7 +248,7 @@ def _who(story: Story) -> str:
         r = story.recording
         return f"{count(r.n_inside, 'subject')} of {r.by} {r.group}, against {r.n_outside:,} of the other groups."
     total = f"{count(story.n_samples, 'image or volume', 'images or volumes')} of {count(story.n_subjects, 'subject')}"
-    if not story.groups:
+    if not story.groups or not story.lead:
         return f"{total}."
     told = ", ".join(f"{g.name} ({g.n_subjects:,})" for g in story.groups)
     rest = story.n_groups - len(story.groups)

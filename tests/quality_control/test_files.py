@@ -86,7 +86,7 @@ def test_turned_pictures_and_text_are_listed_and_told(cohort):
     text = dataset.match_tags(schema.TAG_TEXT)
     assert sorted(text.values("subject_id")) == [f"P{k}" for k in range(10, 18)]
     lines = "\n".join(as_lines(dataset.daebias.story(progress=None)))
-    assert "3 images stand upside down beside fellows" in lines
+    assert "3 images are turned beside fellows: 3 upside down" in lines
     assert "8 images seem to hold burned-in text" in lines
 
 
