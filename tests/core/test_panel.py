@@ -64,7 +64,12 @@ def test_an_unaudited_dataset_is_offered_a_start(tmp_path):
         assert "☑ Register" in told and "☐ Train" in told
         # every step of the audit, with what it answers, also those that find copies, contaminations and strangers
         assert "☐ Look for copies and leaks: *is a picture there twice" in told
-        assert "☐ Tag outliers" in told and "☐ Measure image quality" in told and "☐ Check files and pictures" in told and told.count("☐") == 15
+        assert (
+            "☐ Tag outliers" in told
+            and "☐ Measure image quality" in told
+            and "☐ Check files and pictures" in told
+            and told.count("☐") == 15
+        )
         asked, _ = event("open_verb", dataset, verb="train")
         prompt = asked["prompt_user_for_operation"]
         assert prompt["operator_uri"] == f"{PLUGIN_NAME}/train" and prompt["params"]["view_target"] == "DATASET"

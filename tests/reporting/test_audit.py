@@ -41,7 +41,6 @@ def test_nothing_is_computed_twice_and_only_what_depends_on_a_change(cohort, sho
     first = audit(short)
     assert ran(first) == {
         "case-mix",
-        "files",
         "probe-all",
         "disagreements",
         "suggest-clusters",
