@@ -24,8 +24,8 @@ from scipy.stats import beta
 
 from fiftyone_daebias.probes.confidence import probabilities
 from fiftyone_daebias.probes.labels import SPEAKS_FROM
-from fiftyone_daebias.probes.scores import bootstrap_weights, macro_auc, percentile_interval
 from fiftyone_daebias.statistics.label_errors import label_errors
+from fiftyone_daebias.statistics.scores import bootstrap_weights, macro_auc, percentile_interval
 
 AUCS = (0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 LEVEL = 0.05
@@ -113,8 +113,8 @@ def separation(shape: str, auc: float) -> float:
 def probed(shape: str, apart: float, rate: float, n: int, rng: np.random.Generator) -> Cohort:
     """The same people as vectors of 48 values, and the margins that the package's own probe finds for them."""
     from fiftyone_daebias.probes.design import make_design
-    from fiftyone_daebias.probes.fields import Target
     from fiftyone_daebias.probes.svm import cross_fit
+    from fiftyone_daebias.statistics.targets import Target
 
     c = draw(shape, apart, rate, n, rng)
     vectors = rng.normal(size=(len(c.codes), 48))

@@ -16,9 +16,9 @@ from claims import Kind
 from fiftyone_daebias.probes.adjust import adjusted_fit
 from fiftyone_daebias.probes.cross_fit import cross_fit
 from fiftyone_daebias.probes.design import make_design
-from fiftyone_daebias.probes.fields import Target
 from fiftyone_daebias.probes.lssvm import Folds, subject_folds
 from fiftyone_daebias.statistics.covariates import make_covariates
+from fiftyone_daebias.statistics.targets import Target
 
 PERMUTATIONS = 99
 N, D = 150, 48

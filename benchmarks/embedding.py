@@ -136,7 +136,7 @@ class Row:
         from fiftyone_daebias.baselines.train_baseline import load_baseline, supervised_learner
         from fiftyone_daebias.dae.batches import fixed_crop
         from fiftyone_daebias.embeddings.encode import centre_indices
-        from fiftyone_daebias.probes.fields import Target
+        from fiftyone_daebias.statistics.targets import Target
 
         cohort, preset = self.cohort, load_baseline_preset(self.kind, images=self.images)
         asked = questions(cohort.table, _fields(cohort), cohort.subjects)

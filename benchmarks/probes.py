@@ -20,8 +20,8 @@ from sklearn.svm import SVC, SVR, LinearSVC
 
 from fiftyone_daebias.probes.cross_fit import cross_fit
 from fiftyone_daebias.probes.design import probe_designs
-from fiftyone_daebias.probes.fields import Target
 from fiftyone_daebias.probes.lssvm import Folds, subject_folds
+from fiftyone_daebias.statistics.targets import Target
 
 
 def data(n, d, rank=60, seed=0):

@@ -72,8 +72,8 @@ def main() -> None:
 
     import fiftyone_daebias as daebias
     from fiftyone_daebias import paths
+    from fiftyone_daebias.figures import figure_path
     from fiftyone_daebias.progress import TerminalProgress
-    from fiftyone_daebias.reporting.figures import figure_path
     from fiftyone_daebias.schema import COMPARE_RUN
     from fiftyone_daebias.store import load_run
 

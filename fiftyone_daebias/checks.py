@@ -14,7 +14,7 @@ import pandas as pd
 from . import run_listing, store, verbs
 from .clustering import cluster as named
 from .errors import CohortError, DaebiasError, InputError
-from .probes.fields import make_target
+from .statistics.targets import make_target
 
 #: what is said of a required parameter that was not given yet
 NO_VALUE = "still to be given"

@@ -28,9 +28,9 @@ from ..parameters import (
     SubjectField,
     VectorFields,
 )
-from ..probes.fields import Target, make_target
-from ..probes.permutation import benjamini_hochberg
 from ..progress import Progress, listening
+from ..statistics.multiplicity import benjamini_hochberg
+from ..statistics.targets import Target, make_target
 from .compare_figures import map_figures, score_figure
 from .compare_result import Cell, Column, CompareResult, CompareRow
 from .evaluation import baseline_predictions, bootstrap_means, designs, paired, subject_scores, svm_answers

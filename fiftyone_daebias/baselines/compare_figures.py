@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..probes.fields import Target
-from ..reporting.figures import COLORS, save_figure
+from ..figures import COLORS, save_figure
+from ..statistics.targets import Target
 from .compare_result import CompareResult
 
 #: fields whose maps are drawn, and panels in a row

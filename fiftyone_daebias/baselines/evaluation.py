@@ -9,10 +9,10 @@ import numpy as np
 
 from ..embeddings.scaling import scalings
 from ..probes.design import Design, make_design, rbf
-from ..probes.fields import Target
 from ..probes.machine import Machine
-from ..probes.scores import subject_weights, weighted_median
 from ..probes.svm import best_choice, subject_folds
+from ..statistics.scores import subject_weights, weighted_median
+from ..statistics.targets import Target
 
 
 def designs(vectors: np.ndarray, n_slices: int = 1) -> list[Design]:

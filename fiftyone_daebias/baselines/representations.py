@@ -17,8 +17,8 @@ from ..dae.train import train as train_dae
 from ..embeddings.embed import embed
 from ..embeddings.encode import centre_indices, encode_volumes
 from ..embeddings.encoders import embedding_model, load_encoder
-from ..probes.fields import Target
 from ..progress import Progress, listening, start
+from ..statistics.targets import Target
 from .presets import load_baseline_preset
 from .references import REFERENCES
 from .supervised import NETWORKS

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..probes.fields import Target
 from ..probes.machine import range_weights
-from ..probes.scores import subject_weights
+from ..statistics.scores import subject_weights
+from ..statistics.targets import Target
 
 
 @dataclass(frozen=True)

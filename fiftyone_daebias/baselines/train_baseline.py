@@ -19,8 +19,8 @@ from ..dae.samples import pick_device, train_on_samples
 from ..dae.trainer import TrainResult
 from ..errors import CheckpointError, InputError
 from ..parameters import BatchSize, Device, ImagesSeen, LearningRate, Patience, Preset, ProbedFields, Seed
-from ..probes.fields import Target, make_target
 from ..progress import Progress
+from ..statistics.targets import Target, make_target
 from .e4e import StyleGan
 from .encoder import Encoder, from_dict
 from .learn_gan import StyleGanLearner

@@ -18,8 +18,8 @@ import pandas as pd
 
 from .. import schema
 from ..errors import InputError
-from ..probes.confounding import make_strata
 from ..statistics.association import association_test, effect_of
+from ..statistics.strata import make_strata
 from .cluster import BLIND, UNKNOWN, Cluster
 
 LEVEL = 0.05

@@ -10,11 +10,11 @@ import pandas as pd
 from .. import schema, store
 from ..errors import InputError
 from ..parameters import Expected, Permutations, Seed, SubjectField
-from ..probes.fields import make_target
 from ..progress import Progress, start
 from ..serialize import plain
 from ..statistics.association import Effect, effect_of, omnibus_test
 from ..statistics.cells import Cells
+from ..statistics.targets import make_target
 from ..text_table import table_lines
 from .sites import site_fields
 

@@ -11,12 +11,12 @@ import pandas as pd
 from .. import schema, store
 from ..errors import InputError
 from ..parameters import AdjustFor, ByFields, DateField, Permutations, Seed, SubjectField, VectorField, Versions
-from ..probes.confounding import make_strata
-from ..probes.fields import make_target
 from ..progress import Progress, start
 from ..serialize import decimal_year
 from ..statistics.association import effect_of, omnibus_test, permutation_p
 from ..statistics.cells import Cells
+from ..statistics.strata import make_strata
+from ..statistics.targets import make_target
 from .change_points import COMPONENTS, Change, change_points, detectable_change, whiten
 from .sites import site_fields
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..probes.scores import bootstrap_weights, percentile_interval, subject_weights
 from ..statistics.cells import Cells
 from ..statistics.exchange import exchange
+from ..statistics.scores import bootstrap_weights, percentile_interval, subject_weights
 
 NEAREST, PERMUTATIONS = 5, 999
 #: samples that are asked for their neighbours, at most, drawn subject by subject; every sample may be a neighbour. All

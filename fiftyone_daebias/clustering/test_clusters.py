@@ -9,13 +9,13 @@ import numpy as np
 from .. import schema, store
 from ..errors import InputError
 from ..parameters import ClusterNames, Expected, Permutations, ProbedFields, Seed, SubjectField
-from ..probes.confounding import Strata, make_strata
-from ..probes.fields import Target, make_target
 from ..progress import Progress, start
 from ..serialize import plain
 from ..statistics.association import association_test, effect_of
 from ..statistics.cells import Cells
 from ..statistics.result_cache import kept_share
+from ..statistics.strata import Strata, make_strata
+from ..statistics.targets import Target, make_target
 from ..text_table import table_lines
 from . import cluster as named
 from .blind import Label, goes_with, is_unknown, label_of, make_label

@@ -240,7 +240,7 @@ def _figure(samples, images: Tensor, drawn: dict[str, Tensor], sha: str) -> dict
     """Some held-out images above what they were decoded to."""
     from matplotlib.figure import Figure
 
-    from ..reporting.figures import save_figure
+    from ..figures import save_figure
 
     shown = min(8, len(images))
     rows = [("held-out image", images), *((f"from {name}", pictures) for name, pictures in drawn.items())]

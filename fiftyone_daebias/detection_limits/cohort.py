@@ -10,8 +10,8 @@ from .. import schema, store
 from ..cohort.load import MAX_SIDE
 from ..cohort.slices import SliceSource, open_slices
 from ..errors import InputError
-from ..probes.fields import MIN_SUBJECTS
 from ..progress import Progress
+from ..statistics.targets import MIN_SUBJECTS
 from .perturbation import PIXELS, Spacing
 
 #: shares that are asked for unless others are named, and those added for cohorts in which none of them is testable

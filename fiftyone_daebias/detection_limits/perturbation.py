@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..clustering.density import best_overlap, density_clusters
-from ..clustering.tag import outlier_scores
 from ..embeddings.map import principal_components
 from ..phantoms.effects import Effect
 from ..probes.design import make_design
 from ..probes.permutation import permutation_test
+from ..statistics.outliers import outlier_scores
 
 Spacing = tuple[float, float]
 #: pixels stand for mm where the spacing is unknown

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..clustering.local_outliers import NEAREST, RANK, LocalScale, strangeness_maps
-from ..clustering.tag import nearest_others, picture_of, slabs_of
+from ..clustering.tag import picture_of, slabs_of
 from ..embeddings.map import principal_components
+from ..statistics.outliers import nearest_others
 from .cohort import Cohort
 from .perturbation import OUTLIER
 

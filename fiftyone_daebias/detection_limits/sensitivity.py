@@ -18,8 +18,8 @@ from ..embeddings.encoders import load_encoder
 from ..errors import CheckpointError, InputError
 from ..parameters import Advanced, Device, Kernel, MaxSamples, NumberOfTests, Seed, SubjectField, TrialRepeats
 from ..phantoms.effects import EFFECTS
-from ..probes.fields import MIN_SUBJECTS
 from ..progress import Progress, listening, start
+from ..statistics.targets import MIN_SUBJECTS
 from .cohort import Cohort, pixel_sizes, read_cohort
 from .figure import curve_figure, example_figure
 from .perturbation import PerturbedSource, affected_subjects, permutations_for, run_trial, wilson

@@ -196,7 +196,7 @@ def _chosen(subjects: list[str], seed: int) -> list[int]:
 
 def _questions(samples, ids: list[str], subjects: list[str]) -> list[Question]:
     from ..baselines.train_baseline import default_fields
-    from ..probes.fields import make_target
+    from ..statistics.targets import make_target
 
     names = default_fields(samples)
     table = store.read_table(samples, names).reindex(ids)

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..probes.permutation import benjamini_hochberg
-from ..statistics.association import effect_of, permutation_p
+from ..statistics.association import effect_of, label_columns, permutation_p
 from ..statistics.cells import Cells
+from ..statistics.multiplicity import benjamini_hochberg
+from ..statistics.paired import differences, sign_flip_p
 from .grid import Frame
 
 LEVEL = 0.05
@@ -144,6 +145,7 @@ def compare_table(
     labels: np.ndarray,
     subjects: np.ndarray,
     *,
+    paired: bool = False,
     n_permutations: int = 1999,
     seed: int,
 ) -> tuple[Contrast, ...]:
@@ -154,7 +156,9 @@ def compare_table(
             class indices (−1 where missing)
         labels: whether each sample is in the first group, bool (n,)
         subjects: subject of each sample
-        n_permutations: permutations of the subjects
+        paired: whether subjects are compared with themselves, and what is the same in all of a subject's samples is
+            left out
+        n_permutations: permutations of the subjects, or of the two groups within each
         seed: their seed
 
     Returns:
@@ -168,8 +172,14 @@ def compare_table(
         if min(len(set(owners[side])), len(set(owners[~side]))) < 3 or len(np.unique(values[known])) < 2:
             continue
         rng = np.random.default_rng([seed, sum(map(ord, name))])
+        if paired:
+            p = sign_flip_p(differences(label_columns(values[known], len(classes)), side, owners), n_permutations, rng)
+            if p != p:
+                continue
+        else:
+            groups, n = side[:, None], len(classes)
+            p = float(permutation_p(groups, values[known], n, owners, n_permutations=n_permutations, rng=rng)[0])
         effect = effect_of(side, values[known], classes, owners)
-        p = permutation_p(side[:, None], values[known], len(classes), owners, n_permutations=n_permutations, rng=rng)
         means = (
             (_NAN, _NAN)
             if classes
@@ -188,7 +198,7 @@ def compare_table(
                 effect.value,
                 effect.interval,
                 effect.words,
-                float(p[0]),
+                p,
                 n_subjects=len(set(owners)),
                 cells=effect.cells,
             )

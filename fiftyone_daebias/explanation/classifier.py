@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 
 from ..errors import InputError
-from ..probes.scores import bootstrap_weights, percentile_interval, weighted_auc
 from ..progress import Progress, start
+from ..statistics.paired import shuffled_labels
+from ..statistics.scores import bootstrap_weights, percentile_interval, weighted_auc
 
 ARCHITECTURES = ("resnet10", "resnet34", "densenet121")
 #: below this many subjects of the smaller group a test split is too small, and the folds take turns
@@ -150,6 +151,7 @@ def cross_fit(
     splits: list[str],
     recipe: Recipe,
     *,
+    paired: bool = False,
     device: str = "cpu",
     n_permutations: int = 1999,
     n_bootstrap: int = 999,
@@ -167,6 +169,7 @@ def cross_fit(
         subjects: subject of each sample
         splits: "train", "val" or "test" of each sample
         recipe: how to train
+        paired: whether every subject has samples of both groups; folds are of whole subjects
         device: where
         n_permutations: permutations of the test against chance
         n_bootstrap: draws of the interval
@@ -177,8 +180,10 @@ def cross_fit(
         the result, and the network of every fold
     """
     names, first = np.unique(subjects, return_index=True)
-    sides, own = labels[first], np.array(splits)[first]
-    counts = int(sides.sum()), int((~sides).sum())
+    own = np.array(splits)[first]
+    # subjects with samples of both groups count on both sides
+    parts = [np.isin(names, subjects[labels == side]) for side in (True, False)]
+    counts = int(parts[0].sum()), int(parts[1].sum())
     nothing = np.full(len(labels), np.nan), np.full(len(labels), -1)
     if min(counts) < FEWEST:
         reason = f"a classifier needs at least {FEWEST} subjects on either side; here are {counts[0]} and {counts[1]}"
@@ -186,10 +191,10 @@ def cross_fit(
         return ClassifierResult(nan, (nan, nan), nan, (0, 0), "", (), *nothing, reason=reason), []
     rng = np.random.default_rng([seed, 7])
     testing = own == "test"
-    if min(int((testing & sides).sum()), int((testing & ~sides).sum())) >= FEWEST_HELD_OUT:
+    if min(int((testing & part).sum()) for part in parts) >= FEWEST_HELD_OUT:
         folds, how = [set(names[testing])], "the stored test split"
     else:
-        number = {n: k % 3 for g in (sides, ~sides) for k, n in enumerate(rng.permutation(names[g]))}
+        number = {n: k % 3 for g in parts for k, n in enumerate(rng.permutation(names[g]))}
         folds, how = [{n for n in names if number[n] == k} for k in range(3)], "3 folds of subjects in turn"
     scores, fold = nothing
     networks, steps = [], []
@@ -213,11 +218,9 @@ def cross_fit(
         n_permutations,
         n_bootstrap,
         np.random.default_rng([seed, 8]),
+        paired=paired,
     )
-    there = {s for s in subjects[known]}
-    held_counts = tuple(
-        len({s for s, side in zip(names, sides, strict=True) if side == want and s in there}) for want in (True, False)
-    )
+    held_counts = tuple(len(set(subjects[known][labels[known] == side])) for side in (True, False))
     return ClassifierResult(auc, interval, p, held_counts, how, tuple(steps), scores, fold), networks
 
 
@@ -229,19 +232,27 @@ def score_against_chance(
     n_permutations: int,
     n_bootstrap: int,
     rng: np.random.Generator,
+    *,
+    paired: bool = False,
 ) -> tuple[float, tuple[float, float], float]:
     """AUC of held-out scores, subjects as units and compared within folds: value, interval, p-value."""
-    names, first, index, counts = np.unique(subjects, return_index=True, return_inverse=True, return_counts=True)
+    own = np.unique(subjects, return_inverse=True)[1]
+    units = 2 * own + labels if paired else own
+    names, first, index, counts = np.unique(units, return_index=True, return_inverse=True, return_counts=True)
     mean = np.bincount(index, scores) / counts
-    side, part = labels[first], fold[first]
+    side, part, owner = labels[first], fold[first], own[first]
+    pairs = np.unique(owner, return_inverse=True)[1] if paired else None
     auc = float(weighted_auc(mean, side, np.ones(len(names)), part)[0])
-    boot = weighted_auc(mean, side, bootstrap_weights(names, n_bootstrap, rng), part)
+    boot = weighted_auc(mean, side, bootstrap_weights(owner, n_bootstrap, rng), part)
     better = 1
     for _ in range(n_permutations):
-        shuffled = side.copy()
-        for k in np.unique(part):
-            mine = np.flatnonzero(part == k)
-            shuffled[mine] = side[rng.permutation(mine)]
+        if paired:
+            shuffled = shuffled_labels(side, pairs, 1, rng)[0]
+        else:
+            shuffled = side.copy()
+            for k in np.unique(part):
+                mine = np.flatnonzero(part == k)
+                shuffled[mine] = side[rng.permutation(mine)]
         better += weighted_auc(mean, shuffled, np.ones(len(names)), part)[0] >= auc - 1e-12
     return auc, percentile_interval(boot), float(better / (1 + n_permutations))
 
@@ -264,11 +275,13 @@ def predict(network: torch.nn.Module, stack: np.ndarray, rows: np.ndarray, input
 def _validation(labels, subjects, splits, use_stored: bool, rng) -> np.ndarray:
     """Which of the training samples early stopping looks at, bool: a fifth of either side's subjects, at least two."""
     names, first = np.unique(subjects, return_index=True)
-    sides = labels[first]
+    sides = [np.isin(names, subjects[labels == side]) for side in (True, False)]
     stored = splits[first] == "val"
-    if use_stored and min((stored & sides).sum(), (stored & ~sides).sum()) >= 8:
+    if use_stored and min((stored & side).sum() for side in sides) >= 8:
         return np.isin(subjects, names[stored])
-    chosen = [rng.permutation(names[g])[: max(2, g.sum() // 5)] for g in (sides, ~sides)]
+    if (sides[0] & sides[1]).all():
+        sides = sides[:1]
+    chosen = [rng.permutation(names[g])[: max(2, g.sum() // 5)] for g in sides]
     return np.isin(subjects, np.concatenate(chosen))
 
 

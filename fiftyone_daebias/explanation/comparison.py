@@ -91,22 +91,30 @@ class Comparison:
     @cached_property
     def _by_subject(self) -> tuple[np.ndarray, np.ndarray, list]:
         p, g = self.pictures, self.groups
-        return by_subject(p.filled(p.middle), g.labels, g.subjects)
+        return by_subject(p.filled(p.middle), g.labels, g.units)
 
     @property
     def middle(self) -> np.ndarray:
-        """Middle slice of each subject, float32 (subjects, H, W)."""
+        """Middle slice of each unit, float32 (units, H, W)."""
         return self._by_subject[0]
 
     @property
     def sides(self) -> np.ndarray:
-        """Whether each subject is in the first group, bool (subjects,)."""
+        """Whether each unit is in the first group, bool (units,)."""
         return self._by_subject[1]
 
     @property
-    def subjects(self) -> list:
-        """Names of the subjects."""
+    def units(self) -> list:
+        """Names of the units: the subjects, or their parts in either group where they are compared with themselves."""
         return self._by_subject[2]
+
+    @cached_property
+    def pairs(self) -> np.ndarray | None:
+        """Whose unit each is, ints from 0; ``None`` where no subject is compared with itself."""
+        if not self.groups.paired:
+            return None
+        owner = dict(zip(self.groups.units, self.groups.subjects, strict=True))
+        return np.unique([owner[u] for u in self.units], return_inverse=True)[1]
 
     @cached_property
     def small(self) -> Grid:
@@ -115,9 +123,9 @@ class Comparison:
 
     @cached_property
     def flat(self) -> np.ndarray:
-        """Mean over the slices of each subject on the small grid, float32 (subjects, h, w)."""
+        """Mean over the slices of each unit on the small grid, float32 (units, h, w)."""
         p, g = self.pictures, self.groups
-        return _resized(by_subject(p.filled(p.projection), g.labels, g.subjects)[0], self.small.shape)
+        return _resized(by_subject(p.filled(p.projection), g.labels, g.units)[0], self.small.shape)
 
     @cached_property
     def small_valid(self) -> np.ndarray:
@@ -176,13 +184,13 @@ def at_most(groups: Groups, most: int, seed: int) -> tuple[Groups, list[str]]:
     keep = np.ones(len(groups), bool)
     notes = []
     for side, name in ((True, groups.inside), (False, groups.outside)):
-        mine = groups.labels == side
+        mine = (groups.labels == side) & keep
         if mine.sum() <= most:
             continue
         owners, counts = np.unique(groups.subjects[mine], return_counts=True)
         order = rng.permutation(len(owners))
         chosen = owners[order[np.cumsum(counts[order]) <= most]]
-        keep &= ~mine | np.isin(groups.subjects, chosen)
+        keep &= np.isin(groups.subjects, chosen) if groups.paired else ~mine | np.isin(groups.subjects, chosen)
         notes.append(f"{len(chosen):,} of {len(owners):,} subjects of {name} were drawn at random (most={most})")
     if keep.all():
         return groups, notes

@@ -27,8 +27,8 @@ from ..parameters import (
     TagName,
     VectorField,
 )
-from ..probes.fields import Target, make_target, upper_half
 from ..progress import Progress, listening, start
+from ..statistics.targets import Target, make_target, upper_half
 from .cam_overlap import CamOverlap, explain_run, overlap_with_cam
 from .counterfactual_figures import draw_figures
 from .counterfactual_maps import Observed, Shown, compare_with_observed, mean_images

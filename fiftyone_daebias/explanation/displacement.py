@@ -18,9 +18,10 @@ import cv2
 import numpy as np
 from scipy import fft, ndimage
 
-from ..probes.permutation import min_p
-from ..probes.scores import percentile_interval
 from ..progress import Progress, start
+from ..statistics.multiplicity import min_p
+from ..statistics.paired import drawn_again, shuffled_labels
+from ..statistics.scores import percentile_interval
 from .grid import Grid
 
 #: longer side of the pictures in the exhaustive search, pixels
@@ -96,6 +97,7 @@ def measure_displacement(
     valid: np.ndarray,
     grid: Grid,
     *,
+    pairs: np.ndarray | None = None,
     n_permutations: int = 499,
     n_bootstrap: int = 199,
     rng: np.random.Generator,
@@ -108,6 +110,7 @@ def measure_displacement(
         labels: whether each subject is in the first group, bool (n,)
         valid: pixels that take part, bool (H, W); their bounding box is used
         grid: geometry of the pictures
+        pairs: subject of each picture, ints from 0, where every subject is in both groups
         n_permutations: permutations of the subjects
         n_bootstrap: draws of the subjects
         rng: random generator
@@ -129,16 +132,12 @@ def measure_displacement(
         best = register(moved, still)
         task.advance()
         gains = [best.gains]
-        for _ in range(n_permutations):
-            gains.append(register(*pair(ones, rng.permutation(labels))).gains)
+        for side in shuffled_labels(labels, pairs, n_permutations, rng):
+            gains.append(register(*pair(ones, side)).gains)
             task.advance()
         boots = []
         for _ in range(n_bootstrap):
-            weights = np.zeros(n)
-            for group in (labels, ~labels):
-                members = np.flatnonzero(group)
-                weights += np.bincount(rng.choice(members, len(members)), minlength=n)
-            boots.append(register(*pair(weights, labels), near=best))
+            boots.append(register(*pair(drawn_again(labels, pairs, rng), labels), near=best))
             task.advance()
     table = np.array(gains).T
     shift_p, deformed_p = (min_p(row[None]) for row in table)

@@ -75,7 +75,9 @@ def explain(
     held against the pixels. A classifier is trained on some subjects and tried
     on others; only if it tells the groups apart are class activation maps
     drawn, checked, and stored as heat maps. Subjects are the units of every
-    test; groups that do not differ yield no explanation.
+    test; where most lie on both sides (lateral films of patients who also have
+    frontal ones), each is compared with itself. Groups that do not differ
+    yield no explanation.
 
     Args:
         samples: a dataset or view
@@ -112,7 +114,14 @@ def explain(
         raise InputError(f"cam must be one of {', '.join(METHODS)}; got {cam!r}")
     recipe = Recipe(architecture, inputs, steps, batch_size, weight_decay=weight_decay)
     groups = resolve_groups(
-        samples, cluster=cluster, tag=tag, field=field, value=value, against=against, subject_field=subject_field
+        samples,
+        cluster=cluster,
+        tag=tag,
+        field=field,
+        value=value,
+        against=against,
+        subject_field=subject_field,
+        pair=True,
     )
     settings = Settings(
         recipe,

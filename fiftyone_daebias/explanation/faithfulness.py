@@ -9,7 +9,7 @@ import torch
 from scipy import ndimage
 from scipy.stats import rankdata
 
-from ..probes.scores import percentile_interval
+from ..statistics.scores import percentile_interval
 from .classifier import Recipe, to_inputs
 from .gradcam import layers_of, randomised, raw_maps
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from ..reporting.figures import COLORS
+from ..figures import COLORS
 from .displacement import Displacement
 from .grid import Grid
 from .mean_images import Edges, MeanImages
@@ -47,7 +47,8 @@ def mean_figure(means: MeanImages, grid: Grid, names: tuple[str, str]) -> tuple[
     caption = (
         f"Middle slices, averaged around the centre of the field of view: {means.n_subjects[0]:,} subjects of "
         f"{names[0]}, {means.n_subjects[1]:,} of {names[1]}. Right: first less second; outlined where |t| exceeds "
-        f"{means.threshold:.1f}, which the largest of all pixels does in 5 % of permutations of the subjects "
+        f"{means.threshold:.1f}, which the largest of all pixels does in 5 % of "
+        f"{'exchanges within the subjects' if means.paired else 'permutations of the subjects'} "
         f"({_p(means.p)})."
     )
     small = [_small(p) for p in (means.inside, means.outside, means.difference)]

@@ -1,4 +1,4 @@
-"""Two groups of samples to compare, with every subject wholly on one side."""
+"""Two groups of samples to compare: every subject wholly on one side, or every subject on both."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Groups:
         labels: whether each is in the first group, bool (n,)
         subjects: subject of each, str (n,)
         mixed: subjects that have samples on both sides and were left out
+        paired: whether every subject has samples on both sides, and is compared with itself
         notes: what was left out, in words
     """
 
@@ -46,6 +47,7 @@ class Groups:
     subjects: np.ndarray = field(repr=False)
     mixed: int = 0
     notes: tuple[str, ...] = ()
+    paired: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -60,6 +62,13 @@ class Groups:
         """Subjects of the first and of the second group."""
         return len(set(self.subjects[self.labels])), len(set(self.subjects[~self.labels]))
 
+    @property
+    def units(self) -> np.ndarray:
+        """What counts once, str (n,): the subject, or where subjects are paired the subject's part in a group."""
+        if not self.paired:
+            return self.subjects
+        return np.array([f"{s} {'in' if side else 'out'}" for s, side in zip(self.subjects, self.labels, strict=True)])
+
     def config(self) -> dict:
         """What defines the comparison, JSON-able; ids are stored with the results."""
         return {
@@ -69,6 +78,7 @@ class Groups:
             "n_samples": self.n_samples,
             "n_subjects": self.n_subjects,
             "mixed_subjects": self.mixed,
+            "paired": self.paired,
             "notes": list(self.notes),
         }
 
@@ -83,6 +93,7 @@ def resolve_groups(
     against: str | None = None,
     subject_field: str | None = None,
     fewest: int = FEWEST,
+    pair: bool = False,
 ) -> Groups:
     """The two groups that a user names.
 
@@ -98,9 +109,11 @@ def resolve_groups(
             field: those with another value; samples without a value are on neither side)
         subject_field: field that names the subject; default: as registered, else guessed by name
         fewest: subjects that each side must have
+        pair: compare subjects with themselves where more of them lie on both sides than wholly on the smaller side
 
     Returns:
-        the groups; subjects with samples on both sides are left out and counted
+        the groups; subjects with samples on both sides are left out and counted, or where they are paired the others
+        are
 
     Raises:
         InputError: none or several are named, one does not exist, or a side has too few subjects
@@ -129,11 +142,11 @@ def resolve_groups(
     subjects = np.array(store.read_subjects(samples, subject_field), dtype=str)
     taking = inside ^ outside
     shared = set(subjects[taking & inside]) & set(subjects[taking & outside])
+    one_sided = [len(set(subjects[taking & side]) - shared) for side in (inside, outside)]
+    paired = pair and len(shared) >= max(fewest, 1 + min(one_sided))
     if shared:
-        dropped = taking & np.isin(subjects, sorted(shared))
-        notes.append(
-            f"{len(shared)} subjects have samples on both sides; they ({int(dropped.sum())} samples) were left out"
-        )
+        dropped = taking & (np.isin(subjects, sorted(shared)) ^ paired)
+        notes.append(_on_both_sides(len(shared), sum(one_sided), int(dropped.sum()), paired))
         taking &= ~dropped
     rows = np.flatnonzero(taking)
     labels = inside[rows]
@@ -145,8 +158,9 @@ def resolve_groups(
         rows,
         labels,
         subjects[rows],
-        len(shared),
+        0 if paired else len(shared),
         tuple(notes),
+        paired,
     )
     for side, n in zip(words, found.n_subjects, strict=True):
         if n < fewest:
@@ -158,6 +172,14 @@ def resolve_groups(
                 )
             raise InputError(f"{side} has {n} subjects here{why}; at least {fewest} are needed on either side")
     return found
+
+
+def _on_both_sides(n_shared: int, n_others: int, n_dropped: int, paired: bool) -> str:
+    """What became of the subjects that lie on both sides."""
+    if not paired:
+        return f"{n_shared:,} subjects have samples on both sides; they ({n_dropped:,} samples) were left out"
+    left = f"; {n_others:,} others ({n_dropped:,} samples) were left out" if n_others else ""
+    return f"{n_shared:,} subjects have samples on both sides, and each is compared with itself{left}"
 
 
 def _key(words: tuple[str, str], named_other: bool) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..probes.fields import make_target
-from ..probes.scores import percentile_interval
+from ..statistics.paired import drawn_again, shuffled_labels, within_pairs
+from ..statistics.scores import percentile_interval
+from ..statistics.targets import make_target
 
 #: patient axes of an axis code: (axis of RAS+, sign)
 _AXIS = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
@@ -137,6 +138,7 @@ def compare_positions(
     pixel_moved: tuple[bool, bool],
     pixel_interval: tuple[tuple[float, float], tuple[float, float]],
     *,
+    pairs: np.ndarray | None = None,
     n_permutations: int = 1999,
     n_bootstrap: int = 499,
     rng: np.random.Generator,
@@ -150,6 +152,7 @@ def compare_positions(
         pixel_shift: (down, right) shift of the pictures' content, mm
         pixel_moved: whether each is significant
         pixel_interval: its interval
+        pairs: subject of each row, ints from 0, where every subject is in both groups
         n_permutations: permutations of the subjects
         n_bootstrap: draws of the subjects
         rng: random generator
@@ -159,19 +162,24 @@ def compare_positions(
     """
     picked = np.stack([centres[:, _AXIS[c][0]] * _AXIS[c][1] for c in axes], axis=1)
     known = np.isfinite(picked).all(axis=1)
+    if pairs is not None:
+        known &= ~np.isin(pairs, pairs[~known])
     values, side = picked[known], labels[known]
     if min(side.sum(), (~side).sum()) < 3:
         return None
+    whose = None if pairs is None else np.unique(pairs[known], return_inverse=True)[1]
+    values = within_pairs(values, whose)
     # medians: a single mis-stated position must not look like a shift of all
     shift = np.median(values[side], axis=0) - np.median(values[~side], axis=0)
-    draws = []
-    for group in (values[side], values[~side]):
-        draws.append(np.median(group[rng.integers(0, len(group), (n_bootstrap, len(group)))], axis=1))
-    boot = draws[0] - draws[1]
+    boot = np.empty((n_bootstrap, 2))
+    for b in range(n_bootstrap):
+        drawn = drawn_again(side, whose, rng).astype(int)
+        sides = [np.repeat(values[g], drawn[g], axis=0) for g in (side, ~side)]
+        boot[b] = np.median(sides[0], axis=0) - np.median(sides[1], axis=0)
     interval = tuple(percentile_interval(boot[:, k]) for k in (0, 1))
     ranks = np.argsort(np.argsort(values, axis=0), axis=0) / max(len(values) - 1, 1) - 0.5
     ranks[:, np.ptp(values, axis=0) < 1e-6] = 0
-    sides = np.vstack([side, rng.permuted(np.tile(side, (n_permutations, 1)), axis=1)])
+    sides = np.vstack([side, shuffled_labels(side, whose, n_permutations, rng)])
     gaps = np.abs((sides - side.mean()) @ ranks).max(axis=1)
     p = float(np.mean(np.round(gaps, 9) >= np.round(gaps[0], 9)))
     agrees = []

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ..dae.batches import fixed_crop
 from ..embeddings.encode import centre_indices
-from ..reporting.figures import COLORS, save_figure
+from ..figures import COLORS, save_figure
 from .masked_slices import MaskedSlices
 
 

@@ -24,10 +24,10 @@ from ..parameters import (
 )
 from ..probes.cross_fit import CrossFit, cross_fit
 from ..probes.design import make_design
-from ..probes.fields import MIN_SUBJECTS, Target, make_target
-from ..probes.scores import bootstrap_weights, percentile_interval, subject_weights
 from ..probes.svm import score_draws
 from ..progress import Progress, start
+from ..statistics.scores import bootstrap_weights, percentile_interval, subject_weights
+from ..statistics.targets import MIN_SUBJECTS, Target, make_target
 from .embedded import open_embedding
 from .local_figure import draw_local
 from .masked_slices import VIEWS, MaskedSlices

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from ..probes.scores import percentile_interval
+from ..statistics.paired import drawn_again, shuffled_labels, within_pairs
+from ..statistics.scores import percentile_interval
 from .grid import Grid
 
 LEVEL = 0.05
@@ -25,11 +26,12 @@ class MeanImages:
     Attributes:
         inside: mean of the first group, (H, W)
         outside: mean of the second group
-        t: pooled two-sample t statistic of every pixel, subjects as units
+        t: t statistic of every pixel, subjects as units: pooled two-sample, or of the differences within subjects
         threshold: |t| that the largest of all pixels exceeds by chance in 5 % of permutations
         p: permutation p-value of the largest |t|
         share: share of the pixels above the threshold
         n_subjects: subjects of the two groups
+        paired: whether subjects were compared with themselves
     """
 
     inside: np.ndarray = field(repr=False)
@@ -39,6 +41,7 @@ class MeanImages:
     p: float
     share: float
     n_subjects: tuple[int, int]
+    paired: bool = False
 
     @property
     def difference(self) -> np.ndarray:
@@ -74,6 +77,7 @@ def compare_means(
     labels: np.ndarray,
     valid: np.ndarray,
     *,
+    pairs: np.ndarray | None = None,
     n_permutations: int = 999,
     smooth: float = 1.0,
     rng: np.random.Generator,
@@ -81,9 +85,10 @@ def compare_means(
     """Mean pictures and where they differ, with the family-wise error controlled by the maximum statistic.
 
     Args:
-        images: float32 (n, H, W), one a subject
-        labels: whether each subject is in the first group, bool (n,)
+        images: float32 (n, H, W), one a subject, or one a subject and group
+        labels: whether each is in the first group, bool (n,)
         valid: pixels that are tested, bool (H, W)
+        pairs: subject of each, ints from 0, where every subject is in both groups
         n_permutations: permutations of the subjects
         smooth: width of a Gaussian applied to each picture before the test, pixels
         rng: random generator
@@ -94,13 +99,12 @@ def compare_means(
     n = len(labels)
     means = [images[g].mean(axis=0) for g in (labels, ~labels)]
     softened = ndimage.gaussian_filter(images, (0, smooth, smooth), mode="nearest") if smooth > 0 else images
-    flat = softened[:, valid].astype(np.float32)
+    flat = within_pairs(softened[:, valid].astype(np.float32), pairs)
     flat = flat - flat.mean(axis=0)
     spread = np.sqrt(np.einsum("ij,ij->j", flat, flat))
     moving = spread > max(1e-4 * float(spread.max()), 1e-5)  # less is rounding: pictures are scaled to [0, 1]
     flat = np.where(moving, flat / np.maximum(spread, 1e-12), 0.0).astype(np.float32)
-    sides = np.tile(labels, (1 + n_permutations, 1))
-    sides[1:] = rng.permuted(sides[1:], axis=1)
+    sides = np.vstack([labels, shuffled_labels(labels, pairs, n_permutations, rng)])
     contrast = sides - labels.mean()
     contrast = (contrast / np.linalg.norm(contrast[0])).astype(np.float32)
     largest = np.empty(len(sides))
@@ -112,7 +116,7 @@ def compare_means(
 
     def as_t(v):
         v = np.clip(v, -0.999999, 0.999999)
-        return v * np.sqrt((n - 2) / (1 - v * v))
+        return v * np.sqrt((n - 2 if pairs is None else n / 2 - 1) / (1 - v * v))
 
     t = np.zeros(valid.shape)
     t[valid] = as_t(r)
@@ -128,6 +132,7 @@ def compare_means(
         float(np.mean(rounded >= rounded[0])),
         float((np.abs(t[valid]) >= threshold).mean()),
         (int(labels.sum()), int((~labels).sum())),
+        pairs is not None,
     )
 
 
@@ -216,6 +221,7 @@ def compare_edges(
     grid: Grid,
     side: str = "auto",
     *,
+    pairs: np.ndarray | None = None,
     n_bootstrap: int = 299,
     rng: np.random.Generator,
 ) -> Edges | None:
@@ -227,6 +233,7 @@ def compare_edges(
         grid: geometry
         side: name of a side (:meth:`Grid.sides`), or "auto": where the groups' edges lie farthest apart for their
             spread
+        pairs: subject of each picture, ints from 0, where every subject is in both groups
         n_bootstrap: draws of the subjects
         rng: random generator
 
@@ -243,13 +250,21 @@ def compare_edges(
             continue
         means = np.array([_quiet(np.nanmean, lines[g], s) for g, s in zip((labels, ~labels), seen, strict=True)])
         per_subject = _quiet(np.nanmean, (lines - means[1])[:, both], None, axis=1)
-        groups = [per_subject[g][np.isfinite(per_subject[g])] for g in (labels, ~labels)]
+        known = np.isfinite(per_subject)
+        if pairs is not None:
+            known &= ~np.isin(pairs, pairs[~known])
+        groups = [per_subject[g & known] for g in (labels, ~labels)]
         if min(len(g) for g in groups) < 3:
             continue
         gap = groups[0].mean() - groups[1].mean()
         size = abs(gap) / np.sqrt(sum(g.var(ddof=1) / len(g) for g in groups) + 1e-12)
         if size > best_size:
-            draws = [g[rng.integers(0, len(g), (n_bootstrap, len(g)))].mean(axis=1) for g in groups]
+            # those who are in both groups are drawn together
+            whose = None if pairs is None else np.unique(pairs[known], return_inverse=True)[1]
+            drawn = np.array([drawn_again(labels[known], whose, rng) for _ in range(n_bootstrap)])
+            draws = [
+                drawn[:, g[known]] @ per_subject[g & known] / drawn[:, g[known]].sum(axis=1) for g in (labels, ~labels)
+            ]
             halves = list(zip((labels, ~labels), seen, strict=True))
             bands = [np.array([_quiet(np.nanpercentile, lines[g], s, q=q) for g, s in halves]) for q in (2.5, 97.5)]
             name = next((w for w, s in reversed(grid.sides().items()) if s == one), one)

@@ -25,10 +25,10 @@ from ..parameters import (
     TagName,
     VectorField,
 )
-from ..probes.fields import Target, make_target
-from ..probes.scores import bootstrap_weights, percentile_interval, subject_weights
 from ..probes.source import read_joined
 from ..progress import Progress
+from ..statistics.scores import bootstrap_weights, percentile_interval, subject_weights
+from ..statistics.targets import Target, make_target
 from .balanced_fit import ARMS, cross_fit_arms, group_scores
 from .mitigation_figure import draw_mitigation
 from .synthetic import decode_between

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from .. import schema, store
+from ..figures import save_figure
 from ..progress import listening, start
-from ..reporting.figures import save_figure
 from . import figures
 from .appearance import MEASURES, Contrast, appearance_of, compare_table
 from .classifier import ClassifierResult, cross_fit
@@ -85,8 +85,9 @@ class PicturesPart:
     def measure(self, c: Comparison) -> Pictures:
         listening(c.progress).say("mean pictures and edges")
         n = max(999, c.settings.n_permutations)
-        means = compare_means(c.middle, c.sides, c.valid, n_permutations=n, rng=c.rng)
-        return Pictures(means, compare_edges(c.middle, c.sides, c.grid, c.settings.edge, rng=c.rng))
+        means = compare_means(c.middle, c.sides, c.valid, pairs=c.pairs, n_permutations=n, rng=c.rng)
+        edges = compare_edges(c.middle, c.sides, c.grid, c.settings.edge, pairs=c.pairs, rng=c.rng)
+        return Pictures(means, edges)
 
     def p(self, result: Pictures) -> float | None:
         return result.means.p
@@ -120,6 +121,7 @@ class ShiftPart:
             c.sides,
             c.small_valid,
             c.small,
+            pairs=c.pairs,
             n_permutations=c.settings.n_permutations,
             rng=c.rng,
             progress=c.progress,
@@ -127,7 +129,9 @@ class ShiftPart:
         if c.grid.axes is None:
             return Shift(d, None)
         centres = _centres(c)
-        header = compare_positions(centres, c.sides, c.grid.axes, d.shift, d.moved, d.shift_interval, rng=c.rng)
+        header = compare_positions(
+            centres, c.sides, c.grid.axes, d.shift, d.moved, d.shift_interval, pairs=c.pairs, rng=c.rng
+        )
         return Shift(d, header)
 
     def p(self, result: Shift) -> float | None:
@@ -195,7 +199,8 @@ class AppearancePart(_TablePart):
             name: (label, unit, np.array([r.get(name, np.nan) for r in rows], float), ())
             for name, (label, unit) in MEASURES.items()
         }
-        return compare_table(table, c.groups.labels, c.groups.subjects, seed=c.settings.seed)
+        g = c.groups
+        return compare_table(table, g.labels, g.subjects, paired=g.paired, seed=c.settings.seed)
 
 
 class FieldsPart(_TablePart):
@@ -207,7 +212,8 @@ class FieldsPart(_TablePart):
         frame = store.read_table(c.view)
         table = {name: frame[name].tolist() for name in frame.columns}
         columns = field_columns(table, c.groups.subjects, [*GEOMETRY_FIELDS, *c.settings.drawn_by])
-        return compare_table(columns, c.groups.labels, c.groups.subjects, seed=c.settings.seed)
+        g = c.groups
+        return compare_table(columns, g.labels, g.subjects, paired=g.paired, seed=c.settings.seed)
 
 
 @dataclass(frozen=True)
@@ -235,6 +241,7 @@ class ClassifierPart:
                 g.subjects,
                 c.source.splits,
                 s.recipe,
+                paired=g.paired,
                 device=s.device,
                 seed=s.seed,
                 progress=c.progress,
@@ -305,11 +312,11 @@ def _saved(c: Comparison, suffix: str, title: str, drawn: tuple) -> dict:
 
 
 def _centres(c: Comparison) -> np.ndarray:
-    """Where each subject's field of view lies by its header, (subjects, 3); NaN where that is not known."""
-    out = np.full((len(c.subjects), 3), np.nan)
-    first = {s: k for k, s in reversed(list(enumerate(c.groups.subjects)))}
-    for k, subject in enumerate(c.subjects):
-        stored = (c.geometries[first[subject]] or {}).get("centre_mm")
+    """Where each unit's field of view lies by its header, (units, 3); NaN where that is not known."""
+    out = np.full((len(c.units), 3), np.nan)
+    first = {s: k for k, s in reversed(list(enumerate(c.groups.units)))}
+    for k, unit in enumerate(c.units):
+        stored = (c.geometries[first[unit]] or {}).get("centre_mm")
         if stored:
             out[k] = stored
     if np.isfinite(out).any():
@@ -317,11 +324,14 @@ def _centres(c: Comparison) -> np.ndarray:
     # registered before positions were stored: the files are asked
     field = schema.SOURCE_FIELD if store.has_field(c.view, schema.SOURCE_FIELD) else "filepath"
     files = store.read_field(c.view, field)
-    asked = np.concatenate([c.rng.permutation(np.flatnonzero(g))[:POSITIONS] for g in (c.sides, ~c.sides)])
+    if c.pairs is None:
+        asked = np.concatenate([c.rng.permutation(np.flatnonzero(g))[:POSITIONS] for g in (c.sides, ~c.sides)])
+    else:
+        asked = np.flatnonzero(np.isin(c.pairs, c.rng.permutation(np.unique(c.pairs))[:POSITIONS]))
     with start(c.progress, "positions in headers", len(asked), "files") as task:
         for k in asked:
             try:
-                centre = field_centre(files[first[c.subjects[k]]] or "")
+                centre = field_centre(files[first[c.units[k]]] or "")
             except Exception:  # a damaged header may raise anything; its position is then not known
                 centre = None
             if centre is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..probes.scores import percentile_interval
+from ..statistics.scores import percentile_interval
 from .counterfactual_maps import Shown
 from .direction import Directions
 

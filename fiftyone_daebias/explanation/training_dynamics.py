@@ -28,9 +28,9 @@ from ..parameters import (
     TagName,
     WeightDecay,
 )
-from ..probes.fields import make_target
-from ..probes.scores import bootstrap_weights, percentile_interval, subject_weights, weighted_auc
 from ..progress import Progress, listening, start
+from ..statistics.scores import bootstrap_weights, percentile_interval, subject_weights, weighted_auc
+from ..statistics.targets import make_target
 from .classifier import Recipe
 from .curves import Curves, images_until, make_curves
 from .dynamics_figure import draw_dynamics

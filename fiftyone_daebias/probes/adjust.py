@@ -26,10 +26,10 @@ from sklearn.linear_model import LogisticRegression
 
 from ..statistics.covariates import Projection
 from ..statistics.exchange import exchange
+from ..statistics.power import gain_steepness
+from ..statistics.targets import Target
 from .cross_fit import FEWEST_NULL_DRAWS, NULL_DRAWS, gain_interval, null_inflation, permutation_p, rank_interval
-from .fields import Target
 from .lssvm import Folds
-from .power import gain_steepness
 from .statistic import (
     NormalScores,
     concordance,

@@ -8,11 +8,11 @@ import numpy as np
 from scipy.stats import norm, t
 
 from ..statistics.exchange import exchange
+from ..statistics.power import gain_steepness
+from ..statistics.scores import balanced_accuracy, weighted_median
+from ..statistics.targets import Target
 from .design import Design
-from .fields import Target
 from .lssvm import Folds, subject_folds
-from .power import gain_steepness
-from .scores import balanced_accuracy, weighted_median
 from .statistic import (
     NormalScores,
     concordance,

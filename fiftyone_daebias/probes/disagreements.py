@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from .. import schema, store
-from ..clustering.tag import outlier_scores
 from ..errors import InputError
 from ..parameters import ByField, ProbedField, Seed, Share, SubjectField, VectorField
 from ..progress import Progress, start
 from ..statistics.label_errors import LabelErrors, label_errors
+from ..statistics.outliers import outlier_scores
 from .agreement import Agreement, agreement
 from .contradictions import Verdict, judge
 from .labels import too_weak

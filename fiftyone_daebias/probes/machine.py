@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from sklearn.svm import SVC, SVR
 
+from ..statistics.scores import subject_weights, weighted_median
+from ..statistics.targets import Target
 from .design import Design
-from .fields import Target
 from .linear import fit_linear
-from .scores import subject_weights, weighted_median
 
 
 class Machine:

@@ -20,9 +20,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from ..statistics.exchange import exchange
+from ..statistics.exchange import first_stratum, subject_permutations
+from ..statistics.multiplicity import min_p
+from ..statistics.scores import subject_weights
 from .design import Design
-from .scores import subject_weights
 
 #: permutations handled at a time
 BLOCK = 250
@@ -83,18 +84,6 @@ def permutation_test(
     return min_p(np.stack([fits, peaks])), fits
 
 
-def min_p(statistics: np.ndarray) -> float:
-    """p-value of the best of several statistics, (k, 1 + permutations), the observed ones first."""
-    # float32 products of the same numbers may differ in the last digits; ties must not count as better
-    rounded = np.round(statistics / np.maximum(np.abs(statistics).max(axis=1, keepdims=True), 1e-30), 6)
-    m = rounded.shape[1]
-    ranks = np.empty_like(rounded)
-    for k, row in enumerate(rounded):
-        ranks[k] = m - np.searchsorted(np.sort(row), row, side="left")  # how many are at least as extreme
-    best = ranks.min(axis=0)
-    return float(np.sum(best <= best[0]) / m)
-
-
 class _Kernel:
     """yᵀK(K+λI)⁻¹y for many y, with whichever matrix is smaller."""
 
@@ -132,29 +121,3 @@ def _group_means(y: np.ndarray, weights: np.ndarray, groups: np.ndarray) -> np.n
         mine = groups == g
         out[mine] = np.average(y[mine], axis=0, weights=weights[mine])
     return out
-
-
-def first_stratum(subjects: np.ndarray, strata: np.ndarray) -> np.ndarray:
-    """Stratum of the first sample of each sample's subject, (n,)."""
-    _, first, index = np.unique(subjects, return_index=True, return_inverse=True)
-    return np.asarray(strata)[first][index]
-
-
-def subject_permutations(
-    subjects: np.ndarray, labels: np.ndarray, n: int, rng: np.random.Generator, strata: np.ndarray | None = None
-) -> np.ndarray:
-    """``n`` permutations: the sample whose label each sample gets, int32 (n, samples)."""
-    return exchange(subjects, labels, strata).draw(n, rng)
-
-
-def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
-    """False-discovery-adjusted p-values (Benjamini & Hochberg 1995); NaN stays NaN and is not counted."""
-    p = np.asarray(p_values, dtype=np.float64)
-    q = np.full(p.shape, np.nan)
-    tested = np.flatnonzero(~np.isnan(p))
-    order = tested[np.argsort(p[tested])]
-    m = len(order)
-    if m:
-        scaled = p[order] * m / np.arange(1, m + 1)
-        q[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
-    return q

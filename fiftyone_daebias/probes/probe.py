@@ -23,9 +23,9 @@ from ..parameters import (
     VectorFieldOrFields,
 )
 from ..progress import Progress, start
+from ..statistics.targets import Target
 from .confidence import probabilities
 from .cross_fit import CrossFit
-from .fields import Target
 from .labels import not_a_label, too_weak
 from .result import ProbeResult, ProbeTable
 from .source import ProbeSource

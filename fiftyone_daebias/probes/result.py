@@ -8,9 +8,9 @@ from dataclasses import field as made
 import numpy as np
 
 from ..statistics.cells import Cells, read_cells
+from ..statistics.multiplicity import benjamini_hochberg
+from ..statistics.power import next_level, smallest_found
 from ..text_table import p_text, table_lines
-from .permutation import benjamini_hochberg
-from .power import next_level, smallest_found
 
 #: a field counts as decodable at this false-discovery rate
 LEVEL = 0.05

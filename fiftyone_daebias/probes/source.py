@@ -16,14 +16,14 @@ from ..embeddings.joined import joined_slices
 from ..errors import InputError
 from ..statistics.cells import Cells, split_cells
 from ..statistics.covariates import Covariates, make_covariates
+from ..statistics.scores import balanced_accuracy, bootstrap_weights, percentile_interval, subject_weights
+from ..statistics.targets import MIN_SUBJECTS, Target, make_target
 from .adjust import adjusted_fit
 from .cross_fit import N_FOLDS, CrossFit, cross_fit
 from .design import Design, make_design, probe_designs
-from .fields import MIN_SUBJECTS, Target, make_target
 from .lssvm import Folds, subject_folds
 from .machine import Machine
 from .result import Adjusted, Holdout, ProbeResult
-from .scores import balanced_accuracy, bootstrap_weights, percentile_interval, subject_weights
 from .svm import best_choice, score_draws
 
 #: decomposed folds kept at a time; fields without missing values share theirs

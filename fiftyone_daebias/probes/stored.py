@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import schema, store
-from .fields import make_target
+from ..statistics.targets import make_target
 from .result import ProbeResult, ProbeTable
 
 

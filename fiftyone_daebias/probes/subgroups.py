@@ -21,11 +21,11 @@ from ..parameters import (
     VectorFieldOrFields,
 )
 from ..progress import Progress, start
+from ..statistics.multiplicity import benjamini_hochberg
+from ..statistics.scores import bootstrap_weights, percentile_interval, subject_weights
+from ..statistics.strata import make_strata
 from ..text_table import p_text
-from .confounding import make_strata
 from .cross_fit import cross_fit
-from .permutation import benjamini_hochberg
-from .scores import bootstrap_weights, percentile_interval, subject_weights
 from .source import ProbeSource
 from .svm import score_draws
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .fields import Target
+from ..statistics.scores import balanced_accuracy, concordance, macro_auc, subject_weights, weighted_mae
+from ..statistics.targets import Target
 from .machine import Machine
-from .scores import balanced_accuracy, concordance, macro_auc, subject_weights, weighted_mae
 
 #: penalties, chosen (for numbers, together with whether the value range is balanced) on held-out training subjects
 PENALTIES = (0.1, 1.0, 10.0)

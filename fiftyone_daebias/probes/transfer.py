@@ -9,9 +9,9 @@ import numpy as np
 
 from ..parameters import Bootstraps, ByField, Kernel, ProbedField, Repeats, Seed, SubjectField, VectorFieldOrFields
 from ..progress import Progress, start
-from .fields import MIN_SUBJECTS
+from ..statistics.scores import bootstrap_weights, percentile_interval, subject_weights
+from ..statistics.targets import MIN_SUBJECTS
 from .machine import Machine
-from .scores import bootstrap_weights, percentile_interval, subject_weights
 from .source import ProbeSource
 from .svm import choose, score_draws, subject_folds
 

@@ -15,9 +15,9 @@ from ..cohort.geometry_fields import GEOMETRY
 from ..cohort.slices import open_slices
 from ..errors import DaebiasError, InputError
 from ..parameters import Expected, Permutations, ProbedFields, Seed, SubjectField
-from ..probes.confounding import make_strata
 from ..progress import Progress, start
 from ..statistics.covariates import numbers_of
+from ..statistics.strata import make_strata
 from .burned_in import text_lines
 from .quality import Columns, QualityRow, QualityTable, field_row
 from .turned import SIDE, turned

@@ -10,13 +10,13 @@ import pandas as pd
 from .. import schema, store
 from ..errors import InputError
 from ..parameters import ByField, Expected, Permutations, ProbedFields, Seed, SubjectField
-from ..probes.confounding import make_strata
-from ..probes.fields import Target, make_target, upper_half
 from ..progress import Progress, start
 from ..serialize import plain
 from ..statistics.association import Effect, effect_of, omnibus_test
 from ..statistics.cells import Cells, split_cells
 from ..statistics.result_cache import ResultCache, kept_share
+from ..statistics.strata import make_strata
+from ..statistics.targets import Target, make_target, upper_half
 from ..text_table import table_lines
 from .measures import MEANINGS, MEASURES, vectors_of
 from .stored import read_measures

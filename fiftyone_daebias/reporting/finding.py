@@ -133,7 +133,7 @@ class Finding:
         field: metadata field it is about
         cluster: cluster it is about
         next_step: what to run next
-        figures: as :func:`~fiftyone_daebias.reporting.figures.save_figure` describes them
+        figures: as :func:`~fiftyone_daebias.figures.save_figure` describes them
         run_key: the run behind it
         notes: what to bear in mind
         reviews: what people said of it, oldest first

@@ -14,7 +14,7 @@ from .. import store
 from ..clustering.cluster import read_clusters
 from ..clustering.drift import as_years
 from ..errors import DaebiasError
-from .figures import COLORS
+from ..figures import COLORS
 from .formatting import count
 
 WIDTH, HEIGHT = 460, 360

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..probes.permutation import benjamini_hochberg
-from ..probes.power import next_level
+from ..statistics.multiplicity import benjamini_hochberg
+from ..statistics.power import next_level
 from .finding import LEVEL, Finding, existing
 
 #: what is found at this false-discovery rate, and not at the level, is unconfirmed: more people may tell

@@ -11,12 +11,12 @@ from typing import Annotated, Literal
 
 from .. import atomic, paths, schema, store
 from ..errors import InputError
+from ..figures import figure_path
 from ..parameters import Advanced, Cases, ColorBy, Label, OutFile
 from ..progress import Progress, start
 from .croissant import croissant
 from .datasheet import About, datasheet
 from .facts import ReportFacts, gather
-from .figures import figure_path
 from .map_pictures import MapPicture, map_pictures
 from .page import page
 from .shareable import without_small_counts

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from .. import schema, store
 from ..errors import InputError
+from ..figures import COLORS
 from ..progress import Progress, start
-from ..reporting.figures import COLORS
 from ..reporting.finding import Finding
 from ..reporting.findings import collect_findings
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..probes.scores import subject_weights
 from .cells import Cells, count_cells
 from .exchange import Exchange, exchange
 from .intervals import delta_interval, v_interval
+from .scores import subject_weights
 
 #: permutations handled at a time
 BLOCK = 200

@@ -128,3 +128,16 @@ def _set_of(labels: np.ndarray, layers: np.ndarray) -> tuple:
 def _varies(labels: np.ndarray, layers: np.ndarray) -> bool:
     """Whether a subject's labels differ within one of its strata."""
     return any(len(set(labels[layers == v].tolist())) > 1 for v in set(layers.tolist()))
+
+
+def subject_permutations(
+    subjects: np.ndarray, labels: np.ndarray, n: int, rng: np.random.Generator, strata: np.ndarray | None = None
+) -> np.ndarray:
+    """``n`` permutations: the sample whose label each sample gets, int32 (n, samples)."""
+    return exchange(subjects, labels, strata).draw(n, rng)
+
+
+def first_stratum(subjects: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    """Stratum of the first sample of each sample's subject, (n,)."""
+    _, first, index = np.unique(subjects, return_index=True, return_inverse=True)
+    return np.asarray(strata)[first][index]

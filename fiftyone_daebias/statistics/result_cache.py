@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..probes.scores import bootstrap_weights, percentile_interval, subject_weights
 from .association import centred, label_columns
+from .scores import bootstrap_weights, percentile_interval, subject_weights
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class Story:
         people: fields of people that differ over it
         inseparable: whether it cannot be told apart from the expected fields
         next_step: what to run next
-        figures: as :func:`~fiftyone_daebias.reporting.figures.save_figure` describes them
+        figures: as :func:`~fiftyone_daebias.figures.save_figure` describes them
         risk: what a model of the target might make of it; ``None`` without a target
         recording: how the lead is recorded differently in a group; ``None`` where that is not the story
         seen: whether something of it was found in the images

@@ -11,10 +11,10 @@ import pandas as pd
 from .. import store
 from ..errors import DaebiasError, InputError
 from ..probes.adjust import adjusted_fit
-from ..probes.fields import MIN_SUBJECTS, Target, make_target
 from ..probes.source import ProbeSource
 from ..statistics.association import association_test
 from ..statistics.covariates import make_covariates, numbers_of
+from ..statistics.targets import MIN_SUBJECTS, Target, make_target
 from .binding import QUANTILES, levels_of
 
 #: a field adds nothing where what is left cannot be told from chance at this level and is less than this share

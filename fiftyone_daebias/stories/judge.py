@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from .. import store
 from ..cohort.file_facts import shown
+from ..figures import COLORS, save_figure
 from ..progress import Progress, start
-from ..reporting.figures import COLORS, save_figure
 from ..reporting.finding import Evidence, Finding, Findings, Selector, existing
 from .binding import levels_of
 from .facts import Group, Story

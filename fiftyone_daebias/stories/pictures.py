@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from .. import schema, store
 from ..cohort.slices import open_slices
 from ..errors import DaebiasError
-from ..reporting.figures import save_figure
+from ..figures import save_figure
 from ..statistics.covariates import numbers_of
 from .binding import levels_of
 from .facts import Story

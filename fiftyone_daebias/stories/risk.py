@@ -22,10 +22,10 @@ from ..errors import InputError
 from ..probes.adjust import adjusted_fit
 from ..probes.cross_fit import CrossFit, cross_fit
 from ..probes.design import Design
-from ..probes.fields import MIN_SUBJECTS, Target
 from ..probes.lssvm import Folds, subject_folds
-from ..probes.scores import bootstrap_weights, percentile_interval, subject_weights, weighted_auc
 from ..statistics.covariates import make_covariates
+from ..statistics.scores import bootstrap_weights, percentile_interval, subject_weights, weighted_auc
+from ..statistics.targets import MIN_SUBJECTS, Target
 from .binding import levels_of
 from .target import Label
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from ..probes.fields import MIN_SUBJECTS, make_target
 from ..reporting.formatting import listed
+from ..statistics.targets import MIN_SUBJECTS, make_target
 
 #: what parts several labels of one image
 _BETWEEN = ("|", ";")

@@ -6,7 +6,7 @@ import base64
 
 import fiftyone.operators.types as types
 
-from fiftyone_daebias.reporting.figures import figure_path
+from fiftyone_daebias.figures import figure_path
 
 #: figures shown at a time; each is sent with the panel
 AT_ONCE = 4

@@ -16,7 +16,7 @@ from fiftyone_daebias.baselines.compare import NO_IMAGE
 from fiftyone_daebias.baselines.user_models import save_module
 from fiftyone_daebias.embeddings.encoders import load_encoder
 from fiftyone_daebias.errors import CheckpointError, InputError
-from fiftyone_daebias.reporting.figures import figure_path
+from fiftyone_daebias.figures import figure_path
 
 IMAGES = 320
 

@@ -21,7 +21,7 @@ from fiftyone_daebias.baselines.train_baseline import load_baseline, supervised_
 from fiftyone_daebias.baselines.vae import BetaVaeConfig
 from fiftyone_daebias.dae import trainer
 from fiftyone_daebias.errors import CheckpointError, InputError
-from fiftyone_daebias.probes.fields import Target
+from fiftyone_daebias.statistics.targets import Target
 
 VAE = BetaVaeConfig(
     image_size=16,

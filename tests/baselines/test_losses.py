@@ -14,7 +14,7 @@ from fiftyone_daebias.baselines.stylegan2 import Mapping, StyleGanConfig, mixed_
 from fiftyone_daebias.baselines.supervised import supervised_loss
 from fiftyone_daebias.baselines.targets import ask
 from fiftyone_daebias.baselines.vae import kl_divergence, reconstruction_loss
-from fiftyone_daebias.probes.fields import make_target
+from fiftyone_daebias.statistics.targets import make_target
 
 
 def test_kl_and_reconstruction_against_distributions():

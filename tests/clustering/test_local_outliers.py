@@ -9,7 +9,7 @@ from small_cohort import copy_cohort
 import fiftyone_daebias  # noqa: F401  adds the methods
 from fiftyone_daebias import register, schema, store
 from fiftyone_daebias.clustering.local_outliers import SIDE, local_outliers, place_box, place_words, small_picture
-from fiftyone_daebias.clustering.tag import nearest_others
+from fiftyone_daebias.statistics.outliers import nearest_others
 
 
 def bodies(n: int = 80, seed: int = 0, n_slices: int = 6) -> np.ndarray:

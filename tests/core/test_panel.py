@@ -10,8 +10,8 @@ from fiftyone.operators.executor import ExecutionContext, Executor
 from small_cohort import copy_cohort
 
 from fiftyone_daebias import register, schema, store
+from fiftyone_daebias.figures import figure_path, save_figure
 from fiftyone_daebias.plugin import PLUGIN_NAME, link_plugin
-from fiftyone_daebias.reporting.figures import figure_path, save_figure
 
 URI = f"{PLUGIN_NAME}/{schema.PANEL_NAME}"
 

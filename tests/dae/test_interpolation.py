@@ -15,8 +15,8 @@ from fiftyone_daebias.dae.reconstruction import FROM_BOTH, FROM_OTHER, FROM_Z, d
 from fiftyone_daebias.dae.ssim import mse, ssim
 from fiftyone_daebias.demo.run import COHORT
 from fiftyone_daebias.errors import CheckpointError, InputError
+from fiftyone_daebias.figures import figure_path
 from fiftyone_daebias.plugin import plugin_dir
-from fiftyone_daebias.reporting.figures import figure_path
 
 
 def test_ssim_and_mse_agree_with_scikit_image_and_with_hand():

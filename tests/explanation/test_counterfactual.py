@@ -11,7 +11,7 @@ from fiftyone_daebias import paths, schema, store
 from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.explanation.cam_overlap import overlap
 from fiftyone_daebias.explanation.direction import check_gate, find_directions
-from fiftyone_daebias.probes.fields import Target
+from fiftyone_daebias.statistics.targets import Target
 
 
 def target_of(values, kind="binary"):

@@ -15,7 +15,7 @@ from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.explanation.local_view import compare_views
 from fiftyone_daebias.explanation.masked_slices import MaskedSlices, box_of, pack, square_crop
 from fiftyone_daebias.explanation.masks import open_masks
-from fiftyone_daebias.probes.fields import Target
+from fiftyone_daebias.statistics.targets import Target
 
 
 def test_views_are_paired_on_the_same_folds():

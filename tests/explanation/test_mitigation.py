@@ -12,8 +12,8 @@ from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.explanation.balanced_fit import ARMS, cross_fit_arms, fill_up, group_scores
 from fiftyone_daebias.explanation.interpolate import interpolate
 from fiftyone_daebias.explanation.mitigate import compare_arms
-from fiftyone_daebias.probes.fields import Target
-from fiftyone_daebias.probes.scores import bootstrap_weights, subject_weights
+from fiftyone_daebias.statistics.scores import bootstrap_weights, subject_weights
+from fiftyone_daebias.statistics.targets import Target
 
 
 def test_a_synthetic_vector_lies_between_two_subjects_of_the_group():

@@ -45,7 +45,7 @@ def read_only(folder) -> None:
 def _figure(folder, monkeypatch):
     from matplotlib.figure import Figure
 
-    from fiftyone_daebias.reporting.figures import save_figure
+    from fiftyone_daebias.figures import save_figure
 
     monkeypatch.setenv("DAEBIAS_HOME", str(folder))
     save_figure("cohort", "curve", Figure(), "a curve")

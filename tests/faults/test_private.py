@@ -63,7 +63,7 @@ def test_serving_to_others_is_warned_of(address, said, dataset_name, monkeypatch
 def test_pictures_and_reports_are_made_for_their_owner_only(tmp_path, monkeypatch):
     from matplotlib.figure import Figure
 
-    from fiftyone_daebias.reporting.figures import figure_path, save_figure
+    from fiftyone_daebias.figures import figure_path, save_figure
 
     monkeypatch.setenv("DAEBIAS_HOME", str(tmp_path / "home"))
     before = os.umask(0o022)

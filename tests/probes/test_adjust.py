@@ -8,10 +8,10 @@ from scipy.stats import binom
 from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.probes.adjust import adjusted_fit
 from fiftyone_daebias.probes.design import make_design
-from fiftyone_daebias.probes.fields import Target
 from fiftyone_daebias.probes.lssvm import Folds, subject_folds
 from fiftyone_daebias.probes.result import Adjusted
 from fiftyone_daebias.statistics.covariates import make_covariates
+from fiftyone_daebias.statistics.targets import Target
 
 
 def fit(rng, kind, n=150, permutations=99):

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from fiftyone_daebias.errors import InputError
-from fiftyone_daebias.probes.confounding import make_strata
 from fiftyone_daebias.probes.linear import fit_linear
-from fiftyone_daebias.probes.permutation import min_p
-from fiftyone_daebias.probes.scores import concordance, weighted_auc
+from fiftyone_daebias.statistics.multiplicity import min_p
+from fiftyone_daebias.statistics.scores import concordance, weighted_auc
+from fiftyone_daebias.statistics.strata import make_strata
 
 
 def test_strata_cross_fields_cut_numbers_and_say_what_they_cannot_support():

@@ -6,8 +6,8 @@ from scipy.stats import binom
 
 from fiftyone_daebias.probes.cross_fit import cross_fit
 from fiftyone_daebias.probes.design import make_design
-from fiftyone_daebias.probes.fields import Target
-from fiftyone_daebias.probes.power import next_level, smallest_found
+from fiftyone_daebias.statistics.power import next_level, smallest_found
+from fiftyone_daebias.statistics.targets import Target
 
 N = 120
 

@@ -8,9 +8,10 @@ from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.probes.confidence import probabilities
 from fiftyone_daebias.probes.cross_fit import cross_fit
 from fiftyone_daebias.probes.design import make_design
-from fiftyone_daebias.probes.fields import make_target
-from fiftyone_daebias.probes.permutation import permutation_test, subject_permutations
+from fiftyone_daebias.probes.permutation import permutation_test
 from fiftyone_daebias.probes.svm import subject_folds
+from fiftyone_daebias.statistics.exchange import subject_permutations
+from fiftyone_daebias.statistics.targets import make_target
 
 
 def clustered(rng, n_subjects=60, d=16, within=0.3):

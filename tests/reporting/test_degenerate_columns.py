@@ -13,9 +13,9 @@ from fiftyone_daebias import schema, store
 from fiftyone_daebias.clustering.neighbours import telling
 from fiftyone_daebias.embeddings.map import fit_map
 from fiftyone_daebias.errors import DaebiasError
-from fiftyone_daebias.probes.fields import make_target, upper_half
 from fiftyone_daebias.quality_control.measures import MEANINGS, MEASURES
 from fiftyone_daebias.quality_control.quality import Columns, field_row
+from fiftyone_daebias.statistics.targets import make_target, upper_half
 
 N = 60
 QUICK = {

@@ -6,7 +6,7 @@ from scipy.stats import binom
 
 from fiftyone_daebias.probes.cross_fit import cross_fit
 from fiftyone_daebias.probes.design import make_design
-from fiftyone_daebias.probes.fields import make_target
+from fiftyone_daebias.statistics.targets import make_target
 
 
 def pairs(rng, n=60, d=12, effect=0.0, shuffled=False):

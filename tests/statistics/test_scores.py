@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from fiftyone_daebias.probes.permutation import benjamini_hochberg
-from fiftyone_daebias.probes.scores import (
+from fiftyone_daebias.statistics.multiplicity import benjamini_hochberg
+from fiftyone_daebias.statistics.scores import (
     balanced_accuracy,
     bootstrap_weights,
     macro_auc,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .. import atomic, paths
+from . import atomic, paths
 
 #: told apart by colour-blind eyes, on white and on dark grounds (Okabe & Ito 2008)
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")

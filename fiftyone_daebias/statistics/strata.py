@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from ..statistics.covariates import numbers_of
+from .covariates import numbers_of
 
 #: quantile bins of a number
 BINS = 5
