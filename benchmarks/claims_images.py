@@ -31,8 +31,8 @@ def quality(rng, field: str, n: int = 100) -> bool:
         "age": lambda: rng.normal(60, 12, n)[subjects],
         "side": lambda: np.where(np.arange(len(subjects)) % 2, "L", "R"),
     }[field]()
-    columns = Columns(MEASURES, MEANINGS, comparable(raw, None), raw)
-    row = field_row(field, values.tolist(), columns, subjects.astype(str), None, [], None, 199, rng)
+    columns = Columns(MEASURES, MEANINGS, comparable(raw, None), raw, subjects.astype(str))
+    row = field_row(field, values.tolist(), columns, None, 199, rng)
     return row.p <= LEVEL and (row.interval[0] > 0 or row.interval[1] < 0)
 
 

@@ -1,10 +1,11 @@
 """Runs an example of every verb and writes what it printed to docs/verbs.md.
 
+    daebias demo-mri
     python docs/verbs.py [--only VERB ...]
 
-The radiographs of ``daebias demo`` and a small planted spine cohort are
-audited in a folder of their own; about 25 minutes on 2 cores. An example that
-exits with another code than 0 ends the run.
+Most examples look at what the drawn demo left, so that each can be run again alone; those that make something (train,
+embed, audit …) work on a few people who are drawn for them. An example that exits with another code than 0 ends the
+run.
 """
 
 from __future__ import annotations
@@ -21,47 +22,47 @@ from fiftyone_daebias.verbs import VERBS
 
 HERE = Path(__file__).resolve().parent
 MOST_LINES, WIDTH = 14, 150
+#: the dataset that "daebias demo-mri" makes
+DEMO = "daebias-demo-mri"
 #: (verb, command line after "daebias"); in order, each on what the ones before left
 EXAMPLES = (
-    (
-        "phantom",
-        "phantom {tmp}/spine --subjects 60 --regions neck --plants shift:43:site=C marker:12::8% --format nifti",
-    ),
+    ("phantom", "phantom {tmp}/spine --subjects 24 --regions neck --plants shift:43:site=C --format nifti"),
     ("privacy", "privacy {tmp}/spine/images"),
     ("register", "register spine {tmp}/spine/images"),
-    ("duplicates", "duplicates daebias-demo"),
+    ("duplicates", "duplicates {demo}"),
     ("cache", "cache"),
-    ("train", "train spine --images 3200"),
+    ("train", "train spine --images 640"),
     ("embed", "embed spine"),
-    ("reconstruction", "reconstruction daebias-demo --images 16"),
-    ("case-mix", "case-mix spine"),
+    ("reconstruction", "reconstruction spine --images 16"),
+    ("case-mix", "case-mix {demo}"),
     ("quality", "quality spine --expected sex age"),
-    ("probe", "probe daebias-demo sex --adjust-for view age"),
-    ("probe-all", "probe-all spine --fields sex age site centre_superior_mm handedness"),
-    ("disagreements", "disagreements daebias-demo sex"),
-    ("subgroups", "subgroups daebias-demo sex --by view"),
-    ("transfer", "transfer daebias-demo sex view"),
-    ("tag", "tag spine"),
-    ("suggest-clusters", "suggest-clusters daebias-demo"),
-    ("clusters", "clusters daebias-demo"),
-    ("name-cluster", "name-cluster daebias-demo --view {view} 'film edge'"),
-    ("test-clusters", "test-clusters daebias-demo --expected view sex age"),
-    ("drift", "drift spine"),
-    ("reidentify", "reidentify spine"),
-    ("similar", "similar daebias-demo --to {sample} --k 5"),
+    ("probe", "probe {demo} sex --adjust-for age body_part"),
+    ("probe-all", "probe-all {demo} --fields sex age site handedness"),
+    ("disagreements", "disagreements {demo} sex"),
+    ("subgroups", "subgroups {demo} sex --by body_part"),
+    ("transfer", "transfer {demo} sex body_part"),
+    ("tag", "tag {demo}"),
+    ("suggest-clusters", "suggest-clusters {demo} --resamples 2"),
+    ("clusters", "clusters {demo}"),
+    ("name-cluster", "name-cluster {demo} --view {view} 'necks of C' --coloured-by site"),
+    ("test-clusters", "test-clusters {demo} --expected sex age body_part"),
+    ("drift", "drift {demo}"),
+    ("reidentify", "reidentify {demo}"),
+    ("similar", "similar {demo} --to {sample} --k 5"),
     ("explain", "explain spine --field site --value C --no-train"),
-    ("counterfactual", "counterfactual daebias-demo --field sex --value F --n-samples 8"),
-    ("training-dynamics", "training-dynamics daebias-demo sex --epochs 2 --repeats 2"),
-    ("mitigate", "mitigate daebias-demo sex --by view"),
-    ("train-baseline", "train-baseline daebias-demo beta-vae --images 3200"),
-    ("compare", "compare daebias-demo --models dae pixels random --fields sex age view --seeds 1"),
-    ("sensitivity", "sensitivity spine --effects shift marker --repeats 10 --prevalences 0.2"),
+    ("counterfactual", "counterfactual spine --field sex --value F --n-samples 4"),
+    ("training-dynamics", "training-dynamics {demo} sex --epochs 1 --repeats 1"),
+    ("mitigate", "mitigate {demo} sex --by body_part"),
+    ("train-baseline", "train-baseline spine beta-vae --images 640"),
+    ("compare", "compare spine --models dae pixels random --fields sex age --seeds 1"),
+    ("sensitivity", "sensitivity {demo} --effects shift --repeats 4 --prevalences 0.2"),
     ("audit", "audit spine --skip explain sensitivity --fail-on 'site.auc>0.6'"),
-    ("report", "report daebias-demo --out {tmp}/report.html"),
-    ("review", "review daebias-demo probe:orig_pixel_spacing_mm --status confirmed --note 'digitiser'"),
-    ("share", "share daebias-demo --out {tmp}/audit.zip"),
-    ("import-shared", "import-shared daebias-demo {tmp}/audit.zip"),
-    ("runs", "runs spine"),
+    ("story", "story {demo}"),
+    ("report", "report {demo} --out {tmp}/report.html"),
+    ("review", "review {demo} probe:site --status confirmed --note 'another protocol'"),
+    ("share", "share {demo} --out {tmp}/audit.zip"),
+    ("import-shared", "import-shared {demo} {tmp}/audit.zip"),
+    ("runs", "runs {demo}"),
 )
 
 
@@ -73,13 +74,13 @@ def main() -> None:
     work = args.work or Path(tempfile.mkdtemp(prefix="daebias-verbs-"))
     store = HERE / "verbs.json"
     kept = json.loads(store.read_text()) if store.exists() else {}
-    places = {"tmp": str(work)}
+    places = {"tmp": str(work), "demo": DEMO}
     for verb, line in EXAMPLES:
         if args.only and verb not in args.only:
             continue
         if "{view}" in line or "{sample}" in line:
             places |= _names()
-        shown = line.format(**{**places, "tmp": "work", "sample": places.get("sample", "")[:24]})
+        shown = line.format(**{**places, "tmp": "work"})
         print(f"daebias {shown}", flush=True)
         out = subprocess.run(
             f"{sys.executable} -m fiftyone_daebias {line.format(**places)} --quiet",
@@ -101,9 +102,12 @@ def main() -> None:
 def _names() -> dict[str, str]:
     import fiftyone as fo
 
-    dataset = fo.load_dataset("daebias-demo")
-    views = [v for v in dataset.list_saved_views() if v.startswith("cluster")] or dataset.list_saved_views()
-    return {"view": f"'{views[0]}'", "sample": dataset.first().id}
+    from fiftyone_daebias import store
+
+    dataset = fo.load_dataset(DEMO)
+    view = "necks of site C"
+    store.save_view(dataset, view, dataset.match({"body_part": "CSPINE", "site": "C"}))
+    return {"view": f"'{view}'", "sample": store.file_names(dataset, [dataset.first().id])[0]}
 
 
 def _trim(text: str) -> str:

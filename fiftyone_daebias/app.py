@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
-from . import store
+from . import run_queue, store
 from .errors import InputError
 from .plugin import link_plugin
 
@@ -17,7 +18,9 @@ Serve it to yourself alone and let an SSH tunnel or a proxy with a login in fron
 For several people see "Who can reach the App" in SECURITY.md."""
 
 
-def open_app(name: str | None = None, *, port: int = 5151, address: str = "localhost", remote: bool = False) -> None:
+def open_app(
+    name: str | None = None, *, port: int = 5151, address: str = "localhost", remote: bool = False, queue: bool = True
+) -> None:
     """Serves the App and waits until it is closed.
 
     Args:
@@ -25,10 +28,13 @@ def open_app(name: str | None = None, *, port: int = 5151, address: str = "local
         port: TCP port to serve on
         address: address to serve on
         remote: serve only, without opening a browser
+        queue: offer to send long steps to the background, and work them off
 
     Raises:
         InputError: no such dataset, or the port is taken
     """
+    if queue:  # read by FiftyOne when it is imported, and by the server that it starts
+        os.environ.setdefault("FIFTYONE_ALLOW_LEGACY_ORCHESTRATORS", "true")
     import fiftyone as fo
 
     dataset = None if name is None else store.load_samples(name)
@@ -40,5 +46,7 @@ def open_app(name: str | None = None, *, port: int = 5151, address: str = "local
         print(_OPEN.format(address=address, port=port), flush=True)
     where = "" if name is None else f"/datasets/{name}"
     session = fo.launch_app(dataset, port=port, address=address, remote=remote)
+    if queue:
+        run_queue.begin_worker(os.getpid())
     print(f"App: http://{address}:{port}{where}   (Ctrl-C ends it)", flush=True)
     session.wait(-1)

@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import atomic, command_table, verbs
+from . import atomic, command_table, parallel, verbs
 from .errors import DaebiasError, InputError
 from .progress import TerminalProgress
 
@@ -71,6 +71,8 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         return _nobody_reads()
     try:
+        if "workers" in args:
+            parallel.claim(args.workers)
         with _termination_raises():
             code = args.run(args)
             sys.stdout.flush()
@@ -139,6 +141,7 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_mri_demo(commands)
     _add_app(commands)
+    _add_queue(commands)
     _add_doctor(commands)
     _add_signing_key(commands)
     _add_completion(commands)
@@ -245,6 +248,8 @@ def _add_verb(sub: argparse.ArgumentParser, verb: verbs.Verb) -> None:
         sub.add_argument("--table", action="store_true", help="print everything, not only the stories")
         sub.add_argument("--csv", type=Path, metavar="FILE", help="also write everything as comma-separated values")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
+    if not any(p.name == "workers" for p in parameters):
+        _add_workers(sub)
     if verb.holds:
         sub.add_argument(
             "--wait",
@@ -253,6 +258,15 @@ def _add_verb(sub: argparse.ArgumentParser, verb: verbs.Verb) -> None:
             help="how long to wait while another process writes to the dataset (default: 600, or DAEBIAS_WAIT)",
         )
     sub.set_defaults(run=lambda args: _run_verb(verb, parameters, args))
+
+
+def _add_workers(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="most cores to use (default: all it may use, or DAEBIAS_WORKERS); results do not depend on it",
+    )
 
 
 def _add_parameter(sub: argparse.ArgumentParser, parameter: verbs.Parameter) -> None:
@@ -342,6 +356,7 @@ def _add_demo(commands) -> None:
     sub.add_argument("--name", default="daebias-demo", help="name of the dataset (default: daebias-demo)")
     sub.add_argument("--json", action="store_true", help="print the result as JSON")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
+    _add_workers(sub)
 
     def run(args) -> int:
         from .demo import run_demo
@@ -361,6 +376,7 @@ def _add_mri_demo(commands) -> None:
     sub.add_argument("--subjects", type=int, default=120, help="people to draw (default: 120)")
     sub.add_argument("--json", action="store_true", help="print the result as JSON")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
+    _add_workers(sub)
 
     def run(args) -> int:
         from .demo.mri import run_mri_demo
@@ -378,11 +394,36 @@ def _add_app(commands) -> None:
     sub.add_argument("--port", type=int, default=5151, help="port of the App (default: 5151)")
     sub.add_argument("--address", default="localhost", help="address to serve on (default: localhost)")
     sub.add_argument("--remote", action="store_true", help="serve only; do not open a browser here")
+    sub.add_argument(
+        "--queue",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="offer to run long steps in the background, where they go on when the App is closed",
+    )
 
     def run(args) -> int:
         from .app import open_app
 
-        open_app(args.dataset, port=args.port, address=args.address, remote=args.remote)
+        open_app(args.dataset, port=args.port, address=args.address, remote=args.remote, queue=args.queue)
+        return EXIT_OK
+
+    sub.set_defaults(run=run)
+
+
+def _add_queue(commands) -> None:
+    sub = _add_command(commands, "queue", "work off the steps that the App sent to the background, until you end it")
+    sub.add_argument(
+        "--service", action="store_true", help="only print a systemd unit that keeps it at work, also without an App"
+    )
+    sub.add_argument("--app", type=int, help=argparse.SUPPRESS)
+
+    def run(args) -> int:
+        from . import run_queue
+
+        if args.service:
+            print(run_queue.service_file(), end="")
+        else:
+            run_queue.work(args.app, lambda line: print(line, flush=True))
         return EXIT_OK
 
     sub.set_defaults(run=run)

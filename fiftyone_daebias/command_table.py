@@ -27,7 +27,7 @@ _GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "test": ("ask what the images give away, and what a group is", ()),
     "explain": ("show where and what a difference is", ()),
     "share": ("write it down and hand it on", ("story", "report", "review", "share", "signing-key", "import-shared")),
-    "manage": ("what was stored, and how to be rid of it", ("runs", "cache", "completion")),
+    "manage": ("what was stored, and how to be rid of it", ("runs", "queue", "cache", "completion")),
 }
 
 #: {group: (what it is for, its commands)}, in the order in which they are shown; the verbs of analyses among them
@@ -62,6 +62,7 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
     "signing-key": ("signing-key ~/.daebias-sign.pem --name 'Jane Doe, site A'",),
     "import-shared": ("import-shared my-cohort audit.zip",),
     "runs": ("runs my-cohort", "runs my-cohort --action delete --names daebias_drift --sure"),
+    "queue": ("queue", "queue --service > ~/.config/systemd/user/daebias-queue.service"),
     "cache": ("cache", "cache --prune"),
 }
 

@@ -14,7 +14,7 @@ def bar_of(section: types.Object, name: str) -> types.Object:
     return section.h_stack(name, gap=1, componentsProps=_FLOW)
 
 
-def button(bar: types.Object, name: str, label: str, icon: str, on_click, **options) -> None:
+def button(bar: types.Object, name: str, label: str, icon: str | None, on_click, **options) -> None:
     """Adds a button to a row; ``options`` as for ``types.Object.btn``."""
     options.setdefault("variant", "outlined")
     bar.btn(name, label=label, icon=icon, on_click=on_click, componentsProps=NARROW, **options)

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from fiftyone_daebias import checks, run_listing, store
 from fiftyone_daebias.clustering.cluster import BLIND, UNKNOWN, read_clusters
-from fiftyone_daebias.clustering.drift import date_field_of
 from fiftyone_daebias.dae.config import presets
 from fiftyone_daebias.dae.samples import pick_device
 from fiftyone_daebias.dae.train import trained_checkpoint
 from fiftyone_daebias.embeddings.encoders import model_names
 from fiftyone_daebias.errors import InputError
+from fiftyone_daebias.statistics.dates import date_field_of
 from fiftyone_daebias.verbs import Parameter
 
 from .panel.audit_state import read_state
@@ -100,6 +100,17 @@ def choice_labels(parameter: Parameter, dataset) -> dict[str, str]:
     if parameter.names == "field or none":
         return {BLIND: "nothing (drawn blind)", UNKNOWN: "not known"}
     return {}
+
+
+def last_colour(dataset) -> str:
+    """Field that last coloured a map of the dataset; "" where none did since the server began.
+
+    The Embeddings panel keeps to itself what colours it, but asks the server for the colours, which keeps the latest.
+    """
+    from fiftyone.server.routes import embeddings_v2
+
+    asked = list(getattr(embeddings_v2, "_color_cache", ()))
+    return next((key[3] for key in reversed(asked) if dataset is not None and key[0] == dataset.name), "")
 
 
 def value_if_empty(name: str, dataset) -> str:

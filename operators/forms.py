@@ -8,8 +8,7 @@ import fiftyone.operators.types as types
 
 from fiftyone_daebias.verbs import Parameter
 
-from .choices import choice_labels, choices_for, not_offered, value_if_empty
-from .words import sentence
+from .choices import choice_labels, choices_for, last_colour, not_offered, value_if_empty
 
 #: where folded parameters lie in a form's values
 ADVANCED = "advanced"
@@ -55,6 +54,9 @@ def _add(inputs: types.Object, parameter: Parameter, given: dict, ctx) -> None:
     labels = choice_labels(parameter, ctx.dataset)
     if parameter.names in _OF_THE_DATASET and choices and name not in given:
         default = default if default in choices else choices[0]
+    if parameter.names == "field or none" and name not in given and choices:
+        seen = last_colour(ctx.dataset)
+        default = seen if seen in choices else default
     if parameter.kind is bool:
         inputs.bool(name, default=bool(default), **common)
     elif parameter.kind is list:
@@ -111,3 +113,9 @@ def read_values(params: dict, parameters: tuple[Parameter, ...]) -> dict:
         if parameter.required or value != default and value != [default]:
             values[parameter.name] = value
     return values
+
+
+def sentence(text: str) -> str:
+    """A help text with a capital and without quotes that only make sense in code."""
+    text = text.strip().replace("``", "'").replace("*", "\\*")
+    return text[:1].upper() + text[1:]

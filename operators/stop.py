@@ -6,6 +6,7 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 from fiftyone.operators.delegated import DelegatedOperationService
 
+from fiftyone_daebias import run_queue
 from fiftyone_daebias.plugin import PLUGIN_NAME
 
 from .live import StopFlag
@@ -69,15 +70,16 @@ class StopBackgroundRun(foo.Operator):
         return types.Property(outputs)
 
 
-def background_runs(dataset) -> list[dict]:
-    """Runs of this plugin on a dataset that wait or run in the background, newest first."""
+def background_runs(dataset, every: bool = False) -> list[dict]:
+    """Runs of this plugin on a dataset that wait or run in the background, newest first; ``every``: also past ones."""
     if dataset is None:
         return []
     found = DelegatedOperationService().list_operations(dataset_name=dataset.name)
     out = []
     for operation in found:
-        if operation.operator.startswith(PLUGIN_NAME + "/") and operation.run_state in _OPEN:
+        if operation.operator.startswith(PLUGIN_NAME + "/") and (every or operation.run_state in _OPEN):
             status = operation.status
+            error = getattr(operation.result, "error", None)
             out.append(
                 {
                     "id": str(operation.id),
@@ -85,9 +87,20 @@ def background_runs(dataset) -> list[dict]:
                     "state": operation.run_state,
                     "progress": (status.label or "") if status else "",
                     "share": status.progress if status else None,
+                    "open": operation.run_state in _OPEN,
+                    "when": operation.completed_at
+                    or operation.failed_at
+                    or operation.started_at
+                    or operation.queued_at,
+                    "error": (str(error).strip().splitlines() or [""])[-1].rpartition("Reason: ")[2] if error else "",
                 }
             )
-    return out
+    return sorted(out, key=lambda r: (r["open"], r["when"]), reverse=True)
+
+
+def log_of(run: dict) -> str:
+    """What a background run wrote, the end of it."""
+    return run_queue.log_tail(run["id"]) or run["error"] or "it has written nothing yet"
 
 
 def stop_background(run: dict) -> str:

@@ -103,12 +103,11 @@ def similar(
         store.view_of_ids(dataset, found, ordered=True),
         description=f"the {len(found)} cases most like {text}, best first",
     )
-    files = dict(zip(ids, store.read_field(dataset, "filepath"), strict=True))
     return SimilarCases(
         text,
         tuple(found),
         tuple(owner[i] for i in found),
-        tuple(files[i].rpartition("/")[2] for i in found),
+        tuple(store.file_names(dataset, found)),
         "similar cases",
         index,
     )

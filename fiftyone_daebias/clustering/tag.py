@@ -53,6 +53,7 @@ class OutlierResult:
         threshold: score from which a sample is tagged; a place on a list, no level of a test
         local: ids of the samples tagged for one strange place, the strangest first
         alike: groups that share a strange place
+        first: file names of the strangest samples
         note: why places were not looked at; "" if they were
     """
 
@@ -65,6 +66,7 @@ class OutlierResult:
     local: tuple[str, ...] = ()
     alike: tuple[AlikeGroup, ...] = ()
     note: str = ""
+    first: tuple[str, ...] = ()
 
     def to_dict(self) -> dict:
         lists = {k: list(v) if isinstance(v, tuple) else v for k, v in self.__dict__.items()}
@@ -72,7 +74,7 @@ class OutlierResult:
 
     def __str__(self) -> str:
         text = f"{len(self.tagged):,} of {self.n_samples:,} samples tagged {self.tag!r} (score >= {self.threshold:g})"
-        strangest = [f"{i} ({s:.1f})" for i, s in zip(self.tagged[:3], self.scores, strict=False)]
+        strangest = [f"{i} ({s:.1f})" for i, s in zip(self.first, self.scores, strict=False)]
         text += "; the first: " + ", ".join(strangest) if strangest else ""
         text += "\na list to look at, the farthest first: some people are always far from all others"
         if self.note:
@@ -152,6 +154,7 @@ def tag(
         places,
         groups,
         note,
+        tuple(store.file_names(samples, [ids[k] for k in strange[:3]])),
     )
 
 

@@ -36,13 +36,13 @@ def write_previews(slices: Slices, folder: Path, name: str) -> tuple[str, str | 
     low, high = limits(slices)
     n = len(slices.array)
     if not one.exists():
-        _save(_picture(slices.array[n // 2], slices.spacing, low, high, SIDE), one)
+        _save(picture(slices.array[n // 2], slices.spacing, low, high, SIDE), one)
     if n == 1:
         return str(one), None
     if not many.exists():
         count = min(N_TILES, n)
         first = (n - count) // 2
-        tiles = [_picture(slices.array[first + k], slices.spacing, low, high, TILE) for k in range(count)]
+        tiles = [picture(slices.array[first + k], slices.spacing, low, high, TILE) for k in range(count)]
         columns = min(4, count)
         rows = -(-count // columns)
         height, width = tiles[0].shape
@@ -71,7 +71,16 @@ def limits(slices: Slices) -> tuple[float, float]:
     return low, max(high, low + 1e-6)
 
 
-def _picture(image: np.ndarray, spacing, low: float, high: float, side: int) -> np.ndarray:
+def picture(image: np.ndarray, spacing, low: float, high: float, side: int) -> np.ndarray:
+    """A slice as it is shown: windowed, with pixels square in mm, uint8.
+
+    Args:
+        image: (H, W)
+        spacing: mm across slices, rows and columns; ``None`` where it is not known
+        low: grey value shown as black
+        high: grey value shown as white
+        side: longer side of the outcome, pixels
+    """
     scaled = np.clip((image.astype(np.float32) - low) * (255.0 / (high - low)), 0, 255)
     height, width = scaled.shape
     tall, wide = (height * spacing[1], width * spacing[2]) if spacing is not None else (height, width)

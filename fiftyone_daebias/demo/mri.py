@@ -12,26 +12,13 @@ from ..phantoms.phantom import PhantomReport
 from ..plugin import link_plugin
 from ..progress import Progress, listening
 from ..reporting.audit import AuditResult
+from ..yaml_files import read_yaml
 
 #: what is planted: at one site the neck is scanned 43 mm nearer to the head, as in the paper
 PLANT = "shift:43:site=C,region=neck"
 REGION_FIELD, NECK = "body_part", "CSPINE"
-#: less training than for real images, which are less alike, and permutations to match the number of tests
-CONFIG = {
-    "by": REGION_FIELD,
-    "expected": ["sex", "age", REGION_FIELD],
-    "steps": {
-        "train": {"images": 6400},
-        "probe-all": {"n_permutations": 1999, "n_bootstrap": 300, "repeats": 1},
-        "quality": {"n_permutations": 999},
-        "case-mix": {"n_permutations": 1999},
-        "test-clusters": {"n_permutations": 9999},
-        "drift": False,
-        "reidentify": False,
-        "explain": False,
-        "report": False,
-    },
-}
+#: the audit's configuration
+CONFIG = read_yaml(Path(__file__).with_name("mri.yml"), "config")
 
 
 @dataclass(frozen=True)
@@ -65,21 +52,20 @@ class MriDemoResult:
         }
 
     def __str__(self) -> str:
-        found = [f for f in self.audit.findings.rows if f.verdict == "found"][:8]
+        """The last screen: the stories, and that of the moved neck in mm."""
+        drawn = f"{self.phantom.volumes:,} spine volumes of {self.phantom.subjects:,} people"
         return "\n".join(
             [
-                f"{self.phantom.volumes:,} spine volumes of {self.phantom.subjects:,} people; planted: {PLANT}",
+                f"\n{drawn}; planted: at site C the neck lies 43 mm lower in the picture",
                 "",
-                "what the audit found, the strongest first:",
-                *(f"  {f.sentence}" for f in found),
+                str(self.audit.stories if self.audit.stories is not None else self.audit.findings),
                 "",
-                "the necks of site C against those of the other sites:",
-                *(f"  {line}" for line in str(self.explanation).splitlines()),
+                "Where the necks of site C differ from those of the other sites:",
+                *(f"  {sentence}." for sentence in self.explanation.sentences),
                 "",
-                "mean images, class activation maps and the rest:",
-                *(f"  {file}" for file in self.figures),
-                f"report: {self.report}",
-                f"Open it:  daebias app {self.name}",
+                f"report: {self.report}    (mean images and class activation maps are under 'Explanations')",
+                f"Open it:  daebias app {self.name}    (in a checkout: .venv/bin/daebias app {self.name}), "
+                "panel 'Cohort audit'",
             ]
         )
 

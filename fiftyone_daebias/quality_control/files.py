@@ -124,12 +124,12 @@ def files(
         facts = facts.assign(turned=np.where(how == "", "no", how), text=np.where(text, "yes", "no"))
         for fact in SEEN:
             _write(samples, fact, dict(zip(ids, facts[fact], strict=True)))
-    columns = _columns(facts)
+    columns = _columns(facts, subjects)
     strata = make_strata(store.read_table(samples, expected)) if expected else None
     rows = []
     with start(progress, "testing files", len(table.columns), "fields") as task:
         for field in table.columns:
-            rows.append(_row(field, table, columns, subjects, strata, expected, n_permutations, seed))
+            rows.append(_row(field, table, columns, strata, n_permutations, seed))
             task.advance(note=field)
     rows.sort(key=lambda r: r.p if r.p == r.p else 2)
     result = FilesTable(
@@ -230,7 +230,7 @@ def _counted(column: pd.Series) -> dict[str, int]:
     return {str(v): int(n) for v, n in column.dropna().value_counts().head(MOST_VALUES).items()}
 
 
-def _columns(facts: pd.DataFrame) -> Columns | None:
+def _columns(facts: pd.DataFrame, subjects: np.ndarray) -> Columns | None:
     """Facts that vary as columns: numbers as they are, each value of the others as yes or no."""
     names, values, meanings = [], [], {}
     for fact in facts.columns:
@@ -254,13 +254,13 @@ def _columns(facts: pd.DataFrame) -> Columns | None:
         return None
     raw = np.column_stack(values)
     ranks = pd.DataFrame(raw).rank().to_numpy()
-    return Columns(tuple(names), meanings, (ranks / len(raw)).astype(np.float32), raw)
+    return Columns(tuple(names), meanings, (ranks / len(raw)).astype(np.float32), raw, subjects)
 
 
-def _row(field, table, columns, subjects, strata, expected, n_permutations, seed) -> QualityRow:
+def _row(field, table, columns, strata, n_permutations, seed) -> QualityRow:
     if field.removeprefix("header_") in GEOMETRY:
         return QualityRow(field, note="it is a fact of the files itself")
     if columns is None:
         return QualityRow(field, note="all files are alike")
     rng = np.random.default_rng(seed)
-    return field_row(field, table[field].tolist(), columns, subjects, strata, expected, "", n_permutations, rng)
+    return field_row(field, table[field].tolist(), columns, strata, n_permutations, rng)

@@ -11,13 +11,13 @@ from .. import schema, store
 from ..errors import InputError
 from ..parameters import ByField, Expected, Permutations, ProbedFields, Seed, SubjectField
 from ..progress import Progress, start
+from ..rendering import Rendered, Table
 from ..serialize import plain
 from ..statistics.association import Effect, effect_of, omnibus_test
 from ..statistics.cells import Cells, split_cells
 from ..statistics.result_cache import ResultCache, kept_share
-from ..statistics.strata import make_strata
+from ..statistics.strata import Strata, make_strata
 from ..statistics.targets import Target, make_target, upper_half
-from ..text_table import table_lines
 from .measures import MEANINGS, MEASURES, vectors_of
 from .stored import read_measures
 
@@ -38,12 +38,14 @@ class Columns:
         meanings: ``{name: what it is}``, for a sentence
         z: values on comparable scales, float32 (n, k)
         raw: the values themselves, (n, k)
+        subjects: subject of each sample, (n,)
     """
 
     names: tuple[str, ...]
     meanings: dict[str, str]
     z: np.ndarray
     raw: np.ndarray
+    subjects: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class QualityRow:
 
 
 @dataclass(frozen=True)
-class QualityTable:
+class QualityTable(Rendered):
     """All fields, those that go with the quality first.
 
     Attributes:
@@ -118,7 +120,7 @@ class QualityTable:
             "correction": self.correction,
         }
 
-    def __str__(self) -> str:
+    def parts(self) -> list[str | Table]:
         cells = [("field", "verdict", "what differs most", "Cliff's delta", "p", "q", "q within", "subjects")]
         for r in self.rows:
             if r.verdict != "not tested":
@@ -134,9 +136,9 @@ class QualityTable:
                         f"{r.n_subjects:,}",
                     )
                 )
-        lines = table_lines(cells) if len(cells) > 1 else []
+        lines: list[str | Table] = [Table.of(cells)] if len(cells) > 1 else []
         lines += [f"not tested: {r.field}: {r.note}" for r in self.rows if r.verdict == "not tested"]
-        return "\n".join([*self.heading(), *lines, self.closing(), self.correction]).rstrip()
+        return [*self.heading(), *lines, self.closing(), self.correction]
 
     def heading(self) -> list[str]:
         """What is said before the table."""
@@ -203,22 +205,15 @@ def quality(
     subjects = np.array([owner[i] for i in ids])
     table = table.reindex(ids)
     strata = make_strata(store.read_table(samples, expected).reindex(ids)) if expected else None
-    z = comparable(raw, None if parts is None else parts.reindex(ids))
-    columns = Columns(MEASURES, MEANINGS, z, raw)
+    columns = Columns(MEASURES, MEANINGS, comparable(raw, None if parts is None else parts.reindex(ids)), raw, subjects)
     rows = []
     with start(progress, "testing quality", len(table.columns), "fields") as task:
         for field in table.columns:
             rows.append(
-                field_row(
-                    field,
-                    table[field].tolist(),
-                    columns,
-                    subjects,
-                    strata,
-                    expected,
-                    part,
-                    n_permutations,
-                    np.random.default_rng(seed),
+                QualityRow(field, note=f"images are compared within each {field}")
+                if field == part
+                else field_row(
+                    field, table[field].tolist(), columns, strata, n_permutations, np.random.default_rng(seed)
                 )
             )
             task.advance(note=field)
@@ -251,16 +246,14 @@ def comparable(raw: np.ndarray, parts: pd.Series | None) -> np.ndarray:
     return z.clip(-FARTHEST, FARTHEST).astype(np.float32)
 
 
-def field_row(field, values, columns: Columns, subjects, strata, expected, part, n_permutations, rng) -> QualityRow:
+def field_row(field, values, columns: Columns, strata: Strata | None, n_permutations, rng) -> QualityRow:
     """One field against all measures together; the measure that differs most is named."""
-    z, raw = columns.z, columns.raw
-    if field == part:
-        return QualityRow(field, note=f"images are compared within each {field}")
+    subjects, raw = columns.subjects, columns.raw
     try:
         target = make_target(field, values, subjects)
     except ValueError as error:
         return QualityRow(field, note=str(error))
-    mine, owners = z[target.rows], subjects[target.rows]
+    mine, owners = columns.z[target.rows], subjects[target.rows]
     if not (mine.std(axis=0) > 0).any():
         return QualityRow(field, note="no measure varies")
     n_classes = len(target.classes)
@@ -269,7 +262,7 @@ def field_row(field, values, columns: Columns, subjects, strata, expected, part,
         return QualityRow(field, note=moves.impossible or "no permutation of it changes anything")
     k, group, effect = _strongest(target, mine, owners)
     within, kept = _NAN, ResultCache()
-    if strata is not None and field not in expected:
+    if strata is not None and field not in strata.fields:
         codes = strata.codes[target.rows]
         numbers = [v[target.rows] for v in strata.numbers.values()]
         covariates = np.column_stack(numbers) if numbers else None

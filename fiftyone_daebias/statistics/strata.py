@@ -1,4 +1,4 @@
-"""Strata of expected differences: is a field still decodable among subjects who are alike in them?"""
+"""Strata of expected differences: is a field still to be told among subjects who are alike in them?"""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 
 import fiftyone as fo
 import fiftyone.core.media as fom
@@ -219,6 +220,14 @@ def subject_field(samples, field: str | None = None) -> str | None:
         if guess and guess in fields:
             return guess
     return None
+
+
+def file_names(samples, ids: Iterable[str]) -> list[str]:
+    """File name of each of these samples, by which a person knows it: of the source, else of the picture."""
+    chosen = flat(samples).select(list(ids), ordered=True)
+    stored = read_field(chosen, schema.SOURCE_FIELD) if has_field(chosen, schema.SOURCE_FIELD) else None
+    pictures = read_field(chosen, "filepath")
+    return [str(s or p).rpartition("/")[2] for s, p in zip(stored or pictures, pictures, strict=True)]
 
 
 def read_subjects(samples, field: str | None = None) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .. import store
-from ..reporting.finding import Findings
+from ..findings.finding import Findings
 from .facts import Story
 from .overlap import ONE, best_group, same_sets
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from .. import schema
 from ..cohort.file_facts import shown
-from ..reporting.formatting import count, number, p_value, percent, score
+from ..findings.formatting import count, number, p_value, percent, score
 from .facts import Stories, Story
 from .grouping import Joined
 from .overlap import Overlap

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from fiftyone_daebias import schema, store
-from fiftyone_daebias.reporting.findings import Finding
+from fiftyone_daebias.findings.collect import Finding
 from fiftyone_daebias.verbs import VERBS
 
+from ..bars import bar_of, button
 from ..next_steps import AUDIT_PANEL, uri
 from ..stop import background_runs, stop_background
 from . import tabs
@@ -28,6 +31,8 @@ TABS = (
     ("sensitivity", "Sensitivity"),
     ("runs", "Runs"),
 )
+#: seconds between two looks at what runs in the background, and for which a run is waited for that a form may begin
+EVERY, PATIENCE = 3, 180
 HELP = (
     "What the embeddings of this cohort know that they need not, ranked by evidence. A click on a row shows its "
     "samples in the grid and on the map; the arrow beside it goes on from there."
@@ -59,6 +64,14 @@ class CohortAudit(foo.Panel):
 
     def refresh(self, ctx):
         """Only renders again."""
+
+    def tick(self, ctx):
+        """While something runs in the background the panel looks every few seconds."""
+        now = [r["id"] for r in background_runs(ctx.dataset)]
+        before = ctx.panel.get_state("running") or []
+        ctx.panel.set_state("running", now)
+        if any(run not in now for run in before):  # what it made is there to be seen
+            ctx.ops.reload_dataset()
 
     def on_tab(self, ctx):
         ctx.panel.set_state("tab", ctx.params.get("value"))
@@ -174,9 +187,20 @@ class CohortAudit(foo.Panel):
             self._open(ctx, "runs", {"action": "delete", "names": [state.runs[row].key]})
 
     def stop_run(self, ctx):
-        open_runs, row = background_runs(ctx.dataset), ctx.params.get("row")
-        if isinstance(row, int) and 0 <= row < len(open_runs):
-            ctx.ops.notify(stop_background(open_runs[row]), variant="info")
+        run = self._background(ctx)
+        if run is not None and run["open"]:
+            ctx.ops.notify(stop_background(run), variant="info")
+
+    def show_log(self, ctx):
+        """The end of what a background run wrote; a second click puts it away."""
+        run = self._background(ctx)
+        shown = ctx.panel.get_state("log")
+        ctx.panel.set_state("log", None if run is None or run["id"] == shown else run["id"])
+
+    def _background(self, ctx) -> dict | None:
+        """The background run of the row that was clicked; the open ones come first in either table."""
+        found, row = background_runs(ctx.dataset, every=True), ctx.params.get("row")
+        return found[row] if isinstance(row, int) and 0 <= row < len(found) else None
 
     def _first_tab(self, ctx) -> str:
         """The stories, once they were told."""
@@ -224,11 +248,14 @@ class CohortAudit(foo.Panel):
         values = {"view_target": "DATASET", **values} if verb.method else values
         values[AUDIT_PANEL] = {"panel_id": ctx.panel.id, "panel_state": dict(ctx.panel_state)}
         ctx.prompt(uri(verb.command), params=values)
+        ctx.panel.set_state("asked", time.time())
 
     # --- layout -------------------------------------------------------------------------------------------
 
     def render(self, ctx):
         panel = types.Object()
+        if background_runs(ctx.dataset) or time.time() - float(ctx.panel.get_state("asked") or 0) < PATIENCE:
+            panel.view("clock", types.TimerView(on_interval=self.tick, interval=1000 * EVERY))
         if ctx.dataset is None or not store.count(ctx.dataset):
             add_stages(panel, None, False, self.open_verb)
         else:
@@ -244,11 +271,21 @@ class CohortAudit(foo.Panel):
 
     def _audited(self, panel: types.Object, ctx, state: AuditState) -> None:
         tab = ctx.panel.get_state("tab") or self._first_tab(ctx)
-        view = types.TabsView(componentsProps={"tab": {"sx": {"minHeight": 40, "minWidth": 0, "padding": "6px 10px"}}})
+        if tab != "runs":
+            tabs.add_background(panel, background_runs(ctx.dataset), self)
+        # buttons, not the App's tabs: those change at once, over the contents of the tab before
+        bar = bar_of(panel, "tabs")
         for name, label in TABS:
             n = tabs.count(state, name)
-            view.add_choice(name, label=f"{label} ({n})" if n else label)
-        panel.enum("tab", [name for name, _ in TABS], default=tab, view=view, on_change=self.on_tab)
+            button(
+                bar,
+                f"tab_{name}",
+                f"{label} ({n})" if n else label,
+                None,
+                self.on_tab,
+                params={"value": name},
+                variant="contained" if name == tab else "outlined",
+            )
         chosen = self._chosen(ctx)
         if chosen is not None and tab not in ("story", "runs", "explain", "sensitivity"):
             tabs.add_detail(panel, state, chosen, ctx.dataset, self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fiftyone.operators.types as types
 
+from fiftyone_daebias.rendering import plain
 from fiftyone_daebias.stories.facts import Story
 from fiftyone_daebias.stories.wording import cohort_line, rest_line, tell
 
@@ -28,14 +29,14 @@ def add_stories(section: types.Object, state: AuditState, ctx, panel) -> None:
             button(bar, "tell_stories", "Tell the story", "auto_stories", panel.open_verb, params={"verb": "story"})
         button(bar, "refresh", label="Refresh", icon="refresh", on_click=panel.refresh)
         return
-    section.md(f"**{_plain(cohort_line(stories))}**", name="cohort_line")
+    section.md(f"**{plain(cohort_line(stories))}**", name="cohort_line")
     for k, story in enumerate(stories.rows[:MOST]):
         _card(section, k, story, stories.n_tests, ctx.dataset, state, panel)
     rest = rest_line(stories)
     more = len(stories.rows) - MOST
     text = "; ".join(t for t in (f"{more} more stories in the report" if more > 0 else "", rest) if t)
     if text:
-        section.md(_plain(text), name="stories_rest")
+        section.md(plain(text), name="stories_rest")
     bar = bar_of(section, "stories_bar")
     button(bar, "show_all", label="All samples", icon="apps", on_click=panel.show_all)
     if panel.has_verb("report"):
@@ -47,8 +48,8 @@ def _card(section, k: int, story: Story, n_tests: int, dataset, state: AuditStat
     told = tell(story, n_tests)
     card = section.v_stack(f"story_{k}", gap=1, variant="outline", componentsProps=_FIT)
     lines = [told.much, told.who, told.sure, told.risk, *told.ties]
-    text = "\n\n".join(_plain(t) for t in lines if t)
-    card.md(f"**{k + 1}. {_plain(told.headline)}**\n\n{text}\n\n**Next:** {_plain(told.todo)}", name=f"story_text_{k}")
+    text = "\n\n".join(plain(t) for t in lines if t)
+    card.md(f"**{k + 1}. {plain(told.headline)}**\n\n{text}\n\n**Next:** {plain(told.todo)}", name=f"story_text_{k}")
     add_figures(card, dataset.name, story.figures)
     bar = bar_of(card, f"story_bar_{k}")
     for step, label, icon in _steps(story, state, panel):
@@ -84,8 +85,3 @@ def _steps(story: Story, state: AuditState, panel) -> list[tuple[str, str, str]]
         if panel.has_verb("review"):
             out.append(("review", "Review", "rate_review"))
     return out
-
-
-def _plain(text: str) -> str:
-    """Text in which nothing is a sign of Markdown."""
-    return "".join(f"\\{c}" if c in "\\`*_|<>[]#~" else c for c in text)

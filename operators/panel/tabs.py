@@ -7,10 +7,10 @@ from collections.abc import Callable
 import fiftyone.operators.types as types
 
 from fiftyone_daebias import run_listing, schema, store
-from fiftyone_daebias.analyses import kinds_of_tab, verbs_of_tab
-from fiftyone_daebias.reporting.findings import Finding
-from fiftyone_daebias.reporting.multiplicity import PROVISIONAL
-from fiftyone_daebias.reporting.verdicts import settle_drift
+from fiftyone_daebias.analyses import kinds_of_tab, load, of_tab
+from fiftyone_daebias.findings.collect import Finding
+from fiftyone_daebias.findings.multiplicity import PROVISIONAL
+from fiftyone_daebias.rendering import plain
 
 from ..bars import NARROW, bar_of, button
 from . import plots, wording
@@ -289,13 +289,12 @@ def _in_common(state: AuditState, cluster: str) -> str:
 
 def add_time(section: types.Object, state: AuditState, ctx, panel) -> None:
     """Changes over time and versions, and what neighbours tell."""
-    if schema.DRIFT_RUN in {r.key for r in state.runs}:
-        _, results = store.load_run(ctx.dataset, schema.DRIFT_RUN)
-        by_key = {f.key: f for f in state.findings.rows}
-        spec = plots.drift_plot(settle_drift(results.get("table", {}).get("rows", []), by_key))
+    by_key = {f.key: f for f in state.findings.rows}
+    for a in (a for a in of_tab("time") if a.rows):
+        spec = plots.time_plot(load(a.rows)(ctx.dataset, by_key), a.key)
         if spec is not None:
             section.plot(
-                "drift_plot",
+                f"{a.name}_plot",
                 data=spec["data"],
                 layout=spec["layout"],
                 on_click=panel.choose_point,
@@ -304,7 +303,8 @@ def add_time(section: types.Object, state: AuditState, ctx, panel) -> None:
             )
     rows = shown(state, "time", ctx.panel.state)
     if not rows:
-        _empty(section, "Changes over time were not looked for yet.", "drift", "Look for changes over time", panel)
+        first = of_tab("time")[0].step
+        _empty(section, "Changes over time were not looked for yet.", first.command, first.listed[0], panel)
         return
     _listed(section, rows, state, "time", panel)
 
@@ -313,7 +313,7 @@ def add_sites(section: types.Object, state: AuditState, ctx, panel) -> None:
     """What is asked of people and images without an embedding: do they differ between sites?"""
     rows = shown(state, "sites", ctx.panel.state)
     if not rows:
-        first = verbs_of_tab("sites")[0]
+        first = of_tab("sites")[0].verbs[0]
         _empty(section, "Nothing was asked of people and images yet.", first["command"], first["label"], panel)
         return
     _listed(section, rows, state, "sites", panel)
@@ -384,7 +384,7 @@ def add_runs(section: types.Object, state: AuditState, ctx, panel) -> None:
     """What was computed, when, how large, and what goes with it."""
     from ..stop import background_runs
 
-    add_background(section, background_runs(ctx.dataset), panel)
+    add_background(section, background_runs(ctx.dataset, every=True)[:PAGE], panel, ctx.panel.get_state("log"))
     _table(
         section,
         "runs_table",
@@ -435,19 +435,49 @@ def _owned(run: run_listing.StoredRun) -> str:
     return ", ".join(parts) or "–"
 
 
-def add_background(section: types.Object, open_runs: list[dict], panel) -> None:
-    """Runs that wait or run in the background."""
-    if not open_runs:
+def add_background(section: types.Object, found: list[dict], panel, log: str | None = None) -> None:
+    """Runs in the background, each with its log and, while it waits or runs, a button that stops it.
+
+    Args:
+        section: where to add them
+        found: the runs
+        panel: the panel
+        log: run whose log is shown
+    """
+    if not found:
         return
     section.md("**In the background**", name="background_title")
     _table(
         section,
         "background_table",
-        {"label": "What", "state": "State", "progress": "Progress"},
-        [{**{k: r[k] for k in ("id", "label", "state")}, "progress": r["progress"] or "–"} for r in open_runs],
-        [{"name": "stop", "on_click": panel.stop_run, "icon": "stop_circle", "tooltip": "Stop"}],
-        max_inline_actions=1,
+        {"label": "What", "state": "State", "progress": "Progress", "when": "Since (UTC)"},
+        [
+            {
+                "id": r["id"],
+                "label": r["label"].removeprefix("Cohort audit: "),
+                "state": r["state"],
+                "progress": (r["progress"] if r["open"] else r["error"]) or "–",
+                "when": r["when"].strftime("%d %b %H:%M").replace(" ", "\u00a0"),
+            }
+            for r in found
+        ],
+        [
+            {
+                "name": "stop",
+                "on_click": panel.stop_run,
+                "icon": "stop_circle",
+                "tooltip": "Stop",
+                "rows": [r["open"] for r in found],
+            },
+            {"name": "log", "on_click": panel.show_log, "icon": "subject", "tooltip": "Show or hide its log"},
+        ],
+        max_inline_actions=2,
     )
+    if run := next((r for r in found if r["id"] == log), None):
+        from ..stop import log_of
+
+        lines = [plain(line) for line in log_of(run).splitlines()]
+        section.md(f"**Log of {plain(run['label'])}**\n\n" + "  \n".join(lines), name="background_log")
 
 
 def add_detail(section: types.Object, state: AuditState, finding: Finding, dataset, panel) -> None:

@@ -131,9 +131,8 @@ class AppPage:
 
     def audit_tab(self, name: str) -> None:
         """Opens a tab of the audit panel, and waits until the server has drawn it."""
-        tab = self.page.get_by_role("tab", name=name).first
-        if tab.get_attribute("aria-selected") == "true":
-            return
+        panel = self.page.locator("[data-cy='panel-content-cohort_audit']")
+        tab = panel.get_by_role("button", name=re.compile(rf"^{name}( \(\d+\))?$")).first
         with self.page.expect_response(
             lambda r: "operators/execute" in r.url and "cohort_audit" in r.request.post_data
         ):
@@ -215,7 +214,7 @@ class AppPage:
         """The dialog on top."""
         return self.page.locator("[role=dialog]").last
 
-    def start_operator(self, label: str) -> None:
+    def start_operator(self, label: str, button: str = "Execute") -> None:
         """Opens an operator's form from the operator browser."""
         self.page.keyboard.press("Backquote")
         box = self.page.get_by_placeholder("Search operations")
@@ -223,11 +222,11 @@ class AppPage:
         box.fill(label)
         self.page.get_by_text(f"Cohort audit: {label}").first.wait_for()
         self.page.keyboard.press("Enter")
-        self.form()
+        self.form(button)
 
-    def form(self) -> None:
+    def form(self, button: str = "Execute") -> None:
         """Waits for a form that can be filled in."""
-        self.dialog.get_by_role("button", name="Execute").first.wait_for()
+        self.dialog.get_by_role("button", name=button).first.wait_for()
         self.dialog.get_by_text("Cancel").last.wait_for()
 
     def fill(self, label: str, value: str) -> None:
@@ -252,9 +251,9 @@ class AppPage:
         """Opens the folded section of a form."""
         self.dialog.get_by_text("Advanced", exact=True).click()
 
-    def execute(self) -> None:
+    def execute(self, button: str = "Execute") -> None:
         """Runs the operator; waits until its form is complete, and until it has begun."""
-        button = self.dialog.get_by_role("button", name="Execute").last
+        button = self.dialog.get_by_role("button", name=button).last
         for _ in range(120):
             if button.is_enabled():
                 break

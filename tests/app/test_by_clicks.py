@@ -4,17 +4,19 @@ import fiftyone as fo
 import pytest
 from small_cohort import copy_cohort
 
+from fiftyone_daebias import register
 from fiftyone_daebias.verbs import VERBS
 
-NAME = "by-clicks"
+NAME, OTHER = "by-clicks", "by-clicks-of-another"
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("by-clicks")
     yield copy_cohort(folder, 60)
-    if fo.dataset_exists(NAME):
-        fo.delete_dataset(NAME)
+    for name in (NAME, OTHER):
+        if fo.dataset_exists(name):
+            fo.delete_dataset(name)
 
 
 def test_a_whole_audit_by_clicks_alone(app, app_url, files, tmp_path):
@@ -52,11 +54,14 @@ def test_a_whole_audit_by_clicks_alone(app, app_url, files, tmp_path):
     app.close_dialogs()
 
     app.open_map("dae_map")
+    app.color_by("sex")
     n = app.lasso(0.5, 0.35, 0.3)
     assert 0 < n < 60
     app.start_operator("Name the lassoed cluster")
     assert f"Acts on {n} of 60 samples in the lasso" in app.dialog.inner_text()
     app.fill("Name", "upper island")
+    # what coloured the map is known, and may be corrected
+    assert app.field("The map was coloured by").input_value() == "sex"
     app.choose("The map was coloured by", "nothing")
     app.screenshot("clicks-5-name-cluster")
     app.execute()
@@ -95,6 +100,13 @@ def test_a_whole_audit_by_clicks_alone(app, app_url, files, tmp_path):
         panel.locator("img").first.wait_for()
         assert panel.locator("img").first.evaluate("i => i.naturalWidth") > 100
         app.screenshot("clicks-8-panel-explained")
+    app.start_operator("Tell what was found by its causes")
+    app.execute()
+    app.finish("Tell what was found by its causes")
+    app.close_dialogs()
+    panel = app.open_audit()
+    app.audit_tab("Story")
+    app.screenshot("clicks-9-stories")
     if "report" in known:
         app.start_operator("Write the report")
         app.fill("Output file", str(tmp_path / "report.html"))
@@ -113,3 +125,14 @@ def test_a_whole_audit_by_clicks_alone(app, app_url, files, tmp_path):
         app.finish("Share the audit")
         app.screenshot("clicks-10-shared")
         assert (tmp_path / "bundle.zip").exists()
+        app.close_dialogs()
+    # somebody else, who has the images but nothing that was found in them
+    register(OTHER, *files)
+    app.open(OTHER)
+    app.start_operator("Import a shared audit")
+    app.fill("Bundle", str(tmp_path / "bundle.zip"))
+    app.execute()
+    app.finish("Import a shared audit")
+    app.screenshot("clicks-11-imported")
+    (theirs,) = fo.load_dataset(OTHER).daebias.clusters(progress=None).clusters
+    assert (theirs.name, len(theirs.members)) == ("upper island", n)

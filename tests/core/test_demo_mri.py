@@ -8,7 +8,7 @@ from fiftyone_daebias.reporting.audit_config import AuditConfig
 
 def test_the_audits_settings_and_the_plant_are_read():
     settings = AuditConfig.read(mri.CONFIG)
-    assert settings.by == mri.REGION_FIELD and settings.parameters("train")["images"] == 6400
+    assert settings.by == mri.REGION_FIELD and settings.parameters("train")["images"] == 3200
     assert settings.parameters("explain") is None  # the demo explains the planted site itself
     assert tuple(settings.parameters("probe-all")["adjust_for"]) == ("sex", "age", mri.REGION_FIELD)
     plant = parse_plant(mri.PLANT, ["A", "B", "C", "D"])

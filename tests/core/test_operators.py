@@ -289,14 +289,3 @@ def test_an_estimate_comes_from_the_last_run_here_or_not_at_all(cohort, dataset_
     assert estimates.estimate(verb, dataset, {"fields": ["sex"]}).seconds == pytest.approx(10 * 2**1.7)
     (estimates.paths.home() / "rates.json").write_text("{ damaged")
     assert estimates.estimate(verb, dataset, {}) is None
-
-
-def test_a_long_result_is_ten_rows_and_names_the_tab():
-    from operators.words import as_markdown, tab_of
-
-    rows = "\n".join(f"{k:<3}  x" for k in range(30))
-    rest = "\n".join(f"not tested: {k}" for k in range(40))
-    text = as_markdown(f"a    b\n---  ---\n{rows}\n{rest}\ncorrected", tab_of("quality"))
-    assert text.count("| x |") == 10 and "20 more: they are in the panel 'Cohort audit', tab Sites" in text
-    assert text.count("not tested") == 11 and "29 more lines" in text and text.rstrip().endswith("corrected")
-    assert (tab_of("explain"), tab_of("tag"), tab_of("audit")) == ("Explained", "Findings", "Story")

@@ -68,7 +68,7 @@ def test_an_unaudited_dataset_is_offered_a_start(tmp_path):
             "☐ Tag outliers" in told
             and "☐ Measure image quality" in told
             and "☐ Check files and pictures" in told
-            and told.count("☐") == 15
+            and told.count("☐") == 16
         )
         asked, _ = event("open_verb", dataset, verb="train")
         prompt = asked["prompt_user_for_operation"]

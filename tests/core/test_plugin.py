@@ -6,6 +6,9 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -51,21 +54,32 @@ def test_a_linked_checkout_registers_everything_that_the_manifest_lists(tmp_path
     assert got["names"] == listed()
 
 
-def test_a_plain_copy_registers_the_same_without_an_installed_package(tmp_path):
-    target = tmp_path / "some-folder"
-    target.mkdir()
+def test_fiftyone_downloads_it_and_it_registers_the_same_without_an_installed_package(tmp_path):
+    target, plugins = tmp_path / "served" / "some-folder", tmp_path / "plugins"
+    target.mkdir(parents=True)
+    plugins.mkdir()
     for part in ("fiftyone.yml", "operators", "models", "fiftyone_daebias"):
         source = ROOT / part
         if source.is_dir():
             shutil.copytree(source, target / part, ignore=shutil.ignore_patterns("__pycache__", "cxr_nih64"))
         else:
             shutil.copy(source, target)
+    shutil.make_archive(str(tmp_path / "served" / "plugin"), "zip", target.parent, target.name)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=tmp_path / "served"))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        code = "import sys; from fiftyone.core.cli import main; sys.argv[0] = 'fiftyone'; main()"
+        url = f"http://127.0.0.1:{server.server_port}/plugin.zip"
+        env = {**os.environ, "FIFTYONE_PLUGINS_DIR": str(plugins)}
+        subprocess.run([sys.executable, "-c", code, "plugins", "download", url], check=True, env=env)
+    finally:
+        server.shutdown()
     # Without site's .pth files an editable install is invisible, so only the copy can supply the package.
     site = sysconfig.get_paths()["purelib"]
-    got = report(tmp_path, prelude=f"import sys; sys.path.append({site!r})\n", isolated=True)
+    got = report(plugins, prelude=f"import sys; sys.path.append({site!r})\n", isolated=True)
     assert got["errors"] == []
     assert got["names"] == listed()
-    assert Path(got["package"]).is_relative_to(target)
+    assert Path(got["package"]).is_relative_to(plugins)
 
 
 def test_a_wheel_holds_one_package_and_registers_the_same(tmp_path):

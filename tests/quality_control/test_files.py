@@ -113,7 +113,7 @@ def test_files_of_a_clean_cohort_rarely_go_with_a_field():
             }
         )
         field = rng.choice(["a", "b", "c"], n)[people].tolist()
-        row = field_row("field", field, _columns(facts), people.astype(str), None, [], "", 99, rng)
+        row = field_row("field", field, _columns(facts, people.astype(str)), None, 99, rng)
         alarms += row.p <= 0.05
     assert alarms <= binom.ppf(0.9999, runs, 0.05)
 

@@ -160,8 +160,8 @@ def test_image_quality_of_every_kind_of_column(what):
     rng = np.random.default_rng(0)
     z, subjects = rng.normal(size=(N, 15)).astype(np.float32), np.array([f"p{k // 2}" for k in range(N)])
     values = COLUMNS[what][1]
-    columns = Columns(MEASURES, MEANINGS, z, z.astype(float))
-    row = field_row("odd", values, columns, subjects, None, [], None, 99, rng)
+    columns = Columns(MEASURES, MEANINGS, z, z.astype(float), subjects)
+    row = field_row("odd", values, columns, None, 99, rng)
     assert row.note or 0 < row.p <= 1 and "nan" not in row.words
     if "median is maximum" in what:
         assert "in values of 1 (median" in row.words

@@ -1,6 +1,7 @@
 """One correction, one verdict: terminal, dialog, panel, report and JSON say the same word of the same test."""
 
 import json
+import re
 
 import fiftyone as fo
 import fiftyone.operators as foo
@@ -9,13 +10,13 @@ import pytest
 from fiftyone.operators.executor import ExecutionContext, Executor
 from small_cohort import copy_cohort
 
-from fiftyone_daebias import register, schema, store
+from fiftyone_daebias import paths, register, schema, store
+from fiftyone_daebias.findings.collect import collect_findings
+from fiftyone_daebias.findings.finding import VERDICTS
 from fiftyone_daebias.plugin import PLUGIN_NAME, link_plugin
 from fiftyone_daebias.reporting import facts as report_facts
 from fiftyone_daebias.reporting.audit_result import Step, run_steps
 from fiftyone_daebias.reporting.audit_steps import LINE
-from fiftyone_daebias.reporting.finding import VERDICTS
-from fiftyone_daebias.reporting.findings import collect_findings
 from fiftyone_daebias.sharing.collect import Collector
 
 
@@ -105,7 +106,7 @@ def test_panel_report_and_bundle_say_the_same(cohort, tmp_path):
     probes = {f"probe:{r.field}": r for r in facts.probes if not r.reason}
     assert {k: r.verdict for k, r in probes.items()} == {k: found[k].verdict for k in probes}
     assert all(r.q == found[k].evidence.q for k, r in probes.items())
-    for row in facts.drift:
+    for row in facts.tables["drift"]:
         key = f"drift:{row['group']}:{row['over']}"
         assert row["verdict"] == found[key].verdict and (not row["changes"] or found[key].verdict == "found")
     out = tmp_path / "report.html"
@@ -122,6 +123,29 @@ def test_panel_report_and_bundle_say_the_same(cohort, tmp_path):
     assert all(r["q"] == pytest.approx(found[f"probe:{r['field']}"].evidence.q) for r in contents.probes)
     again = json.loads(json.dumps(collect_findings(cohort).to_dict()))
     assert {r["key"]: r["verdict"] for r in again["rows"]} == {k: f.verdict for k, f in found.items()}
+
+
+#: words of a statistician's laboratory, for which a physician has no use
+JARGON = ("decodable", "finds from", "resamples", "out-of-fold", "hat matrix", "null distribution")
+
+
+def test_no_surface_speaks_jargon_or_shows_ids_and_paths(cohort, tmp_path):
+    """Terminal, dialogs, panel and report; a verdict that is a term of ours comes with a sentence that says what it means."""
+    out = tmp_path / "report.html"
+    said = {name: str(getattr(cohort.daebias, name)(**parameters, progress=None)) for name, parameters, _ in STEPS}
+    said |= {name: str(getattr(cohort.daebias, name)(progress=None)) for name in ("tag", "story")}
+    said["clusters"] = str(cohort.daebias.clusters(progress=None))
+    cohort.daebias.report(out=out, progress=None)
+    # of the page what is read, not what it carries inside
+    said["report"] = re.sub(r"<(script|style)\b.*?</\1>|<[^>]*>", " ", out.read_text(encoding="utf-8"), flags=re.S)
+    said["findings"] = "\n".join(f"{f.title} {f.sentence} {' '.join(f.notes)}" for f in collect_findings(cohort).rows)
+    ids = set(store.sample_ids(cohort))
+    for surface, text in said.items():
+        assert not [w for w in JARGON if w in text.lower()], surface
+        assert not ids & set(re.findall(r"\b[0-9a-f]{24}\b", text)), surface
+        assert str(paths.home()) not in text and str(tmp_path) not in text, surface
+    for f in collect_findings(cohort).rows:
+        assert f.verdict != "not blind" or "so a test means nothing" in f.sentence
 
 
 def test_the_dialog_prints_what_the_terminal_prints(cohort):

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binom
 
 from fiftyone_daebias import schema, store
-from fiftyone_daebias.reporting.finding import Evidence, Finding, Findings, Selector, tag_selector
+from fiftyone_daebias.findings.finding import Evidence, Finding, Findings, Selector, tag_selector
 from fiftyone_daebias.stories.facts import Group, Story
 from fiftyone_daebias.stories.overlap import ONE, best_group, overlap, same_sets
 from fiftyone_daebias.stories.same_samples import by_overlap
