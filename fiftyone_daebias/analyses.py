@@ -103,6 +103,43 @@ ANALYSES: tuple[Analysis, ...] = (
         examples={"quality": ("quality my-cohort --expected sex age",)},
     ),
     Analysis(
+        "file-facts",
+        (_verb("files", "quality_control.files:files", "Check files and pictures", icon="folder_open"),),
+        run=schema.FILES_RUN,
+        run_label="file facts",
+        tests=True,
+        findings="quality_control.quality_findings:file_claims",
+        result="quality_control.files:FilesTable",
+        key="file-facts:{field}",
+        speaks=7,
+        step=AuditStep(
+            "files",
+            "check files and pictures",
+            listed=(
+                "Check files and pictures",
+                "do files give a field away? are pictures turned, or do they hold text?",
+            ),
+            after=(),
+            reads=("content", "table"),
+            line="quality_control.quality_findings:line",
+            permutations=9_999,
+        ),
+        section="File facts",
+        public=True,
+        bias="quality_control.quality_findings:bias",
+        next={"files": ("quality", "report")},
+        tab="sites",
+        glossary=(
+            (
+                "file facts",
+                "Size, dimensions, bit depth, format, colour and compression of the files, and whether pictures are "
+                "turned or hold text: no property of a patient, but a model may take them for one.",
+            ),
+        ),
+        group="look",
+        examples={"files": ("files my-cohort", "files my-cohort --fields diagnosis site")},
+    ),
+    Analysis(
         "probe",
         (
             _verb("probe", "probes.probe:probe", "Probe a field", icon="troubleshoot"),

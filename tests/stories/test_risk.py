@@ -118,6 +118,9 @@ def test_what_equals_the_target_or_has_none_of_it_is_said():
     table.loc[:50, "label"] = None
     of = RiskOf(read_label(table, people, "label"), table, people, None)
     assert "one and the same" in of("same", 0.9, (0.8, 1.0), True).reason
+    of.table["grade"] = np.where(table["label"] == "sick", rng.choice(["II", "III"], N), rng.choice(["0", "I"], N))
+    finer = of("grade", 0.9, (0.8, 1.0), True)
+    assert finer.verdict == "same" and "each value of grade has one value of label" in finer.reason
     assert of("site", 0.9, (0.8, 1.0), True).missing == ("C",)
 
 
