@@ -13,6 +13,7 @@ from ..errors import CohortError, StoreError, WriteError
 from . import nifti
 from .dicom.mosaic import read_mosaic
 from .dicom.pixels import read_stack
+from .file_facts import file_facts
 from .items import Item
 from .left_out import n_labels, one_line
 from .previews import write_previews, written
@@ -63,6 +64,7 @@ class Loaded:
         pixels: hash of all grey values, "" where every pixel is the same, so that a copy says nothing of whose it is
         n_bytes: size of the files
         lacks_slices: whether slices are missing between others
+        file: facts of its files, as ``schema.FILE_FACTS`` names them
     """
 
     name: str
@@ -76,6 +78,7 @@ class Loaded:
     is_labels: bool = False
     pixels: str = ""
     lacks_slices: bool = False
+    file: dict = field(default_factory=dict)
 
 
 def load_item(
@@ -108,7 +111,7 @@ def load_item(
             slices = read_item(paths, item, settings)
             if not slices.array.size:
                 raise CohortError(f"{item.name} has no pixels")
-            facts = _facts(slices)
+            facts = _facts(slices, file_facts(paths, item.kind, settings.to_grey))
             if not (facts["labels"] and item.label_word):
                 cache.add(key, shrink(slices.array, MAX_SIDE), facts)
                 if not _serves(item, facts, hide):
@@ -122,7 +125,7 @@ def load_item(
     return _loaded(item, key, facts, (None, None) if _serves(item, facts, hide) else pictures, size)
 
 
-def _facts(slices: Slices) -> dict:
+def _facts(slices: Slices, file: dict) -> dict:
     """All that is said of an item besides its slices, JSON-able, so that no file is read twice."""
     labels = n_labels(slices.array)
     return {
@@ -134,6 +137,7 @@ def _facts(slices: Slices) -> dict:
         "notes": list(slices.notes),
         "pixels": "" if labels == 1 else hash_of(slices),
         "lacks_slices": bool(slices.lacks_slices),
+        "file": file,
     }
 
 
@@ -161,8 +165,18 @@ def _loaded(item: Item, key: str, facts: dict, pictures: tuple[str | None, str |
         notes = (*notes, f"it holds {labels} values only: a mask or label map?")
     is_picture = item.kind == "raster" and facts["slices"] == 1
     geometry = {} if is_picture else {**facts["geometry"], "slices": facts["slices"]}
-    pixels, lacks = facts["pixels"], facts["lacks_slices"]
-    return Loaded(item.name, key, *pictures, geometry, notes, "", size, pixels=pixels, lacks_slices=lacks)
+    return Loaded(
+        item.name,
+        key,
+        *pictures,
+        geometry,
+        notes,
+        "",
+        size,
+        pixels=facts["pixels"],
+        lacks_slices=facts["lacks_slices"],
+        file=facts["file"],
+    )
 
 
 def read_item(paths: list[Path], item: Item, settings: Settings) -> Slices:
