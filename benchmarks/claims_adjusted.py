@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from claims import Kind
 
-from fiftyone_daebias.reporting.from_clusters import among_alike
+from fiftyone_daebias.findings.among_alike import among_alike
 from fiftyone_daebias.statistics.association import association_test
 from fiftyone_daebias.statistics.result_cache import kept_share
 from fiftyone_daebias.statistics.strata import make_strata

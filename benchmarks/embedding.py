@@ -42,7 +42,7 @@ from fiftyone_daebias.embeddings.encode import encode_volumes
 from fiftyone_daebias.embeddings.encoders import load_encoder
 
 DRAWS = 2000
-PLAIN = {"z_dim": 128, "components": 0, "sketch": False, "evened": False}
+PLAIN = {"z_dim": 128, "components": 0, "energies": 0, "sketch": False, "evened": False}
 
 
 class Row:

@@ -24,7 +24,7 @@ from fiftyone_daebias.clustering import cluster as named
 from fiftyone_daebias.clustering.test_clusters import Association, ClusterTests
 from fiftyone_daebias.plugin import PLUGIN_NAME, link_plugin
 from fiftyone_daebias.probes.result import ProbeResult
-from fiftyone_daebias.text_table import table_lines
+from fiftyone_daebias.rendering import Table, as_text
 
 TABS = ("findings", "probes", "clusters", "time", "explain", "sensitivity", "runs")
 
@@ -140,7 +140,7 @@ def main() -> None:
     cells = [("what", "seconds", "CPU seconds", "bytes to the browser")]
     cells += [(k, f"{v[0]:.3f}", f"{v[1]:.3f}", f"{v[2]:,}") for k, v in measured.items() if isinstance(v, tuple)]
     print(f"{len(dataset):,} samples")
-    print("\n".join(table_lines(cells)))
+    print(as_text([Table.of(cells)]))
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(measured, indent=2))
     if not args.keep:

@@ -33,11 +33,11 @@ from fiftyone_daebias import (
 from fiftyone_daebias.embeddings.map import fit_map, principal_components
 from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.explanation.explain import explain
+from fiftyone_daebias.findings.collect import collect_findings
 from fiftyone_daebias.phantoms.places import difference_map, localisation_error, side_mm
 from fiftyone_daebias.phantoms.score import AuditScore, score_audit
 from fiftyone_daebias.quality_control.measures import vectors_of
 from fiftyone_daebias.quality_control.stored import read_measures
-from fiftyone_daebias.reporting.findings import collect_findings
 
 EXPECTED = ["body_part", "sex"]
 REGION = {"CSPINE": "neck", "TSPINE": "chest", "LSPINE": "lumbar"}

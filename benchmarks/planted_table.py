@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 from planted import interval
 
-from fiftyone_daebias.text_table import table_lines
+from fiftyone_daebias.rendering import Table, as_text
 
 
 def print_tables(results: list[dict]) -> dict:
@@ -60,7 +60,7 @@ def print_tables(results: list[dict]) -> dict:
                 **dict(zip(head[4:], cells, strict=True)),
             }
         )
-    print("\n".join(table_lines([head, *rows])))
+    print(as_text([Table.of([head, *rows])]))
     print("\nFindings that go with nothing that was planted, and how often a cohort yields any\n")
     rows = []
     for (model, suite), scores in sorted(audits.items(), key=lambda i: (i[0][1], i[0][0])):
@@ -82,22 +82,24 @@ def print_tables(results: list[dict]) -> dict:
         )
         summary["false"].append({"suite": suite, "model": model, "false-discovery rate": wrong, "any": any_at_all})
     print(
-        "\n".join(
-            table_lines(
-                [
-                    (
-                        "suite",
-                        "model",
-                        "cohorts",
-                        "true findings",
-                        "false findings",
-                        "false-discovery rate",
-                        "any false finding",
-                        "groups presented",
-                    ),
-                    *rows,
-                ]
-            )
+        as_text(
+            [
+                Table.of(
+                    [
+                        (
+                            "suite",
+                            "model",
+                            "cohorts",
+                            "true findings",
+                            "false findings",
+                            "false-discovery rate",
+                            "any false finding",
+                            "groups presented",
+                        ),
+                        *rows,
+                    ]
+                )
+            ]
         )
     )
     names = sorted(

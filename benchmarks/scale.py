@@ -100,7 +100,7 @@ def one(step: str, folder: Path) -> None:
         ids, vectors = store.read_vectors(dataset, schema.embedding_field())
         store.save_map(dataset, schema.map_key(), ids, fit_map(vectors).points, schema.points_field())
     elif step == "findings":
-        from fiftyone_daebias.reporting.findings import collect_findings
+        from fiftyone_daebias.findings.collect import collect_findings
 
         collect_findings(dataset)
     elif step == "panel":

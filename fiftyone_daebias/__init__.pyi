@@ -27,6 +27,7 @@ from .explanation.local_view import LocalView
 from .explanation.mitigate import Mitigation
 from .explanation.result import Explanation
 from .explanation.training_dynamics import Dynamics
+from .findings.review import ReviewResult
 from .parameters import Accumulate, AdjustFor, Advanced, Architecture, BatchSize, Bootstraps, ByField, ByFields, Cases, CheckpointFolder, ClusterName, ClusterNames, ColorBy, ColouredBy, Correlation, DateField, DdimSteps, Device, Encoder, Epochs, Expected, FieldValue, FindingKey, Folds, ImageFolder, ImageSize, ImagesSeen, Kernel, Label, LearningRate, Like, Looks, MapKey, Matrix, MaxSamples, MostMaps, MostSamples, MovedSamples, Neighbors, NumberOfTests, OutFile, PairedBatchSize, Patience, Permutations, Perplexity, PickedConfig, PickedFile, Preset, ProbedField, ProbedFields, Protected, Repeats, Resamples, RunKeys, Scale, Seed, Seeds, Share, ShiftDates, SimilarityIndex, Slices, SlicesAVolume, SmallestCluster, Spacing, Span, Steps, StratifyBy, SubjectField, Subjects, TableFile, TagName, Threshold, TrialRepeats, VectorField, VectorFieldOrFields, VectorFields, Versions, Volume, WeightDecay, Workers
 from .phantoms.phantom import PhantomReport
 from .probes.disagreements import Disagreements
@@ -37,7 +38,6 @@ from .progress import Progress
 from .quality_control.quality import QualityTable
 from .reporting.audit import AuditResult
 from .reporting.report import ReportResult
-from .reporting.review import ReviewResult
 from .run_listing import RunList
 from .sharing.share import Imported, Shared
 from .stories.facts import Stories

@@ -23,6 +23,7 @@ class AuditStep:
     Attributes:
         command: the verb that it runs
         label: what it does
+        listed: the step in the panel's list: what it does, and the question it answers
         after: the steps it builds on
         reads: what it reads: "content" (images), "checkpoint", "table" (metadata and subjects), "vectors", "clusters"
         on: whether it runs where the configuration says nothing
@@ -36,6 +37,7 @@ class AuditStep:
 
     command: str
     label: str
+    listed: tuple[str, str] = ("", "")
     after: tuple[str, ...] = ("embed",)
     reads: tuple[str, ...] = ("table", "vectors")
     on: bool = True
@@ -61,13 +63,26 @@ class Analysis:
         tests: whether it rests on statistics, which have a version (``schema.STATISTICS_VERSION``)
         findings: ``"module:function"``: ``samples -> list[HypothesisTest]`` of what it stored, for the false-discovery
             pool; its findings carry their counts (``cells``), else they stay out of bundles
-        shown: ``"module:function"``: ``samples -> list[Finding]`` of what it stored and did not test
+        shown: ``"module:function"``: ``(samples, known) -> list[Finding]`` of what it stored and did not test, with a
+            :class:`~fiftyone_daebias.findings.finding.Known`
+        keeps: ``"module:function"``: ``(findings of tags, tested findings) -> those of tags that may be shown``
         kinds: kinds of its findings; default: its name
         result: ``"module:class"`` of its result, if that has ``rows`` with a verdict each
+        settles: ``{"module:class" of a result: "module:function"}``: ``(result, {key: finding}, what the correction
+            spans) -> the result with its verdicts``, for results of another form
         key: key of a row's finding, with the row's attributes in braces
         step: its step of the audit, if it has one
         section: title of its section of the report; "" where it has a section of another form, or none
+        rows: ``"module:function"``: ``(samples, {key: finding}) -> stored rows with their verdicts``, for page and
+            panel
+        chart: ``"module:function"``: ``(rows, facts of the report) -> drawing`` of its section, below the clusters
         public: whether Croissant lists its findings
+        given_away: ``"module:function"``: ``findings -> sentence`` of the data sheet on what images give away
+        speaks: place among the kinds that speak of a field in stories, 1 the first; 0 if it speaks of none
+        tells: whether its findings say that a field can be told from images, or from what is measured on them
+        measured: whether a finding's selector names the sample field with the measure that speaks for it
+        of_people: whether its findings say which people a field goes with, as the second part of their keys
+        stories: ``{key of a finding: kind of the story that it is}``, for findings of no field
         bias: ``"module:function"``: ``finding -> sentence`` of the data sheet's biases
         next: ``{verb: verbs that make sense after it, the likeliest first}``
         tab: tab of the panel
@@ -84,11 +99,21 @@ class Analysis:
     tests: bool = False
     findings: str = ""
     shown: str = ""
+    keeps: str = ""
     kinds: tuple[str, ...] = ()
     result: str = ""
+    settles: dict[str, str] = field(default_factory=dict)
     key: str = ""
     step: AuditStep | None = None
     section: str = ""
+    rows: str = ""
+    chart: str = ""
+    given_away: str = ""
+    speaks: int = 0
+    tells: bool = False
+    measured: bool = False
+    of_people: bool = False
+    stories: dict[str, str] = field(default_factory=dict)
     public: bool = False
     bias: str = ""
     next: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -120,20 +145,23 @@ ANALYSES: tuple[Analysis, ...] = (
         run=schema.CASE_MIX_RUN,
         run_label="case mix",
         tests=True,
-        findings="reporting.from_case_mix:case_mix_claims",
+        findings="clustering.case_mix_findings:case_mix_claims",
         result="clustering.case_mix:CaseMix",
         key="case-mix:{field}:{over}",
+        speaks=6,
+        of_people=True,
         step=AuditStep(
             "case-mix",
             "compare the people of sites",
+            listed=("Compare the people of sites", "do sites see the same kind of people?"),
             after=(),
             reads=("table",),
-            line="reporting.from_case_mix:line",
+            line="clustering.case_mix_findings:line",
             permutations=9_999,
         ),
         section="People over sites",
         public=True,
-        bias="reporting.from_case_mix:bias",
+        bias="clustering.case_mix_findings:bias",
         next={"case-mix": ("probe", "report")},
         tab="sites",
         glossary=(
@@ -152,28 +180,33 @@ ANALYSES: tuple[Analysis, ...] = (
                 "quality",
                 "quality_control.quality:quality",
                 "Measure image quality",
+                was="image_quality",
                 icon="high_quality",
                 delegate=True,
             ),
         ),
         run=schema.QUALITY_RUN,
-        owned="reporting.from_quality:owned",
+        owned="quality_control.quality_findings:owned",
         run_label="image quality",
         tests=True,
-        findings="reporting.from_quality:quality_claims",
+        findings="quality_control.quality_findings:quality_claims",
         result="quality_control.quality:QualityTable",
         key="quality:{field}",
+        speaks=2,
+        tells=True,
+        measured=True,
         step=AuditStep(
             "quality",
             "measure image quality",
+            listed=("Measure image quality", "do scanners differ in noise, shading or sharpness?"),
             after=(),
             reads=("content", "table"),
-            line="reporting.from_quality:line",
+            line="quality_control.quality_findings:line",
             permutations=9_999,
         ),
         section="Image quality",
         public=True,
-        bias="reporting.from_quality:bias",
+        bias="quality_control.quality_findings:bias",
         next={"quality": ("embed", "report")},
         tab="sites",
         glossary=(
@@ -193,19 +226,26 @@ ANALYSES: tuple[Analysis, ...] = (
             _verb("probe-all", "probes.probe:probe_all", "Probe every field", icon="fact_check", delegate=True),
         ),
         run=schema.PROBE_RUN_PREFIX,
-        owned="reporting.from_probes:owned",
+        owned="probes.probe_findings:owned",
         run_label="probe",
         tests=True,
-        findings="reporting.from_probes:probe_claims",
+        findings="probes.probe_findings:probe_claims",
+        settles={
+            "probes.result:ProbeResult": "probes.settled:settle",
+            "probes.result:ProbeTable": "probes.settled:settle",
+        },
+        speaks=1,
+        tells=True,
         step=AuditStep(
             "probe-all",
             "probe every metadata field",
-            run="reporting.from_probes:probe_safe_vectors",
-            line="reporting.from_probes:line",
+            listed=("Ask what the images give away", "can sex, age, site … be told from the pixels?"),
+            run="probes.probe_findings:probe_safe_vectors",
+            line="probes.probe_findings:line",
             permutations=19_999,
         ),
         public=True,
-        bias="reporting.from_probes:bias",
+        bias="probes.probe_findings:bias",
         next={
             "probe": ("probe-all", "disagreements", "counterfactual"),
             "probe-all": ("disagreements", "suggest-clusters", "report"),
@@ -247,11 +287,15 @@ ANALYSES: tuple[Analysis, ...] = (
         run=schema.DISAGREEMENT_RUN_PREFIX,
         run_label="disagreements",
         tests=True,
-        findings="reporting.from_labels:label_claims",
-        shown="reporting.from_labels:agreement_findings",
+        findings="probes.label_findings:label_claims",
+        settles={"probes.disagreements:Disagreements": "probes.settled:settle"},
+        shown="probes.label_findings:agreement_findings",
+        keeps="probes.label_findings:of_probes_that_hold",
+        speaks=10,
         step=AuditStep(
             "disagreements",
             "list labels that images contradict",
+            listed=("Look at labels that images contradict", "which labels may be wrong?"),
             after=("probe-all",),
             reads=("table",),
             left_out=("field",),
@@ -264,7 +308,7 @@ ANALYSES: tuple[Analysis, ...] = (
                     "fields to look at; default: every label whose probe is strong enough to speak of single samples",
                 ),
             ),
-            run="reporting.from_labels:judge_every_label",
+            run="probes.label_findings:judge_every_label",
         ),
         next={"disagreements": ("explain", "report"), "subgroups": ("training-dynamics", "transfer")},
         examples={
@@ -276,12 +320,17 @@ ANALYSES: tuple[Analysis, ...] = (
     Analysis(
         "outliers",
         (
-            _verb("tag", "clustering.tag:tag", "Tag outliers", icon="sell"),
+            _verb("tag", "clustering.tag:tag", "Tag outliers", icon="sell", was="tag_outliers"),
             _verb("similar", "clustering.similar:similar", "Similar cases", icon="image_search"),
         ),
         run="daebias_outliers",
         run_label="outliers",
-        step=AuditStep("tag", "tag outliers", reads=("content", "vectors")),
+        step=AuditStep(
+            "tag",
+            "tag outliers",
+            listed=("Tag outliers", "what looks like nothing else: other organs, markers, artefacts?"),
+            reads=("content", "vectors"),
+        ),
         next={"tag": ("similar",)},
         glossary=(
             (
@@ -315,11 +364,13 @@ ANALYSES: tuple[Analysis, ...] = (
             ),
         ),
         run=schema.CLUSTER_RUN_PREFIX,
-        owned="reporting.from_clusters:owned",
+        owned="clustering.cluster_findings:owned",
+        shown="clustering.cluster_findings:cluster_findings",
         run_label="cluster",
         step=AuditStep(
             "suggest-clusters",
             "suggest clusters",
+            listed=("Look for groups", "which groups did nobody expect?"),
             after=("embed", "probe-all", "tag"),
             reads=("vectors",),
             tracked=False,
@@ -353,19 +404,22 @@ ANALYSES: tuple[Analysis, ...] = (
         run=schema.ASSOCIATION_RUN,
         run_label="cluster tests",
         tests=True,
-        findings="reporting.from_clusters:association_claims",
+        findings="clustering.cluster_findings:association_claims",
         result="clustering.test_clusters:ClusterTests",
         key="association:{cluster}:{field}",
+        speaks=3,
+        tells=True,
         step=AuditStep(
             "test-clusters",
             "test clusters against metadata",
+            listed=("Ask what the groups are", "what does the table know of each group?"),
             after=("embed", "suggest-clusters"),
             reads=("table", "clusters"),
-            line="reporting.from_clusters:line",
+            line="clustering.cluster_findings:line",
             permutations=49_999,
         ),
         public=True,
-        bias="reporting.from_clusters:bias",
+        bias="clustering.cluster_findings:bias",
         next={"test-clusters": ("explain", "report")},
         examples={"test-clusters": ("test-clusters my-cohort --expected sex age",)},
     ),
@@ -375,13 +429,23 @@ ANALYSES: tuple[Analysis, ...] = (
         run=schema.DRIFT_RUN,
         run_label="drift",
         tests=True,
-        findings="reporting.from_time:drift_claims",
+        findings="clustering.drift_findings:drift_claims",
         result="clustering.drift:DriftTable",
         key="drift:{group}:{over}",
-        step=AuditStep("drift", "look for changes over time", line="reporting.from_time:line", permutations=9_999),
+        section="Changes over time",
+        rows="clustering.drift_findings:settled_rows",
+        chart="reporting.charts:time_chart",
+        speaks=4,
+        step=AuditStep(
+            "drift",
+            "look for changes over time",
+            listed=("Look for changes over time", "did the images change at some date?"),
+            line="clustering.drift_findings:line",
+            permutations=9_999,
+        ),
         public=True,
-        bias="reporting.from_time:bias",
-        next={"drift": ("report",)},
+        bias="clustering.drift_findings:bias",
+        next={"drift": ("reidentify", "report")},
         tab="time",
         glossary=(("drift", "The images change at some time: a new scanner, software, protocol or kind of patient."),),
         examples={"drift": ("drift my-cohort --date-field exam_date",)},
@@ -396,8 +460,18 @@ ANALYSES: tuple[Analysis, ...] = (
         run=schema.REIDENTIFY_RUN,
         run_label="re-identification",
         tests=True,
-        findings="reporting.from_time:reidentify_claims",
-        step=AuditStep("reidentify", "ask what neighbours give away", line="reporting.from_time:neighbours_line"),
+        findings="clustering.reidentify_findings:reidentify_claims",
+        settles={"clustering.reidentify:Reidentification": "clustering.reidentify_findings:settle"},
+        speaks=5,
+        tells=True,
+        stories={"reidentify:subject": "persons", "reidentify:month": "month"},
+        given_away="clustering.reidentify_findings:given_away",
+        step=AuditStep(
+            "reidentify",
+            "ask what neighbours give away",
+            listed=("Ask what neighbours give away", "could a person or a site be told from the embedding?"),
+            line="clustering.reidentify_findings:line",
+        ),
         public=True,
         next={"reidentify": ("share",)},
         tab="time",
@@ -425,7 +499,7 @@ ANALYSES: tuple[Analysis, ...] = (
         ),
         run=schema.COMPARE_RUN,
         run_label="comparison",
-        shown="reporting.from_runs:comparisons",
+        shown="baselines.compare_findings:comparisons",
         next={"train-baseline": ("compare",), "compare": ("report",)},
         tab="explain",
         group="look",
@@ -446,17 +520,18 @@ ANALYSES: tuple[Analysis, ...] = (
             ),
         ),
         run=schema.EXPLAIN_RUN_PREFIX,
-        owned="reporting.from_runs:explanation_owned",
+        owned="explanation.run_findings:owned",
         run_label="explanation",
-        shown="reporting.from_runs:explanations",
+        shown="explanation.run_findings:explanations",
         step=AuditStep(
             "explain",
             "explain the strongest findings",
+            listed=("Explain the strongest findings", "where do two groups differ, and by how much?"),
             after=("probe-all", "test-clusters"),
             reads=("content", "clusters"),
             left_out=("cluster", "tag", "field", "value", "against"),
             extra=(("top", int, int, 3, "how many findings to explain, the strongest first"),),
-            run="reporting.from_runs:explain_strongest",
+            run="explanation.run_findings:explain_strongest",
         ),
         next={"explain": ("counterfactual", "training-dynamics", "report")},
         tab="explain",
@@ -476,7 +551,7 @@ ANALYSES: tuple[Analysis, ...] = (
         ),
         run=schema.COUNTERFACTUAL_RUN_PREFIX,
         run_label="counterfactual",
-        shown="reporting.from_runs:counterfactuals",
+        shown="explanation.run_findings:counterfactuals",
         next={"counterfactual": ("local-view", "report")},
         tab="explain",
         group="explain",
@@ -495,7 +570,7 @@ ANALYSES: tuple[Analysis, ...] = (
         ),
         run=schema.DYNAMICS_RUN_PREFIX,
         run_label="training dynamics",
-        shown="reporting.from_runs:dynamics",
+        shown="explanation.run_findings:dynamics",
         next={"training-dynamics": ("mitigate", "report")},
         tab="explain",
         group="explain",
@@ -514,7 +589,7 @@ ANALYSES: tuple[Analysis, ...] = (
         ),
         run=schema.LOCAL_RUN_PREFIX,
         run_label="local view",
-        shown="reporting.from_runs:local_views",
+        shown="explanation.run_findings:local_views",
         tab="explain",
         group="explain",
         examples={"local-view": ("local-view my-cohort sex lung_mask",)},
@@ -532,7 +607,7 @@ ANALYSES: tuple[Analysis, ...] = (
         ),
         run=schema.MITIGATION_RUN_PREFIX,
         run_label="mitigation",
-        shown="reporting.from_runs:mitigations",
+        shown="explanation.run_findings:mitigations",
         next={"mitigate": ("report",)},
         tab="explain",
         group="explain",
@@ -545,13 +620,14 @@ ANALYSES: tuple[Analysis, ...] = (
                 "sensitivity",
                 "detection_limits.sensitivity:sensitivity",
                 "What would have been found?",
+                was="audit_sensitivity",
                 icon="radar",
                 delegate=True,
             ),
         ),
         run=schema.SENSITIVITY_RUN,
         run_label="sensitivity",
-        shown="reporting.from_runs:sensitivities",
+        shown="detection_limits.sensitivity_findings:sensitivities",
         step=AuditStep(
             "sensitivity",
             "what would have been found",
@@ -572,14 +648,19 @@ def of_kind(kind: str) -> Analysis | None:
     return next((a for a in ANALYSES if kind in a.of_findings), None)
 
 
+def analysis(name: str) -> Analysis:
+    """The analysis of that name."""
+    return next(a for a in ANALYSES if a.name == name)
+
+
 def kinds_of_tab(tab: str) -> tuple[str, ...]:
     """Kinds of findings in a tab of the panel."""
     return tuple(kind for a in ANALYSES if a.tab == tab for kind in a.of_findings)
 
 
-def verbs_of_tab(tab: str) -> tuple[dict, ...]:
-    """Verbs whose findings are in a tab of the panel."""
-    return tuple(verb for a in ANALYSES if a.tab == tab for verb in a.verbs)
+def of_tab(tab: str) -> tuple[Analysis, ...]:
+    """The analyses whose findings are in a tab of the panel."""
+    return tuple(a for a in ANALYSES if a.tab == tab)
 
 
 def glossary() -> Iterator[tuple[str, str]]:

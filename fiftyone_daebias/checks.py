@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from . import run_listing, store, verbs
+from .analyses import ANALYSES
 from .clustering import cluster as named
 from .errors import CohortError, DaebiasError, InputError
 from .statistics.targets import make_target
@@ -173,20 +174,17 @@ def _one_query(samples, values: dict) -> None:
 
 
 _OF_VERB: dict[str, tuple[Callable, ...]] = {
+    **{a.step.command: (_needs_vectors,) for a in ANALYSES if a.step and "vectors" in a.step.reads},
     "register": (_register,),
     "train": (_train,),
     "embed": (_embed,),
     "probe": (_needs_vectors, _askable),
-    "probe-all": (_needs_vectors,),
     "disagreements": (_needs_vectors,),
     "subgroups": (_needs_vectors, _askable),
     "transfer": (_needs_vectors, _askable),
-    "tag": (_needs_vectors,),
-    "suggest-clusters": (_needs_vectors,),
     "name-cluster": (_new_cluster,),
     "clusters": (_cluster_action,),
     "test-clusters": (_some_cluster,),
-    "reidentify": (_needs_vectors,),
     "similar": (_one_query,),
     "runs": (_sure,),
     "counterfactual": (_needs_vectors,),

@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import atomic, command_table, verbs
+from . import atomic, command_table, parallel, verbs
 from .errors import DaebiasError, InputError
 from .progress import TerminalProgress
 
@@ -71,6 +71,8 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         return _nobody_reads()
     try:
+        if "workers" in args:
+            parallel.claim(args.workers)
         with _termination_raises():
             code = args.run(args)
             sys.stdout.flush()
@@ -246,6 +248,8 @@ def _add_verb(sub: argparse.ArgumentParser, verb: verbs.Verb) -> None:
         sub.add_argument("--table", action="store_true", help="print everything, not only the stories")
         sub.add_argument("--csv", type=Path, metavar="FILE", help="also write everything as comma-separated values")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
+    if not any(p.name == "workers" for p in parameters):
+        _add_workers(sub)
     if verb.holds:
         sub.add_argument(
             "--wait",
@@ -254,6 +258,15 @@ def _add_verb(sub: argparse.ArgumentParser, verb: verbs.Verb) -> None:
             help="how long to wait while another process writes to the dataset (default: 600, or DAEBIAS_WAIT)",
         )
     sub.set_defaults(run=lambda args: _run_verb(verb, parameters, args))
+
+
+def _add_workers(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="most cores to use (default: all it may use, or DAEBIAS_WORKERS); results do not depend on it",
+    )
 
 
 def _add_parameter(sub: argparse.ArgumentParser, parameter: verbs.Parameter) -> None:
@@ -343,6 +356,7 @@ def _add_demo(commands) -> None:
     sub.add_argument("--name", default="daebias-demo", help="name of the dataset (default: daebias-demo)")
     sub.add_argument("--json", action="store_true", help="print the result as JSON")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
+    _add_workers(sub)
 
     def run(args) -> int:
         from .demo import run_demo
@@ -362,6 +376,7 @@ def _add_mri_demo(commands) -> None:
     sub.add_argument("--subjects", type=int, default=120, help="people to draw (default: 120)")
     sub.add_argument("--json", action="store_true", help="print the result as JSON")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
+    _add_workers(sub)
 
     def run(args) -> int:
         from .demo.mri import run_mri_demo

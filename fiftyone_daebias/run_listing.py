@@ -11,7 +11,7 @@ from .clustering import cluster as named
 from .errors import InputError
 from .parameters import Label, RunKeys
 from .progress import Progress, start
-from .text_table import table_lines
+from .rendering import Rendered, Table
 from .tidy import tidy
 
 OUTLIERS = "daebias_outliers"
@@ -84,7 +84,7 @@ class StoredRun:
 
 
 @dataclass(frozen=True)
-class RunList:
+class RunList(Rendered):
     """The runs of a dataset.
 
     Attributes:
@@ -98,9 +98,9 @@ class RunList:
     def to_dict(self) -> dict:
         return {"runs": [r.to_dict() for r in self.runs], "done": self.done}
 
-    def __str__(self) -> str:
+    def parts(self) -> list[str | Table]:
         if not self.runs:
-            return self.done or "no runs: nothing was computed on this dataset yet"
+            return [self.done or "no runs: nothing was computed on this dataset yet"]
         cells = [("run", "what", "made (UTC)", "size", "goes with it")]
         cells += [
             (
@@ -121,7 +121,7 @@ class RunList:
             if old
             else []
         )
-        return "\n".join([*([self.done] if self.done else []), *table_lines(cells), *lines])
+        return [*([self.done] if self.done else []), Table.of(cells), *lines]
 
 
 def runs(

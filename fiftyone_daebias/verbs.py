@@ -44,6 +44,7 @@ class Verb:
         holds: what it may write to, alone while it works: "dataset", "training" (the dataset's run folders), or ""
         looks: value of its parameter "action" with which it writes nothing
         table: whether its result has a table beside its text, for "--table" and "--csv"
+        was: name of the function and method until 0.2, if it was another
     """
 
     command: str
@@ -59,6 +60,7 @@ class Verb:
     holds: str = "dataset"
     looks: str = ""
     table: bool = False
+    was: str = ""
 
     @property
     def name(self) -> str:
@@ -106,7 +108,7 @@ def _loaded(verb: Verb) -> Callable:
         result = _alone(verb, function, given)
         if not verb.tests:
             return result
-        from .reporting.verdicts import settle_result
+        from .findings.verdicts import settle_result
 
         return settle_result(next(iter(given.arguments.values())), result)
 
@@ -161,7 +163,14 @@ def nearest(name: str, known: Iterable[str], what: str) -> str:
 
 
 VERBS: tuple[Verb, ...] = (
-    Verb("register", "cohort.register:register", "Register a cohort", method=False, icon="add_photo_alternate"),
+    Verb(
+        "register",
+        "cohort.register:register",
+        "Register a cohort",
+        was="register_cohort",
+        method=False,
+        icon="add_photo_alternate",
+    ),
     Verb("duplicates", "cohort.duplicates:duplicates", "Find duplicates and leaks", icon="content_copy"),
     Verb(
         "privacy",
@@ -185,6 +194,7 @@ VERBS: tuple[Verb, ...] = (
         "train",
         "dae.train:train",
         "Train the diffusion autoencoder",
+        was="train_dae",
         icon="model_training",
         delegate=True,
         holds="training",
@@ -217,8 +227,8 @@ VERBS: tuple[Verb, ...] = (
         table=True,
     ),
     Verb("story", "stories.story:story", "Tell what was found by its causes", icon="auto_stories", table=True),
-    Verb("report", "reporting.report:report", "Write the report", icon="summarize"),
-    Verb("review", "reporting.review:review", "Review a finding", icon="rate_review", on_ticked=True),
+    Verb("report", "reporting.report:report", "Write the report", icon="summarize", was="write_report"),
+    Verb("review", "findings.review:review", "Review a finding", icon="rate_review", on_ticked=True),
     Verb("share", "sharing.share:share", "Share the audit", icon="share"),
     Verb("import-shared", "sharing.share:import_shared", "Import a shared audit", icon="move_to_inbox"),
 )
@@ -232,14 +242,7 @@ def by_command(command: str) -> Verb:
 #: the method and function that ``embed`` is also called by
 EMBED_METHOD = "compute_dae_embeddings"
 #: names of functions and methods until 0.2
-FORMER_NAMES = {
-    "register_cohort": "register",
-    "train_dae": "train",
-    "image_quality": "quality",
-    "tag_outliers": "tag",
-    "write_report": "report",
-    "audit_sensitivity": "sensitivity",
-}
+FORMER_NAMES = {v.was: v.name for v in VERBS if v.was}
 
 
 def public_names() -> list[str]:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from fiftyone_daebias import checks, run_listing, store
 from fiftyone_daebias.clustering.cluster import BLIND, UNKNOWN, read_clusters
-from fiftyone_daebias.clustering.drift import date_field_of
 from fiftyone_daebias.dae.config import presets
 from fiftyone_daebias.dae.samples import pick_device
 from fiftyone_daebias.dae.train import trained_checkpoint
 from fiftyone_daebias.embeddings.encoders import model_names
 from fiftyone_daebias.errors import InputError
+from fiftyone_daebias.statistics.dates import date_field_of
 from fiftyone_daebias.verbs import Parameter
 
 from .panel.audit_state import read_state

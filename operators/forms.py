@@ -9,7 +9,6 @@ import fiftyone.operators.types as types
 from fiftyone_daebias.verbs import Parameter
 
 from .choices import choice_labels, choices_for, last_colour, not_offered, value_if_empty
-from .words import sentence
 
 #: where folded parameters lie in a form's values
 ADVANCED = "advanced"
@@ -114,3 +113,9 @@ def read_values(params: dict, parameters: tuple[Parameter, ...]) -> dict:
         if parameter.required or value != default and value != [default]:
             values[parameter.name] = value
     return values
+
+
+def sentence(text: str) -> str:
+    """A help text with a capital and without quotes that only make sense in code."""
+    text = text.strip().replace("``", "'").replace("*", "\\*")
+    return text[:1].upper() + text[1:]

@@ -12,12 +12,12 @@ from fiftyone.operators.message import GeneratedMessage
 from fiftyone_daebias import checks, estimates, schema, store, verbs
 from fiftyone_daebias.errors import Cancelled, DaebiasError
 from fiftyone_daebias.plugin import PLUGIN_NAME
+from fiftyone_daebias.rendering import as_markdown, as_text, parts_of
 
 from .forms import add_parameters, read_values
 from .live import LiveProgress, StopFlag, follow
 from .next_steps import AUDIT_PANEL, add_files, add_steps, files_of, steps_after
 from .targets import add_target, target_of, target_words
-from .words import as_markdown
 
 logger = logging.getLogger(__name__)
 
@@ -150,7 +150,8 @@ class VerbOperator(foo.Operator):
         else:
             result = function(**values, progress=progress)
         plain = result.to_dict() if result is not None else {}
-        return {"summary": str(result) if result is not None else "done", "result": plain, "files": files_of(plain)}
+        said = parts_of(result) if result is not None else ["done"]
+        return {"summary": as_text(said), "markdown": as_markdown(said), "result": plain, "files": files_of(plain)}
 
     def _in_the_app(self, ctx, flag: StopFlag):
         """The same as a generator: progress, a button to stop, what to reload, and the outcome."""
@@ -165,7 +166,7 @@ class VerbOperator(foo.Operator):
                     dialog = True
                     yield self._show(ctx, *self._progress_output(share, text, flag))
             except StopIteration as done:
-                results = {"summary": as_markdown(done.value["summary"]), "files": done.value["files"]}
+                results = {"summary": done.value["markdown"], "files": done.value["files"]}
                 extra = {IN_DIALOG: True}
                 if panel := ctx.params.get(AUDIT_PANEL):
                     extra[AUDIT_PANEL] = panel

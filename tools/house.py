@@ -21,21 +21,22 @@ PACKAGE = "fiftyone_daebias"
 ANALYSES = {
     "case mix": (r"case.?mix|CaseMix", r"case_mix"),
     "image quality": (r"QualityTable|QUALITY_RUN|image.quality|quality_claims|['\"]quality['\"]", r"quality"),
-    "drift": (r"\bdrift|Drift", r"drift|change_points|from_time"),
-    "re-identification": (r"reidentif|Reidentif|re-identif", r"reidentify|neighbours|from_time"),
+    "drift": (r"\bdrift|Drift", r"drift|change_points"),
+    "re-identification": (r"reidentif|Reidentif|re-identif", r"reidentify|neighbours"),
 }
 MOST_PARAMETERS = 8
 TYPED = ("statistics", "dae", "probes", "store")
 #: packages from the bottom up; an import of one further up is an arrow that runs upwards
 ORDER = (
     ("statistics", "store"),
-    ("cohort", "phantoms"),
+    ("findings", "cohort", "phantoms"),
     ("dae",),
     ("embeddings",),
     ("baselines", "probes"),
     ("clustering", "quality_control", "quality"),
     ("explanation", "explain", "detection_limits", "sensitivity"),
-    ("reporting", "report", "stories"),
+    ("stories",),
+    ("reporting", "report"),
     ("sharing", "share"),
     ("demo",),
 )

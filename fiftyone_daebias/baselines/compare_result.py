@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from ..text_table import table_lines
+from ..rendering import Rendered, Table
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class CompareRow:
 
 
 @dataclass(frozen=True)
-class CompareResult:
+class CompareResult(Rendered):
     """Embeddings beside one another on the same held-out subjects.
 
     Attributes:
@@ -165,10 +165,10 @@ class CompareResult:
             f"{self.machine}",
         ]
 
-    def __str__(self) -> str:
-        lines = table_lines([tuple(self._head()), *self._cells()])
+    def parts(self) -> list[str | Table]:
         skipped = [f"{c.field} left out: {c.reason}" for c in self.columns if c.reason]
-        return "\n".join([*lines, "", *self._legend(), *self.sentences, *skipped, *(f"note: {n}" for n in self.notes)])
+        table = Table.of([self._head(), *self._cells()])
+        return [table, "", *self._legend(), *self.sentences, *skipped, *(f"note: {n}" for n in self.notes)]
 
     def to_markdown(self) -> str:
         """The table for a README, with paired differences below it."""

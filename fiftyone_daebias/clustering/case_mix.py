@@ -11,11 +11,11 @@ from .. import schema, store
 from ..errors import InputError
 from ..parameters import Expected, Permutations, Seed, SubjectField
 from ..progress import Progress, start
+from ..rendering import Rendered, Table
 from ..serialize import plain
 from ..statistics.association import Effect, effect_of, omnibus_test
 from ..statistics.cells import Cells
 from ..statistics.targets import make_target
-from ..text_table import table_lines
 from .sites import site_fields
 
 LEVEL = 0.05
@@ -77,7 +77,7 @@ class CaseMixRow:
 
 
 @dataclass(frozen=True)
-class CaseMix:
+class CaseMix(Rendered):
     """All pairs, the most uneven first; ``correction`` says what the q-values span."""
 
     rows: tuple[CaseMixRow, ...]
@@ -86,7 +86,7 @@ class CaseMix:
     def to_dict(self) -> dict:
         return {"rows": [r.to_dict() for r in self.rows], "correction": self.correction}
 
-    def __str__(self) -> str:
+    def parts(self) -> list[str | Table]:
         cells = [("people's", "over", "verdict", "differs most", "effect", "95 % interval", "p", "q", "subjects")]
         for r in self.rows:
             if r.verdict != "not tested":
@@ -104,11 +104,11 @@ class CaseMix:
                         f"{r.n_subjects:,}",
                     )
                 )
-        lines = table_lines(cells) if len(cells) > 1 else []
+        lines: list[str | Table] = [Table.of(cells)] if len(cells) > 1 else []
         lines += [f"not tested: {r.field} over {r.over}: {r.note}" for r in self.rows if r.verdict == "not tested"]
         if any(r.verdict == "found" for r in self.rows):
             lines.append("what images tell of these sites may be told by their people: adjust for the fields found")
-        return "\n".join([*lines, self.correction]).rstrip()
+        return [*lines, self.correction]
 
 
 def case_mix(

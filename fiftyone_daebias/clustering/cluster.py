@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import colorsys
 import datetime
-import getpass
 import hashlib
 import itertools
 import re
@@ -99,14 +98,6 @@ def run_key(name: str) -> str:
     if plain != name:
         plain += "_" + hashlib.sha256(name.encode()).hexdigest()[:6]
     return schema.CLUSTER_RUN_PREFIX + plain
-
-
-def author_here() -> str:
-    """The user's login name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""
 
 
 def now() -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import atomic, schema, store
 from ..errors import InputError
+from ..findings.review import author_here
 from ..parameters import ClusterName, PickedFile
 from ..progress import Progress
 from . import cluster as named
@@ -130,7 +131,7 @@ def _accept(samples, name: str, new_name: str | None) -> str:
     if not cluster.proposed:
         raise InputError(f"cluster {name!r} is accepted already")
     new = _free(samples, new_name or name, (name,))
-    named.write(samples, [replace(cluster, name=new, proposed=False, author=named.author_here())], [name])
+    named.write(samples, [replace(cluster, name=new, proposed=False, author=author_here())], [name])
     return f"accepted {name!r}" + (f" as {new!r}" if new != name else "")
 
 
@@ -166,7 +167,7 @@ def _combine(samples, name: str, other: str, new_name: str | None, how: str) -> 
         coloured_by=coloured,
         proposed=False,
         stability=float("nan"),
-        author=named.author_here(),
+        author=author_here(),
         created=named.now(),
         note=first.note if how == "subtracted" else "; ".join(filter(None, (first.note, second.note))),
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
+from ..parallel import each
 
 #: neighbours that make a point dense
 MIN_SAMPLES = 10
@@ -86,7 +87,7 @@ def stable_clusters(
         subjects: subject of each point (n,)
         min_size: smallest cluster
         resamples: how often to draw
-        redraw: gives the points of the rows drawn, from scratch: ``(rows, seed) → (m, d)``
+        redraw: gives the points of the rows drawn, from scratch: ``(rows, seed) → (m, d)``; called by several threads
         rng: random generator
         advance: called after each resample
 
@@ -102,12 +103,17 @@ def stable_clusters(
     clusters = [np.flatnonzero(labels == c) for c in range(labels.max() + 1)]
     overlaps = np.full((len(clusters), resamples), np.nan)
     names = np.unique(subjects)
-    for b in range(resamples if clusters else 0):
+    draws = []
+    for _ in range(resamples if clusters else 0):
         drawn = rng.choice(names, max(2, round(0.8 * len(names))), replace=False)
-        rows = np.flatnonzero(np.isin(subjects, drawn))
-        again = density_clusters(redraw(rows, int(rng.integers(1 << 31))), max(2, round(0.8 * min_size)))
+        draws.append((np.flatnonzero(np.isin(subjects, drawn)), int(rng.integers(1 << 31))))
+
+    def again(draw: tuple[np.ndarray, int]) -> np.ndarray:
+        return density_clusters(redraw(*draw), max(2, round(0.8 * min_size)))
+
+    for b, ((rows, _), labels_again) in enumerate(zip(draws, each(again, draws), strict=True)):
         for k, members in enumerate(clusters):
-            overlaps[k, b] = best_overlap(np.isin(rows, members), again)
+            overlaps[k, b] = best_overlap(np.isin(rows, members), labels_again)
         advance()
     if not resamples:
         return [CandidateCluster(rows) for rows in clusters]

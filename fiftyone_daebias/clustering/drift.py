@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -12,9 +11,9 @@ from .. import schema, store
 from ..errors import InputError
 from ..parameters import AdjustFor, ByFields, DateField, Permutations, Seed, SubjectField, VectorField, Versions
 from ..progress import Progress, start
-from ..serialize import decimal_year
 from ..statistics.association import effect_of, omnibus_test, permutation_p
 from ..statistics.cells import Cells
+from ..statistics.dates import as_years, date_field_of, iso_date
 from ..statistics.strata import make_strata
 from ..statistics.targets import make_target
 from .change_points import COMPONENTS, Change, change_points, detectable_change, whiten
@@ -23,7 +22,6 @@ from .sites import site_fields
 LEVEL = 0.05
 FEWEST = 24
 MOST_SITES = 50
-_DATES = ("acquisition_date", "acquisition_date_years", "date", "study_date", "scan_date", "exam_date")
 _VERSIONS = ("software_version", "software", "protocol", "protocol_name", "model", "coil")
 _NAN = float("nan")
 
@@ -176,7 +174,7 @@ def drift(
             if adjust_for:
                 strata = make_strata(table.iloc[units.first][list(adjust_for)]).codes
             rng = np.random.default_rng(seed)
-            row = _over_time(group, date_field, units, strata, table, parts, n_permutations, rng, task)
+            row = _over_time(group, date_field, units, strata, table, parts, n_permutations, rng)
             rows.append(replace(row, by=tuple(parts)))
             task.advance(note=group)
             for field in versions:
@@ -200,50 +198,6 @@ def drift(
         {"table": result.to_dict(), "sample_ids": ids},
     )
     return result
-
-
-def iso_date(years: float) -> str:
-    """A number of years as a date."""
-    if years != years:
-        return "?"
-    year = int(years)
-    return (datetime.date(year, 1, 1) + datetime.timedelta(days=round((years - year) * 365.25))).isoformat()
-
-
-def as_years(column: pd.Series) -> np.ndarray:
-    """Dates, ISO texts or numbers as years, float (n,); NaN where there is none.
-
-    Raises:
-        InputError: values that are no dates
-    """
-    out = np.full(len(column), _NAN)
-    for k, value in enumerate(column):
-        if value is None or value != value or value == "":
-            continue
-        if hasattr(value, "timetuple"):
-            out[k] = decimal_year(value)
-        elif isinstance(value, (int, float, np.number)):
-            out[k] = float(value)
-        else:
-            try:
-                date = datetime.date.fromisoformat(str(value)[:10])
-            except ValueError:
-                raise InputError(
-                    f"date_field {column.name!r} holds {value!r}, which is no date; give a field with dates or years"
-                ) from None
-            out[k] = decimal_year(date)
-    return out
-
-
-def date_field_of(fields: dict[str, str], given: str | None) -> str:
-    if given is not None:
-        if given not in fields:
-            raise InputError(f"date_field: there is no field {given!r}; fields: {', '.join(sorted(fields))}")
-        return given
-    found = [f for f in _DATES if f in fields] or [f for f, k in fields.items() if k in ("date", "datetime")]
-    if not found:
-        raise InputError("no field with a date was found; pass date_field=FIELD, a field with dates or years")
-    return found[0]
 
 
 def _groups(table: pd.DataFrame, by: list[str]) -> list[tuple[str, np.ndarray]]:
@@ -278,7 +232,7 @@ def _units(rows: np.ndarray, subjects, matrix, years) -> _Units:
     return _Units(total / counts[:, None], first, dates)
 
 
-def _over_time(group, field, units: _Units, strata, table, by, n_permutations, rng, task) -> DriftRow:
+def _over_time(group, field, units: _Units, strata, table, by, n_permutations, rng) -> DriftRow:
     dated = np.flatnonzero(np.isfinite(units.years))
     if len(dated) < FEWEST:
         note = f"{len(dated)} subjects have a date; {FEWEST} are needed"

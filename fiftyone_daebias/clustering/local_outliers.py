@@ -11,7 +11,6 @@ Pure: pictures and neighbours come in as arrays.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import cv2
 import numpy as np
 
 from ..connected_components import linked_groups
+from ..parallel import workers
 
 #: side of a compared picture, pixels
 SIDE = 64
@@ -139,7 +139,7 @@ def strangeness_maps(
     def look(i: int) -> None:
         maps[i] = _strangeness(padded[i], others[nearest[i]])
 
-    pool = ThreadPoolExecutor(os.cpu_count() or 1)  # OpenCV lets go of the interpreter's lock
+    pool = ThreadPoolExecutor(workers())  # OpenCV lets go of the interpreter's lock
     try:
         for _ in pool.map(look, range(len(pictures))):
             if advance is not None:

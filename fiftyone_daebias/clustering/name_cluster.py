@@ -7,6 +7,7 @@ from typing import Annotated
 
 from .. import store
 from ..errors import InputError
+from ..findings.review import author_here
 from ..parameters import Advanced, ColouredBy, MapKey
 from ..progress import Progress, listening
 from . import cluster as named
@@ -80,7 +81,7 @@ def name_cluster(
         False,
         color or "",
         note,
-        named.author_here() if author is None else author,
+        author_here() if author is None else author,
         drawn_on,
         lasso.polygon if lasso else (),
         coloured_by,

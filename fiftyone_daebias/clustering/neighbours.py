@@ -169,3 +169,8 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     spread = vectors.std(axis=0)
     z = (vectors - vectors.mean(axis=0)) / np.where(spread > 0, spread, 1)
     return (z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+
+
+def risk_words(low: float, chance: float) -> str:
+    """What follows of a share whose interval begins at ``low``."""
+    return "re-identification is possible" if low > chance else "no more than by chance"

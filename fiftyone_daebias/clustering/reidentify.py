@@ -11,8 +11,8 @@ from .. import schema, store
 from ..errors import InputError
 from ..parameters import Bootstraps, DateField, ProbedFields, Seed, SubjectField, VectorField
 from ..progress import Progress, start
-from ..text_table import table_lines
-from .drift import _DATES, as_years
+from ..rendering import Rendered, Table
+from ..statistics.dates import DATES, as_years
 from .neighbours import KnnLeakage, n_with_partner, telling
 from .sites import site_fields
 
@@ -20,7 +20,7 @@ SUBJECT, MONTH = "subject", "month"
 
 
 @dataclass(frozen=True)
-class Reidentification:
+class Reidentification(Rendered):
     """What the nearest neighbours of a sample give away.
 
     Attributes:
@@ -43,8 +43,8 @@ class Reidentification:
             "correction": self.correction,
         }
 
-    def __str__(self) -> str:
-        lines = []
+    def parts(self) -> list[str | Table]:
+        lines: list[str | Table] = []
         if self.rows:
             cells = [
                 (
@@ -75,7 +75,7 @@ class Reidentification:
                         f"{t.n_samples:,}",
                     )
                 )
-            lines += table_lines(cells)
+            lines.append(Table.of(cells))
         lines += [f"not asked: {what}: {why}" for what, why in self.skipped.items()]
         lines.append(
             "told by nearest: share of samples whose most similar sample (of another person, unless persons are asked) "
@@ -83,7 +83,7 @@ class Reidentification:
             "or nothing where persons are told."
         )
         lines += [self.correction] if self.correction else []
-        return "\n".join(lines)
+        return lines
 
 
 def reidentify(
@@ -127,7 +127,7 @@ def reidentify(
     asked: dict[str, np.ndarray] = {SUBJECT: subjects}
     for name in fields:
         asked[name] = pd.factorize(table[name].map(lambda v: None if v is None or v != v else str(v)))[0]
-    dates = [date_field] if date_field else [f for f in _DATES if f in known]
+    dates = [date_field] if date_field else [f for f in DATES if f in known]
     if dates:
         years = as_years(store.read_table(samples, [dates[0]])[dates[0]].reindex(ids))
         asked[MONTH] = pd.factorize(np.where(np.isfinite(years), np.floor(years * 12), np.nan))[0]

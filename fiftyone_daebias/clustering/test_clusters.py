@@ -10,20 +10,18 @@ from .. import schema, store
 from ..errors import InputError
 from ..parameters import ClusterNames, Expected, Permutations, ProbedFields, Seed, SubjectField
 from ..progress import Progress, start
+from ..rendering import Rendered, Table
 from ..serialize import plain
 from ..statistics.association import association_test, effect_of
 from ..statistics.cells import Cells
 from ..statistics.result_cache import kept_share
 from ..statistics.strata import Strata, make_strata
 from ..statistics.targets import Target, make_target
-from ..text_table import table_lines
 from . import cluster as named
 from .blind import Label, goes_with, is_unknown, label_of, make_label
 
 #: a side with fewer subjects is not compared
 FEWEST = 5
-#: of an effect, at least so much has to be left among subjects alike for it to be more than what is expected
-SMALLEST_KEPT = 0.5
 _NAN = float("nan")
 
 
@@ -37,7 +35,7 @@ class Association:
         verdict: "" until it is settled over everything tested on the dataset; "found"; "explained" (found, and among
             subjects alike in the expected fields less than half of it is left); "inseparable" (found, but too few
             subjects are alike in the expected fields to tell it from them); "unconfirmed" (nearly found, see
-            :mod:`~..reporting.multiplicity`); "expected" (named as an expected difference); "not blind" (the
+            :mod:`~..findings.multiplicity`); "expected" (named as an expected difference); "not blind" (the
             cluster was made from this field, or from one that goes with it, so a test means nothing); "not found";
             "not tested"
         measure: "Cramér's V" or "Cliff's delta"
@@ -87,7 +85,7 @@ class Association:
 
 
 @dataclass(frozen=True)
-class ClusterTests:
+class ClusterTests(Rendered):
     """All clusters against all fields, the most unexpected first.
 
     Attributes:
@@ -113,14 +111,14 @@ class ClusterTests:
             "correction": self.correction,
         }
 
-    def __str__(self) -> str:
-        lines = []
+    def parts(self) -> list[str | Table]:
+        lines: list[str | Table] = []
         tested = [r for r in self.rows if r.verdict != "not tested"]
         if tested:
             head = ("cluster", "field", "verdict", "effect", "95 % interval", "what", "p", "q")
             head += ("left among alike",) if self.expected else ()
             head += ("subjects in", "out")
-            lines += table_lines([head, *(self._cells(r) for r in tested)])
+            lines.append(Table.of([head, *(self._cells(r) for r in tested)]))
         for r in self.rows:
             if r.verdict == "not tested":
                 lines.append(f"not tested: {r.cluster}, {r.field}: {r.note}")
@@ -131,7 +129,7 @@ class ClusterTests:
             lines.append(f"alike: subjects alike in {', '.join(self.expected)}")
         if self.correction:
             lines.append(self.correction)
-        return "\n".join(lines)
+        return lines
 
     def _cells(self, r: Association) -> tuple[str, ...]:
         letter = {"Cramér's V": "V", "Cliff's delta": "δ"}.get(r.measure, "")
@@ -259,6 +257,27 @@ class _Part:
             return cls(field, subjects, None, str(error))
 
 
+@dataclass(frozen=True)
+class _How:
+    """How the clusters of one label are tested against a field.
+
+    Attributes:
+        made: the label that they were made from
+        strata: of the expected fields
+        verdict: the verdict that stands before any test, or ""
+        note: what is said of every row
+        n_permutations: permutations
+        rng: random generator
+    """
+
+    made: str
+    strata: Strata | None
+    verdict: str
+    note: str
+    n_permutations: int
+    rng: np.random.Generator
+
+
 def _test_field(part: _Part, chosen, inside, label: Label | None, strata, expected, n_permutations, rng):
     """Rows of the clusters that were made from one label, or from none."""
     target, field = part.target, part.field
@@ -275,15 +294,13 @@ def _test_field(part: _Part, chosen, inside, label: Label | None, strata, expect
         verdict = "not blind"
         why = f"it was made from {made}" if field == made else f"it was made from {made}, with which {field} goes"
         note = "; ".join(filter(None, (note, why)))
+    how = _How(made, strata, verdict, note, n_permutations, rng)
     if label is not None and label.codes is not None and verdict != "not blind":
-        return [
-            _one(part, c, inside[:, [k]], label, strata, verdict, note, n_permutations, rng)
-            for k, c in enumerate(chosen)
-        ]
-    return _together(part, chosen, inside, made, strata, verdict, note, n_permutations, rng)
+        return [_one(part, c, inside[:, [k]], label, how) for k, c in enumerate(chosen)]
+    return _together(part, chosen, inside, how)
 
 
-def _one(part: _Part, cluster, inside, label: Label, strata, verdict, note, n_permutations, rng) -> Association:
+def _one(part: _Part, cluster, inside, label: Label, how: _How) -> Association:
     """A cluster that was made from a label: only among samples whose label has samples inside and outside."""
     codes = label.codes[part.target.rows]
     mine = inside[part.target.rows, 0]
@@ -295,44 +312,37 @@ def _one(part: _Part, cluster, inside, label: Label, strata, verdict, note, n_pe
     smaller = replace(part, target=_rows_of(part.target, kept))
     if len(np.unique(smaller.target.values)) < 2:
         return Association(cluster.name, part.field, made_from=label.field, note="one value only among those compared")
-    return _together(smaller, [cluster], inside, label.field, strata, verdict, note, n_permutations, rng, codes[kept])[
-        0
-    ]
+    return _together(smaller, [cluster], inside, how, codes[kept])[0]
 
 
-def _together(
-    part: _Part,
-    chosen,
-    inside,
-    made,
-    strata: Strata | None,
-    verdict,
-    note,
-    n_permutations,
-    rng,
-    fixed: np.ndarray | None = None,
-) -> list[Association]:
-    """Clusters that the same permutations serve."""
+def _together(part: _Part, chosen, inside, how: _How, fixed: np.ndarray | None = None) -> list[Association]:
+    """Clusters that the same permutations serve; ``fixed`` is what stays as it is, the label they were made from."""
     target = part.target
     owners, groups = part.subjects[target.rows], inside[target.rows]
-    out = [_sides(c, part.field, groups[:, k], owners, made) for k, c in enumerate(chosen)]
+    out = [_sides(c, part.field, groups[:, k], owners, how.made) for k, c in enumerate(chosen)]
     tested = [k for k, r in enumerate(out) if not r.note]
     if not tested:
         return out
     n_classes = len(target.classes)
     p, moves = np.full(len(tested), _NAN), None
-    if verdict != "not blind":
+    if how.verdict != "not blind":
         p, moves = association_test(
-            groups[:, tested], target.values, n_classes, owners, strata=fixed, n_permutations=n_permutations, rng=rng
+            groups[:, tested],
+            target.values,
+            n_classes,
+            owners,
+            strata=fixed,
+            n_permutations=how.n_permutations,
+            rng=how.rng,
         )
     within = alike = None
-    if strata is not None and not verdict:
-        within, alike = _among_alike(part, groups[:, tested], strata, fixed, n_permutations, rng)
+    if how.strata is not None and not how.verdict:
+        within, alike = _among_alike(part, groups[:, tested], how.strata, fixed, how.n_permutations, how.rng)
     for j, k in enumerate(tested):
         effect = effect_of(groups[:, k], target.values, target.classes, owners)
         row = replace(
             out[k],
-            verdict=verdict,
+            verdict=how.verdict,
             measure=effect.measure,
             effect=effect.value,
             interval=effect.interval,
@@ -340,10 +350,10 @@ def _together(
             words=effect.words,
             cells=effect.cells,
             p=float(p[j]),
-            note=note,
+            note=how.note,
             exchanged=moves.words if moves is not None else "",
         )
-        if not verdict and not p[j] == p[j]:
+        if not how.verdict and not p[j] == p[j]:
             row = replace(
                 row,
                 verdict="not tested",

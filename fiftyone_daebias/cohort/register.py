@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Annotated, Literal
 
 from .. import paths, schema
 from ..errors import CohortError, InputError
+from ..parallel import workers as all_workers
 from ..parameters import Advanced, ImageFolder, Label, Seed, ShiftDates, Spacing, StratifyBy, TableFile, Volume, Workers
 from ..progress import Progress, start
 from ..store import register as records
@@ -408,7 +408,7 @@ def _load_all(root, items, sources, settings, previews, workers, skip_unreadable
     hidden = [s.startswith("hidden:") for s in sources]
     if workers is None:
         total = sum((root / f).stat().st_size for i in items for f in i.files)
-        workers = 1 if total < WORTH_WORKERS else min(8, os.cpu_count() or 1)
+        workers = 1 if total < WORTH_WORKERS else min(8, all_workers())
     out = []
     with start(progress, "reading images", len(items), "images") as task:
         if workers == 1:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
 import shutil
 import uuid
@@ -61,6 +62,7 @@ class SliceCache:
         self._entries: dict[str, Entry] = {}
         self._read_to = 0
         self._seen: int | None = None
+        self._map: tuple[Path, mmap.mmap] | None = None
         self.refresh()
 
     def __contains__(self, key: str) -> bool:
@@ -75,12 +77,12 @@ class SliceCache:
     def refresh(self) -> None:
         """Reads what other processes have added, or anew after one has pruned or deleted the cache."""
         if not self.index.exists():
-            self._entries, self._read_to, self._seen = {}, 0, None
+            self._entries, self._read_to, self._seen, self._map = {}, 0, None, None
             return
         with open(self.index, "rb") as stream:
             seen = os.fstat(stream.fileno())
             if seen.st_ino != self._seen or seen.st_size < self._read_to:
-                self._entries, self._read_to, self._seen = {}, 0, seen.st_ino
+                self._entries, self._read_to, self._seen, self._map = {}, 0, seen.st_ino, None
                 self.data = self.folder / f"slices-v{VERSION}.bin"
             stream.seek(self._read_to)
             for line in stream:
@@ -200,13 +202,22 @@ class SliceCache:
         """The array (memory-mapped, read-only) and its entry."""
         entry = self._entries[key]
         try:
-            array = np.memmap(self.data, dtype=entry.dtype, mode="r", offset=entry.offset, shape=entry.shape)
+            array = np.ndarray(entry.shape, entry.dtype, self._mapped(entry.offset + entry.n_bytes), entry.offset)
         except FileNotFoundError:  # pruned by another process
             self.refresh()
             if key not in self._entries:
                 raise StoreError("the slice cache was pruned while it was read; run the command again") from None
             return self.read(key)
         return array, entry
+
+    def _mapped(self, end: int) -> mmap.mmap:
+        """The data file up to ``end`` at least; mapped once, as mapping it for each array takes longer than reading."""
+        known = self._map
+        if known is None or known[0] != self.data or len(known[1]) < end:
+            with open(self.data, "rb") as stream:
+                known = self.data, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+            self._map = known
+        return known[1]
 
 
 def _line(key: str, offset: int, array: np.ndarray) -> bytes:

@@ -38,6 +38,8 @@ class ModelConfig:
         lite_encoder_channels: widths of the lite encoder
         components: values of z_sem that are principal components of the pixels, each of unit spread; the lite encoder's
             convolutions give the others. 0 for none
+        energies: values of z_sem, after these, that are principal components of local energy
+            (:class:`~.energy.LocalEnergy`), each of unit spread; for the lite encoder. 0 for none
         sketch: whether the U-Net starts from the picture that the principal components draw
         evened: whether codes are turned and stretched so that no few directions outweigh all others
             (:class:`~.evening.Evening`)
@@ -63,6 +65,7 @@ class ModelConfig:
     encoder_attention: tuple[int, ...] = ()
     lite_encoder_channels: tuple[int, ...] = (64, 128, 128)
     components: int = 0
+    energies: int = 0
     sketch: bool = False
     evened: bool = False
     prediction: str = "epsilon"
@@ -73,12 +76,12 @@ class ModelConfig:
     @property
     def version(self) -> int:
         """Version of the checkpoints' layout that this architecture needs."""
-        return 2 if self.components or self.sketch or self.evened else 1
+        return 2 if self.components or self.energies or self.sketch or self.evened else 1
 
     def to_dict(self) -> dict:
         """All settings; those that came later are left out at their defaults, so that older runs stay the same."""
         values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-        return without_defaults(values, ModelConfig, ("components", "sketch", "evened"))
+        return without_defaults(values, ModelConfig, ("components", "energies", "sketch", "evened"))
 
     @classmethod
     def from_dict(cls, values: dict) -> ModelConfig:

@@ -41,7 +41,7 @@ def packaged() -> list[str]:
 def fitting(config: ModelConfig) -> tuple[Start, ...]:
     """The packaged checkpoints with principal components that are of an architecture."""
     found = []
-    for name in packaged() if config.components else ():
+    for name in packaged() if config.components or config.energies else ():
         try:
             found.append(read_start(name, config))
         except InputError:

@@ -66,7 +66,7 @@ class DaeLearner(OneOptimizer):
         self.model = network.to(self.device, memory_format=layout)
         self.averaged = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=train.lr, weight_decay=train.weight_decay, betas=(0.9, 0.999)
+            self.model.parameters(), lr=train.lr, weight_decay=train.weight_decay, betas=(0.9, 0.999), fused=True
         )
         self.group = process_group()
         if compiled is None:
@@ -78,7 +78,7 @@ class DaeLearner(OneOptimizer):
 
     @property
     def begins_with_images(self) -> bool:
-        return self.config.components > 0
+        return self.config.components + self.config.energies > 0
 
     @property
     def ends_with_images(self) -> bool:
@@ -87,8 +87,7 @@ class DaeLearner(OneOptimizer):
     @torch.no_grad()
     def begin(self, images: Tensor, held_out: Tensor | None) -> str:
         """Gives the encoder principal components of training images, and picks the weights to start from."""
-        components = principal_components(images.flatten(1).numpy(), self.config.components, self.seed)
-        parts = [torch.from_numpy(p).to(self.device) for p in components]
+        parts = self._components_of(images)
         self._set_components(parts)
         if held_out is None or not self.candidates:
             return ""
@@ -112,16 +111,26 @@ class DaeLearner(OneOptimizer):
         for model in (self.model, self.averaged):
             model.load_state_dict(weights)
 
-    def _set_components(self, parts: list[Tensor]) -> None:
-        for model in (self.model, self.averaged):
-            model.encoder.set_components(*parts)
+    def _components_of(self, images: Tensor) -> dict[str, list[Tensor]]:
+        """Means, axes and spreads of the principal components of pixels and of local energy, as far as asked for."""
+        encoder, found = self.averaged.encoder, {}
+        if self.config.components:
+            found["pixels"] = principal_components(images.flatten(1).numpy(), self.config.components, self.seed)
+        if self.config.energies:
+            measured = torch.cat([encoder.energy.measure(p.to(self.device)).cpu() for p in images.split(256)])
+            found["energy"] = principal_components(measured.numpy(), self.config.energies, self.seed)
+        return {k: [torch.from_numpy(p).to(self.device) for p in parts] for k, parts in found.items()}
+
+    def _set_components(self, parts: dict[str, list[Tensor]]) -> None:
+        for encoder in (self.model.encoder, self.averaged.encoder):
+            for name, values in parts.items():
+                (encoder if name == "pixels" else encoder.energy).set_components(*values)
 
     @torch.no_grad()
     def end(self, images: Tensor, places: Tensor) -> None:
         """Evens the codes of the averaged weights."""
         codes = torch.cat([self.averaged.raw_codes(part.to(self.device)).cpu() for part in images.split(256)])
-        components = self.config.components
-        self.averaged.evening.fit(codes, self.averaged.encoder.spread if components else None, places)
+        self.averaged.evening.fit(codes, getattr(self.averaged.encoder, "spreads", ()), places)
 
     def step(self, batch: Tensor, step: int) -> dict[str, Tensor]:
         train, config = self.train, self.config

@@ -57,7 +57,7 @@ class DiffusionAutoencoder(ImageEncoder):
         """What the encoder gives and the U-Net takes, float32 (B, z_dim)."""
         self.check(x)
         features = [self.encoder.features(part) for part in x.split(encode_chunk(x.device))]
-        return self.encoder.head(torch.cat(features)).float()
+        return self.encoder.head(torch.cat(features), x).float()
 
     def _raw(self, z: Tensor) -> Tensor:
         return z if self.evening is None else self.evening.inverse(z)

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from .blocks import AttentionBlock, Block, ResBlock, group_norm, timestep_embedding, zeroed
 from .config import ModelConfig
+from .energy import LocalEnergy
+from .norm import normalised
 
 
 class SemanticEncoder(nn.Module):
@@ -34,15 +36,15 @@ class SemanticEncoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.features(x))
+        return self.features(x)
 
     def features(self, x: Tensor) -> Tensor:
         """What is computed image by image."""
         for block in self.input_blocks:
             x = block(x)
-        return self.out(self.middle_block(x))
+        return self.out[2:](normalised(self.out[0], self.middle_block(x)))
 
-    def head(self, features: Tensor) -> Tensor:
+    def head(self, features: Tensor, x: Tensor) -> Tensor:
         """What is quicker over all images at once: nothing here."""
         return features
 
@@ -52,9 +54,10 @@ class LiteEncoder(nn.Module):
 
     On small budgets this learns far more than average pooling, which throws
     away where things are. With ``config.components`` the first values of z_sem
-    are principal components of the pixels (:meth:`set_components`), so that
-    z_sem knows what they know from the start and the convolutions are asked
-    for what is missing.
+    are principal components of the pixels, with ``config.energies`` the next
+    ones those of their local energy (:meth:`set_components`), so that z_sem
+    knows what they know from the start and the convolutions are asked for what
+    is missing.
     """
 
     def __init__(self, config: ModelConfig):
@@ -65,13 +68,20 @@ class LiteEncoder(nn.Module):
             layers += [nn.Conv2d(width, channels, 3, stride=2, padding=1), group_norm(channels), nn.SiLU()]
             width, size = channels, size // 2
         self.convs = nn.Sequential(*layers)
-        self.components = config.components
+        self.components, self.energies = config.components, config.energies
+        if self.energies:
+            self.energy = LocalEnergy(config.image_size, config.in_channels, self.energies)
         if self.components:
             pixels = config.in_channels * config.image_size**2
             self.register_buffer("mean", torch.zeros(pixels))
             self.register_buffer("axes", torch.zeros(self.components, pixels))
             self.register_buffer("spread", torch.ones(self.components))
-        self.out = nn.Linear(width * size * size, config.z_dim - self.components)
+        self.out = nn.Linear(width * size * size, config.z_dim - self.components - self.energies)
+
+    @property
+    def spreads(self) -> list[Tensor]:
+        """Standard deviations of the components that z_sem begins with, block by block: of pixels, of local energy."""
+        return [self.spread] * bool(self.components) + ([self.energy.spread] if self.energies else [])
 
     @torch.no_grad()
     def set_components(self, mean: Tensor, axes: Tensor, spread: Tensor) -> None:
@@ -85,19 +95,22 @@ class LiteEncoder(nn.Module):
         self.spread.fill_(1.0)[:k] = spread.clamp_min(1e-6)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.features(x))
+        return self.head(self.features(x), x)
 
     def features(self, x: Tensor) -> Tensor:
-        """What is computed image by image: principal components, and the flattened last layer."""
-        flat = self.convs(x).flatten(1)
-        if not self.components:
-            return flat
-        return torch.cat([F.linear(x.flatten(1) - self.mean, self.axes) / self.spread, flat], dim=1)
+        """What is computed image by image: components of local energy, and the flattened last layer."""
+        image = x
+        for conv, norm in zip(self.convs[::3], self.convs[1::3], strict=True):
+            x = normalised(norm, conv(x))
+        flat = x.flatten(1)
+        return torch.cat([self.energy(image).to(flat.dtype), flat], dim=1) if self.energies else flat
 
-    def head(self, features: Tensor) -> Tensor:
-        """What is quicker over all images at once: its many weights are read once."""
-        k = self.components
-        return torch.cat([features[:, :k], self.out(features[:, k:])], dim=1) if k else self.out(features)
+    def head(self, features: Tensor, x: Tensor) -> Tensor:
+        """What is quicker over all images at once, as many weights are read once: principal components and the rest."""
+        parts = [features[:, : self.energies], self.out(features[:, self.energies :])]
+        if self.components:
+            parts.insert(0, F.linear(x.flatten(1) - self.mean, self.axes) / self.spread)
+        return torch.cat(parts, dim=1)
 
     def sketch(self, z: Tensor) -> Tensor:
         """The picture that the principal components in z_sem draw, flat (B, pixels)."""
@@ -167,5 +180,5 @@ class ConditionalUNet(nn.Module):
         h = self.middle_block(h, emb, z)
         for block in self.output_blocks:
             h = block(torch.cat([h, skips.pop()], dim=1), emb, z)
-        h = self.out(h)
+        h = self.out[2](normalised(self.out[0], h))
         return F.pixel_shuffle(h, patch) if patch > 1 else h

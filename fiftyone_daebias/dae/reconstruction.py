@@ -15,7 +15,7 @@ from .. import schema, store
 from ..errors import InputError
 from ..parameters import Advanced, CheckpointFolder, DdimSteps, Device, Seed
 from ..progress import Progress, start
-from ..text_table import table_lines
+from ..rendering import Rendered, Table
 from .batches import fixed_crop
 from .checkpoint import load_model, read_facts
 from .model import DiffusionAutoencoder
@@ -53,7 +53,7 @@ class ReconstructionRow:
 
 
 @dataclass(frozen=True)
-class Reconstruction:
+class Reconstruction(Rendered):
     """How well held-out images come back.
 
     Attributes:
@@ -79,7 +79,7 @@ class Reconstruction:
     def to_dict(self) -> dict:
         return {**self.__dict__, "rows": [asdict(r) for r in self.rows], "figures": list(self.figures)}
 
-    def __str__(self) -> str:
+    def parts(self) -> list[str | Table]:
         cells = [("decoded from", "steps", "SSIM", "95 % interval", "MSE", "95 % interval")]
         for r in self.rows:
             cells.append(
@@ -96,7 +96,7 @@ class Reconstruction:
             f"{self.images:,} held-out images of {self.subjects:,} subjects (split {self.split!r}); "
             f"x_T by {self.invert_steps} steps; checkpoint {self.checkpoint_hash[:12]}"
         )
-        return "\n".join([head, "", *table_lines(cells)])
+        return [head, "", Table.of(cells)]
 
 
 def reconstruction(

@@ -12,26 +12,13 @@ from ..phantoms.phantom import PhantomReport
 from ..plugin import link_plugin
 from ..progress import Progress, listening
 from ..reporting.audit import AuditResult
+from ..yaml_files import read_yaml
 
 #: what is planted: at one site the neck is scanned 43 mm nearer to the head, as in the paper
 PLANT = "shift:43:site=C,region=neck"
 REGION_FIELD, NECK = "body_part", "CSPINE"
-#: less training than for real images, which are less alike, and permutations to match the number of tests
-CONFIG = {
-    "by": REGION_FIELD,
-    "expected": ["sex", "age", REGION_FIELD],
-    "steps": {
-        "train": {"images": 3200},
-        "probe-all": {"n_permutations": 1999, "n_bootstrap": 300, "repeats": 1},
-        "quality": {"n_permutations": 999},
-        "case-mix": {"n_permutations": 1999},
-        "test-clusters": {"n_permutations": 9999},
-        "drift": False,
-        "reidentify": False,
-        "explain": False,
-        "report": False,
-    },
-}
+#: the audit's configuration
+CONFIG = read_yaml(Path(__file__).with_name("mri.yml"), "config")
 
 
 @dataclass(frozen=True)

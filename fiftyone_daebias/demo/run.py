@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from .. import schema, store, verbs
 from ..cohort.register import RegistrationReport
 from ..dae.train import settings
+from ..findings.verdicts import settle_result
 from ..plugin import link_plugin
 from ..probes.result import ProbeTable
 from ..probes.stored import stored_probes
 from ..progress import Progress, listening
-from ..reporting.verdicts import settle_result
+from ..reporting.audit_result import seconds_of
 from ..stories.facts import Stories
+from ..yaml_files import read_yaml
 
 COHORT = Path(__file__).parent / "cxr_nih64"
-#: the table has no dates, and one explanation shows what explanations are
-CONFIG = {"steps": {"drift": False, "explain": {"top": 1}}}
+#: the audit's configuration
+CONFIG = read_yaml(Path(__file__).with_name("run.yml"), "config")
 
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo found."""
+    """What the demo found, and how long each step took."""
 
     name: str
     registration: RegistrationReport
@@ -30,6 +33,7 @@ class DemoResult:
     tags: dict[str, int]
     report: str = ""
     stories: Stories | None = None
+    seconds: str = ""
 
     def to_dict(self) -> dict:
         return {
@@ -39,6 +43,7 @@ class DemoResult:
             "tags": self.tags,
             "stories": None if self.stories is None else self.stories.to_dict(),
             "report": self.report,
+            "seconds": self.seconds,
         }
 
     def __str__(self) -> str:
@@ -46,7 +51,7 @@ class DemoResult:
         told = self.stories if self.stories is not None else self.probes
         return (
             f"\n{told}\n"
-            + (f"report: {self.report}\n" if self.report else "")
+            + "".join(f"{line}\n" for line in (self.report and f"report: {self.report}", self.seconds) if line)
             + f"Open it:  daebias app {self.name}    (in a checkout: .venv/bin/daebias app {self.name}), "
             "panel 'Cohort audit'"
         )
@@ -68,12 +73,15 @@ def run_demo(name: str = "daebias-demo", preset: str = "cpu-lite", progress: Pro
     """
     settings(preset)
     listening(progress).say(f"registering {COHORT.name} as dataset {name!r}")
+    began = time.monotonic()
     registration = verbs.by_command("register").load()(
         name, COHORT / "images", COHORT / "metadata.csv", subject="subject_id", progress=progress
     )
+    registered = time.monotonic() - began
     samples = store.load_samples(name)
     link_plugin()
     audited = verbs.by_command("audit").load()(samples, config=CONFIG, preset=preset, progress=progress)
     tags = {t: n for t, n in store.count_tags(samples).items() if t.startswith(schema.TAG_PREFIX)}
     probes = settle_result(samples, stored_probes(samples))
-    return DemoResult(name, registration, probes, tags, audited.report, audited.stories)
+    took = seconds_of(audited.steps, register=registered)
+    return DemoResult(name, registration, probes, tags, audited.report, audited.stories, took)

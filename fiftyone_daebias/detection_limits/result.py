@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..rendering import Rendered, Table
 from ..serialize import plain
-from ..text_table import table_lines
 from .perturbation import reached
 
 _NAN = float("nan")
@@ -55,7 +55,7 @@ class SensitivityRow:
 
 
 @dataclass(frozen=True)
-class Sensitivity:
+class Sensitivity(Rendered):
     """What would have been found.
 
     Attributes:
@@ -100,9 +100,9 @@ class Sensitivity:
             "notes": list(self.notes),
         }
 
-    def __str__(self) -> str:
+    def parts(self) -> list[str | Table]:
         shares = sorted({r.prevalence for r in self.rows if not r.reason})
-        lines = [self.sentence, ""]
+        lines: list[str | Table] = [self.sentence, ""]
         asked = any(r.island == r.island for r in self.rows)
         if shares:
             head = ["effect", "strength", "unit"]
@@ -125,7 +125,7 @@ class Sensitivity:
                         *((_share(mine.get(shares[-1])),) if asked else ()),
                     )
                 )
-            lines += table_lines(cells)
+            lines.append(Table.of(cells))
         lines.append(
             f"probability (95 % interval) that the permutation test of a probe finds it, if a field marks who is "
             f"affected; found: p at most {self.level:.2g} (0.05 over {self.n_tests} fields). {self.n_samples:,} "
@@ -142,7 +142,7 @@ class Sensitivity:
         )
         for reason in dict.fromkeys(r.reason for r in self.rows if r.reason):
             lines.append(f"not tested: {reason}")
-        return "\n".join([*lines, *(f"note: {n}" for n in self.notes)])
+        return [*lines, *(f"note: {n}" for n in self.notes)]
 
 
 def _cell(row: SensitivityRow | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -135,28 +135,15 @@ def sensitivity(
     _encode_all(cohort, cells, encoder, spacing, seed, kept, progress)
     _check_same(cohort, kept.vectors(effect="none", strength=0.0))
     strange = _strange_places(cohort, cells, spacing, seed, kept, progress)
-    rows = []
+    rows, total = [], cohort.n_subjects
+    trials = _Trials(repeats, level, kernel, n_permutations, seed, islands)
     with start(progress, "trials", len(cells) * len(shares) * repeats, "trials") as task:
         for effect, strength in cells:
             copies = kept.vectors(effect=effect, strength=strength)
             unit = _unit(effect, in_pixels)
             for share in shares:
-                row = _row(
-                    cohort,
-                    copies,
-                    effect,
-                    strength,
-                    unit,
-                    share,
-                    repeats,
-                    level,
-                    kernel,
-                    n_permutations,
-                    seed,
-                    islands,
-                    kept,
-                    task,
-                )
+                row = SensitivityRow(effect, strength, unit, share, round(share * total), total)
+                row = _tried(row, cohort, copies, trials, kept, task)
                 rows.append(replace(row, places=strange.get((effect, strength), float("nan"))))
     if cohort.n_all > len(cohort.subjects):
         notes.append(
@@ -299,41 +286,43 @@ def _check_same(cohort: Cohort, again: np.ndarray) -> None:
         )
 
 
-def _row(
-    cohort: Cohort,
-    copies,
-    effect,
-    strength,
-    unit,
-    share,
-    repeats,
-    level,
-    kernel,
-    n_permutations,
-    seed,
-    islands,
-    kept: ResultCache,
-    task,
+@dataclass(frozen=True)
+class _Trials:
+    """How every effect is tried; attributes as the verb's parameters."""
+
+    repeats: int
+    level: float
+    kernel: str
+    n_permutations: int
+    seed: int
+    islands: bool
+
+
+def _tried(
+    row: SensitivityRow, cohort: Cohort, copies: np.ndarray, trials: _Trials, kept: ResultCache, task
 ) -> SensitivityRow:
-    """The trials of one effect, strength and share; those that are kept are not run again."""
-    total = cohort.n_subjects
-    n = round(share * total)
-    row = SensitivityRow(effect, strength, unit, share, n, total)
+    """The row of one effect, strength and share with what its trials gave; those that are kept are not run again."""
+    n, share, repeats = row.n_affected, row.prevalence, trials.repeats
     reason = ""
     if n < MIN_SUBJECTS:
-        reason = f"{share:.0%} of {total:,} subjects are {n}; a probe takes a class from {MIN_SUBJECTS} subjects on"
+        reason = (
+            f"{share:.0%} of {row.n_subjects:,} subjects are {n}; a probe takes a class from {MIN_SUBJECTS} subjects on"
+        )
     elif n > len(cohort.pool):
-        reason = f"{share:.0%} of {total:,} subjects are {n}; copies of {len(cohort.pool)} were made; raise n_subjects"
+        reason = (
+            f"{share:.0%} of {row.n_subjects:,} subjects are {n}; copies of {len(cohort.pool)} were made; raise "
+            "n_subjects"
+        )
     if reason:
         task.advance(repeats)
-        return SensitivityRow(**{**row.__dict__, "reason": reason})
+        return replace(row, reason=reason)
     piece = {
-        "effect": effect,
-        "strength": strength,
+        "effect": row.effect,
+        "strength": row.strength,
         "affected": n,
-        "kernel": kernel,
-        "permutations": n_permutations,
-        "islands": islands,
+        "kernel": trials.kernel,
+        "permutations": trials.n_permutations,
+        "islands": trials.islands,
     }
     done = kept.trials(**piece) or {"p": [], "tagged": [], "overlap": []}
     for trial in _todo(done, repeats, task):
@@ -342,35 +331,30 @@ def _row(
             copies,
             cohort.rows,
             cohort.subjects,
-            affected_subjects(cohort.pool, n, seed, trial),
-            kernel=kernel,
-            n_permutations=n_permutations,
+            affected_subjects(cohort.pool, n, trials.seed, trial),
+            kernel=trials.kernel,
+            n_permutations=trials.n_permutations,
             outliers=trial < OUTLIER_TRIALS,
-            islands=islands and trial < OUTLIER_TRIALS,
-            rng=np.random.default_rng([seed, n, trial]),
+            islands=trials.islands and trial < OUTLIER_TRIALS,
+            rng=np.random.default_rng([trials.seed, n, trial]),
         )
         done["p"].append(found.p)
         if trial < OUTLIER_TRIALS:
             done["tagged"].append([found.tagged, found.tagged_rest])
-            done["overlap"] += [found.island] if islands else []
+            done["overlap"] += [found.island] if trials.islands else []
         kept.keep_trials(done, **piece)
-        task.advance(note=f"{effect} {strength:g} in {share:.0%}")
-    hits = int(sum(p <= level for p in done["p"][:repeats]))
+        task.advance(note=f"{row.effect} {row.strength:g} in {share:.0%}")
+    hits = int(sum(p <= trials.level for p in done["p"][:repeats]))
     tagged = np.mean(done["tagged"], axis=0)
-    return SensitivityRow(
-        effect,
-        strength,
-        unit,
-        share,
-        n,
-        total,
-        repeats,
-        hits,
-        hits / repeats,
-        wilson(hits, repeats),
-        float(tagged[0]),
-        float(tagged[1]),
-        float(np.mean(np.array(done["overlap"]) >= 0.5)) if islands else float("nan"),
+    return replace(
+        row,
+        repeats=repeats,
+        found=hits,
+        probability=hits / repeats,
+        interval=wilson(hits, repeats),
+        tagged=float(tagged[0]),
+        tagged_rest=float(tagged[1]),
+        island=float(np.mean(np.array(done["overlap"]) >= 0.5)) if trials.islands else float("nan"),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import schema, store
 from ..errors import InputError
+from ..parallel import each
 from .reading import Question, draws_of, interval, predictions, score
 
 #: subjects and samples that are looked at, fields that are asked, and bootstrap draws: it is to cost seconds
@@ -107,8 +108,8 @@ def beside_pca(
         subjects: subject of each row
         seed: seed of the folds
     """
-    rows = []
-    for question in questions:
+
+    def beside(question: Question) -> Beside | None:
         draws = draws_of(question, subjects, DRAWS)
         answers = [
             predictions(m, n_slices, question, subjects, seed, repeats=1, which=SCALINGS)[0] for m in (vectors, pca)
@@ -121,20 +122,21 @@ def beside_pca(
             dull = score(question, np.full((len(question.rows), 1), np.median(question.values)), draws)
             known = max(interval(dull - mine)[1], interval(dull - theirs)[1]) > 0
             gain = (theirs - mine) / max(float(theirs[0]), 1e-12)
-        if known:
-            value, low, high = interval(gain)
-            rows.append(
-                Beside(
-                    question.name,
-                    "AUC" if question.classes else "MAE",
-                    len(set(np.asarray(subjects)[question.rows])),
-                    float(mine[0]),
-                    float(theirs[0]),
-                    value,
-                    (low, high),
-                )
-            )
-    return Guard(tuple(rows), "" if rows else "neither knows anything of the fields that were asked")
+        if not known:
+            return None
+        value, low, high = interval(gain)
+        return Beside(
+            question.name,
+            "AUC" if question.classes else "MAE",
+            len(set(np.asarray(subjects)[question.rows])),
+            float(mine[0]),
+            float(theirs[0]),
+            value,
+            (low, high),
+        )
+
+    rows = tuple(r for r in each(beside, questions) if r is not None)
+    return Guard(rows, "" if rows else "neither knows anything of the fields that were asked")
 
 
 def guarded(samples, source, vectors: np.ndarray, config: dict, progress=None) -> Guard:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..errors import InputError
+from ..parallel import workers
 from ..progress import Progress, start
 
 #: PCA before t-SNE keeps this share of the variance, and at most this many components
@@ -200,8 +200,8 @@ def _neighbours(n: int) -> str:
 
 
 def _jobs(n: int) -> int:
-    """Threads: all cores, where there is enough to share."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") and n > 2_000 else 1
+    """Threads: all workers, where there is enough to share."""
+    return workers() if n > 2_000 else 1
 
 
 def _checked(vectors: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from ..errors import InputError
+from ..parallel import SharedTask, each
 from ..progress import Progress, start
 from ..statistics.paired import shuffled_labels
 from ..statistics.scores import bootstrap_weights, percentile_interval, weighted_auc
@@ -198,17 +199,33 @@ def cross_fit(
         folds, how = [{n for n in names if number[n] == k} for k in range(3)], "3 folds of subjects in turn"
     scores, fold = nothing
     networks, steps = [], []
-    with start(progress, f"training {recipe.architecture}", len(folds) * recipe.steps, "steps") as task:
-        for k, held in enumerate(folds):
-            out = np.isin(subjects, sorted(held))
-            rest = np.flatnonzero(~out)
-            watch = _validation(labels[rest], subjects[rest], np.array(splits)[rest], len(folds) == 1, rng)
-            network, taken = _train(stack, labels, subjects, rest[~watch], rest[watch], recipe, device, seed + k, task)
-            rows = np.flatnonzero(out)
-            scores[rows] = predict(network, stack, rows, recipe.inputs)
-            fold[rows] = k
-            networks.append(network)
-            steps.append(taken)
+    channels = stack.shape[1] if recipe.inputs == "channels" else 1
+    parts = []
+    for k, held in enumerate(folds):
+        out = np.isin(subjects, sorted(held))
+        rest = np.flatnonzero(~out)
+        watch = _validation(labels[rest], subjects[rest], np.array(splits)[rest], len(folds) == 1, rng)
+        # drawn here, as torch has one generator for all threads
+        network = make_network(recipe, channels, seed + k)
+        parts.append((network, rest[~watch], rest[watch], np.flatnonzero(out), seed + k))
+
+    def trained(part):
+        network, train, watched, rows, own = part
+        taken = _train(network.to(device), stack, labels, subjects, train, watched, recipe, own, task)
+        return network, taken, rows, predict(network, stack, rows, recipe.inputs)
+
+    with start(progress, f"training {recipe.architecture}", len(folds) * recipe.steps, "steps") as whole:
+        task = SharedTask(whole)
+        try:
+            # several trainings share a GPU badly
+            for k, (network, taken, rows, found) in enumerate(
+                each(trained, parts, None if str(device) == "cpu" else 1)
+            ):
+                scores[rows], fold[rows] = found, k
+                networks.append(network)
+                steps.append(taken)
+        finally:
+            task.close()
     known = np.flatnonzero(fold >= 0)
     auc, interval, p = score_against_chance(
         scores[known],
@@ -285,10 +302,9 @@ def _validation(labels, subjects, splits, use_stored: bool, rng) -> np.ndarray:
     return np.isin(subjects, np.concatenate(chosen))
 
 
-def _train(stack, labels, subjects, train, watch, recipe: Recipe, device: str, seed: int, task):
-    """One training; returns the network at its best look and the steps until then."""
-    channels = stack.shape[1] if recipe.inputs == "channels" else 1
-    network = make_network(recipe, channels, seed).to(device)
+def _train(network, stack, labels, subjects, train, watch, recipe: Recipe, seed: int, task) -> int:
+    """One training; leaves the network as at its best look, and returns the steps until then."""
+    device = next(network.parameters()).device
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
@@ -325,7 +341,8 @@ def _train(stack, labels, subjects, train, watch, recipe: Recipe, device: str, s
                 task.advance(recipe.steps - step)
                 break
     network.load_state_dict(best)
-    return network.eval(), best_step
+    network.eval()
+    return best_step
 
 
 def converged(fits: int, before: float, now: float) -> bool:

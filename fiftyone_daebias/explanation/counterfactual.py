@@ -30,7 +30,7 @@ from ..parameters import (
 from ..progress import Progress, listening, start
 from ..statistics.targets import Target, make_target, upper_half
 from .cam_overlap import CamOverlap, explain_run, overlap_with_cam
-from .counterfactual_figures import draw_figures
+from .counterfactual_figures import Drawn, draw_figures
 from .counterfactual_maps import Observed, Shown, compare_with_observed, mean_images
 from .crop_geometry import Square, side_of, square_of
 from .decoded import Decoder, Quality, pick_code
@@ -229,20 +229,12 @@ def counterfactual(
     model = load_model(base.checkpoint, pick_device(device))
     chosen = _choose(readings, high, subjects, n_samples, rng)
     trials = [int(base.rows[target.rows[k]]) for k in chosen[: max(2, 16 // base.n_slices)]]
-    decoder, quality = pick_code(
-        model,
-        base.source,
-        trials,
-        n_slices=base.n_slices,
-        crop=base.crop,
-        pool=base.pool,
-        code=code,
-        steps=steps,
-        mean_image=observed.mean,
-        seed=seed,
-    )
+    decoder, quality = pick_code(model, base, trials, code=code, steps=steps, mean_image=observed.mean, seed=seed)
     amounts = np.linspace(-span, span, AMOUNTS)
-    shown = _move(base, decoder, directions, target, subjects, chosen, amounts, readings, high, progress)
+    moved = _move(base, decoder, directions, target, chosen, amounts, progress)
+    shown = Shown(
+        amounts, *moved, directions.half[chosen], np.asarray(subjects)[chosen], high[chosen], readings[chosen]
+    )
     response = read_responses(directions, shown, part[chosen], n_bootstrap=n_bootstrap, rng=rng)
     agreement = compare_with_observed(shown, observed, directions, target, subjects, rng, n_permutations=199)
     shown_rows = [int(base.rows[target.rows[k]]) for k in chosen]
@@ -260,11 +252,7 @@ def counterfactual(
         store.dataset_of(samples).name,
         stem,
         comparison,
-        shown,
-        observed,
-        response,
-        quality,
-        agreement,
+        Drawn(shown, observed, response, quality, agreement),
         square,
         sides,
         cam_map,
@@ -357,8 +345,8 @@ def _observed(base: Embedded, target: Target, rng, progress):
     return mean_images(base, target, rows, progress)
 
 
-def _move(base, decoder: Decoder, directions: Directions, target, subjects, chosen, amounts, readings, high, progress):
-    """Every chosen sample moved along the direction of the half it does not belong to."""
+def _move(base, decoder: Decoder, directions: Directions, target, chosen, amounts, progress):
+    """Every chosen sample moved along the direction of the half it does not belong to: before, after, vectors."""
     pictures, originals, vectors = [], [], []
     with start(progress, "decoding", len(chosen), "samples") as task:
         for k in chosen:
@@ -368,13 +356,4 @@ def _move(base, decoder: Decoder, directions: Directions, target, subjects, chos
             originals.append(images[:, 0].numpy().astype(np.float16))
             vectors.append(codes)
             task.advance()
-    return Shown(
-        amounts,
-        np.stack(originals),
-        np.stack(pictures),
-        np.stack(vectors),
-        directions.half[chosen],
-        np.asarray(subjects)[chosen],
-        high[chosen],
-        readings[chosen],
-    )
+    return np.stack(originals), np.stack(pictures), np.stack(vectors)

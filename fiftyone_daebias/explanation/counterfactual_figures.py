@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -16,15 +18,30 @@ STRIPS = 4
 _DIVERGING = "RdBu_r"
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """What is drawn.
+
+    Attributes:
+        shown: moved samples
+        means: images of the groups
+        response: readings
+        quality: what the decoder gives back
+        observed: agreement with the observed difference
+    """
+
+    shown: Shown
+    means: Means
+    response: Response
+    quality: Quality
+    observed: Observed
+
+
 def draw_figures(
     dataset: str,
     stem: str,
     comparison: str,
-    shown: Shown,
-    means: Means,
-    response: Response,
-    quality: Quality,
-    observed: Observed,
+    drawn: Drawn,
     square: Square,
     sides: tuple[str, str],
     cam: np.ndarray | None,
@@ -35,20 +52,16 @@ def draw_figures(
         dataset: name of the dataset
         stem: the comparison as part of file names
         comparison: in words
-        shown: moved samples
-        means: images of the groups
-        response: readings
-        quality: what the decoder gives back
-        observed: agreement with the observed difference
+        drawn: what is drawn
         square: mm and letters
         sides: names of the first and the second group, or of the upper and lower half
         cam: mean GradCAM on the same square, or ``None``
     """
-    name = f"counterfactual_{stem}"
+    name, shown = f"counterfactual_{stem}", drawn.shown
     return [
-        _strip(dataset, f"{name}_strip", comparison, shown, quality, square, sides),
-        _response(dataset, f"{name}_response", comparison, shown, response),
-        _maps(dataset, f"{name}_maps", comparison, shown, means, observed, square, cam),
+        _strip(dataset, f"{name}_strip", comparison, shown, drawn.quality, square, sides),
+        _response(dataset, f"{name}_response", comparison, shown, drawn.response),
+        _maps(dataset, f"{name}_maps", comparison, shown, drawn.means, drawn.observed, square, cam),
     ]
 
 

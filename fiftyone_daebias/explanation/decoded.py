@@ -12,6 +12,7 @@ from torch import Tensor
 from ..dae.batches import fixed_crop
 from ..embeddings.encode import centre_indices
 from ..errors import InputError
+from .embedded import Embedded
 
 #: a stochastic code is Gaussian noise of SD 1 by construction; outside this range the model did not invert the image
 CODE_SD = (0.7, 1.4)
@@ -149,27 +150,14 @@ class Quality:
 
 
 def pick_code(
-    model,
-    source,
-    rows: Sequence[int],
-    *,
-    n_slices: int,
-    crop: float,
-    pool: str,
-    code: str,
-    steps: int | None,
-    mean_image: np.ndarray,
-    seed: int,
+    model, base: Embedded, rows: Sequence[int], *, code: str, steps: int | None, mean_image: np.ndarray, seed: int
 ) -> tuple[Decoder, Quality]:
     """Decides whether an image's own stochastic code can be kept, by trying.
 
     Args:
         model: a ``DiffusionAutoencoder``
-        source: a ``SliceSource``
+        base: the embedding with its slices
         rows: samples to try, a handful that the model was not trained on
-        n_slices: slices a sample
-        crop: side of the fixed crop
-        pool: how the vectors were made
         code: "own", "shared", or "auto": the own one if the model inverts the images to noise
         steps: denoising steps; ``None`` for the default of the code
         mean_image: (S, H, W), what to compare with
@@ -180,9 +168,10 @@ def pick_code(
     """
     if code not in ("auto", OWN, SHARED):
         raise InputError(f"code must be 'auto', 'own' or 'shared'; got {code!r}")
-    decoders = {c: Decoder(model, n_slices, crop, pool, c, steps or STEPS[c], seed=seed) for c in (OWN, SHARED)}
+    geometry = base.n_slices, base.crop, base.pool
+    decoders = {c: Decoder(model, *geometry, c, steps or STEPS[c], seed=seed) for c in (OWN, SHARED)}
     errors, codes, base = {OWN: [], SHARED: []}, [], []
-    images = [decoders[OWN].images(source, i) for i in rows]
+    images = [decoders[OWN].images(base.source, i) for i in rows]
     means = torch.from_numpy(mean_image).repeat(len(images), 1, 1)
     for part, mean in zip(torch.cat(images).split(64), means.split(64), strict=True):
         x = part.to(model.device)

@@ -69,11 +69,8 @@ def decode_between(
     trials = [place[ids[target.rows[k]]] for k in rng.permutation(len(target.rows))[: max(2, 16 // base.n_slices)]]
     first, quality = pick_code(
         model,
-        base.source,
+        base,
         trials,
-        n_slices=base.n_slices,
-        crop=base.crop,
-        pool=base.pool,
         code="auto",
         steps=None,
         mean_image=np.zeros((base.n_slices, model.config.image_size, model.config.image_size), np.float32),

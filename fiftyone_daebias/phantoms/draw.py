@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .bones import draw_canal, draw_column, draw_rear
-from .frame import REGIONS, Frame, make_frame
+from .frame import REGIONS, Frame, Slab, make_frame
 from .head import draw_head
 from .spine import Spine
 from .surroundings import draw_abdomen, draw_chest, draw_neck, draw_soft_tissue
@@ -14,28 +16,32 @@ from .tissue import signals
 _ORGANS = {"neck": draw_neck, "chest": draw_chest, "lumbar": draw_abdomen}
 
 
+class FieldOfView(NamedTuple):
+    """What is imaged of a region.
+
+    Attributes:
+        shape: (rows, columns)
+        spacing: (row, column) mm
+        moved: (y, z) by which the field of view is off its usual place, mm
+        thick: slice thickness, mm
+    """
+
+    shape: tuple[int, int]
+    spacing: tuple[float, float]
+    moved: tuple[float, float]
+    thick: float
+
+
 def draw_region(
-    spine: Spine,
-    region: str,
-    *,
-    places: np.ndarray,
-    shape: tuple[int, int],
-    spacing: tuple[float, float],
-    moved: tuple[float, float],
-    thick: float,
-    te: float,
-    rng: np.random.Generator,
+    spine: Spine, region: str, *, view: FieldOfView, places: np.ndarray, te: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Noise-free signal of one region.
 
     Args:
         spine: the person
         region: "neck", "chest" or "lumbar"
+        view: what is imaged
         places: x of the slices, mm to the left (S,)
-        shape: (rows, columns)
-        spacing: (row, column) mm
-        moved: (y, z) by which the field of view is off its usual place, mm
-        thick: slice thickness, mm
         te: effective echo time, ms
         rng: draws the tissues' texture
 
@@ -46,9 +52,9 @@ def draw_region(
 
     level, _, behind = REGIONS[region]
     y, z = spine.at(level)
-    frame = make_frame(spine, (y + behind + moved[0], z + moved[1]), spacing, shape)
+    frame = make_frame(spine, (y + behind + view.moved[0], z + view.moved[1]), view.spacing, view.shape)
     signal = signals(te, spine.build.age, spine.build.traits["marrow"])
-    out = np.zeros((len(places), *shape), np.float32)
+    out = np.zeros((len(places), *view.shape), np.float32)
     # texture belongs to the body, not to the picture: it is drawn on a fixed grid of the region
     fine = _texture(rng, frame, len(places), 3.0)
     coarse = _texture(rng, frame, len(places), 13.0)
@@ -57,14 +63,13 @@ def draw_region(
     column = frame.part(slice(None), around)
     for n, x in enumerate(places):
         image = out[n]
-        parts = (frame, float(x), thick, signal)
-        body, before = draw_soft_tissue(image, frame, float(x), region, thick, signal, fine[n], coarse[n])
-        _ORGANS[region](image, *parts, fine[n], coarse[n], body, before)
+        slab = Slab(image, frame, float(x), view.thick, signal, fine[n], coarse[n])
+        _ORGANS[region](slab, *draw_soft_tissue(slab, region))
         if region == "neck":
-            draw_head(image, *parts, fine[n], coarse[n])
+            draw_head(slab)
         window, grain = image[:, around], fine[n][:, around]
         for draw in (draw_rear, draw_canal, draw_column):
-            draw(window, column, float(x), thick, signal, grain)
+            draw(window, column, float(x), view.thick, signal, grain)
         out[n] = cv2.GaussianBlur(image, (3, 3), 0.45)
     return out
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -14,6 +15,27 @@ from .spine import STEP, Spine
 #: from the centre of which body the field of view is planned, its usual side in mm, and how far behind the body's
 #: centre the middle of the picture lies
 REGIONS = {"neck": ("C5", 240.0, 6.0), "chest": ("T7", 320.0, -42.0), "lumbar": ("L3", 300.0, -38.0)}
+
+
+class Slab(NamedTuple):
+    """What one slice is drawn with.
+
+    Attributes:
+        image: float32 (H, W), drawn over
+        f: the plane
+        x: the slice's place, mm to the left
+        thick: slice thickness, mm
+        signal: signal of every tissue
+        fine, coarse: standard normal textures (H, W)
+    """
+
+    image: np.ndarray
+    f: Frame
+    x: float
+    thick: float
+    signal: dict[str, float]
+    fine: np.ndarray
+    coarse: np.ndarray
 
 
 @dataclass(frozen=True)

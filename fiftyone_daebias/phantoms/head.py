@@ -6,23 +6,15 @@ import math
 
 import numpy as np
 
-from .frame import Frame, ellipse, paint, soft
+from .frame import Slab, ellipse, paint, soft
 
 #: the skull cavity: centre behind and above the dens, half axes, mm
 _CAVITY = ((14.0, 78.0), (88.0, 71.0))
 
 
-def draw_head(image, f: Frame, x: float, thick: float, signal: dict, fine, coarse) -> None:
-    """Everything above the dens; in place.
-
-    Args:
-        image: float32 (H, W)
-        f: the plane
-        x: the slice's place, mm to the left
-        thick: slice thickness, mm
-        signal: signal of every tissue
-        fine, coarse: standard normal textures (H, W)
-    """
+def draw_head(slab: Slab) -> None:
+    """Everything above the dens; in place."""
+    image, f, x, thick, signal, fine, coarse = slab
     spine = f.spine
     size = 1 + 0.03 * spine.build.traits["head"] + 0.025 * (2 * spine.build.maleness - 1)
     tilt = 0.55 * spine.theta[-1] + np.deg2rad(2.5 * spine.build.traits["head"])
@@ -30,7 +22,7 @@ def draw_head(image, f: Frame, x: float, thick: float, signal: dict, fine, coars
     a = (np.cos(tilt) * dy + np.sin(tilt) * dz).astype(np.float32) / np.float32(size)
     b = (-np.sin(tilt) * dy + np.cos(tilt) * dz).astype(np.float32) / np.float32(size)
     out = math.sqrt(max(0.0, 1 - (x / 74) ** 2))
-    _face(image, f, a, b, x, thick, signal, fine, coarse)
+    _face(slab, a, b)
     # the skull: scalp, two tables with marrow between, CSF, brain
     (ca, cb), (ha, hb) = _CAVITY
     wide = (ha * out + 1e-3, hb * out + 1e-3)
@@ -85,8 +77,9 @@ def _floor(a: np.ndarray) -> np.ndarray:
     return np.where(a > 2, 4.0 - 0.0 * a, np.minimum(4.0 - 1.15 * (a - 2), 42 + 0.08 * (-a - 30).clip(0)))
 
 
-def _face(image, f: Frame, a, b, x: float, thick: float, signal: dict, fine, coarse) -> None:
+def _face(slab: Slab, a: np.ndarray, b: np.ndarray) -> None:
     """Soft tissue below the skull's floor in front: nose, palate, tongue, throat and jaw."""
+    image, f, x, thick, signal, fine, coarse = slab
     profile = a + 101 + 5 * np.cos((b + 8) / 9) - 0.012 * (b - 2) ** 2 - 0.012 * x * x
     under = b + 36 - 0.28 * (a + 100).clip(0)  # the line from the chin to the larynx
     outline = np.minimum(profile, np.minimum(under, 60 - b))

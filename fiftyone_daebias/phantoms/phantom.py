@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import CohortError, InputError
+from ..parallel import workers as all_workers
 from ..parameters import Matrix, Seed, Subjects, Workers
 from ..progress import Progress, start
-from ..text_table import table_lines
+from ..rendering import Rendered, Table
 from .frame import REGIONS
 from .people import Person
 from .plan import Plan, make_plan
@@ -31,7 +32,7 @@ TRUTH = "truth.json"
 
 
 @dataclass(frozen=True)
-class PhantomReport:
+class PhantomReport(Rendered):
     """What was written.
 
     Attributes:
@@ -55,17 +56,17 @@ class PhantomReport:
     def to_dict(self) -> dict:
         return {**self.__dict__, "plants": [list(p) for p in self.plants]}
 
-    def __str__(self) -> str:
-        lines = [
+    def parts(self) -> list[str | Table]:
+        lines: list[str | Table] = [
             f"{self.volumes:,} volumes of {self.subjects:,} subjects in {self.images}; {self.new_subjects:,} subjects "
             f"new in {self.seconds:.1f} s"
         ]
         if self.plants:
             rows = [(t, f"{s:,}", f"{v:,}") for t, s, v in self.plants]
-            lines += table_lines([("planted", "subjects", "volumes"), *rows])
+            lines.append(Table.of([("planted", "subjects", "volumes"), *rows]))
         else:
             lines.append("nothing was planted")
-        return "\n".join([*lines, f"what was planted is in {self.truth}; next: daebias register NAME {self.images}"])
+        return [*lines, f"what was planted is in {self.truth}; next: daebias register NAME {self.images}"]
 
 
 def phantom(
@@ -218,7 +219,7 @@ def draw_person(images: Path, person: Person, scans: list[Scan], seed: int, matr
 
 
 def _drawn(jobs: list[tuple], workers: int | None) -> Iterator[str]:
-    n = min(workers or min(8, os.cpu_count() or 1), max(1, len(jobs) // 4))
+    n = min(workers or min(8, all_workers()), max(1, len(jobs) // 4))
     if n == 1:
         yield from (draw_person(*job) for job in jobs)
         return

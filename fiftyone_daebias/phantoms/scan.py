@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import effects
-from .draw import draw_region
+from .draw import FieldOfView, draw_region
 from .frame import REGIONS
 from .people import Person
 from .spine import Spine, make_spine
@@ -110,11 +110,8 @@ def acquire(scan: Scan, seed: int, matrix: int, spine: Spine | None = None, nois
     signal = draw_region(
         spine,
         scan.region,
+        view=FieldOfView((size, size), (pixel, pixel), moved, THICK_MM),
         places=places,
-        shape=(size, size),
-        spacing=(pixel, pixel),
-        moved=moved,
-        thick=THICK_MM,
         te=scan.te,
         rng=textures,
     )

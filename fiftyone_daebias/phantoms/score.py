@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from ..analyses import ANALYSES
 from .frame import REGIONS
 
 _NAN = float("nan")
@@ -28,7 +29,7 @@ DRAWN = {
     "centre_right_mm",
 }
 #: kinds of findings that say no more than that images, or what is measured on them, go with a field
-_TELL = {"probe", "association", "quality", "reidentify"}
+_TELL = {kind for a in ANALYSES if a.tells for kind in a.of_findings}
 #: a presented group points at a plant when so much of it is planted, and so much of what is planted is in it
 PRECISION, RECALL = 0.5, 0.3
 #: a field goes with a plant when the affected and the others differ in it this clearly, subjects as units
@@ -152,7 +153,7 @@ def score_audit(
         if fits and not (name in DRAWN and kind in _TELL):
             true.append(key)
             by[max(fits, key=lambda n: related[n][name])].append(f"field {name}")
-        elif kind in _TELL and name in DRAWN or key == "reidentify:subject":
+        elif kind in _TELL and (name in DRAWN or key == f"{kind}:subject"):
             true.append(key)
         else:
             false.append(key)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .frame import Frame, ellipse, paint, soft
+from .frame import Frame, Slab, ellipse, paint, soft
 from .spine import AT
 
 
@@ -29,23 +29,17 @@ def _fat(f: Frame) -> np.ndarray:
     return f.spine.build.fat * (0.45 + 0.55 * low)
 
 
-def draw_soft_tissue(
-    image: np.ndarray, f: Frame, x: float, region: str, thick: float, signal: dict, fine: np.ndarray, coarse: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def draw_soft_tissue(slab: Slab, region: str) -> tuple[np.ndarray, np.ndarray]:
     """Skin, fat, and the muscles behind the spine; in place.
 
     Args:
-        image: float32 (H, W), drawn over
-        f: the plane
-        x: the slice's place, mm to the left
+        slab: the slice
         region: "neck", "chest" or "lumbar"
-        thick: slice thickness, mm
-        signal: signal of every tissue
-        fine, coarse: standard normal textures (H, W)
 
     Returns:
         share of each pixel that is body, and its distance to the skin in front, mm, both (H, W)
     """
+    image, f, x, thick, signal, fine, coarse = slab
     build = f.spine.build
     before, behind = outlines(f, x, region)
     body = soft(np.minimum(before, behind), f.pixel)
@@ -71,8 +65,9 @@ def draw_soft_tissue(
     return body, before
 
 
-def draw_neck(image, f: Frame, x: float, thick: float, signal: dict, fine, coarse, body, before) -> None:
+def draw_neck(slab: Slab, body: np.ndarray, before: np.ndarray) -> None:
     """Prevertebral tissue, larynx and trachea, tongue, vessels; in place."""
+    image, f, x, thick, signal, fine, coarse = slab
     t = f.spine.build.traits
     side = abs(x)
     front = -f.look("depth") / 2
@@ -101,8 +96,9 @@ def draw_neck(image, f: Frame, x: float, thick: float, signal: dict, fine, coars
         paint(image, soft(tube, f.pixel) * (abs(side - at) < half) * body, signal[kind])
 
 
-def draw_chest(image, f: Frame, x: float, thick: float, signal: dict, fine, coarse, body, before) -> None:
+def draw_chest(slab: Slab, body: np.ndarray, before: np.ndarray) -> None:
     """Lungs, heart, great vessels, liver and sternum; in place."""
+    image, f, x, thick, signal, fine, coarse = slab
     t = f.spine.build.traits
     front = -f.look("depth") / 2
     t4, t8, t10 = (f.height_of(n) for n in ("T4", "T8", "T10"))
@@ -143,8 +139,9 @@ def draw_chest(image, f: Frame, x: float, thick: float, signal: dict, fine, coar
     paint(image, soft(rib - 1.6, f.pixel) * soft(abs(x - f.look("x")) - 15, thick) * body, signal["marrow"])
 
 
-def draw_abdomen(image, f: Frame, x: float, thick: float, signal: dict, fine, coarse, body, before) -> None:
+def draw_abdomen(slab: Slab, body: np.ndarray, before: np.ndarray) -> None:
     """Great vessels, psoas, bowel, bladder and the abdominal wall; in place."""
+    image, f, x, thick, signal, fine, coarse = slab
     t, build = f.spine.build.traits, f.spine.build
     front = -f.look("depth") / 2
     wall = 12 + 0.7 * build.fat + 0.25 * max(0.0, build.belly) * (1 - build.maleness)

@@ -24,12 +24,13 @@ import numpy as np
 from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 
+from ..parallel import each
 from ..statistics.covariates import Projection
 from ..statistics.exchange import exchange
 from ..statistics.power import gain_steepness
 from ..statistics.targets import Target
 from .cross_fit import FEWEST_NULL_DRAWS, NULL_DRAWS, gain_interval, null_inflation, permutation_p, rank_interval
-from .lssvm import Folds
+from .lssvm import BLOCK, Folds, in_blocks, most_blocks
 from .statistic import (
     NormalScores,
     concordance,
@@ -144,11 +145,9 @@ def _classes(machine, target, basis, n_permutations, rng) -> AdjustedFit:
             out.append(concordance_influence(scores[:, :, 0], levels[:, 0], folds, index, weights))
         return mean_influence(out)
 
-    drawn = [gains(codes[:, None])]
-    size = max(1, 512 // len(parts))
-    for first in range(0, n_permutations, size):
-        drawn.append(gains(draws[:, first : first + size]))
-    observed = np.concatenate(drawn)
+    blocks = in_blocks(draws[:, :n_permutations].T, max(1, BLOCK // len(parts)))
+    drawn = each(lambda block: gains(block.T), blocks, most_blocks(machine))
+    observed = np.concatenate([gains(codes[:, None]), *drawn])
     score, own = influence(codes)
     some = min(max(FEWEST_NULL_DRAWS, NULL_DRAWS // len(parts)), n_permutations)
     fixed = [spread(influence(draws[:, k])[1]) ** 2 for k in range(some)]
@@ -191,14 +190,15 @@ def _numbers(machine, target, basis, n_permutations, rng) -> AdjustedFit:
         return losses(z, normal.back(z))
 
     alone, both = losses(normal.scores[:, None], values[:, None])
-    drawn = [mean_loss(alone - both, weights)]
-    fixed = []
-    for first in range(0, n_permutations, 512):
-        a, b = of(orders[first : first + 512])
-        drawn.append(mean_loss(a - b, weights))
-        if not first:
-            fixed = [spread(loss_influence(d, index, weights)[1]) ** 2 for d in (a - b).T[:NULL_DRAWS]]
-    gains = np.concatenate(drawn)
+
+    def better_by(order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Gains of the labelings, and what the first of them gain for each row."""
+        a, b = of(order)
+        return mean_loss(a - b, weights), (a - b)[:, :NULL_DRAWS].copy()
+
+    drawn = list(each(better_by, in_blocks(orders[:n_permutations], BLOCK), most_blocks(machine)))
+    fixed = [spread(loss_influence(d, index, weights)[1]) ** 2 for d in drawn[0][1].T]
+    gains = np.concatenate([mean_loss(alone - both, weights), *(gain for gain, _ in drawn)])
     inflation = null_inflation(gains[1:], fixed)
     chance, chance_moves = loss_influence(alone[:, 0], index, weights)
     error, error_moves = loss_influence(both[:, 0], index, weights)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm, t
 
+from ..parallel import each
 from ..statistics.exchange import exchange
 from ..statistics.power import gain_steepness
 from ..statistics.scores import balanced_accuracy, weighted_median
 from ..statistics.targets import Target
 from .design import Design
-from .lssvm import Folds, subject_folds
+from .lssvm import Folds, in_blocks, most_blocks, subject_folds
 from .statistic import (
     NormalScores,
     concordance,
@@ -101,8 +102,7 @@ def cross_fit(
     question = question_of(target, machine)
     parts = [question.gains(np.arange(len(subjects))[None])]
     size = max(1, 512 // question.columns)
-    for first in range(0, len(orders), size):
-        parts.append(question.gains(orders[first : first + size]))
+    parts += each(question.gains, in_blocks(orders, size), most_blocks(machine))
     gains = np.concatenate(parts)
     null = gains[1:][np.isfinite(gains[1:])]
     score, influence = question.influence(question.observed)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..parallel import each
 from ..statistics.covariates import Projection
 from .design import Design
 
@@ -26,6 +27,8 @@ from .design import Design
 PENALTIES = 10.0 ** np.arange(-2.0, 2.6, 0.5)
 #: labelings handled at a time
 BLOCK = 512
+#: most values of what is computed at the same time
+MOST_VALUES = 2**28
 
 
 @dataclass(frozen=True)
@@ -135,11 +138,13 @@ class Folds:
         self.folds, self.subjects = folds, subjects
         _, index, counts = np.unique(subjects, return_inverse=True, return_counts=True)
         self.weights = 1.0 / counts[index]
-        self._parts = []
-        for fold in folds:
-            for f in np.unique(fold):
-                train, test = np.flatnonzero(fold != f), np.flatnonzero(fold == f)
-                self._parts.append([decompose(d, train, test, index, self.weights) for d in designs])
+        held = [fold == f for fold in folds for f in np.unique(fold)]
+
+        def part(test: np.ndarray) -> list[Fold]:
+            rows = np.flatnonzero(~test), np.flatnonzero(test)
+            return [decompose(d, *rows, index, self.weights) for d in designs]
+
+        self._parts = list(each(part, held, max(1, MOST_VALUES // (4 * len(subjects) ** 2))))
 
     def given(self, basis: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """Least squares on regressors, one fit a fold: what :meth:`predict` takes as ``given``.
@@ -208,3 +213,13 @@ def subject_folds(subjects: np.ndarray, n_folds: int, repeats: int, rng: np.rand
     """
     names, index = np.unique(subjects, return_inverse=True)
     return np.stack([(rng.permutation(len(names)) % n_folds)[index] for _ in range(repeats)])
+
+
+def in_blocks(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    """Rows in stretches of ``size``."""
+    return [rows[first : first + size] for first in range(0, len(rows), size)]
+
+
+def most_blocks(machine: Folds) -> int:
+    """Blocks of labelings that memory lets be scored at the same time."""
+    return max(1, MOST_VALUES // (4 * BLOCK * machine.folds.size))

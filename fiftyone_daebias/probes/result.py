@@ -7,10 +7,10 @@ from dataclasses import field as made
 
 import numpy as np
 
+from ..rendering import Rendered, Table, p_text
 from ..statistics.cells import Cells, read_cells
 from ..statistics.multiplicity import benjamini_hochberg
 from ..statistics.power import next_level, smallest_found
-from ..text_table import p_text, table_lines
 
 #: a field counts as decodable at this false-discovery rate
 LEVEL = 0.05
@@ -95,7 +95,7 @@ class Holdout:
 
 
 @dataclass(frozen=True)
-class ProbeResult:
+class ProbeResult(Rendered):
     """What an embedding knows of one field.
 
     Attributes:
@@ -202,12 +202,12 @@ class ProbeResult:
                 values[name] = None
         return cls(**{**values, "cells": read_cells(raw.get("cells"))})
 
-    def __str__(self) -> str:
-        return str(ProbeTable((self,)))
+    def parts(self) -> list[str | Table]:
+        return ProbeTable((self,)).parts()
 
 
 @dataclass(frozen=True)
-class ProbeTable:
+class ProbeTable(Rendered):
     """Rows for several fields, the strongest evidence first, those that could not be probed last."""
 
     rows: tuple[ProbeResult, ...]
@@ -232,9 +232,9 @@ class ProbeTable:
     def to_dict(self) -> dict:
         return {"rows": [r.to_dict() for r in self.rows]}
 
-    def __str__(self) -> str:
+    def parts(self) -> list[str | Table]:
         probed = [r for r in self.rows if not r.reason]
-        lines: list[str] = []
+        lines: list[str | Table] = []
         if probed:
             head = (
                 "field",
@@ -248,13 +248,13 @@ class ProbeTable:
                 "subjects",
                 "images",
             )
-            lines += table_lines([head, *(_cells(r) for r in probed)])
+            lines.append(Table.of([head, *(_cells(r) for r in probed)]))
             adjusted = [(r, r.adjusted) for r in probed if r.adjusted]
             if adjusted:
                 given = ", ".join(adjusted[0][1].fields)
                 lines += ["", f"given {given}: is the field still in the image when these are known?"]
                 columns = ("field", "answer", "raw", "given these", "95 % interval", "chance", "p", "q", "subjects")
-                lines += table_lines([columns, *(_adjusted_cells(r, a) for r, a in adjusted)])
+                lines.append(Table.of([columns, *(_adjusted_cells(r, a) for r, a in adjusted)]))
                 lines += [f"note: {r.name}: {n}" for r, a in adjusted for n in a.notes]
             lines += [f"note: {r.name}: {n}" for r in probed for n in r.notes]
             lines += [f"not testable: {r.name}: {r.untestable}" for r in probed if r.untestable]
@@ -265,7 +265,7 @@ class ProbeTable:
                 "the smallest effect that this whole rule finds with probability 0.8."
             )
         lines += [f"not probed: {r.reason}" for r in self.rows if r.reason]
-        return "\n".join(lines)
+        return lines
 
 
 def _cells(r: ProbeResult) -> tuple[str, ...]:

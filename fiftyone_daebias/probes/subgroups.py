@@ -21,10 +21,11 @@ from ..parameters import (
     VectorFieldOrFields,
 )
 from ..progress import Progress, start
+from ..rendering import p_text
 from ..statistics.multiplicity import benjamini_hochberg
 from ..statistics.scores import bootstrap_weights, percentile_interval, subject_weights
 from ..statistics.strata import make_strata
-from ..text_table import p_text
+from ..statistics.targets import Target
 from .cross_fit import cross_fit
 from .source import ProbeSource
 from .svm import score_draws
@@ -142,7 +143,6 @@ def subgroups(
     machine = source.folds(target.rows, repeats, seed)
     fit = cross_fit(source.designs, target, subjects, n_permutations=99, rng=rng, machine=machine)
     draws = np.vstack([subject_weights(subjects)[None], bootstrap_weights(subjects, n_bootstrap, rng)])
-    worse_is_low = target.categorical or target.kind == "ordinal"
     gaps = []
     with start(progress, "comparing groups", len(names), "fields") as task:
         for name in names:
@@ -151,16 +151,21 @@ def subgroups(
             except InputError as error:
                 gaps.append(Gap(name, reason=str(error)))
             else:
-                gaps.append(_gap(name, strata, target, fit, subjects, draws, worse_is_low, n_permutations, rng))
+                gaps.append(_gap(name, strata, target, fit, subjects, draws, n_permutations, rng))
             task.advance(note=name)
     q = benjamini_hochberg(np.array([g.p for g in gaps]))
     gaps = [Gap(**{**g.__dict__, "q": float(v)}) for g, v in zip(gaps, q, strict=True)]
     gaps.sort(key=lambda g: (bool(g.reason), np.nan_to_num(g.p, nan=2.0), -np.nan_to_num(g.gap)))
-    metric = "AUC" if target.categorical else "concordance" if worse_is_low else "mean absolute error"
+    metric = "AUC" if target.categorical else "concordance" if _worse_is_low(target) else "mean absolute error"
     return SubgroupTable(field, metric, fit.score, tuple(gaps))
 
 
-def _gap(name, strata, target, fit, subjects, draws, worse_is_low, n_permutations, rng) -> Gap:
+def _worse_is_low(target: Target) -> bool:
+    """Whether a low score is the worse one: of AUC and concordance, not of an error."""
+    return target.categorical or target.kind == "ordinal"
+
+
+def _gap(name, strata, target, fit, subjects, draws, n_permutations, rng) -> Gap:
     # a subject belongs to the group of its first sample, so that groups share nobody
     people, first, index = np.unique(subjects, return_index=True, return_inverse=True)
     of_person = strata.codes[first]
@@ -177,6 +182,7 @@ def _gap(name, strata, target, fit, subjects, draws, worse_is_low, n_permutation
     if len(kept) < 2:
         return Gap(name, reason=f"{name!r} has fewer than two groups with {SMALLEST} subjects and both classes")
     groups, got = [groups[k] for k in kept], got[kept]
+    worse_is_low = _worse_is_low(target)
     order = np.argsort(got[:, 0] if worse_is_low else -got[:, 0])
     sides = got[order[-1]] - got[order[0]] if worse_is_low else got[order[0]] - got[order[-1]]
     observed = np.nanstd(got[:, 0])

@@ -11,13 +11,13 @@ from .. import schema, store
 from ..errors import InputError
 from ..parameters import ByField, Expected, Permutations, ProbedFields, Seed, SubjectField
 from ..progress import Progress, start
+from ..rendering import Rendered, Table
 from ..serialize import plain
 from ..statistics.association import Effect, effect_of, omnibus_test
 from ..statistics.cells import Cells, split_cells
 from ..statistics.result_cache import ResultCache, kept_share
-from ..statistics.strata import make_strata
+from ..statistics.strata import Strata, make_strata
 from ..statistics.targets import Target, make_target, upper_half
-from ..text_table import table_lines
 from .measures import MEANINGS, MEASURES, vectors_of
 from .stored import read_measures
 
@@ -78,7 +78,7 @@ class QualityRow:
 
 
 @dataclass(frozen=True)
-class QualityTable:
+class QualityTable(Rendered):
     """All fields, those that go with the quality first.
 
     Attributes:
@@ -101,7 +101,7 @@ class QualityTable:
             "correction": self.correction,
         }
 
-    def __str__(self) -> str:
+    def parts(self) -> list[str | Table]:
         cells = [("field", "verdict", "what differs most", "Cliff's delta", "p", "q", "q within", "subjects")]
         for r in self.rows:
             if r.verdict != "not tested":
@@ -117,14 +117,14 @@ class QualityTable:
                         f"{r.n_subjects:,}",
                     )
                 )
-        lines = table_lines(cells) if len(cells) > 1 else []
+        lines: list[str | Table] = [Table.of(cells)] if len(cells) > 1 else []
         lines += [f"not tested: {r.field}: {r.note}" for r in self.rows if r.verdict == "not tested"]
         within = f" within each {self.by}" if self.by else ""
         lines.append(
             f"{len(MEASURES)} measures of image quality, tested together{within}; each is stored as a field "
             f"{schema.QUALITY_PREFIX}… by which the grid and the map can be coloured"
         )
-        return "\n".join([*lines, self.correction]).rstrip()
+        return [*lines, self.correction]
 
 
 def quality(
@@ -179,23 +179,14 @@ def quality(
     subjects = np.array([owner[i] for i in ids])
     table = table.reindex(ids)
     strata = make_strata(store.read_table(samples, expected).reindex(ids)) if expected else None
-    z = comparable(raw, None if parts is None else parts.reindex(ids))
+    images = _Images(comparable(raw, None if parts is None else parts.reindex(ids)), raw, subjects)
     rows = []
     with start(progress, "testing quality", len(table.columns), "fields") as task:
         for field in table.columns:
             rows.append(
-                _row(
-                    field,
-                    table[field].tolist(),
-                    z,
-                    raw,
-                    subjects,
-                    strata,
-                    expected,
-                    part,
-                    n_permutations,
-                    np.random.default_rng(seed),
-                )
+                QualityRow(field, note=f"images are compared within each {field}")
+                if field == part
+                else _row(field, table[field].tolist(), images, strata, n_permutations, np.random.default_rng(seed))
             )
             task.advance(note=field)
     rows.sort(key=lambda r: r.p if r.p == r.p else 2)
@@ -227,14 +218,22 @@ def comparable(raw: np.ndarray, parts: pd.Series | None) -> np.ndarray:
     return z.clip(-FARTHEST, FARTHEST).astype(np.float32)
 
 
-def _row(field, values, z, raw, subjects, strata, expected, part, n_permutations, rng) -> QualityRow:
-    if field == part:
-        return QualityRow(field, note=f"images are compared within each {field}")
+@dataclass(frozen=True)
+class _Images:
+    """What was measured: comparable measures and those in their units, both (n, 15), and the images' subjects (n,)."""
+
+    z: np.ndarray
+    raw: np.ndarray
+    subjects: np.ndarray
+
+
+def _row(field, values, images: _Images, strata: Strata | None, n_permutations, rng) -> QualityRow:
+    subjects = images.subjects
     try:
         target = make_target(field, values, subjects)
     except ValueError as error:
         return QualityRow(field, note=str(error))
-    mine, owners = z[target.rows], subjects[target.rows]
+    mine, owners = images.z[target.rows], subjects[target.rows]
     if not (mine.std(axis=0) > 0).any():
         return QualityRow(field, note="no measure of quality varies")
     n_classes = len(target.classes)
@@ -243,7 +242,7 @@ def _row(field, values, z, raw, subjects, strata, expected, part, n_permutations
         return QualityRow(field, note=moves.impossible or "no permutation of it changes anything")
     k, group, effect = _strongest(target, mine, owners)
     within, kept = _NAN, ResultCache()
-    if strata is not None and field not in expected:
+    if strata is not None and field not in strata.fields:
         codes = strata.codes[target.rows]
         numbers = [v[target.rows] for v in strata.numbers.values()]
         covariates = np.column_stack(numbers) if numbers else None
@@ -261,7 +260,7 @@ def _row(field, values, z, raw, subjects, strata, expected, part, n_permutations
             )
         kept = kept_share(_inside(target, group), mine[:, k], 0, owners, codes, covariates=covariates)
     side = "higher" if effect.value > 0 else "lower"
-    medians = [np.nanmedian(raw[target.rows, k][m]) for m in (_inside(target, group), ~_inside(target, group))]
+    medians = [np.nanmedian(images.raw[target.rows, k][m]) for m in (_inside(target, group), ~_inside(target, group))]
     name = _group_name(target, group)
     words = f"{MEANINGS[MEASURES[k]]} {side} in {name} (median {medians[0]:.4g} against {medians[1]:.4g})"
     return QualityRow(

@@ -11,6 +11,9 @@ import numpy as np
 
 from .. import schema, store, verbs
 from ..errors import InputError
+from ..findings.as_csv import findings_csv
+from ..findings.collect import Findings, collect_findings
+from ..findings.multiplicity import permutations_needed
 from ..parameters import (
     Advanced,
     ByField,
@@ -24,16 +27,14 @@ from ..parameters import (
     SubjectField,
 )
 from ..progress import Progress, listening
+from ..rendering import Rendered, Table, parts_of
 from ..stories.facts import Stories
 from ..stories.story import read_stories
 from ..stories.target import read_label
 from .audit_config import AuditConfig
-from .audit_result import Outcome, run_steps, write_log
+from .audit_result import Outcome, run_steps, seconds_of, write_log
 from .audit_steps import LINE, make_step, step_kind
-from .findings import Findings, collect_findings
-from .findings_csv import findings_csv
 from .gates import GateResult, check_subjects, judge_gates, parse_gates
-from .multiplicity import permutations_needed
 from .report import report_path
 
 #: clusters that a cohort is thought to have when the number of tests is reckoned, before any is known
@@ -45,7 +46,7 @@ _FIELDS = ("field", "fields", "expected", "protected", "adjust_for", "by", "date
 
 
 @dataclass(frozen=True)
-class AuditResult:
+class AuditResult(Rendered):
     """What an audit did and found.
 
     Attributes:
@@ -90,13 +91,14 @@ class AuditResult:
             "written": self.written,
         }
 
-    def __str__(self) -> str:
+    def parts(self) -> list[str | Table]:
         if self.written:
-            return f"configuration written to {self.written}; run it with: daebias audit {self.written}"
+            return [f"configuration written to {self.written}; run it with: daebias audit {self.written}"]
         lines = [f"  {s}" for s in self.steps if s.outcome in ("failed", "not possible")]
-        lines += [f"audit of {self.dataset!r}", str(self.findings if self.stories is None else self.stories)]
+        lines += [f"audit of {self.dataset!r}", *parts_of(self.findings if self.stories is None else self.stories)]
         lines += [f"report: {self.report}"] if self.report else []
-        return "\n".join([*lines, *(str(g) for g in self.gates)])
+        lines += [told] if (told := seconds_of(self.steps)) else []
+        return [*lines, *(str(g) for g in self.gates)]
 
     def table(self) -> str:
         """Every step and every finding, as text."""

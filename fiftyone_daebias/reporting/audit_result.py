@@ -13,7 +13,7 @@ import hashlib
 import json
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -83,6 +83,15 @@ class Outcome:
             return f"{self.name}: FAILED: {self.summary}"
         took = f" ({self.seconds:.1f} s)" if self.outcome == "done" else ""
         return f"{self.name}: {self.outcome}{took}" + (f": {self.summary}" if self.summary else "")
+
+
+def seconds_of(outcomes: Iterable[Outcome], **others: float) -> str:
+    """How long each step took, in a line, the longest first; "" where nothing was done."""
+    took = {o.name: o.seconds for o in outcomes if o.outcome in ("done", "failed")} | others
+    if not took:
+        return ""
+    told = ", ".join(f"{name} {s:.1f}" for name, s in sorted(took.items(), key=lambda item: -item[1]))
+    return f"seconds: {sum(took.values()):.0f} ({told})"
 
 
 def run_steps(samples, steps: list[Step], progress: Progress | None = None) -> tuple[Outcome, ...]:

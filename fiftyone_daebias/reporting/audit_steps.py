@@ -12,9 +12,9 @@ import pandas as pd
 from .. import schema, store, verbs
 from ..analyses import ANALYSES, AuditStep, load
 from ..errors import CheckpointError
+from ..findings.collect import findings_stamp
 from ..progress import Progress
 from .audit_result import Step
-from .findings import findings_stamp
 
 
 @dataclass(frozen=True)

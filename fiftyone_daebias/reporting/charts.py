@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from ..clustering.drift import iso_date
+from ..findings.formatting import number, score
 from ..probes.result import ProbeResult
-from .formatting import number, score
+from ..statistics.dates import iso_date
+from .facts import ReportFacts
 from .markup import Markup, el
 
 ROW = 26
@@ -58,10 +60,12 @@ def probe_chart(rows: list[ProbeResult]) -> Markup | None:
     )
 
 
-def drift_chart(rows: list[dict], years: tuple[float, float]) -> Markup | None:
-    """When the images change: a line a group, a mark a change with its interval."""
+def time_chart(rows: Sequence[dict], facts: ReportFacts) -> Markup | None:
+    """When the images change: a line a group, a mark a change with its interval; of the cohort's own dates."""
+    field, years = facts.cohort.dates[0], [y for y, _ in facts.cohort.dates[1]]
     rows = [r for r in rows if r["verdict"] not in ("not tested", "older version")]
-    first, last = years
+    rows = [r for r in rows if r["over"] in (field, f"{field}_years") or f"{r['over']}_years" == field]
+    first, last = (min(years), max(years) + 1) if years else (0, 0)
     if not rows or not last > first:
         return None
     label, plot = 230, 620

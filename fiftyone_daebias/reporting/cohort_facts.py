@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from .. import schema, store
-from ..clustering.drift import _DATES, as_years
 from ..errors import InputError
-from .finding import plain
+from ..findings.finding import plain
+from ..statistics.dates import DATES, as_years
 
 #: values of a field that are listed, the commonest first
 MOST_VALUES = 8
@@ -151,7 +151,7 @@ def _quantiles(values: np.ndarray, owners, k: int) -> tuple[float, ...]:
 
 
 def _dates(table: pd.DataFrame, kinds: dict[str, str], subjects, k: int):
-    named = [f for f in _DATES if f in kinds] or [f for f, kind in kinds.items() if kind in ("date", "datetime")]
+    named = [f for f in DATES if f in kinds] or [f for f, kind in kinds.items() if kind in ("date", "datetime")]
     for name in named:
         try:
             years = as_years(table[name])

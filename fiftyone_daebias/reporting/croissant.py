@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 
 from ..analyses import of_kind
+from ..findings.formatting import percent
 from ..statistics.cells import tellable
 from .datasheet import About, biases, errors, known_limits, preprocessing, sensitive, timeframe
 from .facts import ReportFacts
-from .formatting import percent
 
 _CONTEXT = {
     "@language": "en",

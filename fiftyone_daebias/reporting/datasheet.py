@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from ..analyses import load, of_kind
+from ..analyses import ANALYSES, load, of_kind
+from ..findings.finding import plain
+from ..findings.formatting import count, listed, percent
 from ..statistics.cells import tellable
 from .facts import ReportFacts
-from .finding import plain
-from .formatting import count, listed, percent
 
 UNKNOWN = "Not recorded by the audit; to be answered by the owner of the data."
 #: groups with fewer subjects are not spoken of in what leaves
@@ -151,12 +151,10 @@ def errors(facts: ReportFacts) -> str:
 
 def sensitive(facts: ReportFacts) -> str:
     """What the images or fields give away."""
-    asked = facts.findings.of("reidentify")
-    told = [f.title.removeprefix("re-identification: ") for f in asked if f.verdict == "found"]
+    told = [load(a.given_away)(facts.findings) for a in ANALYSES if a.given_away]
     named = [f.name for f in facts.cohort.fields if not f.listed]
     text = "Medical images of persons under pseudonyms."
-    if told:
-        text += f" The most similar images tell {listed(told)} better than chance."
+    text += "".join(f" {sentence}" for sentence in told if sentence)
     if named:
         text += f" Fields with nearly as many values as subjects: {listed(named)}."
     return text

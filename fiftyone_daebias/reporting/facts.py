@@ -7,17 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from .. import schema, store
+from ..analyses import ANALYSES, load
 from ..errors import DaebiasError
+from ..findings.collect import collect_findings
+from ..findings.finding import Finding, Findings, plain
+from ..findings.formatting import listed
+from ..probes.probe_findings import key_of
 from ..probes.result import ProbeResult
+from ..probes.settled import settle_probe
 from ..probes.stored import stored_probes
 from ..stories.facts import Stories
 from ..stories.story import read_stories
 from .cohort_facts import CohortFacts, cohort_facts
-from .finding import Finding, Findings, plain
-from .findings import collect_findings
-from .formatting import listed
-from .from_probes import key_of
-from .verdicts import settle_drift, settle_probe
 
 #: parts of a run's config that are told elsewhere, or that name this machine
 _UNTOLD = {
@@ -55,7 +56,7 @@ class ReportFacts:
         cohort: the cohort
         findings: all findings
         probes: the stored probes, with q-values and verdicts over everything tested
-        drift: rows of the drift table, with verdicts over everything tested; changes only where one was found
+        tables: ``{analysis: its stored rows, with verdicts over everything tested}``, of those that have a chart
         made: the runs behind it all
         versions: versions of the packages of the newest run
         checkpoint: what is known of the model: hashes, slices, pooling …
@@ -71,7 +72,7 @@ class ReportFacts:
     cohort: CohortFacts
     findings: Findings
     probes: tuple[ProbeResult, ...]
-    drift: tuple[dict, ...]
+    tables: dict[str, tuple[dict, ...]]
     made: tuple[Made, ...]
     versions: dict
     checkpoint: dict
@@ -116,7 +117,7 @@ class ReportFacts:
                 "findings": {**self.findings.to_dict(), "rows": rows},
                 "probes": [r.to_dict() for r in self.probes],
                 "stories": _without_ids(self.stories),
-                "drift": list(self.drift),
+                **{name: list(rows) for name, rows in self.tables.items()},
                 "provenance": {
                     "model": self.checkpoint,
                     "versions": self.versions,
@@ -147,7 +148,7 @@ def gather(samples, *, title: str | None = None, k: int = 5) -> ReportFacts:
     made, versions, created, expected = _runs(samples)
     checkpoint = _checkpoint(samples)
     audit = _load(samples, schema.AUDIT_RUN)[1]
-    drift = settle_drift(_load(samples, schema.DRIFT_RUN)[1].get("table", {}).get("rows", ()), by_key)
+    tables = {a.name: load(a.rows)(samples, by_key) for a in ANALYSES if a.rows}
     tests = _load(samples, schema.ASSOCIATION_RUN)[1].get("tests", {})
     expected = tuple(dict.fromkeys([*expected, *(tests.get("expected") or ())]))
     steps = tuple({**s, "summary": without_paths(s["summary"])} for s in audit.get("steps", ()))
@@ -156,7 +157,7 @@ def gather(samples, *, title: str | None = None, k: int = 5) -> ReportFacts:
         cohort,
         findings,
         tuple(probes),
-        drift,
+        tables,
         made,
         versions,
         checkpoint,
@@ -198,7 +199,7 @@ def _runs(samples) -> tuple[tuple[Made, ...], dict, str, list[str]]:
         if not ours or key.startswith(skip):
             continue
         created = str(config.get("created", ""))
-        # drift has a parameter of that name
+        # an analysis may have a parameter of that name
         if created >= newest and isinstance(config.get("versions"), Mapping):
             newest, versions = created, dict(config["versions"])
         expected += [f for f in config.get("adjust_for") or () if f not in expected]

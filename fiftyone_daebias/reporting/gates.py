@@ -9,8 +9,8 @@ import re
 from dataclasses import asdict, dataclass
 
 from ..errors import InputError
-from . import formatting
-from .finding import Finding, Findings
+from ..findings import formatting
+from ..findings.finding import Finding, Findings
 
 _OPERATORS = {
     ">=": operator.ge,

@@ -12,10 +12,10 @@ import pandas as pd
 
 from .. import store
 from ..clustering.cluster import read_clusters
-from ..clustering.drift import as_years
 from ..errors import DaebiasError
 from ..figures import COLORS
-from .formatting import count
+from ..findings.formatting import count
+from ..statistics.dates import as_years
 
 WIDTH, HEIGHT = 460, 360
 MOST_CLASSES = len(COLORS) - 1

@@ -14,18 +14,18 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ..analyses import ANALYSES
+from ..analyses import ANALYSES, Analysis, load
+from ..findings.as_csv import findings_csv
+from ..findings.finding import Finding
+from ..findings.formatting import count, listed, number, p_value, percent, score
 from ..probes.result import interval_text
 from ..schema import field_stem
 from ..stories.facts import Group
 from ..stories.wording import cohort_line, rest_line, tell
-from .charts import bar_chart, drift_chart, probe_chart
+from .charts import bar_chart, probe_chart
 from .cohort_facts import FieldFacts
 from .datasheet import Datasheet
 from .facts import Made, ReportFacts
-from .finding import Finding
-from .findings_csv import findings_csv
-from .formatting import count, listed, number, p_value, percent, score
 from .glossary import GLOSSARY
 from .map_pictures import RAMP, MapPicture
 from .markup import Markup, seen
@@ -65,6 +65,7 @@ def page(facts: ReportFacts, sheet: Datasheet, maps: list[MapPicture], pictures:
         maps: the map coloured by fields
         pictures: ``{name of a figure: data URI}`` of the figures of findings and stories
     """
+    sections = [a for a in ANALYSES if a.section]
     first = [m for m in maps if m.field != "clusters"][:FIRST_MAPS] if _told(facts) else []
     parts = [
         ("summary", "In short", "summary.html", _summary(facts, first)),
@@ -73,9 +74,9 @@ def page(facts: ReportFacts, sheet: Datasheet, maps: list[MapPicture], pictures:
         ("cohort", "The cohort", "cohort.html", _cohort(facts)),
         ("maps", "The map", "maps.html", {"maps": [m for m in maps if m not in first]}),
         ("probes", "What can be read from the images", "probes.html", _probes(facts)),
-        *((a.name, a.section, "sentences.html", _sentences(facts, a.name)) for a in ANALYSES if a.section),
+        *((a.name, a.section, "sentences.html", _sentences(facts, a.name)) for a in sections if not a.chart),
         ("clusters", "Groups on the map", "clusters.html", _clusters(facts)),
-        ("drift", "Changes over time", "drift.html", _drift(facts)),
+        *((a.name, a.section, "charted.html", _charted(facts, a)) for a in sections if a.chart),
         ("explanations", "Explanations", "explanations.html", _explanations(facts)),
         ("limits", "Limits", "limits.html", {"limits": (*facts.limits, *_not_done(facts))}),
         ("method", "Method and provenance", "method.html", _method(facts)),
@@ -83,14 +84,14 @@ def page(facts: ReportFacts, sheet: Datasheet, maps: list[MapPicture], pictures:
         ("glossary", "Glossary", "glossary.html", {"glossary": GLOSSARY}),
     ]
     always = {"facts": facts, "pictures": pictures, "stories": facts.stories, "ramp": ",".join(RAMP)}
-    sections = []
+    shown = []
     for key, title, template, values in parts:
         content = _environment().get_template(template).render({**always, **values}).strip()
         if content:
-            sections.append(Section(key, title, Markup(content)))
+            shown.append(Section(key, title, Markup(content)))
     css = Markup(Path(__file__).with_name("page.css").read_text(encoding="utf-8"))
     layout = _environment().get_template("layout.html")
-    return layout.render(facts=facts, sections=sections, css=css, policy=_POLICY, when=_when(facts)) + "\n"
+    return layout.render(facts=facts, sections=shown, css=css, policy=_POLICY, when=_when(facts)) + "\n"
 
 
 @cache
@@ -323,12 +324,9 @@ def _sentences(facts: ReportFacts, kind: str) -> dict:
     return {"sentences": [f.sentence for f in facts.findings.of(kind) if f.verdict not in ("not found", "not tested")]}
 
 
-def _drift(facts: ReportFacts) -> dict:
-    years = [y for y, _ in facts.cohort.dates[1]]
-    field = facts.cohort.dates[0]
-    over = [r for r in facts.drift if r["over"] in (field, f"{field}_years") or f"{r['over']}_years" == field]
-    chart = drift_chart(over, (min(years), max(years) + 1)) if years else None
-    return {"sentences": [f.sentence for f in facts.findings.of("drift")], "chart": chart}
+def _charted(facts: ReportFacts, a: Analysis) -> dict:
+    chart = load(a.chart)(facts.tables.get(a.name, ()), facts)
+    return {"sentences": [f.sentence for f in facts.findings.of(a.name)], "chart": chart}
 
 
 def _explanations(facts: ReportFacts) -> dict:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
+from ..analyses import analysis
+from ..findings.finding import Finding
+from ..findings.formatting import count
+from ..probes.probe_findings import key_of
 from ..statistics.cells import tellable, too_small
 from .facts import ReportFacts
-from .finding import Finding
-from .formatting import count
-from .from_probes import key_of
 
 
 def may_leave(finding: Finding, k: int) -> bool:
@@ -34,7 +35,10 @@ def without_small_counts(facts: ReportFacts, k: int) -> ReportFacts:
     changes = {
         "findings": replace(facts.findings, rows=rows, notes=()),
         "probes": tuple(r for r in facts.probes if key_of(r) in kept and not _few_wrong(r, k)),
-        "drift": tuple(r for r in facts.drift if f"drift:{r['group']}:{r['over']}" in kept),
+        "tables": {
+            name: tuple(r for r in rows if analysis(name).key.format_map(r) in kept)
+            for name, rows in facts.tables.items()
+        },
         "steps": tuple({**s, "summary": ""} for s in facts.steps),
         "gates": (),
         "limits": limits,

@@ -11,12 +11,12 @@ import numpy as np
 from .. import schema, store
 from ..clustering.cluster import read_clusters
 from ..errors import BundleError, InputError
+from ..findings.collect import Finding, collect_findings
+from ..findings.formatting import number, p_value
+from ..findings.review import read_reviews
+from ..probes.probe_findings import key_of
 from ..probes.result import ProbeResult
 from ..progress import Progress
-from ..reporting.findings import Finding, collect_findings
-from ..reporting.formatting import number, p_value
-from ..reporting.from_probes import key_of
-from ..reporting.review import read_reviews
 from ..reporting.shareable import may_leave
 from ..statistics.cells import read_cells, tellable, too_small
 from . import checked

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from .. import schema, store
 from ..errors import InputError
 from ..figures import COLORS
+from ..findings.collect import collect_findings
+from ..findings.finding import Finding
 from ..progress import Progress, start
-from ..reporting.finding import Finding
-from ..reporting.findings import collect_findings
 
 #: findings that are handed over where none is named, the first in the report's order: nobody looks through a hundred
 MOST = 5

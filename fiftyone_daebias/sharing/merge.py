@@ -11,8 +11,8 @@ import numpy as np
 from .. import schema, store
 from ..clustering import cluster as named
 from ..errors import InputError
+from ..findings.review import Review, add_reviews, read_reviews
 from ..progress import Progress, start
-from ..reporting.review import Review, add_reviews, read_reviews
 from .contents import Contents, Group, Said
 from .handover import map_words
 from .matching import Match

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .. import schema, store
-from ..clustering.neighbours import KnnLeakage, telling
+from .. import store
+from ..clustering.neighbours import KnnLeakage, risk_words, telling
 from ..clustering.sites import site_fields
+from ..clustering.stored_neighbours import stored_leakage
 from ..progress import Progress, start
 from ..statistics.cells import tellable
 
@@ -26,7 +27,7 @@ def measure(
 ) -> tuple[dict, ...]:
     """How often the nearest neighbour in each array tells person, site or scanner.
 
-    A stored "reidentify" run of the same vectors is used as it is.
+    What was stored of the same vectors is used as it is.
 
     Args:
         samples: a dataset or view
@@ -39,9 +40,9 @@ def measure(
         a row a space and what is asked; "few" where it is told, or not, of fewer than k subjects
     """
     out = []
-    with start(progress, "re-identification risk", len(arrays), "spaces") as task:
+    with start(progress, "what neighbours give away", len(arrays), "spaces") as task:
         for name, (ids, values) in arrays.items():
-            for what, told in (_stored(samples, name) or _measured(samples, ids, values, seed)).items():
+            for what, told in (stored_leakage(samples, name) or _measured(samples, ids, values, seed)).items():
                 if told.n_subjects >= k:
                     out.append(
                         {
@@ -77,22 +78,12 @@ def sentences(rows: tuple[dict, ...], asked: list[str]) -> list[str]:
         for r in mine:
             whom = "its person" if r["what"] == SUBJECT else f"its {r['what']}"
             low, high = r["interval"]
-            verdict = "re-identification is possible" if low > r["chance"] else "no more than by chance"
+            verdict = risk_words(low, r["chance"])
             out.append(
                 f"{name}: the nearest sample tells {whom} for {r['told']:.1%} of samples (95 % interval {low:.1%} to "
                 f"{high:.1%}, chance {r['chance']:.1%}, {r['n_subjects']:,} subjects): {verdict}"
             )
     return out
-
-
-def _stored(samples, name: str) -> dict[str, KnnLeakage]:
-    if schema.REIDENTIFY_RUN not in store.list_runs(samples, schema.REIDENTIFY_RUN):
-        return {}
-    config, results = store.load_run(samples, schema.REIDENTIFY_RUN)
-    if config.get("vectors") != name:
-        return {}
-    rows = results["table"]["rows"]
-    return {w: KnnLeakage(**{k: tuple(v) if isinstance(v, list) else v for k, v in r.items()}) for w, r in rows.items()}
 
 
 def _measured(samples, ids: list[str], values: np.ndarray, seed: int) -> dict[str, KnnLeakage]:

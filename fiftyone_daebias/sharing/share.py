@@ -10,9 +10,9 @@ from typing import Annotated
 
 from .. import store
 from ..errors import BundleError, InputError
+from ..findings.formatting import count
 from ..parameters import Advanced, Label, OutFile, PickedFile
 from ..progress import Progress, listening
-from ..reporting.formatting import count
 from . import merge
 from .archive import read_archive, write_archive
 from .collect import Collector
@@ -354,7 +354,7 @@ def import_shared(
         todo = replace(todo, clusters=[], views={}, workspaces={}, labels={})
         if todo.reviews:
             merge.add_reviews(dataset, todo.reviews)
-        return _imported(contents, found, ids, key, {}, len(todo.reviews), True, remarks, signer)
+        return _imported(contents, found, ids, {}, len(todo.reviews), True, remarks, signer)
     if again:
         n_more = len(set(found.row_of) - before["samples"])
         told.say(f"the bundle was imported before; {n_more:,} more samples match now")
@@ -392,14 +392,14 @@ def import_shared(
         "views": tuple(todo.views),
         "workspaces": tuple(todo.workspaces),
     }
-    return _imported(contents, found, ids, key, added, n_reviews, again, [*remarks, *todo.notes], signer)
+    return _imported(contents, found, ids, added, n_reviews, again, [*remarks, *todo.notes], signer)
 
 
-def _imported(contents, found, ids, key, added, n_reviews, again, remarks, signer: Signer | None) -> Imported:
+def _imported(contents, found, ids, added, n_reviews, again, remarks, signer: Signer | None) -> Imported:
     mine = set(ids)
     return Imported(
         contents.id,
-        key,
+        merge.shared_key(contents.id),
         len(contents.rows),
         len(ids),
         len(mine & set(found.row_of)),

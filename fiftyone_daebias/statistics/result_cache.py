@@ -9,6 +9,9 @@ import numpy as np
 from .association import centred, label_columns
 from .scores import bootstrap_weights, percentile_interval, subject_weights
 
+#: of an effect, at least so much has to be left among subjects alike for it to be more than what is expected
+SMALLEST_KEPT = 0.5
+
 
 @dataclass(frozen=True)
 class ResultCache:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from dataclasses import field as made
 
-from ..reporting.finding import NextStep, Selector, plain, read_dataclass
+from ..findings.finding import NextStep, Selector, plain, read_dataclass
 from .grouping import Joined
 from .recording import Recording
 from .risk import Risk

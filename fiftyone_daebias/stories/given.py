@@ -90,7 +90,7 @@ class Conditional:
         Args:
             field: the field that is asked for
             given: the field that is known
-            measure: sample field of the image quality measure that speaks for it, where no probe does
+            measure: sample field of the measure that speaks for it, where no probe does
         """
         if measure:
             return self._quality(field, given, measure)
@@ -172,7 +172,7 @@ class Conditional:
             rng=rng,
         )
         answer = "unknown" if p[0] != p[0] else "left" if p[0] <= LEVEL else "nothing" if p[0] > 0.05 else "unknown"
-        return Left(field, given, answer, "image quality", p=float(p[0]), n_subjects=len(set(subjects[rows])))
+        return Left(field, given, answer, measure, p=float(p[0]), n_subjects=len(set(subjects[rows])))
 
 
 def _as_regressor(column: pd.Series) -> pd.Series:

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from .. import store
 from ..figures import COLORS, save_figure
+from ..findings.finding import Evidence, Finding, Findings, Selector, existing
 from ..progress import Progress, start
-from ..reporting.finding import Evidence, Finding, Findings, Selector, existing
 from .binding import levels_of
 from .facts import Group, Story
 from .given import Conditional
@@ -97,7 +97,7 @@ def _seen(name: str, probes, conditional: Conditional, label: Label, found: bool
     if name == label.field or not found:
         return value, interval, found
     left = conditional(name, label.name)
-    if not left.measure or left.measure == "image quality":
+    if left.measure not in ("AUC", "MAE"):
         return value, interval, found
     own = Evidence(left.measure, left.value, left.interval, left.chance)
     return (*_over_chance(own), left.answer == "left")

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from .. import store
+from ..analyses import ANALYSES
 from ..errors import DaebiasError
-from ..reporting.finding import Finding, Findings, Selector, existing
+from ..findings.finding import Finding, Findings, Selector, existing
 from .binding import decided
 from .facts import Story
 from .foreign import foreign_groups
@@ -23,17 +24,14 @@ KNOWN = 0.8
 
 def other_stories(findings: Findings) -> list[Story]:
     """What is counted and not tested, and what neighbours tell of persons."""
-    out = []
-    persons = [f for f in findings.rows if f.key in ("leak", "reidentify:subject") and f.verdict == "found"]
-    if persons:
-        # people with several images are the cause of both: of a leak, and of being found again
-        out.append(plain_story("persons", sorted(persons, key=lambda f: f.key != "leak")))
-    for kind, name in (("duplicates", "copies"), ("conflicts", "conflicts")):
-        rows = [f for f in findings.of(kind) if f.verdict == "found"]
-        if rows:
-            out.append(plain_story(name, rows))
-    month = [f for f in findings.rows if f.key == "reidentify:month" and f.verdict == "found"]
-    return out + ([plain_story("month", month)] if month else [])
+    # people with several images are the cause of both: of a leak, and of being found again
+    kinds = {"leak": "persons", "duplicates": "copies", "conflicts": "conflicts"}
+    kinds |= {key: kind for a in ANALYSES for key, kind in a.stories.items()}
+    told: dict[str, list[Finding]] = {kind: [] for kind in dict.fromkeys(kinds.values())}
+    for f in sorted(findings.rows, key=lambda f: f.key != "leak"):
+        if f.key in kinds and f.verdict == "found":
+            told[kinds[f.key]].append(f)
+    return [plain_story(kind, rows) for kind, rows in told.items() if rows]
 
 
 def plain_story(kind: str, rows: list[Finding]) -> Story:

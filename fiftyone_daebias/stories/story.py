@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from .. import schema, store
+from ..analyses import ANALYSES
 from ..clustering.cluster import read_clusters
 from ..errors import InputError
+from ..findings.collect import collect_findings
+from ..findings.finding import Finding, Findings, Selector, existing
 from ..progress import Progress, start
-from ..reporting.finding import Finding, Findings, Selector, existing
-from ..reporting.findings import collect_findings
 from .binding import bind, decided
 from .facts import Stories, Story
 from .given import Conditional
@@ -24,8 +25,10 @@ from .other import foreign_stories, other_stories, recording_stories
 from .pictures import draw_groups
 from .target import no_field, read_label
 
-#: kinds of findings that speak of a metadata field
-_OF_FIELDS = ("probe", "quality", "association", "drift", "reidentify", "case-mix", "disagreements")
+#: {kind of findings that speak of a metadata field: its place among them}
+_OF_FIELDS = {kind: a.speaks for a in ANALYSES if a.speaks for kind in a.of_findings}
+_MEASURED = {kind for a in ANALYSES if a.measured for kind in a.of_findings}
+_OF_PEOPLE = {kind for a in ANALYSES if a.of_people for kind in a.of_findings}
 #: verdicts of what is there
 _THERE = ("found", "inseparable")
 #: groups of a story that are listed
@@ -127,7 +130,7 @@ def read_stories(samples) -> Stories | None:
     """The stories as they were told last; ``None`` where none were, or where findings have changed since."""
     if schema.STORIES_RUN not in store.list_runs(samples, schema.STORIES_RUN):
         return None
-    from ..reporting.findings import findings_stamp
+    from ..findings.collect import findings_stamp
 
     out = Stories.from_dict(store.load_run(samples, schema.STORIES_RUN)[1]["stories"])
     return out if out.stamp == findings_stamp(samples) else None
@@ -144,12 +147,12 @@ def _field_findings(findings: Findings) -> dict[str, list[Finding]]:
 
 
 def _cue(name: str, rows: list[Finding]) -> Cue:
-    """A field's evidence: its probe, else its image quality, else the strongest of the others."""
-    for kind in ("probe", "quality"):
-        mine = [f for f in rows if f.kind == kind]
-        if mine:
-            return Cue(name, mine[0].evidence.strength, "" if kind == "probe" else mine[0].selector.name)
-    return Cue(name, rows[0].evidence.strength)
+    """A field's evidence: its probe, else the measure that differs, else the strongest of the others."""
+    probes = [f for f in rows if f.kind == "probe"]
+    measured = [f for f in rows if f.kind in _MEASURED]
+    if measured and not probes:
+        return Cue(name, measured[0].evidence.strength, measured[0].selector.name)
+    return Cue(name, (probes or rows)[0].evidence.strength)
 
 
 def _clusters_of(samples, findings: Findings, homes: dict[str, str]) -> dict[str, list[str]]:
@@ -169,7 +172,7 @@ def _field_story(bundle: Bundle, findings: Findings, told, shown, table: pd.Data
     lead, names = bundle.lead.field, [bundle.lead.field, *(j.field for j in bundle.joined)]
     behind = sorted(
         (f for name in names for f in told.get(name, ())),
-        key=lambda f: (names.index(f.field), _KIND_ORDER.get(f.kind, 9), -f.evidence.strength),
+        key=lambda f: (names.index(f.field), _OF_FIELDS.get(f.kind, 9), -f.evidence.strength),
     )
     best = behind[0]
     groups, n_subjects, n_samples = field_groups(table[lead], subjects)
@@ -193,14 +196,11 @@ def _field_story(bundle: Bundle, findings: Findings, told, shown, table: pd.Data
         n_subjects,
         n_samples,
         Selector("field", lead),
-        people=tuple(dict.fromkeys(f.key.split(":")[1] for f in behind if f.kind == "case-mix")),
+        people=tuple(dict.fromkeys(f.key.split(":")[1] for f in behind if f.kind in _OF_PEOPLE)),
         inseparable=all(f.verdict == "inseparable" for f in behind),
         next_step=_next(lead, best, shown.get(lead, ())),
         opposite=opposite,
     )
-
-
-_KIND_ORDER = {"probe": 0, "quality": 1, "association": 2, "drift": 3, "reidentify": 4, "case-mix": 5}
 
 
 def _next(lead: str, best: Finding, clusters):

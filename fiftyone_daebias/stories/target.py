@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from ..reporting.formatting import listed
+from ..findings.formatting import listed
 from ..statistics.targets import MIN_SUBJECTS, make_target
 
 #: what parts several labels of one image

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..reporting.findings_csv import as_csv
-from ..reporting.formatting import count
+from ..findings.as_csv import as_csv
+from ..findings.formatting import count
 from .facts import Stories, Story
 from .wording import cohort_line, headline, rest_line, short, tell
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..reporting.formatting import count, number, p_value, percent, score
+from ..findings.formatting import count, number, p_value, percent, score
 from .facts import Stories, Story
 from .grouping import Joined
 

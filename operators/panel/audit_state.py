@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fiftyone_daebias import run_listing, schema, store
 from fiftyone_daebias.dae.train import trained_checkpoint
-from fiftyone_daebias.reporting.findings import Finding, Findings, collect_findings, findings_stamp
+from fiftyone_daebias.findings.collect import Finding, Findings, collect_findings, findings_stamp
 from fiftyone_daebias.stories.facts import Stories
 from fiftyone_daebias.stories.story import read_stories
 

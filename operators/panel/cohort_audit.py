@@ -8,7 +8,7 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from fiftyone_daebias import schema, store
-from fiftyone_daebias.reporting.findings import Finding
+from fiftyone_daebias.findings.collect import Finding
 from fiftyone_daebias.verbs import VERBS
 
 from ..bars import bar_of, button

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fiftyone_daebias.reporting.findings import Finding
+from collections.abc import Sequence
+
+from fiftyone_daebias.findings.collect import Finding
 
 from .wording import effect, p_value, probe_name
 
@@ -83,21 +85,26 @@ def probe_plot(findings: list[Finding]) -> dict:
     return {"data": data, "layout": layout}
 
 
-def drift_plot(rows: list[dict]) -> dict | None:
-    """When something changed, with the interval of the date, one line a group; ``None`` when nothing did."""
+def time_plot(rows: Sequence[dict], key: str) -> dict | None:
+    """When something changed, with the interval of the date, one line a group; ``None`` when nothing did.
+
+    Args:
+        rows: stored rows with "changes"
+        key: key of a row's finding, with the row's entries in braces
+    """
     points = [(r, c) for r in rows for c in r.get("changes") or []]
     if not points:
         return None
-    names = list(dict.fromkeys(_drift_name(r) for r, _ in points))
+    names = list(dict.fromkeys(_name_in_time(r) for r, _ in points))
     data = [
         {
             "type": "scatter",
             "mode": "markers",
             "name": "changes",
             "x": [_plain(c.get("when")) for _, c in points],
-            "y": [_drift_name(r) for r, _ in points],
-            "ids": [f"drift:{r.get('group', '')}:{r.get('over', r.get('field', ''))}" for r, _ in points],
-            "text": [_drift_words(c) for _, c in points],
+            "y": [_name_in_time(r) for r, _ in points],
+            "ids": [key.format_map(r) for r, _ in points],
+            "text": [_words_in_time(c) for _, c in points],
             "hovertemplate": "%{y}<br>%{text}<extra></extra>",
             "error_x": {
                 "type": "data",
@@ -121,7 +128,7 @@ def drift_plot(rows: list[dict]) -> dict | None:
     return {"data": data, "layout": layout}
 
 
-def _drift_name(row: dict) -> str:
+def _name_in_time(row: dict) -> str:
     return f"{row.get('group') or 'all'}, over {row.get('field') or row.get('over') or 'time'}"
 
 
@@ -130,7 +137,7 @@ def _bounds(change: dict) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _drift_words(change: dict) -> str:
+def _words_in_time(change: dict) -> str:
     size = change.get("size")
     with_it = ", ".join(change.get("fields") or [])
     return (f"{size:.2f} SD" if isinstance(size, (int, float)) else "") + (f"; with it: {with_it}" if with_it else "")

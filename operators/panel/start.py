@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import fiftyone.operators.types as types
 
 from fiftyone_daebias import estimates, schema, store, verbs
+from fiftyone_daebias.analyses import ANALYSES
 from fiftyone_daebias.errors import DaebiasError
 from fiftyone_daebias.reporting.audit_steps import LINE
 from fiftyone_daebias.verbs import VERBS
@@ -18,34 +19,14 @@ from .audit_state import AuditState
 STEPS = {
     "register": ("Register images and a table", "which images and people are there?"),
     "duplicates": ("Look for copies and leaks", "is a picture there twice, or a person on both sides of a split?"),
-    "case-mix": ("Compare the people of sites", "do sites see the same kind of people?"),
-    "quality": ("Measure image quality", "do scanners differ in noise, shading or sharpness?"),
     "train": ("Train the diffusion autoencoder", "what do these images look like? (by far the longest step)"),
     "embed": ("Compute embeddings and the map", "which images look alike?"),
-    "probe-all": ("Ask what the images give away", "can sex, age, site … be told from the pixels?"),
-    "disagreements": ("Look at labels that images contradict", "which labels may be wrong?"),
-    "tag": ("Tag outliers", "what looks like nothing else: other organs, markers, artefacts?"),
-    "suggest-clusters": ("Look for groups", "which groups did nobody expect?"),
-    "test-clusters": ("Ask what the groups are", "what does the table know of each group?"),
-    "drift": ("Look for changes over time", "did the images change at some date?"),
-    "reidentify": ("Ask what neighbours give away", "could a person or a site be told from the embedding?"),
     "story": ("Put findings together by their causes", "what is one thing, and what might a model make of it?"),
-    "explain": ("Explain the strongest findings", "where do two groups differ, and by how much?"),
     "report": ("Write the report", "what is handed to others?"),
+    **{a.step.command: a.step.listed for a in ANALYSES if a.step and a.step.listed[0]},
 }
 #: {step: kind of the runs that it leaves}
-_KINDS = {
-    "case-mix": "case mix",
-    "quality": "image quality",
-    "probe-all": "probe",
-    "disagreements": "disagreements",
-    "tag": "outliers",
-    "suggest-clusters": "cluster",
-    "test-clusters": "cluster tests",
-    "drift": "drift",
-    "reidentify": "re-identification",
-    "explain": "explanation",
-}
+_KINDS = {a.step.command: a.run_label for a in ANALYSES if a.step}
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fiftyone.operators.types as types
 
+from fiftyone_daebias.rendering import plain
 from fiftyone_daebias.stories.facts import Story
 from fiftyone_daebias.stories.wording import cohort_line, rest_line, tell
 
 from ..bars import bar_of, button
-from ..words import plain
 from .audit_state import AuditState
 from .figures import add_figures
 

@@ -7,13 +7,12 @@ from collections.abc import Callable
 import fiftyone.operators.types as types
 
 from fiftyone_daebias import run_listing, schema, store
-from fiftyone_daebias.analyses import kinds_of_tab, verbs_of_tab
-from fiftyone_daebias.reporting.findings import Finding
-from fiftyone_daebias.reporting.multiplicity import PROVISIONAL
-from fiftyone_daebias.reporting.verdicts import settle_drift
+from fiftyone_daebias.analyses import kinds_of_tab, load, of_tab
+from fiftyone_daebias.findings.collect import Finding
+from fiftyone_daebias.findings.multiplicity import PROVISIONAL
+from fiftyone_daebias.rendering import plain
 
 from ..bars import NARROW, bar_of, button
-from ..words import plain
 from . import plots, wording
 from .audit_state import AuditState
 from .figures import add_figures
@@ -290,13 +289,12 @@ def _in_common(state: AuditState, cluster: str) -> str:
 
 def add_time(section: types.Object, state: AuditState, ctx, panel) -> None:
     """Changes over time and versions, and what neighbours tell."""
-    if schema.DRIFT_RUN in {r.key for r in state.runs}:
-        _, results = store.load_run(ctx.dataset, schema.DRIFT_RUN)
-        by_key = {f.key: f for f in state.findings.rows}
-        spec = plots.drift_plot(settle_drift(results.get("table", {}).get("rows", []), by_key))
+    by_key = {f.key: f for f in state.findings.rows}
+    for a in (a for a in of_tab("time") if a.rows):
+        spec = plots.time_plot(load(a.rows)(ctx.dataset, by_key), a.key)
         if spec is not None:
             section.plot(
-                "drift_plot",
+                f"{a.name}_plot",
                 data=spec["data"],
                 layout=spec["layout"],
                 on_click=panel.choose_point,
@@ -305,7 +303,8 @@ def add_time(section: types.Object, state: AuditState, ctx, panel) -> None:
             )
     rows = shown(state, "time", ctx.panel.state)
     if not rows:
-        _empty(section, "Changes over time were not looked for yet.", "drift", "Look for changes over time", panel)
+        first = of_tab("time")[0].step
+        _empty(section, "Changes over time were not looked for yet.", first.command, first.listed[0], panel)
         return
     _listed(section, rows, state, "time", panel)
 
@@ -314,7 +313,7 @@ def add_sites(section: types.Object, state: AuditState, ctx, panel) -> None:
     """What is asked of people and images without an embedding: do they differ between sites?"""
     rows = shown(state, "sites", ctx.panel.state)
     if not rows:
-        first = verbs_of_tab("sites")[0]
+        first = of_tab("sites")[0].verbs[0]
         _empty(section, "Nothing was asked of people and images yet.", first["command"], first["label"], panel)
         return
     _listed(section, rows, state, "sites", panel)

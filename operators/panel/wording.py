@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-from fiftyone_daebias.reporting.findings import Finding
+from fiftyone_daebias.findings.collect import Finding
 
 SIGNS = {
     "found": "●\u00a0found",

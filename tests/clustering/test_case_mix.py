@@ -8,7 +8,7 @@ import pytest
 
 import fiftyone_daebias  # noqa: F401  puts the verbs on datasets
 from fiftyone_daebias.errors import InputError
-from fiftyone_daebias.reporting.findings import collect_findings
+from fiftyone_daebias.findings.collect import collect_findings
 
 
 def make(name, share_of_men, seed=0, **more):

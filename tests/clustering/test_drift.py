@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binom
 
 from fiftyone_daebias.clustering.change_points import change_points, detectable_change, scan, whiten
-from fiftyone_daebias.clustering.drift import iso_date
+from fiftyone_daebias.statistics.dates import iso_date
 
 
 def cohort(n=200, d=6, shift=0.0, at=2017.2, seed=0):

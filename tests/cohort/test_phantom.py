@@ -14,7 +14,7 @@ from fiftyone_daebias import register
 from fiftyone_daebias.cohort.slices import open_slices
 from fiftyone_daebias.errors import CohortError, InputError
 from fiftyone_daebias.phantoms import frame
-from fiftyone_daebias.phantoms.draw import draw_region
+from fiftyone_daebias.phantoms.draw import FieldOfView, draw_region
 from fiftyone_daebias.phantoms.effects import EFFECTS
 from fiftyone_daebias.phantoms.people import make_people, make_sites
 from fiftyone_daebias.phantoms.phantom import digest, phantom
@@ -183,11 +183,8 @@ def test_tissues_lie_where_they_should(region, level):
         (picture,) = draw_region(
             spine,
             region,
+            view=FieldOfView((256, 256), (1.0, 1.0), (0, 0), 3.5),
             places=spine.x[k : k + 1],
-            shape=(256, 256),
-            spacing=(1.0, 1.0),
-            moved=(0, 0),
-            thick=3.5,
             te=101,
             rng=np.random.default_rng(0),
         )

@@ -22,7 +22,7 @@ import fiftyone_daebias
 from PIL import Image
 from fiftyone_daebias import cli, schema, store
 from fiftyone_daebias.plugin import PLUGIN_NAME, link_plugin
-from fiftyone_daebias.reporting.findings import collect_findings
+from fiftyone_daebias.findings.collect import collect_findings
 
 folder, told = Path(sys.argv[1]), {"package": fiftyone_daebias.__file__}
 rng, samples = np.random.default_rng(0), []

@@ -15,8 +15,8 @@ from fiftyone_daebias.detection_limits import sensitivity as verb
 from fiftyone_daebias.detection_limits.regions import Places
 from fiftyone_daebias.errors import Cancelled, CheckpointError, InputError
 from fiftyone_daebias.figures import figure_path
+from fiftyone_daebias.findings.collect import collect_findings
 from fiftyone_daebias.progress import CallbackProgress
-from fiftyone_daebias.reporting.findings import collect_findings
 
 NAME = "test-sensitivity"
 

@@ -34,7 +34,7 @@ def dataset(pictures, dataset_name, daebias_home):
 def test_any_image_dataset_can_be_embedded_in_one_line(dataset):
     dataset.daebias.train(preset="cpu-lite", images=320, progress=None)
     result = fo.load_dataset(dataset.name).compute_dae_embeddings(progress=None)
-    assert result.samples == 40 and result.dimensions == 256
+    assert result.samples == 40 and result.dimensions == 320
     assert result.perplexity == 13 and any("lowered" in n for n in result.notes)
 
     dataset = fo.load_dataset(dataset.name)

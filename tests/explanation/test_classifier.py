@@ -1,11 +1,14 @@
 """The follow-up classifier, its maps, and the checks of the maps."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 import torch
 from scipy import ndimage
 
-from fiftyone_daebias.errors import InputError
+from fiftyone_daebias.errors import Cancelled, InputError
 from fiftyone_daebias.explanation.classifier import (
     Recipe,
     converged,
@@ -17,6 +20,7 @@ from fiftyone_daebias.explanation.classifier import (
 )
 from fiftyone_daebias.explanation.faithfulness import check, choose_layer
 from fiftyone_daebias.explanation.gradcam import METHODS, layers_of, raw_maps
+from fiftyone_daebias.progress import SilentProgress
 
 SIDE = 48
 RECIPE = Recipe(steps=40, batch_size=12, check_every=10, patience=3)
@@ -160,3 +164,33 @@ def test_a_bad_recipe_says_so():
     ):
         with pytest.raises(InputError, match=message):
             Recipe(**at)
+
+
+def test_trainings_that_share_the_cores_all_stop_when_one_is_stopped(monkeypatch):
+    monkeypatch.setenv("DAEBIAS_WORKERS", "3")
+
+    class Stops(SilentProgress):
+        left = 6
+
+        def task(self, label, total, unit):
+            return self
+
+        def advance(self, n=1, note=""):
+            self.left -= n
+            if self.left <= 0:
+                raise Cancelled("stop")
+
+        def close(self):
+            pass
+
+    rng = np.random.default_rng(0)
+    stack, labels = rng.random((48, 1, 32, 32)).astype(np.float16), np.arange(48) % 2 == 0
+    subjects, splits = np.array([f"s{k}" for k in range(48)]), ["train"] * 48
+    before = torch.get_num_threads()
+    with pytest.raises(Cancelled):
+        cross_fit(stack, labels, subjects, splits, Recipe(steps=10_000), progress=Stops())
+    until = time.monotonic() + 60
+    while any(t.name.startswith("daebias-shared") for t in threading.enumerate()) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not [t for t in threading.enumerate() if t.name.startswith("daebias-shared")]
+    assert torch.get_num_threads() == before

@@ -7,9 +7,9 @@ import pytest
 import fiftyone_daebias  # noqa: F401  adds the methods
 from fiftyone_daebias import schema, store
 from fiftyone_daebias.errors import InputError
+from fiftyone_daebias.findings.collect import collect_findings
+from fiftyone_daebias.probes.label_findings import judge_every_label
 from fiftyone_daebias.probes.stored import stored_probes
-from fiftyone_daebias.reporting.findings import collect_findings
-from fiftyone_daebias.reporting.from_labels import judge_every_label
 
 REGIONS = ("neck", "chest", "lumbar")
 N = 90

@@ -9,10 +9,10 @@ import pytest
 import fiftyone_daebias  # noqa: F401  puts the verbs on datasets
 from fiftyone_daebias import phantom, register, schema, store
 from fiftyone_daebias.errors import InputError
+from fiftyone_daebias.findings.collect import collect_findings
 from fiftyone_daebias.quality_control import stored
 from fiftyone_daebias.quality_control.measures import MEASURES
 from fiftyone_daebias.quality_control.quality import comparable
-from fiftyone_daebias.reporting.findings import collect_findings
 
 NAME = "test-quality"
 

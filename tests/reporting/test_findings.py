@@ -10,10 +10,10 @@ import pytest
 
 from fiftyone_daebias import schema, store, verbs
 from fiftyone_daebias.errors import InputError
-from fiftyone_daebias.reporting.finding import VERDICTS, Evidence, Finding, existing
-from fiftyone_daebias.reporting.findings import Findings, collect_findings, findings_stamp
-from fiftyone_daebias.reporting.from_probes import permutations_behind
-from fiftyone_daebias.reporting.multiplicity import HypothesisTest, settle
+from fiftyone_daebias.findings.collect import Findings, collect_findings, findings_stamp
+from fiftyone_daebias.findings.finding import VERDICTS, Evidence, Finding, existing
+from fiftyone_daebias.findings.multiplicity import HypothesisTest, settle
+from fiftyone_daebias.probes.probe_findings import permutations_behind
 
 
 def claim(key, p, within=float("nan"), family="probes"):

@@ -3,7 +3,7 @@
 import pytest
 
 from fiftyone_daebias.errors import InputError
-from fiftyone_daebias.reporting.finding import Evidence, Finding, Findings
+from fiftyone_daebias.findings.finding import Evidence, Finding, Findings
 from fiftyone_daebias.reporting.gates import check_subjects, judge_gates, parse_gates
 
 FOUND = Findings(

@@ -11,12 +11,12 @@ from fiftyone.operators.executor import ExecutionContext, Executor
 from small_cohort import copy_cohort
 
 from fiftyone_daebias import paths, register, schema, store
+from fiftyone_daebias.findings.collect import collect_findings
+from fiftyone_daebias.findings.finding import VERDICTS
 from fiftyone_daebias.plugin import PLUGIN_NAME, link_plugin
 from fiftyone_daebias.reporting import facts as report_facts
 from fiftyone_daebias.reporting.audit_result import Step, run_steps
 from fiftyone_daebias.reporting.audit_steps import LINE
-from fiftyone_daebias.reporting.finding import VERDICTS
-from fiftyone_daebias.reporting.findings import collect_findings
 from fiftyone_daebias.sharing.collect import Collector
 
 
@@ -106,7 +106,7 @@ def test_panel_report_and_bundle_say_the_same(cohort, tmp_path):
     probes = {f"probe:{r.field}": r for r in facts.probes if not r.reason}
     assert {k: r.verdict for k, r in probes.items()} == {k: found[k].verdict for k in probes}
     assert all(r.q == found[k].evidence.q for k, r in probes.items())
-    for row in facts.drift:
+    for row in facts.tables["drift"]:
         key = f"drift:{row['group']}:{row['over']}"
         assert row["verdict"] == found[key].verdict and (not row["changes"] or found[key].verdict == "found")
     out = tmp_path / "report.html"

@@ -4,7 +4,7 @@ import pytest
 
 import fiftyone_daebias.baselines.compare_result as compare_result
 from fiftyone_daebias import schema, store
-from fiftyone_daebias.reporting.findings import collect_findings
+from fiftyone_daebias.findings.collect import collect_findings
 
 
 @pytest.fixture(scope="module")

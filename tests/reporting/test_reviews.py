@@ -6,8 +6,8 @@ import pytest
 from fiftyone_daebias import schema, store
 from fiftyone_daebias.cli import main
 from fiftyone_daebias.errors import InputError
-from fiftyone_daebias.reporting.findings import collect_findings
-from fiftyone_daebias.reporting.review import Review, add_reviews, read_reviews
+from fiftyone_daebias.findings.collect import collect_findings
+from fiftyone_daebias.findings.review import Review, add_reviews, read_reviews
 
 
 @pytest.fixture

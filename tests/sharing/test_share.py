@@ -17,7 +17,7 @@ import fiftyone_daebias  # noqa: F401  puts the verbs on datasets
 from fiftyone_daebias import schema, store
 from fiftyone_daebias.clustering.cluster import read_clusters
 from fiftyone_daebias.errors import BundleError, InputError
-from fiftyone_daebias.reporting.review import read_reviews
+from fiftyone_daebias.findings.review import read_reviews
 from fiftyone_daebias.sharing import merge
 from fiftyone_daebias.sharing.archive import AUDIT, MANIFEST, VECTORS, read_archive
 

@@ -9,7 +9,7 @@ from shared_cohorts import register_two
 
 import fiftyone_daebias  # noqa: F401  puts the verbs on datasets
 from fiftyone_daebias import schema, store
-from fiftyone_daebias.reporting.findings import collect_findings
+from fiftyone_daebias.findings.collect import collect_findings
 from fiftyone_daebias.sharing.archive import AUDIT, MANIFEST, read_archive
 from fiftyone_daebias.statistics.cells import count_cells, tellable
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 
 import numpy as np
 
 from .. import schema, store
-from ..clustering.cluster import Cluster, read_clusters, run_key
-from ..clustering.test_clusters import SMALLEST_KEPT
+from ..findings.among_alike import among_alike, left_among_alike
+from ..findings.finding import Evidence, Finding, Known, cluster_selector, existing
+from ..findings.formatting import count, listed, number, score
+from ..findings.multiplicity import HypothesisTest, away_from_zero
 from ..serialize import or_nan
 from ..statistics.cells import read_cells
-from .finding import Evidence, Finding, cluster_selector, existing
-from .formatting import count, listed, number, score
-from .multiplicity import HypothesisTest, away_from_zero
+from .cluster import Cluster, read_clusters, run_key
 
 FAMILY = "pairs of cluster and field"
 _NAN = float("nan")
 
 
-def cluster_findings(samples, owners: dict[str, str], authors: bool = True) -> list[Finding]:
+def cluster_findings(samples, known: Known) -> list[Finding]:
     """One finding a cluster: how many are in it and where it comes from, and who named it."""
+    owners = known.owners
     tested, n_all = set(), len(set(owners.values()))
     if schema.ASSOCIATION_RUN in store.list_runs(samples, schema.ASSOCIATION_RUN):
         tested = set(store.load_run(samples, schema.ASSOCIATION_RUN)[0].get("clusters", ()))
@@ -37,7 +37,7 @@ def cluster_findings(samples, owners: dict[str, str], authors: bool = True) -> l
                 f"cluster:{cluster.name}",
                 "cluster",
                 f"cluster {cluster.name}",
-                _origin(cluster, len(members), n_subjects, authors),
+                _origin(cluster, len(members), n_subjects, known.authors),
                 "shown",
                 Evidence("samples", float(len(members))),
                 n_subjects,
@@ -117,19 +117,6 @@ def _claim(row: dict, clusters: dict[str, Cluster], expected: list[str], config:
     return HypothesisTest(finding, within, judge, FAMILY, int(config.get("n_permutations") or 0), redo)
 
 
-def among_alike(row: dict, within: bool) -> str:
-    """What a difference that was found is among subjects alike in the expected fields.
-
-    Args:
-        row: with "kept_interval", the interval of the share of it that is left
-        within: whether the test among them holds
-    """
-    low, high = (or_nan(v) for v in row.get("kept_interval") or (None, None))
-    if within and low > 0:
-        return "found"
-    return "explained" if high < SMALLEST_KEPT else "inseparable"
-
-
 def _sentence(row: dict, expected: list[str]) -> str:
     if row["verdict"] == "not tested":
         return f"{row['cluster']} was not tested for {row['field']}: {row['note']}"
@@ -146,17 +133,6 @@ def _sentence(row: dict, expected: list[str]) -> str:
     if row["verdict"] == "expected":
         return text + " It was named as an expected difference."
     return text + left_among_alike(row, expected)
-
-
-def left_among_alike(row: dict, expected: list[str]) -> str:
-    """What is left of a difference among subjects alike in the expected fields, and on whom that rests."""
-    share, (low, high) = or_nan(row.get("kept")), (or_nan(v) for v in row.get("kept_interval") or (None, None))
-    if not expected:
-        return ""
-    who = f"{count(row.get('n_alike') or 0, 'subject')} who have others alike in {listed(expected)} on the other side"
-    if share == share and math.isfinite(low):
-        return f" Among {who}, {share:.0%} of the difference is left (95 % interval {low:.0%} to {high:.0%})."
-    return f" What is left of it among the {who} cannot be told."
 
 
 def _origin(cluster: Cluster, n: int, n_subjects: int, authors: bool) -> str:

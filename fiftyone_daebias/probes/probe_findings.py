@@ -7,11 +7,11 @@ import math
 import numpy as np
 
 from .. import schema, store
-from ..probes.labels import not_a_label, too_weak
-from ..probes.result import CANNOT_TELL, EXPLAINED, INDEPENDENT, ProbeResult
-from .finding import LEVEL, Evidence, Finding, NextStep, Selector, existing
-from .formatting import count, listed, number, score
-from .multiplicity import HypothesisTest
+from ..findings.finding import LEVEL, Evidence, Finding, NextStep, Selector, existing
+from ..findings.formatting import count, listed, number, score
+from ..findings.multiplicity import HypothesisTest
+from .labels import not_a_label, too_weak
+from .result import CANNOT_TELL, EXPLAINED, INDEPENDENT, ProbeResult
 
 FAMILY = "probes"
 #: what a field that is found is called, given the expected fields

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from .. import schema, store
+from ..findings.finding import Evidence, Finding, Selector, existing
+from ..findings.formatting import count, listed, score
+from ..findings.multiplicity import HypothesisTest, away_from_zero
 from ..serialize import or_nan
 from ..statistics.cells import read_cells
-from .finding import Evidence, Finding, Selector, existing
-from .formatting import count, listed, score
-from .multiplicity import HypothesisTest, away_from_zero
 
 FAMILY = "tests of the case mix"
 _NAN = float("nan")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import getpass
 import hashlib
 import json
 from collections.abc import Iterable
@@ -10,7 +11,6 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 
 from .. import schema, store
-from ..clustering.cluster import author_here
 from ..errors import InputError
 from ..parameters import Advanced, FindingKey, Label
 from ..progress import Progress
@@ -124,7 +124,7 @@ def review(
     Raises:
         InputError: there is no such finding or status, or the note is too long
     """
-    from .findings import collect_findings
+    from .collect import collect_findings
 
     if status not in STATUSES:
         raise InputError(f"status must be one of {', '.join(STATUSES)}; got {status!r}")
@@ -141,6 +141,14 @@ def review(
     add_reviews(samples, [Review(finding, status, note, author, date, "", tuple(ids))])
     said = tuple(r for r in read_reviews(samples) if r.finding == finding)
     return ReviewResult(finding, about.title, said, len(ids))
+
+
+def author_here() -> str:
+    """The user's login name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def add_reviews(samples, reviews: Iterable[Review]) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from .. import schema, store
+from ..findings.among_alike import among_alike, left_among_alike
+from ..findings.finding import Evidence, Finding, Selector, existing
+from ..findings.formatting import count, listed, score
+from ..findings.multiplicity import HypothesisTest, away_from_zero
 from ..serialize import or_nan
 from ..statistics.cells import read_cells
-from .finding import Evidence, Finding, Selector, existing
-from .formatting import count, listed, score
-from .from_clusters import among_alike, left_among_alike
-from .multiplicity import HypothesisTest, away_from_zero
 
 FAMILY = "tests of image quality"
 _NAN = float("nan")

@@ -1,4 +1,4 @@
-"""Findings of changes over time and of re-identification."""
+"""Findings of changes over time."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from collections import Counter
 from scipy.stats import norm
 
 from .. import schema, store
-from ..clustering.drift import iso_date
-from ..clustering.neighbours import PERMUTATIONS
+from ..findings.finding import LEVEL, Evidence, Finding, NextStep, Selector, existing, following
+from ..findings.formatting import count, listed, number
+from ..findings.multiplicity import HypothesisTest
 from ..serialize import or_nan
 from ..statistics.cells import read_cells
-from .finding import LEVEL, Evidence, Finding, NextStep, Selector, existing
-from .formatting import count, listed, number, percent
-from .multiplicity import HypothesisTest
+from ..statistics.dates import iso_date
 
-FAMILY, TOLD = "tests over time or versions", "questions to neighbours"
+FAMILY = "tests over time or versions"
 _NAN = float("nan")
 
 
@@ -80,7 +79,7 @@ def _next(row: dict) -> NextStep | None:
         return existing(
             "explain", "Where in the image is the change?", field=row["over"], value=f">={or_nan(largest['when']):.4f}"
         )
-    return existing("reidentify", "Can month, site or person be told?")
+    return following("drift")
 
 
 def _strength(size: float) -> float:
@@ -112,81 +111,25 @@ def _sentence(row: dict) -> str:
     return f"{name}: no change of the images over {row['over']} was found{told}; {people}."
 
 
-def reidentify_claims(samples) -> list[HypothesisTest]:
-    """One claim a question: person, month, site, scanner …"""
-    if schema.REIDENTIFY_RUN not in store.list_runs(samples, schema.REIDENTIFY_RUN):
-        return []
-    config, results = store.load_run(samples, schema.REIDENTIFY_RUN)
-    table, vectors = results["table"], config.get("vectors", schema.embedding_field())
-    redo = "reidentify" if store.is_outdated(config) else ""
-    out = [_telling(what, row, vectors, redo) for what, row in table["rows"].items()]
-    for what, why in table["skipped"].items():
-        finding = Finding(
-            f"reidentify:{what}",
-            "reidentify",
-            f"re-identification: {what}",
-            f"Not asked: {why}.",
-            "",
-            run_key=schema.REIDENTIFY_RUN,
-        )
-        out.append(HypothesisTest(finding, _NAN, lambda raw, within: "not tested", TOLD, redo=redo))
-    return out
-
-
-def _telling(what: str, row: dict, vectors: str, redo: str) -> HypothesisTest:
-    low, high = row["interval1"]
-    chance, p = row["chance1"], or_nan(row.get("p"))
-    beyond = low > chance
-    text = (
-        f"The most similar image {'of the same person is found' if what == 'subject' else f'shares the {what}'} in "
-        f"{percent(row['top1'])} of samples (95 % interval {percent(low)} to {percent(high)}; "
-        f"{percent(chance)} by chance)."
-    )
-    text += " Whoever holds the vectors and a few known images can do the same." if beyond else ""
-
-    def judge(raw: bool, within: bool) -> str:
-        if not raw:
-            return "not found"
-        return "found" if beyond else "unconfirmed"
-
-    finding = Finding(
-        f"reidentify:{what}",
-        "reidentify",
-        f"re-identification: {what}",
-        text,
-        "",
-        Evidence(
-            "share",
-            row["top1"],
-            (low, high),
-            chance,
-            p=p,
-            unit="of samples",
-            strength=max(0.0, (low - chance) / (1 - chance)) if chance < 1 else 0.0,
-        ),
-        row["n_subjects"],
-        row["n_samples"],
-        Selector("field", vectors),
-        field="" if what in ("subject", "month") else what,
-        run_key=schema.REIDENTIFY_RUN,
-        cells=read_cells(row.get("cells")),
-    )
-    return HypothesisTest(finding, _NAN, judge, TOLD, PERMUTATIONS, redo)
-
-
 def line(table) -> str:
     """A result in a line."""
     verdicts = Counter(r.verdict for r in table.rows)
     return f"{count(len(table.rows), 'series', 'series')}: " + listed(f"{n} {v}" for v, n in verdicts.items())
 
 
-def neighbours_line(told) -> str:
-    """What neighbours tell, in a line."""
-    yes = [what for what in told.rows if told.verdicts.get(what) == "found"]
-    return f"neighbours tell {listed(yes)}" if yes else "neighbours tell nothing that was asked"
-
-
 def bias(f: Finding) -> str:
     """A finding that holds, for the data sheet."""
     e = f.evidence
     return f"The images change with {f.field} (by {e.value:.2g} SD, {count(f.n_subjects, 'subject')}, q {e.q:.2g})."
+
+
+def settled_rows(samples, found: dict[str, Finding]) -> tuple[dict, ...]:
+    """Stored rows with their verdicts; changes are left only where one was found."""
+    if schema.DRIFT_RUN not in store.list_runs(samples, schema.DRIFT_RUN):
+        return ()
+    out = []
+    for row in store.load_run(samples, schema.DRIFT_RUN)[1].get("table", {}).get("rows", ()):
+        finding = found.get(f"drift:{row['group']}:{row['over']}")
+        verdict = finding.verdict if finding is not None else "not tested"
+        out.append({**row, "verdict": verdict, "changes": row["changes"] if verdict == "found" else []})
+    return tuple(out)

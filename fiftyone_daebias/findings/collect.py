@@ -8,9 +8,7 @@ from dataclasses import replace
 
 from .. import schema, store
 from ..analyses import ANALYSES, load
-from ..probes.labels import MOST_MISSED, SPEAKS_FROM
-from .finding import LEVEL, VERDICTS, Evidence, Finding, Findings, NextStep, Selector
-from .from_clusters import cluster_findings
+from .finding import LEVEL, VERDICTS, Evidence, Finding, Findings, Known, NextStep, Selector
 from .from_tags import tag_findings
 from .multiplicity import settle
 from .review import read_reviews
@@ -43,14 +41,12 @@ def collect_findings(samples, *, authors: bool = True) -> Findings:
         the findings, ranked by verdict, then by strength
     """
     dataset = store.dataset_of(samples)
-    owners, tags = store.subjects_and_tags(dataset)
+    known = Known(*store.subjects_and_tags(dataset), authors)
     settled, n_tests, correction = settled_findings(dataset)
-    rows = [
-        *settled,
-        *_of_probes_that_hold(tag_findings(owners, tags), settled),
-        *cluster_findings(dataset, owners, authors),
-        *(f for a in ANALYSES if a.shown for f in load(a.shown)(dataset)),
-    ]
+    tagged = tag_findings(known.owners, known.tags)
+    for keep in (load(a.keeps) for a in ANALYSES if a.keeps):
+        tagged = keep(tagged, settled)
+    rows = [*settled, *tagged, *(f for a in ANALYSES if a.shown for f in load(a.shown)(dataset, known))]
     said: dict[str, list] = {}
     for entry in read_reviews(dataset):
         said.setdefault(entry.finding, []).append(entry)
@@ -71,20 +67,6 @@ def settled_findings(samples) -> tuple[list[Finding], int, str]:
     """
     dataset = store.dataset_of(samples)
     return settle([test for a in ANALYSES if a.findings for test in load(a.findings)(dataset)])
-
-
-def _of_probes_that_hold(rows: list[Finding], settled: list[Finding]) -> list[Finding]:
-    """Without single samples of which a probe speaks that does not hold, may be weak, or misses more than a fifth."""
-    probes = {f.field: f for f in settled if f.key == f"probe:{f.field}"}
-
-    def strong(row: Finding) -> bool:
-        probe = probes.get(row.field)
-        if probe is None or probe.verdict in ("not found", "unconfirmed", "not tested", "older version"):
-            return False
-        surely = probe.evidence.measure == "AUC" and probe.evidence.interval[0] >= SPEAKS_FROM
-        return surely and row.n_samples <= MOST_MISSED * probe.n_samples
-
-    return [r for r in rows if r.kind not in ("opposite", "disagreements") or strong(r)]
 
 
 def findings_stamp(samples) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from .. import schema, store
-from ..probes.contradictions import OPEN
-from ..probes.labels import SPEAKS_FROM, not_a_label, too_weak
-from ..probes.result import ProbeResult
-from .finding import LEVEL, Evidence, Finding, Selector, existing, tag_selector
-from .formatting import count, listed, number, percent
-from .multiplicity import HypothesisTest
+from ..findings.finding import LEVEL, Evidence, Finding, Known, Selector, existing, tag_selector
+from ..findings.formatting import count, listed, number, percent
+from ..findings.multiplicity import HypothesisTest
+from .contradictions import OPEN
+from .labels import MOST_MISSED, SPEAKS_FROM, not_a_label, too_weak
+from .result import ProbeResult
 
 FAMILY = "lists of labels"
 
@@ -73,7 +73,7 @@ def _claim(field: str, run_key: str, summary: dict) -> HypothesisTest:
     return HypothesisTest(finding, float("nan"), judge, FAMILY, int(summary.get("n_draws") or 0))
 
 
-def agreement_findings(samples) -> list[Finding]:
+def agreement_findings(samples, known: Known) -> list[Finding]:
     """How often the same subjects are misclassified in several regions, shown beside independence: no evidence."""
     out = []
     for key in store.list_runs(samples, schema.DISAGREEMENT_RUN_PREFIX):
@@ -136,3 +136,17 @@ def judge_every_label(samples, *, fields: list[str] | None = None, progress=None
     parameters = {"level": LEVEL / len(fields), **parameters}
     said = {name: run(samples, name, progress=progress, **parameters) for name in fields}
     return "; ".join(f"{name}: {result.line}" for name, result in said.items())
+
+
+def of_probes_that_hold(rows: list[Finding], settled: list[Finding]) -> list[Finding]:
+    """Without single samples of which a probe speaks that does not hold, may be weak, or misses more than a fifth."""
+    probes = {f.field: f for f in settled if f.key == f"probe:{f.field}"}
+
+    def strong(row: Finding) -> bool:
+        probe = probes.get(row.field)
+        if probe is None or probe.verdict in ("not found", "unconfirmed", "not tested", "older version"):
+            return False
+        surely = probe.evidence.measure == "AUC" and probe.evidence.interval[0] >= SPEAKS_FROM
+        return surely and row.n_samples <= MOST_MISSED * probe.n_samples
+
+    return [r for r in rows if r.kind not in ("opposite", "disagreements") or strong(r)]

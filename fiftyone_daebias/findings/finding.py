@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from dataclasses import field as made
 
 from .. import schema, store
+from ..analyses import ANALYSES
 from ..errors import InputError
+from ..rendering import Rendered, Table
 from ..statistics.cells import Cells, read_cells
-from ..text_table import table_lines
 from . import formatting
 from .review import Review
 
@@ -116,8 +117,23 @@ class Selector:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What has been read of a dataset already, for whoever looks for findings in it.
+
+    Attributes:
+        owners: ``{sample id: subject}``
+        tags: ``{sample id: tags}``
+        authors: whether sentences say who named a cluster
+    """
+
+    owners: dict[str, str]
+    tags: dict[str, list[str]]
+    authors: bool = True
+
+
+@dataclass(frozen=True)
 class Finding:
-    """One thing that an audit says of a cohort; see :mod:`fiftyone_daebias.reporting.findings`.
+    """One thing that an audit says of a cohort; see :mod:`fiftyone_daebias.findings.collect`.
 
     Attributes:
         key: names it, the same in every copy of the cohort
@@ -177,7 +193,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Findings:
+class Findings(Rendered):
     """All findings of a dataset, ranked by verdict and strength.
 
     Attributes:
@@ -186,7 +202,7 @@ class Findings:
         correction: what it spans, in words
         level: false-discovery rate
         notes: what to bear in mind of all of them
-        stamp: see :func:`~fiftyone_daebias.reporting.findings.findings_stamp`
+        stamp: see :func:`~fiftyone_daebias.findings.collect.findings_stamp`
     """
 
     rows: tuple[Finding, ...]
@@ -240,21 +256,21 @@ class Findings:
         """Reads what :meth:`to_dict` wrote."""
         return read_dataclass(cls, raw)
 
-    def __str__(self) -> str:
+    def parts(self) -> list[str | Table]:
         shown = [f for f in self.rows if f.verdict not in ("not found", "not tested", "older version")]
         old = sum(f.verdict == "older version" for f in self.rows)
         rest = len(self.rows) - len(shown) - old
-        lines = []
+        lines: list[str | Table] = []
         if shown:
             head = ("finding", "verdict", "measure", "95 % interval", "q", "subjects", "samples", "review")
-            lines += table_lines([head, *(_cells(f) for f in shown)])
+            lines.append(Table.of([head, *(_cells(f) for f in shown)]))
         else:
             lines.append("nothing was found")
         if rest:
             lines.append(f"{rest} more were looked at: not found, or not testable")
         if old:
             lines.append(f"{old} were made by an older version and are not counted: run 'daebias audit' again")
-        return "\n".join([*lines, *(f"note: {n}" for n in self.notes), self.correction]).rstrip()
+        return [*lines, *(f"note: {n}" for n in self.notes), self.correction]
 
 
 def _cells(f: Finding) -> tuple[str, ...]:
@@ -279,6 +295,15 @@ def existing(verb: str, label: str, **params) -> NextStep | None:
     from ..verbs import VERBS
 
     return NextStep(verb, params, label) if any(v.command == verb for v in VERBS) else None
+
+
+def following(verb: str) -> NextStep | None:
+    """The likeliest next step after a verb, as the registry has it."""
+    from ..verbs import VERBS
+
+    after = next((a.next[verb] for a in ANALYSES if verb in a.next), ())
+    labels = {v.command: v.label for v in VERBS}
+    return next((NextStep(v, {}, labels[v]) for v in after if v in labels), None)
 
 
 def plain(value):

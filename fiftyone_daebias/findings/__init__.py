@@ -1,0 +1,1 @@
+"""What was found: facts with their counts, corrected together, ranked, reviewed; each analysis reads its own."""

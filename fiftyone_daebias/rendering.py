@@ -1,0 +1,91 @@
+"""What a result says, in lines and tables, and how a terminal and the App's Markdown show it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+#: rows of a table that a dialog shows
+MOST_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of text.
+
+    Attributes:
+        head: names of the columns
+        rows: cells, as many a row as there are columns
+    """
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    @classmethod
+    def of(cls, cells: Sequence[Sequence[str]]) -> Table:
+        """A table of its lines, the head first."""
+        return cls(tuple(cells[0]), tuple(map(tuple, cells[1:])))
+
+    def __bool__(self) -> bool:
+        return bool(self.rows)
+
+
+class Rendered:
+    """A result that says itself in lines and tables; its text is what a terminal shows of them."""
+
+    def parts(self) -> list[str | Table]:
+        """Lines and tables, in their order."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return as_text(self.parts())
+
+
+def parts_of(result) -> list[str | Table]:
+    """Lines and tables of any result; those of one that has no tables are the lines of its text."""
+    return result.parts() if isinstance(result, Rendered) else str(result).splitlines()
+
+
+def as_text(parts: Sequence[str | Table]) -> str:
+    """Lines, and tables as aligned columns with a rule under the head."""
+    out = []
+    for part in parts:
+        out += _aligned(part) if isinstance(part, Table) else [part]
+    return "\n".join(out).rstrip()
+
+
+def as_markdown(parts: Sequence[str | Table], most_rows: int = MOST_ROWS) -> str:
+    """Paragraphs, and Markdown tables of at most so many rows.
+
+    The App's code view fetches its editor from the internet, and a fenced block is cut off at the dialog's edge.
+    """
+    out = []
+    for part in parts:
+        if not isinstance(part, Table):
+            out += [plain(line) + "  " for line in part.splitlines() or [""]]
+            continue
+        rows = [[plain(cell.strip()) for cell in row] for row in (part.head, *part.rows)]
+        rows = [rows[0], ["---"] * len(part.head), *rows[1 : 1 + most_rows]]
+        out += ["", *("| " + " | ".join(row) + " |" for row in rows), ""]
+        if len(part.rows) > most_rows:
+            out.append(f"… and {len(part.rows) - most_rows:,} more: they are in the panel 'Cohort audit'.  ")
+    return "\n".join(out)
+
+
+def p_text(p: float, digits: int = 3) -> str:
+    """A p-value in text; one that would round to zero is given as a bound."""
+    least = 10.0**-digits
+    return f"<{least:.{digits}f}" if p < least / 2 else f"{p:.{digits}f}"
+
+
+def _aligned(table: Table) -> list[str]:
+    cells = (table.head, *table.rows)
+    widths = [max(len(row[k]) for row in cells) for k in range(len(table.head))]
+    lines = ["  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return [lines[0], "  ".join("-" * w for w in widths), *lines[1:]]
+
+
+def plain(text: str) -> str:
+    """Text with nothing in it that Markdown would read as a sign of its own."""
+    return re.sub(r"([\\`*_|<>\[\]#~])", r"\\\1", text)

@@ -1,0 +1,48 @@
+"""The layout of the library: packages import downwards, and none imports itself by way of another."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def house():
+    return runpy.run_path(str(ROOT / "tools" / "house.py"))
+
+
+@pytest.fixture(scope="module")
+def arrows(house):
+    return house["arrows"](house["files"](ROOT))
+
+
+def test_no_package_imports_itself_by_way_of_another(house, arrows):
+    assert house["circles"](arrows) == []
+
+
+def test_no_package_imports_one_further_up(house, arrows):
+    assert house["upward"](arrows) == []
+
+
+def test_every_package_has_its_level(house, arrows):
+    known = {name for level in house["ORDER"] for name in level}
+    assert {a for pair in arrows for a in pair} <= known
+
+
+def test_an_analysis_is_named_in_two_files_beside_its_own_at_most(house):
+    named = house["naming"](house["files"](ROOT))
+    assert len(named) == 4 and {name: files for name, files in named.items() if len(files) > 2} == {}
+
+
+def test_long_signatures_become_no_more(house):
+    assert len(house["long_signatures"](house["files"](ROOT))) <= 15
+
+
+def test_a_circle_and_an_arrow_upwards_would_be_seen(house):
+    planted = {("statistics", "probes"): {"a.py"}, ("probes", "statistics"): {"b.py"}}
+    assert house["circles"](planted) == [("probes", "statistics")]
+    assert house["upward"](planted) == ["statistics → probes (1)"]
