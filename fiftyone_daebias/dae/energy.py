@@ -45,8 +45,9 @@ class LocalEnergy(nn.Module):
         self.octaves = octaves_of(image_size)
         sides = [min(PLACES, image_size >> k) for k in range(self.octaves)]
         values = in_channels * ORIENTATIONS * sum(side**2 for side in sides)
-        # drawn from constants, so not part of a checkpoint
-        self.register_buffer("wavelets", wavelets(), persistent=False)
+        # drawn from constants, so not part of a checkpoint; the even ones first
+        pairs = wavelets()
+        self.register_buffer("wavelets", torch.cat([pairs[::2], pairs[1::2]]), persistent=False)
         self.register_buffer("mean", torch.zeros(values))
         self.register_buffer("axes", torch.zeros(n, values))
         self.register_buffer("spread", torch.ones(n))
@@ -67,8 +68,10 @@ class LocalEnergy(nn.Module):
             parts = []
             for octave in range(self.octaves):
                 x = F.avg_pool2d(x, 2) if octave else x
-                answers = F.conv2d(F.pad(x, (RADIUS,) * 4, mode="replicate"), self.wavelets)
-                energy = answers.unflatten(1, (ORIENTATIONS, 2)).square().sum(dim=2).add(1e-6).sqrt()
+                padded = F.pad(x, (RADIUS,) * 4, mode="replicate")
+                # one channel, said to lie last: CPUs then take a third of the time
+                even, odd = F.conv2d(padded[:, 0, :, :, None].permute(0, 3, 1, 2), self.wavelets).square_().chunk(2, 1)
+                energy = (even + odd).add_(1e-6).sqrt_()
                 parts.append(F.adaptive_avg_pool2d(energy, min(PLACES, x.shape[-1])).flatten(1))
             channels = self.mean.numel() // sum(p.shape[1] for p in parts)
             return torch.cat(parts, dim=1).pow(ROOT).unflatten(0, (-1, channels)).flatten(1)

@@ -56,7 +56,7 @@ class DiffusionAutoencoder(ImageEncoder):
     def raw_codes(self, x: Tensor) -> Tensor:
         """What the encoder gives and the U-Net takes, float32 (B, z_dim)."""
         self.check(x)
-        features = [self.encoder.features(part) for part in x.split(encode_chunk(x.device))]
+        features = [self.encoder.features(part) for part in x.split(encode_chunk(x.device, x.shape[-1]))]
         return self.encoder.head(torch.cat(features), x).float()
 
     def _raw(self, z: Tensor) -> Tensor:
