@@ -14,8 +14,8 @@ from fiftyone_daebias.explanation.displacement import measure_displacement
 from fiftyone_daebias.explanation.grid import Grid
 from fiftyone_daebias.explanation.headers import compare_positions
 from fiftyone_daebias.explanation.mean_images import compare_means
-from fiftyone_daebias.quality_control.measures import MEASURES
-from fiftyone_daebias.quality_control.quality import _row, comparable
+from fiftyone_daebias.quality_control.measures import MEANINGS, MEASURES
+from fiftyone_daebias.quality_control.quality import Columns, comparable, field_row
 
 LEVEL = 0.05
 SIDE = 48
@@ -34,7 +34,8 @@ def quality(rng, field: str, n: int = 100) -> bool:
         "age": lambda: rng.normal(60, 12, n)[subjects],
         "side": lambda: np.where(np.arange(len(subjects)) % 2, "L", "R"),
     }[field]()
-    row = _row(field, values.tolist(), comparable(raw, None), raw, subjects.astype(str), None, [], None, 199, rng)
+    columns = Columns(MEASURES, MEANINGS, comparable(raw, None), raw, subjects.astype(str))
+    row = field_row(field, values.tolist(), columns, None, 199, rng)
     return row.p <= LEVEL and (row.interval[0] > 0 or row.interval[1] < 0)
 
 

@@ -35,6 +35,7 @@ from .probes.result import ProbeResult, ProbeTable
 from .probes.subgroups import SubgroupTable
 from .probes.transfer import Transfer
 from .progress import Progress
+from .quality_control.files import FilesTable
 from .quality_control.quality import QualityTable
 from .reporting.audit import AuditResult
 from .reporting.report import ReportResult
@@ -56,6 +57,7 @@ __all__ = [
     "duplicates",
     "embed",
     "explain",
+    "files",
     "import_checkpoint",
     "import_shared",
     "local_view",
@@ -109,6 +111,8 @@ def compute_dae_embeddings(samples: Any, *, model: Encoder = ..., checkpoint: Ch
 def case_mix(samples: Any, *, expected: Expected | None = ..., over: list[str] | None = ..., n_permutations: Permutations = ..., subject_field: SubjectField | None = ..., seed: Seed = ..., progress: Progress | None = ...) -> CaseMix: ...
 
 def quality(samples: Any, *, fields: ProbedFields | None = ..., expected: Expected | None = ..., by: ByField | None = ..., n_permutations: Permutations = ..., subject_field: SubjectField | None = ..., seed: Seed = ..., progress: Progress | None = ...) -> QualityTable: ...
+
+def files(samples: Any, *, fields: ProbedFields | None = ..., expected: Expected | None = ..., pictures: bool = ..., n_permutations: Permutations = ..., subject_field: SubjectField | None = ..., seed: Seed = ..., progress: Progress | None = ...) -> FilesTable: ...
 
 def probe(samples: Any, field: ProbedField, *, vectors: VectorFieldOrFields = ..., kernel: Kernel = ..., scale: Scale = ..., adjust_for: AdjustFor | None = ..., n_permutations: Permutations = ..., n_bootstrap: Bootstraps = ..., repeats: Repeats = ..., predictions: bool = ..., subject_field: SubjectField | None = ..., seed: Seed = ..., progress: Progress | None = ...) -> ProbeResult: ...
 

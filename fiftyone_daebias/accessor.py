@@ -6,7 +6,8 @@ import functools
 import inspect
 from collections.abc import Callable
 
-from .verbs import VERBS, Verb, nearest
+from .errors import nearest
+from .verbs import VERBS, Verb
 
 
 class Accessor:

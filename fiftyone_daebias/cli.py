@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import difflib
 import errno
 import json
 import logging
@@ -19,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import atomic, command_table, parallel, verbs
-from .errors import DaebiasError, InputError
+from .errors import DaebiasError, InputError, alike
 from .progress import TerminalProgress
 
 EXIT_OK, EXIT_CHECK_FAILED, EXIT_INPUT = 0, 1, 2
@@ -186,7 +185,7 @@ class _Parser(argparse.ArgumentParser):
                 message += "; 'daebias --help' lists them"
         mistyped = re.match(r"no command: '([^']*)'|unrecognized arguments: ([^\s=]+)", message)
         word = (mistyped.group(1) or mistyped.group(2)) if mistyped else ""
-        near = difflib.get_close_matches(word, known, 1, 0.6)
+        near = alike(word, known)
         super().error(message + (f"; did you mean {near[0]}?" if near else ""))
 
 

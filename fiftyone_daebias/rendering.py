@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 #: rows of a table that a dialog shows
 MOST_ROWS = 10
+#: other lines that it shows: the first, and the last two, which say what was corrected
+MOST_LINES = 12
 
 
 @dataclass(frozen=True)
@@ -55,21 +57,32 @@ def as_text(parts: Sequence[str | Table]) -> str:
     return "\n".join(out).rstrip()
 
 
-def as_markdown(parts: Sequence[str | Table], most_rows: int = MOST_ROWS) -> str:
+def as_markdown(parts: Sequence[str | Table], most_rows: int = MOST_ROWS, tab: str = "") -> str:
     """Paragraphs, and Markdown tables of at most so many rows.
 
     The App's code view fetches its editor from the internet, and a fenced block is cut off at the dialog's edge.
+
+    Args:
+        parts: lines and tables
+        most_rows: rows of a table
+        tab: tab of the audit panel that has the rest
     """
-    out = []
+    where, out = f"the panel 'Cohort audit'{f', tab {tab}' if tab else ''}", []
+    parts = [line for p in parts for line in ([p] if isinstance(p, Table) else p.splitlines() or [""])]
+    said = [k for k, part in enumerate(parts) if not isinstance(part, Table)]
+    if len(said) > MOST_LINES:
+        folded = said[MOST_LINES - 2 : -2]
+        parts[folded[0]] = f"… and {len(folded):,} more lines: they are in {where}."
+        parts = [part for k, part in enumerate(parts) if k not in folded[1:]]
     for part in parts:
         if not isinstance(part, Table):
-            out += [plain(line) + "  " for line in part.splitlines() or [""]]
+            out.append(plain(part) + "  ")
             continue
         rows = [[plain(cell.strip()) for cell in row] for row in (part.head, *part.rows)]
         rows = [rows[0], ["---"] * len(part.head), *rows[1 : 1 + most_rows]]
         out += ["", *("| " + " | ".join(row) + " |" for row in rows), ""]
         if len(part.rows) > most_rows:
-            out.append(f"… and {len(part.rows) - most_rows:,} more: they are in the panel 'Cohort audit'.  ")
+            out.append(f"… and {len(part.rows) - most_rows:,} more: they are in {where}.  ")
     return "\n".join(out)
 
 

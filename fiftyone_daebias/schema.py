@@ -68,6 +68,19 @@ COMPARE_RUN = "daebias_compare"  # custom run: embeddings beside one another
 STORIES_RUN = "daebias_stories"  # custom run: findings of one cause as one story
 AUDIT_RUN = "daebias_audit"  # custom run: the steps of the last audit, and what became of each
 FINDING_REVIEW_RUN = "daebias_reviews"  # custom run: what people said of findings
+FILE_FIELD = "daebias_file"  # document: what the file itself says, before its pixels are looked at
+FILE_PREFIX = FILE_FIELD + "."  # + fact
+FILE_FACTS = {
+    "bytes": "integer",
+    "rows": "integer",
+    "columns": "integer",
+    "format": "string",
+    "pixels": "string",  # "8-bit grey", "8-bit RGB of equal channels", "int16" …
+    "quality": "integer",  # of JPEG compression, 1 to 100
+    "turned": "string",  # beside its fellows: "mirrored", "upside-down" …, "no"; found by the verb files, as is text
+    "text": "string",  # burned-in text: "yes" or "no"
+}
+FILES_RUN = "daebias_files"  # custom run: file facts against fields
 QUALITY_FIELD = "daebias_quality"  # document: image quality of the centre slices, one number a measure
 QUALITY_PREFIX = QUALITY_FIELD + "."  # + measure
 QUALITY_OF_FIELD = QUALITY_PREFIX + "of"  # content key of what was measured
@@ -82,13 +95,15 @@ PANEL_NAME = "cohort_audit"  # the panel's name in workspaces
 DUPLICATE_FIELD = "daebias_duplicate_group"  # samples with the same value are copies of one another
 SYNTHETIC_FIELD = "daebias_synthetic"  # dict: parents, place between them, run; on synthetic samples only
 SYNTHETIC_VECTORS = "daebias_synthetic_embedding"  # their embedding, kept apart from that of real samples
-LOCKED_FIELD = "daebias_half"  # "exploration" | "confirmation": written by statistics version 1, only read
+LOCKED_FIELD = "daebias_half"  # "exploration" | "confirmation": written by statistics version 1; nobody reads it
 
 TAG_PREFIX = "daebias:"
 TAG_OPPOSITE = "daebias:opposite:"  # + field: the probe puts the sample on the other side of its own label
 TAG_OUTLIER = "daebias:outlier"
 TAG_LOCAL = "daebias:local-outlier"  # strange in one place
 TAG_ALIKE = "daebias:alike:"  # + number: samples that share a strange place
+TAG_TURNED = "daebias:turned:"  # + how: "mirrored", "upside-down" …
+TAG_TEXT = "daebias:burned-in-text"
 TAG_CLUSTER = "daebias:cluster:"  # + cluster name
 TAG_UNREADABLE = "daebias:unreadable"
 TAG_CONFLICT = "daebias:header-table-conflict"

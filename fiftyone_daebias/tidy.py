@@ -35,6 +35,9 @@ def tidy(samples) -> tuple[str, ...]:
         done.append(f"{fields} fields with predictions nobody asked for are gone; 'probe --predictions' writes them")
     if views:
         done.append(f"{views} saved views that nobody saved are gone")
+    if store.has_field(dataset, schema.LOCKED_FIELD):
+        store.clear_fields(dataset, [schema.LOCKED_FIELD])
+        done.append(f"{schema.LOCKED_FIELD}, which no step reads any more, is gone")
     if store.arrange(dataset):
         done.append("the fields of the audit have their own groups in the sidebar")
     return tuple(done)

@@ -7,7 +7,6 @@ docstrings, so parameter names and defaults cannot drift apart.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 import inspect
@@ -15,12 +14,13 @@ import re
 import types
 import typing
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from .analyses import ANALYSES
+from .errors import nearest
 from .parameters import Advanced, Choice, Label, Picks, about, checked, plain
 from .signatures import read_signature
 
@@ -152,14 +152,6 @@ def _alone(verb: Verb, function: Callable, given: inspect.BoundArguments):
         if verb.holds == "dataset":
             store.arrange(samples)
         return result
-
-
-def nearest(name: str, known: Iterable[str], what: str) -> str:
-    """What to say of a name that is not known: the one most like it, else all of them."""
-    known = list(known)
-    # "permutations" means "n_permutations", however few letters two long names share
-    like = [k for k in known if k.endswith(name) or name.endswith(k)] or difflib.get_close_matches(name, known, 1)
-    return f"did you mean {like[0]!r}?" if like else f"{what}: {', '.join(known)}"
 
 
 VERBS: tuple[Verb, ...] = (

@@ -121,6 +121,15 @@ def steps_after(command: str, values: dict, extra: dict) -> list[Step]:
     return steps
 
 
+def tab_of(command: str) -> str:
+    """Label of the audit panel's tab with what a verb found."""
+    if command in ("story", "audit"):
+        return "Story"
+    analysis = next((a for a in ANALYSES if any(v["command"] == command for v in a.verbs)), None)
+    tab = analysis.tab if analysis is not None else ""
+    return {"explain": "Explained"}.get(tab, tab.capitalize()) or "Findings"
+
+
 def add_steps(outputs: types.Object, steps: list[Step]) -> None:
     """Adds the buttons side by side."""
     if not steps:

@@ -16,7 +16,7 @@ from fiftyone_daebias.rendering import as_markdown, as_text, parts_of
 
 from .forms import add_parameters, read_values
 from .live import LiveProgress, StopFlag, follow
-from .next_steps import AUDIT_PANEL, add_files, add_steps, files_of, steps_after
+from .next_steps import AUDIT_PANEL, add_files, add_steps, files_of, steps_after, tab_of
 from .targets import add_target, target_of, target_words
 
 logger = logging.getLogger(__name__)
@@ -151,7 +151,12 @@ class VerbOperator(foo.Operator):
             result = function(**values, progress=progress)
         plain = result.to_dict() if result is not None else {}
         said = parts_of(result) if result is not None else ["done"]
-        return {"summary": as_text(said), "markdown": as_markdown(said), "result": plain, "files": files_of(plain)}
+        return {
+            "summary": as_text(said),
+            "markdown": as_markdown(said, tab=tab_of(self.verb.command)),
+            "result": plain,
+            "files": files_of(plain),
+        }
 
     def _in_the_app(self, ctx, flag: StopFlag):
         """The same as a generator: progress, a button to stop, what to reload, and the outcome."""

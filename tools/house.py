@@ -20,7 +20,10 @@ PACKAGE = "fiftyone_daebias"
 #: names of an analysis, and what its own files are called
 ANALYSES = {
     "case mix": (r"case.?mix|CaseMix", r"case_mix"),
-    "image quality": (r"QualityTable|QUALITY_RUN|image.quality|quality_claims|['\"]quality['\"]", r"quality"),
+    "image quality": (
+        r"QualityTable|QUALITY_RUN|image.quality|quality_claims|['\"]quality['\"]",
+        r"quality|file_facts",
+    ),  # a JPEG's
     "drift": (r"\bdrift|Drift", r"drift|change_points"),
     "re-identification": (r"reidentif|Reidentif|re-identif", r"reidentify|neighbours"),
 }

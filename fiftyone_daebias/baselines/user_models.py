@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import json
 from dataclasses import asdict, dataclass, field
@@ -22,7 +21,7 @@ from ..dae.checkpoint import fill, load_checkpoint, save_model
 from ..dae.encoder import seeded
 from ..dae.trainer import TrainResult
 from ..embeddings.encoders import EmbeddingModel
-from ..errors import CheckpointError, InputError
+from ..errors import CheckpointError, InputError, alike
 from .encoder import Encoder, from_dict
 
 VERSION = 1
@@ -117,7 +116,7 @@ def _zoo_model(name: str, device: str | torch.device = "cpu"):
         model = foz.load_zoo_model(name, device=str(device))
     except Exception as error:  # a zoo of many libraries fails in many ways
         if isinstance(error, ValueError) and "not found in the zoo" in str(error):
-            known = difflib.get_close_matches(name, foz.list_zoo_models(), 5)
+            known = alike(name, foz.list_zoo_models(), 5)
             hint = f"; alike: {', '.join(known)}" if known else ""
             raise InputError(f"FiftyOne's zoo has no model {name!r}{hint}") from error
         raise InputError(

@@ -12,9 +12,8 @@ from ..errors import InputError
 from ..parameters import Expected, Permutations, Seed, SubjectField
 from ..progress import Progress, start
 from ..rendering import Rendered, Table
-from ..serialize import plain
 from ..statistics.association import Effect, effect_of, omnibus_test
-from ..statistics.cells import Cells
+from ..statistics.rows import DifferenceRow
 from ..statistics.targets import make_target
 from .sites import site_fields
 
@@ -39,41 +38,23 @@ _NAN = float("nan")
 
 
 @dataclass(frozen=True)
-class CaseMixRow:
+class CaseMixRow(DifferenceRow):
     """One field of people, over the sites (scanners, …) of another field.
 
     Attributes:
         field: what people differ in
         over: the field with sites
-        verdict: "not tested"; else "" until it is settled over everything tested on the dataset
         site: the site that differs most from the others
-        measure: "Cramér's V" for classes, "Cliff's delta" for numbers
         effect: that site against the others; the largest of all sites, so rather too large
         interval: covers all sites' effects together with 95 %, so it may be read although the site was picked
-        words: the difference in words
         p: permutation p-value over all sites, subjects exchanged
-        q: p after correction over everything tested on the dataset
         n_subjects: subjects
-        note: why there is no number
-        cells: subjects of each value at that site and elsewhere; ``None`` where it was not tested
     """
 
     field: str
     over: str
-    verdict: str = "not tested"
     site: str = ""
-    measure: str = ""
-    effect: float = _NAN
-    interval: tuple[float, float] = (_NAN, _NAN)
-    words: str = ""
-    p: float = _NAN
-    q: float = _NAN
     n_subjects: int = 0
-    note: str = ""
-    cells: Cells | None = None
-
-    def to_dict(self) -> dict:
-        return plain(self)
 
 
 @dataclass(frozen=True)
@@ -210,13 +191,13 @@ def _row(field: str, site: str, table: pd.DataFrame, names: np.ndarray, n_permut
     return CaseMixRow(
         field,
         site,
-        "",
         place.classes[held[effects.index(best)]],
-        best.measure,
-        best.value,
-        best.interval,
-        words,
-        float(p),
+        verdict="",
+        measure=best.measure,
+        effect=best.value,
+        interval=best.interval,
+        words=words,
+        p=float(p),
         n_subjects=len(owners),
         cells=best.cells,
     )

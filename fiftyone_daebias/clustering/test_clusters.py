@@ -11,10 +11,9 @@ from ..errors import InputError
 from ..parameters import ClusterNames, Expected, Permutations, ProbedFields, Seed, SubjectField
 from ..progress import Progress, start
 from ..rendering import Rendered, Table
-from ..serialize import plain
 from ..statistics.association import association_test, effect_of
-from ..statistics.cells import Cells
 from ..statistics.result_cache import kept_share
+from ..statistics.rows import AdjustedRow
 from ..statistics.strata import Strata, make_strata
 from ..statistics.targets import Target, make_target
 from . import cluster as named
@@ -26,7 +25,7 @@ _NAN = float("nan")
 
 
 @dataclass(frozen=True)
-class Association:
+class Association(AdjustedRow):
     """One cluster against one field.
 
     Attributes:
@@ -38,50 +37,20 @@ class Association:
             :mod:`~..findings.multiplicity`); "expected" (named as an expected difference); "not blind" (the
             cluster was made from this field, or from one that goes with it, so a test means nothing); "not found";
             "not tested"
-        measure: "Cramér's V" or "Cliff's delta"
-        effect: its value
-        interval: 95 % interval, subjects as the units
         difference: standardised mean difference, for numbers
-        words: the difference in words
-        p: permutation p-value
-        q: p after correction over everything tested on the dataset
-        p_within: p among subjects alike in the expected fields
-        q_within: p_within after the same correction
-        kept: share of the difference that is left among subjects alike in the expected fields
-        kept_interval: its 95 % interval
         n_inside: subjects in the cluster
         n_outside: subjects outside
-        n_alike: subjects that have others alike in the expected fields on the other side
         made_from: label that the cluster was made from, held fixed in the test; "" for none
         exchanged: what the permutations exchanged, in words
-        note: why there is no number, or what to bear in mind
-        cells: subjects of each value inside and outside; ``None`` where it was not tested
     """
 
     cluster: str
     field: str
-    verdict: str = "not tested"
-    measure: str = ""
-    effect: float = _NAN
-    interval: tuple[float, float] = (_NAN, _NAN)
     difference: float = _NAN
-    words: str = ""
-    p: float = _NAN
-    q: float = _NAN
-    p_within: float = _NAN
-    q_within: float = _NAN
-    kept: float = _NAN
-    kept_interval: tuple[float, float] = (_NAN, _NAN)
     n_inside: int = 0
     n_outside: int = 0
-    n_alike: int = 0
     made_from: str = ""
     exchanged: str = ""
-    note: str = ""
-    cells: Cells | None = None
-
-    def to_dict(self) -> dict:
-        return plain(self)
 
 
 @dataclass(frozen=True)

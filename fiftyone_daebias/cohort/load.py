@@ -13,6 +13,7 @@ from ..errors import CohortError, StoreError, WriteError
 from . import nifti
 from .dicom.mosaic import read_mosaic
 from .dicom.pixels import read_stack
+from .file_facts import file_facts
 from .items import Item
 from .left_out import n_labels, one_line
 from .previews import write_previews
@@ -61,6 +62,7 @@ class Loaded:
         pixels: hash of all grey values, "" where every pixel is the same, so that a copy says nothing of whose it is
         n_bytes: size of the files
         lacks_slices: whether slices are missing between others
+        file: facts of its files, as ``schema.FILE_FACTS`` names them
     """
 
     name: str
@@ -74,6 +76,7 @@ class Loaded:
     is_labels: bool = False
     pixels: str = ""
     lacks_slices: bool = False
+    file: dict = field(default_factory=dict)
 
 
 def load_item(
@@ -145,6 +148,7 @@ def load_item(
         size,
         pixels=pixels,
         lacks_slices=slices.lacks_slices,
+        file=file_facts(paths, item.kind, settings.to_grey),
     )
 
 

@@ -273,6 +273,7 @@ def register(
             filepath=loaded[k].preview,
             montage=loaded[k].montage,
             geometry=loaded[k].geometry or None,
+            file=loaded[k].file or None,
             linked=owners[k] if owners[k] in copies else None,
         )
         for k in kept

@@ -8,7 +8,6 @@ import numpy as np
 
 from ..errors import CohortError
 
-PLANES = ("sagittal", "coronal", "axial")
 #: axis codes (toward which side each axis grows) of slices, rows and columns: rows run down the page; sagittal slices
 #: show anterior on the left, coronal and axial ones the patient's right on the left
 _AXES = {"sagittal": ("L", "I", "P"), "coronal": ("P", "I", "L"), "axial": ("S", "P", "L")}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..statistics.scores import macro_auc, percentile_interval, weighted_mae
 from .scaling import scalings
 
 #: squared width of the kernel, in mean squared norms of a vector
@@ -139,14 +140,8 @@ def score(question: Question, predicted: np.ndarray, counts: np.ndarray) -> np.n
         (draws,)
     """
     if not question.classes:
-        return counts @ np.abs(predicted[:, 0] - question.values) / counts.sum(axis=1)
-    out = []
-    for c in [1] if len(question.classes) == 2 else range(len(question.classes)):
-        yes = question.values == c
-        above = np.sign(predicted[yes, c][:, None] - predicted[~yes, c][None]).astype(np.float32) / 2 + 0.5
-        won = np.einsum("bi,bi->b", counts[:, yes] @ above, counts[:, ~yes])
-        out.append(won / (counts[:, yes].sum(axis=1) * counts[:, ~yes].sum(axis=1)))
-    return np.mean(out, axis=0)
+        return weighted_mae(predicted[:, 0] - question.values, counts)
+    return macro_auc(predicted, question.values, counts)
 
 
 def draws_of(question: Question, subjects, n: int, seed: int = 0) -> np.ndarray:
@@ -161,5 +156,4 @@ def draws_of(question: Question, subjects, n: int, seed: int = 0) -> np.ndarray:
 
 def interval(values: np.ndarray) -> tuple[float, float, float]:
     """Value of the sample and its 95 % bootstrap interval."""
-    low, high = np.nanpercentile(values[1:], [2.5, 97.5])
-    return float(values[0]), float(low), float(high)
+    return float(values[0]), *percentile_interval(values[1:])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import typing
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from dataclasses import field as made
 
 from .. import schema, store
 from ..analyses import ANALYSES
-from ..errors import InputError
+from ..errors import InputError, alike
 from ..rendering import Rendered, Table
 from ..statistics.cells import Cells, read_cells
 from . import formatting
@@ -231,7 +230,7 @@ class Findings(Rendered):
             if row.key == key:
                 return row
         keys = [f.key for f in self.rows]
-        near = difflib.get_close_matches(str(key), keys, 5, 0.4) or keys[:5]
+        near = alike(key, keys, 5, 0.4) or keys[:5]
         raise InputError(
             f"there is no finding {key!r}; "
             + (

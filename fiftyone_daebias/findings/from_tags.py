@@ -8,6 +8,13 @@ from .. import schema
 from .finding import Evidence, Finding, NextStep, existing, tag_selector
 from .formatting import count, percent
 
+_TURNS = {
+    "mirrored": "mirrored",
+    "upside-down": "turned upside down",
+    "half-turned": "turned by half a turn",
+    "transposed": "transposed (rows for columns)",
+}
+
 
 def tag_findings(owners: dict[str, str], tags: dict[str, list[str]]) -> list[Finding]:
     """One finding for each of this package's tags that some sample carries.
@@ -54,7 +61,7 @@ def tag_findings(owners: dict[str, str], tags: dict[str, list[str]]) -> list[Fin
 
 def _verdict(kind: str) -> str:
     """Errors are found; what may be an error is shown, for somebody to look at."""
-    return "shown" if kind in ("opposite", "outliers", "disagreements") else "found"
+    return "shown" if kind in ("opposite", "outliers", "disagreements", "turned", "text") else "found"
 
 
 def _run(kind: str, about: str) -> str:
@@ -103,7 +110,26 @@ def _make(tag: str) -> tuple[str, str, str, Callable[[str], str], bool, NextStep
             existing("explain", "Where in the image do they differ?", tag=tag),
             "",
         )
+    if tag.startswith(schema.TAG_TURNED):
+        how = tag.removeprefix(schema.TAG_TURNED)
+        return (
+            f"turned:{how}",
+            "turned",
+            f"are {how} beside their fellows",
+            lambda who: f"{who} look like the pictures of other subjects after these are {_TURNS.get(how, how)}.",
+            False,
+            existing("similar", "Look at them beside their nearest"),
+            "",
+        )
     simple = {
+        schema.TAG_TEXT: (
+            "text",
+            "text",
+            "hold burned-in text",
+            "{} hold rows of small bright shapes that look like burned-in text.",
+            False,
+            existing("explain", "Where in the image do they differ?", tag=schema.TAG_TEXT),
+        ),
         schema.TAG_OUTLIER: (
             "outliers",
             "outliers",

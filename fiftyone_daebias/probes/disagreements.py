@@ -21,7 +21,7 @@ from .result import ProbeResult
 #: tags of the verdicts; "label-error" marks a contradiction, of which the sentence says what is known
 KINDS = {"contradicted": "label-error", "bad image": "bad-image", "ambiguous": "ambiguous"}
 #: tags that earlier versions set
-_FORMER = ("variant",)
+FORMER = ("variant",)
 #: a region is looked for outliers with more than so many subjects
 _FEW = 12
 
@@ -156,7 +156,7 @@ def disagreements(
         "seed": seed,
         "owns": {"tags": list(tags.values())},
     }
-    for tag in (*tags.values(), *(f"{schema.TAG_PREFIX}{former}:{field}" for former in _FORMER)):
+    for tag in (*tags.values(), *(f"{schema.TAG_PREFIX}{former}:{field}" for former in FORMER)):
         store.untag(store.dataset_of(samples), tag)
     if reason:
         result = Disagreements(field, by or "", None, (), reason=reason)

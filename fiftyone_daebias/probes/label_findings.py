@@ -7,6 +7,7 @@ from ..findings.finding import LEVEL, Evidence, Finding, Known, Selector, existi
 from ..findings.formatting import count, listed, number, percent
 from ..findings.multiplicity import HypothesisTest
 from .contradictions import OPEN
+from .disagreements import FORMER, KINDS
 from .labels import MOST_MISSED, SPEAKS_FROM, not_a_label, too_weak
 from .result import ProbeResult
 
@@ -150,3 +151,11 @@ def of_probes_that_hold(rows: list[Finding], settled: list[Finding]) -> list[Fin
         return surely and row.n_samples <= MOST_MISSED * probe.n_samples
 
     return [r for r in rows if r.kind not in ("opposite", "disagreements") or strong(r)]
+
+
+def owned(facts: store.RunFacts, fields: set[str]) -> dict[str, list[str]]:
+    """What goes with a run of an older version, which does not say so itself: the tags of its verdicts."""
+    field = facts.config.get("field", "")
+    if not field or "owns" in facts.config:
+        return {}
+    return {"tags": [f"{schema.TAG_PREFIX}{kind}:{field}" for kind in (*KINDS.values(), *FORMER)]}

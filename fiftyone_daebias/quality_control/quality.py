@@ -12,10 +12,10 @@ from ..errors import InputError
 from ..parameters import ByField, Expected, Permutations, ProbedFields, Seed, SubjectField
 from ..progress import Progress, start
 from ..rendering import Rendered, Table
-from ..serialize import plain
 from ..statistics.association import Effect, effect_of, omnibus_test
 from ..statistics.cells import Cells, split_cells
 from ..statistics.result_cache import ResultCache, kept_share
+from ..statistics.rows import AdjustedRow
 from ..statistics.strata import Strata, make_strata
 from ..statistics.targets import Target, make_target, upper_half
 from .measures import MEANINGS, MEASURES, vectors_of
@@ -30,7 +30,26 @@ _NAN = float("nan")
 
 
 @dataclass(frozen=True)
-class QualityRow:
+class Columns:
+    """Measures of the samples that are tested together against a field.
+
+    Attributes:
+        names: of the measures
+        meanings: ``{name: what it is}``, for a sentence
+        z: values on comparable scales, float32 (n, k)
+        raw: the values themselves, (n, k)
+        subjects: subject of each sample, (n,)
+    """
+
+    names: tuple[str, ...]
+    meanings: dict[str, str]
+    z: np.ndarray
+    raw: np.ndarray
+    subjects: np.ndarray
+
+
+@dataclass(frozen=True)
+class QualityRow(AdjustedRow):
     """One metadata field.
 
     Attributes:
@@ -42,39 +61,14 @@ class QualityRow:
         group: the value, or the upper half of the numbers, in which it does
         effect: Cliff's delta of that measure, in [−1, 1]; the largest of many, so rather too large
         interval: covers all measures and groups together with 95 %, so it may be read although one was picked
-        words: the difference in words
         p: permutation p-value of all measures together, subjects exchanged
-        q: p after correction over everything tested on the dataset
-        p_within, q_within: the same among subjects alike in the expected fields
-        kept: share of the effect that is left among subjects alike in the expected fields
-        kept_interval: its 95 % interval
-        n_alike: subjects who have others alike in the expected fields in the other group
         n_subjects, n_samples: who took part
-        note: why there is no number
-        cells: subjects of each value of the field, and the others; ``None`` where it was not tested
     """
 
     field: str
-    verdict: str = "not tested"
-    measure: str = ""
     group: str = ""
-    effect: float = _NAN
-    interval: tuple[float, float] = (_NAN, _NAN)
-    words: str = ""
-    p: float = _NAN
-    q: float = _NAN
-    p_within: float = _NAN
-    q_within: float = _NAN
-    kept: float = _NAN
-    kept_interval: tuple[float, float] = (_NAN, _NAN)
-    n_alike: int = 0
     n_subjects: int = 0
     n_samples: int = 0
-    note: str = ""
-    cells: Cells | None = None
-
-    def to_dict(self) -> dict:
-        return plain(self)
 
 
 @dataclass(frozen=True)
@@ -119,12 +113,19 @@ class QualityTable(Rendered):
                 )
         lines: list[str | Table] = [Table.of(cells)] if len(cells) > 1 else []
         lines += [f"not tested: {r.field}: {r.note}" for r in self.rows if r.verdict == "not tested"]
+        return [*self.heading(), *lines, self.closing(), self.correction]
+
+    def heading(self) -> list[str]:
+        """What is said before the table."""
+        return []
+
+    def closing(self) -> str:
+        """What is said after it."""
         within = f" within each {self.by}" if self.by else ""
-        lines.append(
+        return (
             f"{len(MEASURES)} measures of image quality, tested together{within}; each is stored as a field "
             f"{schema.QUALITY_PREFIX}… by which the grid and the map can be coloured"
         )
-        return [*lines, self.correction]
 
 
 def quality(
@@ -179,14 +180,16 @@ def quality(
     subjects = np.array([owner[i] for i in ids])
     table = table.reindex(ids)
     strata = make_strata(store.read_table(samples, expected).reindex(ids)) if expected else None
-    images = _Images(comparable(raw, None if parts is None else parts.reindex(ids)), raw, subjects)
+    columns = Columns(MEASURES, MEANINGS, comparable(raw, None if parts is None else parts.reindex(ids)), raw, subjects)
     rows = []
     with start(progress, "testing quality", len(table.columns), "fields") as task:
         for field in table.columns:
             rows.append(
                 QualityRow(field, note=f"images are compared within each {field}")
                 if field == part
-                else _row(field, table[field].tolist(), images, strata, n_permutations, np.random.default_rng(seed))
+                else field_row(
+                    field, table[field].tolist(), columns, strata, n_permutations, np.random.default_rng(seed)
+                )
             )
             task.advance(note=field)
     rows.sort(key=lambda r: r.p if r.p == r.p else 2)
@@ -218,24 +221,16 @@ def comparable(raw: np.ndarray, parts: pd.Series | None) -> np.ndarray:
     return z.clip(-FARTHEST, FARTHEST).astype(np.float32)
 
 
-@dataclass(frozen=True)
-class _Images:
-    """What was measured: comparable measures and those in their units, both (n, 15), and the images' subjects (n,)."""
-
-    z: np.ndarray
-    raw: np.ndarray
-    subjects: np.ndarray
-
-
-def _row(field, values, images: _Images, strata: Strata | None, n_permutations, rng) -> QualityRow:
-    subjects = images.subjects
+def field_row(field, values, columns: Columns, strata: Strata | None, n_permutations, rng) -> QualityRow:
+    """One field against all measures together; the measure that differs most is named."""
+    subjects, raw = columns.subjects, columns.raw
     try:
         target = make_target(field, values, subjects)
     except ValueError as error:
         return QualityRow(field, note=str(error))
-    mine, owners = images.z[target.rows], subjects[target.rows]
+    mine, owners = columns.z[target.rows], subjects[target.rows]
     if not (mine.std(axis=0) > 0).any():
-        return QualityRow(field, note="no measure of quality varies")
+        return QualityRow(field, note="no measure varies")
     n_classes = len(target.classes)
     p, moves = omnibus_test(mine, target.values, n_classes, owners, n_permutations=n_permutations, rng=rng)
     if p != p:
@@ -260,18 +255,22 @@ def _row(field, values, images: _Images, strata: Strata | None, n_permutations, 
             )
         kept = kept_share(_inside(target, group), mine[:, k], 0, owners, codes, covariates=covariates)
     side = "higher" if effect.value > 0 else "lower"
-    medians = [np.nanmedian(images.raw[target.rows, k][m]) for m in (_inside(target, group), ~_inside(target, group))]
-    name = _group_name(target, group)
-    words = f"{MEANINGS[MEASURES[k]]} {side} in {name} (median {medians[0]:.4g} against {medians[1]:.4g})"
+    halves = [raw[target.rows, k][m] for m in (_inside(target, group), ~_inside(target, group))]
+    name, meaning = _group_name(target, group), columns.meanings[columns.names[k]]
+    if set(np.unique(raw[:, k])) <= {0.0, 1.0}:
+        words = f"{meaning}: {halves[0].mean():.0%} of {name}, {halves[1].mean():.0%} of the others"
+    else:
+        medians = [np.nanmedian(h) for h in halves]
+        words = f"{meaning} {side} in {name} (median {medians[0]:.6g} against {medians[1]:.6g})"
     return QualityRow(
         field,
-        "",
-        MEASURES[k],
         name,
-        effect.value,
-        effect.interval,
-        words,
-        float(p),
+        verdict="",
+        measure=columns.names[k],
+        effect=effect.value,
+        interval=effect.interval,
+        words=words,
+        p=float(p),
         p_within=float(within),
         kept=kept.share,
         kept_interval=kept.interval,

@@ -1,4 +1,4 @@
-"""Findings of image quality: which fields go with noise, blur, shading and contrast."""
+"""Findings of image quality and of file facts: which fields go with noise and blur, or with the files themselves."""
 
 from __future__ import annotations
 
@@ -10,19 +10,30 @@ from ..findings.multiplicity import HypothesisTest, away_from_zero
 from ..serialize import or_nan
 from ..statistics.cells import read_cells
 
-FAMILY = "tests of image quality"
+#: what each kind of finding is about
+_ABOUT = {"quality": "image quality", "file-facts": "file facts"}
+_MEASURES = {"quality": "15 measures of image quality", "file-facts": "all facts of the files"}
 _NAN = float("nan")
 
 
 def quality_claims(samples) -> list[HypothesisTest]:
-    """One claim a field that was tested."""
-    if schema.QUALITY_RUN not in store.list_runs(samples, schema.QUALITY_RUN):
+    """One claim a field that was tested against image quality."""
+    return _claims(samples, "quality", schema.QUALITY_RUN)
+
+
+def file_claims(samples) -> list[HypothesisTest]:
+    """One claim a field that was tested against the facts of the files."""
+    return _claims(samples, "file-facts", schema.FILES_RUN)
+
+
+def _claims(samples, kind: str, run: str) -> list[HypothesisTest]:
+    if run not in store.list_runs(samples, run):
         return []
-    config, results = store.load_run(samples, schema.QUALITY_RUN)
-    return [_claim(row, config) for row in results["table"]["rows"]]
+    config, results = store.load_run(samples, run)
+    return [_claim(row, config, kind, run) for row in results["table"]["rows"]]
 
 
-def _claim(row: dict, config: dict) -> HypothesisTest:
+def _claim(row: dict, config: dict, kind: str, run: str) -> HypothesisTest:
     expected = config.get("expected") or []
     tested, effect = row["verdict"] != "not tested", or_nan(row["effect"])
     low, high = (or_nan(v) for v in row["interval"])
@@ -40,10 +51,10 @@ def _claim(row: dict, config: dict) -> HypothesisTest:
         return among_alike(row, within) if expected else "found"
 
     finding = Finding(
-        f"quality:{row['field']}",
-        "quality",
-        f"{row['field']}: image quality",
-        _sentence(row, config, expected),
+        f"{kind}:{row['field']}",
+        kind,
+        f"{row['field']}: {_ABOUT[kind]}",
+        _sentence(row, config, expected, kind),
         "",
         Evidence(
             "Cliff's delta" if tested else "",
@@ -55,9 +66,9 @@ def _claim(row: dict, config: dict) -> HypothesisTest:
         ),
         row["n_subjects"],
         row["n_samples"],
-        Selector("field", schema.QUALITY_PREFIX + row["measure"]) if tested else Selector(),
+        _selector(row, kind) if tested else Selector(),
         field=row["field"],
-        run_key=schema.QUALITY_RUN,
+        run_key=run,
         notes=(row["note"],) if tested and row["note"] else (),
         next_step=existing("probe", "Can the images tell it, too?", field=row["field"]) if tested else None,
         cells=read_cells(row.get("cells")),
@@ -66,16 +77,26 @@ def _claim(row: dict, config: dict) -> HypothesisTest:
     if tested and expected and row["field"] not in expected:
         within = or_nan(row["p_within"])
         within = within if within == within else 1.0
-    redo = "quality" if store.is_outdated(config) else ""
-    return HypothesisTest(finding, within, judge, FAMILY, int(config.get("n_permutations") or 0), redo)
+    redo = ("quality" if kind == "quality" else "files") if store.is_outdated(config) else ""
+    return HypothesisTest(
+        finding, within, judge, f"tests of {_ABOUT[kind]}", int(config.get("n_permutations") or 0), redo
+    )
 
 
-def _sentence(row: dict, config: dict, expected: list[str]) -> str:
+def _selector(row: dict, kind: str) -> Selector:
+    if kind == "quality":
+        return Selector("field", schema.QUALITY_PREFIX + row["measure"])
+    fact = row["measure"].partition(":")[0]
+    return Selector("field", schema.FILE_PREFIX + fact if fact in schema.FILE_FACTS else row["field"])
+
+
+def _sentence(row: dict, config: dict, expected: list[str], kind: str) -> str:
     if row["verdict"] == "not tested":
-        return f"Image quality was not tested for {row['field']}: {row['note']}"
+        were = "Image quality was" if kind == "quality" else "File facts were"
+        return f"{were} not tested for {row['field']}: {row['note']}"
     where = f" Images were compared within each {config['by']}." if config.get("by") else ""
     text = (
-        f"Of 15 measures of image quality the one that differs most with {row['field']}: {row['words']}; Cliff's delta "
+        f"Of {_MEASURES[kind]} the one that differs most with {row['field']}: {row['words']}; Cliff's delta "
         f"{score(or_nan(row['effect']))} (95 % interval over all measures together {score(or_nan(row['interval'][0]))} "
         f"to {score(or_nan(row['interval'][1]))}), {count(row['n_subjects'], 'subject')}.{where}"
     )
@@ -85,16 +106,14 @@ def _sentence(row: dict, config: dict, expected: list[str]) -> str:
 def line(table) -> str:
     """A result in a line."""
     tested = [r for r in table.rows if r.verdict != "not tested"]
-    return f"{count(len(tested), 'field')} tested; quality goes with " + (
-        listed([r.field for r in tested if r.verdict == "found"]) or "none"
-    )
+    found = listed([r.field for r in tested if r.verdict == "found"]) or "none"
+    return "; ".join([*table.heading(), f"{count(len(tested), 'field')} tested; goes with {found}"])
 
 
 def bias(f: Finding) -> str:
     """A finding that holds, for the data sheet."""
-    return (
-        f"Image quality differs with {f.field} ({f.evidence.measure} {score(f.evidence.value)}, q {f.evidence.q:.2g})."
-    )
+    differ = "Image quality differs" if f.kind == "quality" else "File facts differ"
+    return f"{differ} with {f.field} ({f.evidence.measure} {score(f.evidence.value)}, q {f.evidence.q:.2g})."
 
 
 def owned(facts: store.RunFacts, fields: set[str]) -> dict[str, list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import reprlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from .. import atomic, verbs
-from ..errors import InputError
+from ..errors import InputError, hint
 from ..yaml_files import read_yaml
 from .audit_steps import LINE, StepKind, step_kind
 
@@ -272,8 +271,8 @@ def _shown(value) -> str:
 
 
 def _near(word, known) -> str:
-    close = difflib.get_close_matches(str(word), list(known), 1, 0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    said = hint(word, known)
+    return f"; {said}" if said else ""
 
 
 def _dump(value) -> str:

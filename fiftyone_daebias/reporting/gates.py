@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import operator
 import re
 from dataclasses import asdict, dataclass
 
-from ..errors import InputError
+from ..errors import InputError, alike, hint
 from ..findings import formatting
 from ..findings.finding import Finding, Findings
 
@@ -101,11 +100,8 @@ def check_subjects(gates: tuple[Gate, ...], fields) -> None:
         if bare in fields or bare in _COUNTED or bare == "findings" or ":" in bare:
             continue
         choices = [*fields, *_COUNTED, "findings"]
-        close = difflib.get_close_matches(bare, choices, 1, 0.6)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise InputError(
-            f"fail_on: {gate.text!r}: there is no field {bare!r}{hint}; choices: {formatting.listed(choices, 40)}"
-        )
+        said = "; ".join(filter(None, (hint(bare, choices), f"choices: {formatting.listed(choices, 40)}")))
+        raise InputError(f"fail_on: {gate.text!r}: there is no field {bare!r}; {said}")
 
 
 def judge_gates(gates: tuple[Gate, ...], findings: Findings) -> tuple[GateResult, ...]:
@@ -138,7 +134,7 @@ def _values(gate: Gate, findings: Findings) -> dict[str, float]:
         return {"samples": 0.0, "subjects": 0.0, "found": 0.0}
     if finding is None:
         keys = [k.removeprefix("probe:") for k in by_key]
-        near = difflib.get_close_matches(gate.subject, keys, 5, 0.3) or keys[:10]
+        near = alike(gate.subject, keys, 5, 0.3) or keys[:10]
         raise InputError(
             f"fail_on: {gate.text!r}: nothing is known of {gate.subject!r}; "
             + (f"choices: {', '.join(near)}" if near else "nothing was audited yet")

@@ -16,7 +16,7 @@ from ..errors import InputError, StoreError
 from ..progress import Progress, start
 from ..serialize import decimal_year
 from .connection import is_away
-from .fields import check_types, declare_fields, tag
+from .fields import check_types, declare_document, declare_fields, tag
 from .samples import count, mend_estimate, write_info
 
 #: samples written at a time
@@ -39,6 +39,7 @@ class Record:
         filepath: picture the App shows; default: the source itself
         montage: picture of the 12 centre slices, a second media field
         geometry: what was done to the volume
+        file: facts of its files
         linked: the one subject that copies under several ids are of
     """
 
@@ -51,6 +52,7 @@ class Record:
     filepath: str | None = None
     montage: str | None = None
     geometry: dict | None = None
+    file: dict | None = None
     linked: str | None = None
 
 
@@ -81,7 +83,7 @@ def write_records(
     else:
         dataset = fo.Dataset(name, persistent=True)
     try:
-        _set_up(dataset, kinds)
+        _set_up(dataset, kinds, rows)
         ids, sources = dataset.values(["id", schema.SOURCE_FIELD])
         known = {s: str(i) for i, s in zip(ids, sources, strict=True) if s is not None}
         fresh = [r for r in rows if r.source not in known]
@@ -118,19 +120,22 @@ def known_splits(name: str) -> dict[str, str]:
     return out
 
 
-def _set_up(dataset, kinds: dict[str, str]) -> None:
+def _set_up(dataset, kinds: dict[str, str], rows: list[Record]) -> None:
     """Brings a new dataset, or one whose registration was cut off anywhere, to where samples can be written."""
     ours = {
         schema.SUBJECT_FIELD: "string",
         schema.SPLIT_FIELD: "string",
         schema.SOURCE_FIELD: "string",
         schema.CACHE_FIELD: "string",
-        schema.MONTAGE_FIELD: "string",
         schema.GEOMETRY_FIELD: "dict",
         schema.LINKED_FIELD: "string",
     }
+    if any(r.montage for r in rows):
+        ours[schema.MONTAGE_FIELD] = "string"
     years = {f + schema.YEARS_SUFFIX: "float" for f, kind in kinds.items() if kind in ("date", "datetime")}
     declare_fields(dataset, {**ours, **kinds, **years})
+    facts = {fact for r in rows for fact in r.file or ()}
+    declare_document(dataset, schema.FILE_FIELD, {f: kind for f, kind in schema.FILE_FACTS.items() if f in facts})
     if not dataset.persistent:
         dataset.persistent = True
     if dataset.app_config.active_fields is None:
@@ -173,10 +178,12 @@ def _values(record: Record) -> dict:
         schema.SPLIT_FIELD: record.split,
         schema.SOURCE_FIELD: record.source,
         schema.CACHE_FIELD: record.key,
-        schema.MONTAGE_FIELD: record.montage,
         schema.GEOMETRY_FIELD: record.geometry,
+        schema.FILE_FIELD: None if record.file is None else fo.DynamicEmbeddedDocument(**record.file),
         schema.LINKED_FIELD: record.linked,
     }
+    if record.montage is not None:
+        out[schema.MONTAGE_FIELD] = record.montage
     for field, value in record.values.items():
         out[field] = value
         if hasattr(value, "toordinal"):
@@ -205,6 +212,8 @@ def _update(dataset, pairs: list[tuple[str, Record]]) -> int:
                 plain = declared[field].to_mongo(value)
                 if field == schema.LINKED_FIELD and value is None:
                     continue  # what the verb duplicates linked stays so
+                if field == schema.FILE_FIELD and plain and old.get(key):
+                    plain = {**old[key], **plain}  # what was seen in the picture stays
                 if field != schema.SPLIT_FIELD and _differs(plain, old.get(key)):
                     new[key] = plain
             if new:

@@ -79,8 +79,9 @@ def levels_of(column: pd.Series) -> tuple[np.ndarray, tuple[str, ...]]:
         codes[known] = [index.get(t, len(names)) for t in texts]
         return codes, tuple(names) + (("other",) if (codes == len(names)).any() else ())
     cuts = pd.qcut(pd.Series(values[known]), QUANTILES, duplicates="drop")
-    codes[known] = cuts.cat.codes
-    return codes, tuple(_span(values[known][cuts.cat.codes == k]) for k in range(len(cuts.cat.categories)))
+    # numbers in two lumps leave the span between them empty
+    used, codes[known] = np.unique(cuts.cat.codes, return_inverse=True)
+    return codes, tuple(_span(values[known][cuts.cat.codes == k]) for k in used)
 
 
 def _span(values: np.ndarray) -> str:

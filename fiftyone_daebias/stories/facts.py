@@ -7,6 +7,7 @@ from dataclasses import field as made
 
 from ..findings.finding import NextStep, Selector, plain, read_dataclass
 from .grouping import Joined
+from .overlap import Overlap
 from .recording import Recording
 from .risk import Risk
 
@@ -26,6 +27,23 @@ class Group:
     name: str
     n_subjects: int
     n_samples: int
+
+
+@dataclass(frozen=True)
+class Giveaway:
+    """How the files alone tell a field.
+
+    Attributes:
+        fact: the fact that differs most: "bytes", "format: PNG" …
+        words: the difference in words
+        value: Cliff's delta
+        interval: its interval over all facts together
+    """
+
+    fact: str
+    words: str
+    value: float
+    interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -58,6 +76,8 @@ class Story:
         risk: what a model of the target might make of it; ``None`` without a target
         recording: how the lead is recorded differently in a group; ``None`` where that is not the story
         seen: whether something of it was found in the images
+        giveaway: how the files alone tell the lead; ``None`` where they do not, or not clearly
+        overlaps: findings that point at the samples of one of its groups
         opposite: tag of samples that look like another value of the lead; "" where there is none
     """
 
@@ -87,6 +107,8 @@ class Story:
     opposite: str = ""
     seen: bool = True
     recording: Recording | None = None
+    giveaway: Giveaway | None = None
+    overlaps: tuple[Overlap, ...] = ()
 
     @property
     def fields(self) -> tuple[str, ...]:

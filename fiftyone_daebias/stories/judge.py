@@ -9,11 +9,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from .. import store
+from ..cohort.file_facts import shown
 from ..figures import COLORS, save_figure
 from ..findings.finding import Evidence, Finding, Findings, Selector, existing
 from ..progress import Progress, start
 from .binding import levels_of
 from .facts import Group, Story
+from .files import fact_table, new_facts, one_story_a_cause
 from .given import Conditional
 from .risk import Risk, RiskOf, image_scores
 from .target import Label
@@ -60,6 +62,9 @@ def judge(
     others = [f for f in probes if f in table.columns and f not in inside and f != label.field]
     others = [f for f in others if f in protected or f not in expected]
     others += [f for f in protected if f not in probes and f not in inside and f != label.field]
+    facts = fact_table(samples)
+    of_files = new_facts(facts, rows, table, subjects)
+    table = table.join(facts[of_files])
     stories = [s for s in rows if s.kind == "field"]
     scores, source, ids = None, conditional.source, store.sample_ids(samples)
     conditional.columns[label.name] = pd.Series(
@@ -67,9 +72,17 @@ def judge(
     )
     if source is not None:
         scores, _ = image_scores(source, label, ids, seed=seed)
-    of = RiskOf(label, table, subjects, scores, expected=expected, n_fields=len(stories) + len(others), seed=seed)
+    of = RiskOf(
+        label,
+        table,
+        subjects,
+        scores,
+        expected=expected,
+        n_fields=len(stories) + len(others) + len(of_files),
+        seed=seed,
+    )
     out = []
-    with start(progress, "judging risks", len(stories) + len(others), "fields") as task:
+    with start(progress, "judging risks", len(stories) + len(others) + len(of_files), "fields") as task:
         for story in rows:
             if story.kind != "field":
                 out.append(story)
@@ -84,7 +97,13 @@ def judge(
             if name in protected or risk.verdict in ("shortcut", "possible", "confounder", "same"):
                 out.append(_bare_story(name, finding, risk, table, subjects))
             task.advance(note=name)
-    return out
+        told = []
+        for name in of_files:
+            risk = of(name, *_seen(name, probes, conditional, label, True))
+            if risk.verdict in ("shortcut", "possible", "confounder", "same"):
+                told.append(_bare_story(name, None, risk, table, subjects))
+            task.advance(note=shown(name))
+    return out + one_story_a_cause(told, facts, subjects, lambda s: s.risk.utility)
 
 
 def _seen(name: str, probes, conditional: Conditional, label: Label, found: bool):
@@ -179,7 +198,7 @@ def draw_risks(dataset: str, rows: list[Story], target: str) -> dict:
             color=color,
             capsize=2,
         )
-        ax.annotate(story.lead[:28], (x, y), xytext=(5, 5), textcoords="offset points", fontsize=8)
+        ax.annotate(shown(story.lead)[:28], (x, y), xytext=(5, 5), textcoords="offset points", fontsize=8)
     ax.set(
         xlim=(-0.03, 1.05),
         ylim=(-0.03, 1.05),

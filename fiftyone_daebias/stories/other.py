@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -10,7 +12,7 @@ from ..analyses import ANALYSES
 from ..errors import DaebiasError
 from ..findings.finding import Finding, Findings, Selector, existing
 from .binding import decided
-from .facts import Story
+from .facts import Group, Story
 from .foreign import foreign_groups
 from .recording import recording_differences
 
@@ -22,7 +24,7 @@ MOST_RECORDINGS = 3
 KNOWN = 0.8
 
 
-def other_stories(findings: Findings) -> list[Story]:
+def other_stories(samples, findings: Findings) -> list[Story]:
     """What is counted and not tested, and what neighbours tell of persons."""
     # people with several images are the cause of both: of a leak, and of being found again
     kinds = {"leak": "persons", "duplicates": "copies", "conflicts": "conflicts"}
@@ -31,7 +33,16 @@ def other_stories(findings: Findings) -> list[Story]:
     for f in sorted(findings.rows, key=lambda f: f.key != "leak"):
         if f.key in kinds and f.verdict == "found":
             told[kinds[f.key]].append(f)
-    return [plain_story(kind, rows) for kind, rows in told.items() if rows]
+    out = [plain_story(kind, rows) for kind, rows in told.items() if rows]
+    if rows := findings.of("text"):  # lists to look at: counted, not tested
+        out.append(plain_story("text", list(rows)))
+    if rows := findings.of("turned"):
+        groups = tuple(Group(f.key.removeprefix("turned:").replace("-", " "), f.n_subjects, f.n_samples) for f in rows)
+        ids = tuple(i for f in rows for i in f.selector.ids(samples))
+        story = replace(plain_story("turned", list(rows)), groups=groups, n_groups=len(groups))
+        people = sum(f.n_subjects for f in rows)
+        out.append(replace(story, n_subjects=people, n_samples=len(ids), selector=Selector("ids", sample_ids=ids)))
+    return out
 
 
 def plain_story(kind: str, rows: list[Finding]) -> Story:

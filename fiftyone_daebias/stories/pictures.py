@@ -36,7 +36,7 @@ def draw_groups(samples, rows: list[Story], table: pd.DataFrame, subjects: np.nd
     """
     ids, chosen = store.sample_ids(samples), {}
     for story in rows:
-        if story.kind == "field":
+        if story.kind == "field" and story.lead in table.columns:
             chosen[story.key] = _choose(table[story.lead], subjects, seed)
     needed = sorted({i for groups in chosen.values() for _, where, _ in groups for i in where})
     if not needed:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from ..cohort.file_facts import shown
 from ..errors import InputError
 from ..probes.adjust import adjusted_fit
 from ..probes.cross_fit import CrossFit, cross_fit
@@ -35,6 +36,7 @@ BOOTSTRAP = 300
 LITTLE = 0.2
 #: a field and a target that decide each other so far are one and the same
 SAME = 0.98
+_OTHER_DATA = "nothing but other data can part them"
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Risk:
     Attributes:
         target: the target
         verdict: "shortcut", "possible" (a shortcut that the classifier tried does not take), "confounder", "harmless",
-            "neither", "same" (it equals the target), "target" (it is the target), or "unknown"
+            "neither", "same" (it equals the target, or says it in finer classes), "target" (it is the target),
+            or "unknown"
         detectability: how well the image tells the field among subjects alike in the target, from 0 (guessing) to 1
         detectability_interval: 95 % interval
         utility: how well the field tells the target beyond the expected fields, from 0 (guessing) to 1
@@ -135,9 +138,12 @@ class RiskOf:
             return replace(
                 base,
                 verdict="same",
-                reason=f"{field} and {self.label.name} are one and the same here: nothing but other data can part them",
+                reason=f"{shown(field)} and {self.label.name} are one and the same here: {_OTHER_DATA}",
             )
         base = replace(base, **self._utility(field, rows, y, g, people))
+        if _finer(y, g, subject_weights(people)):
+            why = f"each value of {shown(field)} has one value of {self.label.name} here: {_OTHER_DATA}"
+            return replace(base, verdict="same", reason=why)
         if self.scores is not None:
             base = replace(base, **self._proof(rows, y, g, people))
         return replace(base, verdict=self._verdict(base, visible))
@@ -274,6 +280,13 @@ def _one_and_the_same(y: np.ndarray, g: np.ndarray, weights: np.ndarray) -> bool
     if n_classes != n_groups:
         return False
     return min(table.max(axis=0).sum(), table.max(axis=1).sum()) >= SAME * table.sum()
+
+
+def _finer(y: np.ndarray, g: np.ndarray, weights: np.ndarray) -> bool:
+    """Whether each value of a field has one class of the target (a histology, of benign and malignant)."""
+    table = np.zeros((int(g.max()) + 1, int(y.max()) + 1))
+    np.add.at(table, (g, y), weights)
+    return float(table.max(axis=1).sum()) >= SAME * table.sum()
 
 
 def _costs(y: np.ndarray, g: np.ndarray, people: np.ndarray, names: tuple[str, ...]) -> dict:

@@ -18,11 +18,13 @@ from ..findings.finding import Finding, Findings, Selector, existing
 from ..progress import Progress, start
 from .binding import bind, decided
 from .facts import Stories, Story
+from .files import with_giveaways
 from .given import Conditional
 from .grouping import Bundle, Cue, bundle_fields
 from .judge import draw_risks, field_groups, judge
 from .other import foreign_stories, other_stories, recording_stories
 from .pictures import draw_groups
+from .same_samples import by_overlap
 from .target import no_field, read_label
 
 #: {kind of findings that speak of a metadata field: its place among them}
@@ -31,6 +33,8 @@ _MEASURED = {kind for a in ANALYSES if a.measured for kind in a.of_findings}
 _OF_PEOPLE = {kind for a in ANALYSES if a.of_people for kind in a.of_findings}
 #: verdicts of what is there
 _THERE = ("found", "inseparable")
+#: turned pictures of fewer people are told last
+FEWEST = 3
 #: groups of a story that are listed
 MOST_GROUPS = 6
 
@@ -95,9 +99,11 @@ def story(
     homes = {name: b.lead.field for b in bundles for name in (b.lead.field, *(j.field for j in b.joined))}
     shown = _clusters_of(samples, findings, homes)
     rows = [_field_story(b, findings, told, shown, table, subjects) for b in bundles]
-    rows += other_stories(findings)
+    rows = with_giveaways(samples, rows)
+    rows += other_stories(samples, findings)
     rows += recording_stories(table, subjects)
     rows += foreign_stories(samples, vectors, table, subjects, rows)
+    rows = by_overlap(samples, findings, rows, table, subjects)
     if label is not None:
         rows = judge(samples, rows, findings, table, subjects, label, conditional, protected or (), seed, progress)
     rows.sort(key=lambda s: (-_rank(s), s.key))
@@ -212,14 +218,18 @@ def _next(lead: str, best: Finding, clusters):
 
 def _rank(story: Story) -> float:
     """Shortcuts to the target first, then leaks and copies, which spoil every score; then by what the images tell."""
+    if story.risk is not None and story.lead.startswith(schema.FILE_PREFIX) and story.risk.utility_interval[0] >= 0.8:
+        return 3.0 + story.risk.utility  # files alone tell the target, whatever a model makes of the pictures
     if story.risk is not None and story.risk.verdict in ("shortcut", "same"):
-        return 3.0 + story.risk.utility * story.risk.detectability
+        return 3.0 + story.risk.utility * float(np.nan_to_num(story.risk.detectability, nan=1.0))
     if story.risk is not None and story.risk.verdict in ("possible", "confounder"):
         return 1.0 + story.risk.utility
     return {
         "persons": 2.0 if story.measure == "samples" else 0.5,
         "copies": 1.9,
         "foreign": 1.8,
+        "text": 1.7,
+        "turned": 1.6 if story.n_subjects >= FEWEST else 0.2,
         "recording": 0.45,
         "conflicts": 0.4,
     }.get(story.kind, story.strength)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from ..errors import InputError
+from ..errors import InputError, hint
 from ..findings.formatting import listed
 from ..statistics.targets import MIN_SUBJECTS, make_target
 
@@ -37,8 +36,7 @@ class Label:
 def no_field(parameter: str, field: str, table: pd.DataFrame) -> str:
     """What to say of a field that is not there: those that are."""
     names = list(map(str, table.columns))
-    near = difflib.get_close_matches(field, names, 3, 0.5)
-    way_out = f"did you mean {' or '.join(near)}?" if near else f"fields: {listed(names, 20)}"
+    way_out = hint(field, names, 3, 0.5) or f"fields: {listed(names, 20)}"
     return f"{parameter}: there is no field {field!r}; {way_out}"
 
 

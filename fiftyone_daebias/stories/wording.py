@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from .. import schema
+from ..cohort.file_facts import shown
 from ..findings.formatting import count, number, p_value, percent, score
 from .facts import Stories, Story
 from .grouping import Joined
+from .overlap import Overlap
+
+#: the headline says that the files give a field away from this Cliff's delta on (AUC .9), at the interval's end
+GIVEN_AWAY = 0.8
 
 
 @dataclass(frozen=True)
@@ -41,11 +47,12 @@ def tell(story: Story, n_tests: int) -> Telling:
         story: its facts
         n_tests: tests corrected together
     """
+    story = _named(story)
     return Telling(
         headline(story),
         _much(story),
         tuple(_same(j, story.lead) for j in story.joined),
-        tuple(_tie(t, story.lead) for t in story.ties),
+        (*(_tie(t, story.lead) for t in story.ties), *(overlap_line(o, story.lead) for o in story.overlaps)),
         _who(story),
         _sure(story, n_tests),
         _risk(story),
@@ -74,6 +81,8 @@ def rest_line(stories: Stories) -> str:
 
 def headline(story: Story) -> str:
     """What it is, in one line."""
+    of_files = story.lead.startswith(schema.FILE_PREFIX)
+    story = _named(story)
     n, people = f"{story.n_samples:,}", count(story.n_subjects, "person", "people")
     if story.kind == "persons" and story.measure == "samples":
         return f"{people} stand on both sides of a split: {n} images, so test scores are too good"
@@ -83,6 +92,11 @@ def headline(story: Story) -> str:
         return f"{n} images are copies of one another"
     if story.kind == "foreign":
         return f"{n} images lie together, far from all others: perhaps another kind of picture"
+    if story.kind == "text":
+        return f"{n} images seem to hold burned-in text"
+    if story.kind == "turned":
+        are = "image is" if story.n_samples == 1 else "images are"
+        return f"{n} {are} turned beside fellows: {_and([f'{g.n_samples:,} {g.name}' for g in story.groups])}"
     if story.kind == "conflicts":
         return f"{n} images contradict their own row of the table"
     if story.recording is not None:
@@ -94,17 +108,41 @@ def headline(story: Story) -> str:
         )
     if story.kind == "month":
         return "The month of the scan can be told from the nearest image"
+    if of_files and story.risk is not None:
+        told = _and([story.lead, *(j.field for j in story.joined)])
+        if story.risk.utility_interval[0] >= GIVEN_AWAY:
+            return f"The files alone tell {story.risk.target}: {told}"
+        return f"Files differ with {story.risk.target}: {told}"
     if not story.seen:
         return f"{story.lead} hardly shows in the images"
+    if story.giveaway is not None and max(story.giveaway.interval[0], -story.giveaway.interval[1]) >= GIVEN_AWAY:
+        return f"The files alone tell {story.lead}{_bond(story)}"
     what = "The images tell" if story.measure in ("AUC", "MAE", "C") else "Image quality differs with"
     if story.findings and not story.findings[0].startswith(("probe:", "quality:")):
         what = "The images differ with"
+    if story.findings and story.findings[0].startswith("file-facts:"):
+        what = "Files differ with"
+    return f"{what} {story.lead}{_bond(story)}"
+
+
+def _named(story: Story) -> Story:
+    """The story with its fields as they are told."""
+    return replace(
+        story,
+        lead=shown(story.lead),
+        joined=tuple(replace(j, field=shown(j.field)) for j in story.joined),
+        ties=tuple(replace(j, field=shown(j.field)) for j in story.ties),
+    )
+
+
+def _bond(story: Story) -> str:
+    """The fields that are the same thing, after a semicolon."""
     if not story.joined:
-        return f"{what} {story.lead}"
+        return ""
     names = _and([j.field for j in story.joined])
     alike = all(j.left.answer in ("nothing", "inseparable") for j in story.joined)
-    bond = f"{names} {'is' if len(story.joined) == 1 else 'are'} the same thing" if alike else f"bound to it: {names}"
-    return f"{what} {story.lead}; {bond}"
+    are = "is" if len(story.joined) == 1 else "are"
+    return f"; {names} {are} the same thing" if alike else f"; bound to it: {names}"
 
 
 def short(story: Story) -> str:
@@ -121,6 +159,15 @@ def short(story: Story) -> str:
 
 
 def _much(story: Story) -> str:
+    g = story.giveaway
+    if g is not None:
+        away = f"The files alone tell it without looking at a picture: {g.words}"
+        away += f" (AUC {number((1 + abs(g.value)) / 2, 2)})."
+        return f"{_own(story)} {away}".strip()
+    return _own(story)
+
+
+def _own(story: Story) -> str:
     low, high = story.interval
     if story.measure == "AUC":
         return (
@@ -141,6 +188,15 @@ def _much(story: Story) -> str:
     if story.measure in ("", "samples"):
         return ""
     return f"{story.measure} {score(story.value)} ({score(low)} to {score(high)}); 0 is no difference."
+
+
+def overlap_line(o: Overlap, lead: str) -> str:
+    """A finding that points at the samples of one of the lead's groups."""
+    low, high = o.interval
+    return (
+        f"{o.name[:1].upper()}{o.name[1:]}: {o.n_both:,} of {count(o.n_subjects, 'subject')} are {lead} {o.group} "
+        f"(overlap {percent(o.value)}, {percent(low)} to {percent(high)})."
+    )
 
 
 def _association(j: Joined) -> str:
@@ -192,7 +248,7 @@ def _who(story: Story) -> str:
         r = story.recording
         return f"{count(r.n_inside, 'subject')} of {r.by} {r.group}, against {r.n_outside:,} of the other groups."
     total = f"{count(story.n_samples, 'image or volume', 'images or volumes')} of {count(story.n_subjects, 'subject')}"
-    if not story.groups:
+    if not story.groups or not story.lead:
         return f"{total}."
     told = ", ".join(f"{g.name} ({g.n_subjects:,})" for g in story.groups)
     rest = story.n_groups - len(story.groups)
@@ -251,6 +307,12 @@ def _todo(story: Story) -> str:
     if story.recording is not None:
         r = story.recording
         return f"Ask why; whether {r.field} is there, or how it is written, gives {r.by} away."
+    if story.kind == "text":
+        return "Look whether it names people; crop or blacken it, or a model may read it and vectors may carry it."
+    if story.kind == "turned":
+        return "Look at them; turn them back, or leave them out, and register again."
+    if story.giveaway is not None and not story.risk:
+        return f"Export all images in one way (format, compression, size), then stratify splits by {story.lead}.{step}"
     if story.kind == "foreign":
         return "Look at them; if they do not belong here, leave them out and audit again."
     if story.kind == "conflicts":

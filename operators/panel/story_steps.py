@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fiftyone_daebias import store
+from fiftyone_daebias import schema, store
 from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.stories.facts import Story
 from fiftyone_daebias.stories.matched import matched_examples
@@ -16,7 +16,7 @@ def show_story(ctx, story: Story, step: str, expected: tuple[str, ...]) -> None:
         ctx: the panel's context
         story: the story
         step: "samples", "pairs" (examples of two groups side by side), "opposite" (samples that look like another
-            value), "tag" or "view"
+            value), "tag" or "view" (a saved view and a workspace with its link, to be shared)
         expected: fields in which a pair is to be alike
     """
     dataset = ctx.dataset
@@ -41,9 +41,24 @@ def show_story(ctx, story: Story, step: str, expected: tuple[str, ...]) -> None:
         n = store.tag(dataset, store.sample_ids(view), name)
         said = f"{n:,} samples have the tag {name!r} now"
     elif step == "view":
-        store.save_view(dataset, name, view, description=headline(story)[:200])
-        said = f"saved as the view {name!r}, for everybody who opens this dataset"
+        said = _share(dataset, story, name, view)
     ctx.ops.set_extended_selection(reset=True)
     ctx.ops.set_view(view)
     if said:
         ctx.ops.notify(said, variant="info")
+
+
+def _share(dataset, story: Story, name: str, view) -> str:
+    """Saves the samples as a view, and a workspace with the map coloured by the story's field; says where."""
+    maps = [m for m in store.map_runs(dataset) if schema.SHARED_SUFFIX not in m]
+    map_key = schema.map_key() if schema.map_key() in maps else (maps or [""])[0]
+    # the App looks workspaces up by their name alone, across all datasets, so the dataset is part of it
+    workspace, about = f"{dataset.name}: {name}", headline(story)[:200]
+    store.save_view(dataset, name, view, description=about)
+    store.save_workspace(
+        dataset, workspace, map_key=map_key, color_by=story.lead, panel=schema.PANEL_NAME, description=about
+    )
+    link = store.app_link(dataset, name, workspace, "")
+    return (
+        f"saved as the view {name!r} for everybody who opens this dataset; its link, after this App's address: {link}"
+    )

@@ -79,7 +79,7 @@ def _steps(story: Story, state: AuditState, panel) -> list[tuple[str, str, str]]
     if story.selector.kind:
         if story.n_samples < state.n_samples:
             out.append(("tag", "Tag", "sell"))
-        out.append(("view", "Save as view", "bookmark_add"))
+        out.append(("view", "Shared view", "bookmark_add"))
     if story.findings:
         out.append(("findings", f"{len(story.findings)} behind it", "list"))
         if panel.has_verb("review"):

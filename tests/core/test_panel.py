@@ -64,7 +64,12 @@ def test_an_unaudited_dataset_is_offered_a_start(tmp_path):
         assert "☑ Register" in told and "☐ Train" in told
         # every step of the audit, with what it answers, also those that find copies, contaminations and strangers
         assert "☐ Look for copies and leaks: *is a picture there twice" in told
-        assert "☐ Tag outliers" in told and "☐ Measure image quality" in told and told.count("☐") == 15
+        assert (
+            "☐ Tag outliers" in told
+            and "☐ Measure image quality" in told
+            and "☐ Check files and pictures" in told
+            and told.count("☐") == 16
+        )
         asked, _ = event("open_verb", dataset, verb="train")
         prompt = asked["prompt_user_for_operation"]
         assert prompt["operator_uri"] == f"{PLUGIN_NAME}/train" and prompt["params"]["view_target"] == "DATASET"
@@ -154,7 +159,8 @@ def test_the_first_screen_is_the_stories_and_a_click_goes_on(audited):
     assert sexes[0::2] == [sexes[0]] * (len(sexes) // 2) and sexes[1::2] == [sexes[1]] * (len(sexes) // 2)
     assert len(set(view.values("subject_id"))) == len(sexes) and sexes[0] != sexes[1]
     asked, _ = event("story_step", audited, {"tab": "story"}, story="story:sex", step="view")
-    assert "story sex" in audited.list_saved_views()
+    assert "story sex" in audited.list_saved_views() and f"{audited.name}: story sex" in audited.list_workspaces()
+    assert "?view=story-sex&workspace=" in json.dumps(asked["notify"])
     asked, layout = event("story_step", audited, {"tab": "story"}, story="story:sex", step="findings")
     assert "findings_table" in layout and "detail" in layout
     asked, _ = event("story_step", audited, {"tab": "story"}, story="story:gone", step="samples")

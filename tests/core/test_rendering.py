@@ -47,3 +47,10 @@ def test_a_result_hands_out_its_table_and_prints_it():
     assert table.head[0] == "finding" and table.rows[0][0] == "probe:site"
     assert str(findings) == as_text(findings.parts()) and "corrected" in str(findings)
     assert parts_of("two\nlines") == ["two", "lines"]
+
+
+def test_a_long_result_is_ten_rows_and_twelve_lines_and_names_the_tab():
+    table = Table(("a", "b"), tuple((str(k), "x") for k in range(30)))
+    text = as_markdown([table, *(f"not tested: {k}" for k in range(40)), "corrected"], tab="Sites")
+    assert text.count("| x |") == 10 and "20 more: they are in the panel 'Cohort audit', tab Sites" in text
+    assert text.count("not tested") == 11 and "29 more lines" in text and text.rstrip().endswith("corrected")

@@ -13,7 +13,8 @@ from fiftyone_daebias import schema, store
 from fiftyone_daebias.clustering.neighbours import telling
 from fiftyone_daebias.embeddings.map import fit_map
 from fiftyone_daebias.errors import DaebiasError
-from fiftyone_daebias.quality_control.quality import _row
+from fiftyone_daebias.quality_control.measures import MEANINGS, MEASURES
+from fiftyone_daebias.quality_control.quality import Columns, field_row
 from fiftyone_daebias.statistics.targets import make_target, upper_half
 
 N = 60
@@ -159,7 +160,8 @@ def test_image_quality_of_every_kind_of_column(what):
     rng = np.random.default_rng(0)
     z, subjects = rng.normal(size=(N, 15)).astype(np.float32), np.array([f"p{k // 2}" for k in range(N)])
     values = COLUMNS[what][1]
-    row = _row("odd", values, z, z.astype(float), subjects, None, [], None, 99, rng)
+    columns = Columns(MEASURES, MEANINGS, z, z.astype(float), subjects)
+    row = field_row("odd", values, columns, None, 99, rng)
     assert row.note or 0 < row.p <= 1 and "nan" not in row.words
     if "median is maximum" in what:
         assert "in values of 1 (median" in row.words

@@ -13,7 +13,7 @@ from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.findings.collect import Findings, collect_findings, findings_stamp
 from fiftyone_daebias.findings.finding import VERDICTS, Evidence, Finding, existing
 from fiftyone_daebias.findings.multiplicity import HypothesisTest, settle
-from fiftyone_daebias.probes.probe_findings import permutations_behind
+from fiftyone_daebias.probes.probe_findings import probe_claims
 
 
 def claim(key, p, within=float("nan"), family="probes"):
@@ -101,27 +101,15 @@ def test_too_few_permutations_are_said_and_are_no_absence():
     assert out[0].verdict == "unconfirmed"
 
 
-@pytest.mark.parametrize(
-    "p, n",
-    [
-        ([0.001, 0.034, 0.5], 999),
-        ([0.005, 0.31], 199),
-        ([1 / 3000, 0.25], 2999),
-        ([float("nan")], 0),
-        ([], 0),
-        ([0.123456789], 0),
-    ],
-)
-def test_permutations_are_read_off_the_p_values(p, n):
-    assert permutations_behind(p) == n
-
-
 def test_findings_of_the_planted_cohort(audited):
     dataset, result = audited
     found = collect_findings(dataset)
     # by chance weight's p-value is small in this cohort; its interval holds guessing
     assert found.by_key("probe:site").verdict == "found" and found.by_key("probe:weight").verdict == "unconfirmed"
     assert "would have been found with probability 0.8" in found.by_key("probe:weight").sentence
+    claims = probe_claims(dataset)
+    drawn = {c.finding.run_key: store.load_run(dataset, c.finding.run_key)[0]["n_permutations"] for c in claims}
+    assert claims and all(c.n_permutations == drawn[c.finding.run_key] >= 99 for c in claims)
     assert found.of("association") and found.of("drift") and found.of("reidentify")
     assert found.by_key("probe:site").next_step.verb in {v.command for v in verbs.VERBS}
     order = [(VERDICTS.index(f.verdict), -f.evidence.strength) for f in found.rows]

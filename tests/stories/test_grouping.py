@@ -63,6 +63,9 @@ def test_levels_of_lumpy_and_smooth_numbers():
     codes, names = levels_of(column("age", list(np.linspace(20, 80, 100)) + [None]))
     assert len(names) == 6 and codes[-1] == -1 and names[0].startswith("20 to")
     assert levels_of(column("none", [None, None]))[1] == ()
+    lumps = np.r_[np.linspace(1, 2, 50), np.linspace(90, 91, 50)]
+    codes, names = levels_of(column("bytes", lumps))
+    assert set(codes) == set(range(len(names))) and not (set(codes[:50]) & set(codes[51:]))
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def test_a_target_that_cannot_be_one_is_one_clear_line():
         "age": "is a number with",
         "finding": "holds several labels an image ('Effusion|Mass'); name one",
         "finding=Pneumonia": "no image has finding 'Pneumonia'; choices: finding=",
-        "labell": "did you mean label",
+        "labell": "did you mean 'label'",
     }.items():
         with pytest.raises(InputError) as error:
             read_label(table, people, spec)
@@ -118,6 +118,9 @@ def test_what_equals_the_target_or_has_none_of_it_is_said():
     table.loc[:50, "label"] = None
     of = RiskOf(read_label(table, people, "label"), table, people, None)
     assert "one and the same" in of("same", 0.9, (0.8, 1.0), True).reason
+    of.table["grade"] = np.where(table["label"] == "sick", rng.choice(["II", "III"], N), rng.choice(["0", "I"], N))
+    finer = of("grade", 0.9, (0.8, 1.0), True)
+    assert finer.verdict == "same" and "each value of grade has one value of label" in finer.reason
     assert of("site", 0.9, (0.8, 1.0), True).missing == ("C",)
 
 

@@ -12,9 +12,6 @@ from pydicom.uid import UID
 from ...errors import CohortError
 from ..bounds import check_deflated
 
-#: never decoded at scan time
-_BULK = ("PixelData", "FloatPixelData", "DoubleFloatPixelData", "WaveformSequence", "EncapsulatedDocument")
-
 
 @dataclass(frozen=True)
 class Header:
