@@ -12,12 +12,25 @@ from ..progress import Progress, start
 
 #: PCA before t-SNE keeps this share of the variance, and at most this many components
 PCA_VARIANCE, PCA_MOST = 0.99, 50
-#: iterations with exaggeration, and at most so many without
-EARLY, LATER = 75, 500
-#: t-SNE ends when this many iterations lower the divergence by less than this share
-STRETCH, CONVERGED = 50, 0.01
 #: from here interpolation on a grid (Linderman et al. 2019) is faster than a tree (van der Maaten 2014)
 GRID_FROM = 5_000
+#: a large map ends when this many iterations lower the divergence by less than this share
+STRETCH, CONVERGED = 50, 0.005
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Iterations and momentum with exaggeration, and at most so many and theirs without it."""
+
+    early: int
+    early_momentum: float
+    later: int
+    momentum: float
+    stops: bool
+
+
+#: more momentum or an earlier end blurs weak groups (docs/benchmarks.md); small maps keep the usual schedule
+SMALL, LARGE = Schedule(250, 0.5, 500, 0.8, False), Schedule(75, 0.8, 500, 0.9, True)
 
 
 @dataclass(frozen=True)
@@ -168,22 +181,21 @@ def _run(reduced: np.ndarray, perplexity: float, seed: int, progress: Progress |
     )
     wide = reduced if reduced.shape[1] > 1 else np.column_stack([reduced, np.zeros(len(reduced), reduced.dtype)])
     first = _apart(initialization.pca(wide, random_state=seed), reduced, seed)
+    large = len(reduced) >= GRID_FROM
+    plan = LARGE if large else SMALL
     embedding = TSNEEmbedding(
-        first,
-        affinities,
-        negative_gradient_method="fft" if len(reduced) >= GRID_FROM else "bh",
-        n_jobs=jobs,
-        random_state=seed,
+        first, affinities, negative_gradient_method="fft" if large else "bh", n_jobs=jobs, random_state=seed
     )
-    with start(progress, "t-SNE", EARLY + LATER, "iterations") as task:
-        embedding.optimize(EARLY, exaggeration=12, momentum=0.8, inplace=True, propagate_exception=True)
-        task.advance(EARLY)
+    with start(progress, "t-SNE", plan.early + plan.later, "iterations") as task:
+        embedding.optimize(
+            plan.early, exaggeration=12, momentum=plan.early_momentum, inplace=True, propagate_exception=True
+        )
+        task.advance(plan.early)
         last = np.inf
-        for _ in range(LATER // STRETCH):
-            # a momentum of 0.95 reaches in 150 iterations what the usual 0.8 does in 500 (benchmarks/map.py)
-            embedding.optimize(STRETCH, momentum=0.95, inplace=True, propagate_exception=True)
+        for _ in range(plan.later // STRETCH):
+            embedding.optimize(STRETCH, momentum=plan.momentum, inplace=True, propagate_exception=True)
             task.advance(STRETCH, note=f"KL {embedding.kl_divergence:.2f}")
-            if last - embedding.kl_divergence < CONVERGED * abs(last):
+            if plan.stops and last - embedding.kl_divergence < CONVERGED * abs(last):
                 break
             last = embedding.kl_divergence
     return embedding
