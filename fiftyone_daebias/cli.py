@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     for module in ("pydicom", "nibabel", "fiftyone_daebias.cohort"):
         warnings.filterwarnings("ignore", module=module)
     # what FiftyOne has to say of its own doing would stand between the results, and before JSON
-    logging.getLogger("fiftyone").setLevel(logging.WARNING)
+    logging.getLogger("fiftyone").setLevel(logging.ERROR)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names of files need not be text that a terminal can show

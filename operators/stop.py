@@ -8,6 +8,7 @@ from fiftyone.operators.delegated import DelegatedOperationService
 
 from fiftyone_daebias import run_queue
 from fiftyone_daebias.plugin import PLUGIN_NAME
+from fiftyone_daebias.verbs import VERBS
 
 from .live import StopFlag
 
@@ -83,7 +84,7 @@ def background_runs(dataset, every: bool = False) -> list[dict]:
             out.append(
                 {
                     "id": str(operation.id),
-                    "label": operation.label or operation.operator.rpartition("/")[2],
+                    "label": _label(operation),
                     "state": operation.run_state,
                     "progress": (status.label or "") if status else "",
                     "share": status.progress if status else None,
@@ -96,6 +97,12 @@ def background_runs(dataset, every: bool = False) -> list[dict]:
                 }
             )
     return sorted(out, key=lambda r: (r["open"], r["when"]), reverse=True)
+
+
+def _label(operation) -> str:
+    """What a run does, as the App calls it."""
+    name = operation.operator.rpartition("/")[2]
+    return next((v.label for v in VERBS if v.command.replace("-", "_") == name), operation.label or name)
 
 
 def log_of(run: dict) -> str:

@@ -147,7 +147,7 @@ def _combine(samples, name: str, other: str, new_name: str | None, how: str) -> 
     new = _free(samples, new_name or name, (name,))
     theirs = set(second.members)
     if how == "merged":
-        members = [*first.members, *(i for i in second.members if i not in set(first.members))]
+        members = list(dict.fromkeys([*first.members, *second.members]))
         gone = [name, other] if new_name is None else []
     else:
         members = [i for i in first.members if i not in theirs]

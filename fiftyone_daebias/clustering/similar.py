@@ -87,7 +87,7 @@ def similar(
         query = _resolve(dataset, ids, list(to))
         text = f"{len(query)} samples"
         if len(query) == 1:
-            text = dict(zip(ids, store.read_field(dataset, "filepath"), strict=True))[query[0]].rpartition("/")[2]
+            text = f"{store.file_names(dataset, query)[0]} of {owner[query[0]]}"
     query = _indexed(dataset, query)
     if not query:
         raise InputError(f"{text} has no vector in the index {index!r}; run 'daebias embed' again")

@@ -477,7 +477,8 @@ def _nearly_numbers(column: _Texts, counts: dict[str, int]) -> list[Decision]:
     if numbers and column.number_of(numbers) == total:
         return [column.decision("kept as text: numbers of so many digits are ids", numbers)]
     if column.number_of(numbers) > 0.3 * total:
-        rest = [t for t in counts if t not in set(numbers)]
+        known = set(numbers)
+        rest = [t for t in counts if t not in known]
         return [
             column.decision(
                 f"KEPT AS TEXT, though {column.number_of(numbers)} of {total} values are numbers; the others", rest
@@ -485,7 +486,8 @@ def _nearly_numbers(column: _Texts, counts: dict[str, int]) -> list[Decision]:
         ]
     dates = [t for t in counts if looks_like_a_date(t)]
     if column.number_of(dates) > 0.3 * total:
-        rest = [t for t in counts if t not in set(dates)] or dates
+        known = set(dates)
+        rest = [t for t in counts if t not in known] or dates
         return [
             column.decision(
                 f"KEPT AS TEXT, though {column.number_of(dates)} of {total} values look like dates; the others", rest

@@ -240,8 +240,8 @@ def _leakage(samples, ids, subjects, groups):
                 sides[s].add(str(v))
         torn = sorted(str(s) for s, v in sides.items() if len(v) > 1)
         if torn:
-            leaks[column] = tuple(torn)
-            leaking |= {i for i, s in zip(ids, subjects, strict=True) if str(s) in set(torn)}
+            leaks[column], known = tuple(torn), set(torn)
+            leaking |= {i for i, s in zip(ids, subjects, strict=True) if str(s) in known}
         split = [g for g in groups if len({str(values.iloc[i]) for i in g if values.iloc[i] == values.iloc[i]}) > 1]
         if split:
             across[column] = len(split)

@@ -420,12 +420,12 @@ def _finish(
         texts = table.cells(column, which)
         if differ:
             texts = [None if column in differ.get(i.name, ()) else t for t, i in zip(texts, items, strict=True)]
-        hidden = [
+        hidden = {
             k for k, t in enumerate(texts) if t is not None and known[k] and str(t).strip().casefold() in known[k]
-        ]
+        }
         if hidden:
             notes.append(f"{name}: {len(hidden)} values equal to the patient's name or id were not stored")
-            texts = [None if k in set(hidden) else t for k, t in enumerate(texts)]
+            texts = [None if k in hidden else t for k, t in enumerate(texts)]
         typed = type_column(
             column,
             texts,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +16,15 @@ from .dicom.pixels import read_stack
 from .file_facts import file_facts
 from .items import Item
 from .left_out import n_labels, one_line
-from .previews import write_previews
+from .previews import write_previews, written
 from .raster import READING, read_pages
 from .slice_cache import SliceCache, file_key
 from .volume import Slices, Volume, to_slices
 
 #: part of the cache key of volumes: what is read differently than before has another one
 VOLUMES = "-2"
+#: what is told of an item beside its slices; a change of it, and all is read once more
+TOLD = 1
 #: longer side of cached slices, pixels; larger ones are low-pass filtered and scaled down
 MAX_SIDE = 512
 #: images with so few values are named
@@ -103,52 +105,77 @@ def load_item(
         else:
             which = "" if item.stack is None else [(p.file, p.frame) for p in item.stack.planes]
             key = file_key(paths, item.kind + VOLUMES, settings, MAX_SIDE, str(which))
-        slices = read_item(paths, item, settings)
-        if not slices.array.size:
-            raise CohortError(f"{item.name} has no pixels")
-        labels = n_labels(slices.array)
-        if labels and item.label_word:
-            text = (
-                f"a mask or label map by its name ({item.label_word}) and its {labels} values; "
-                f"include='*{item.label_word}*' takes it"
-            )
-            return Loaded(item.name, error=text, n_bytes=size, is_labels=True)
-        if labels == 1:
-            slices = replace(slices, notes=(*slices.notes, "every pixel has the same value"))
-        elif 0 < labels <= FEW_VALUES:
-            slices = replace(slices, notes=(*slices.notes, f"it holds {labels} values only: a mask or label map?"))
-        if key not in cache:
-            cache.add(key, shrink(slices.array, MAX_SIDE))
-        if (
-            item.kind == "raster"
-            and not hide
-            and slices.array.dtype == np.uint8
-            and paths[0].suffix.lower() in (".png", ".jpg", ".jpeg")
-        ):
-            preview = montage = None
-        else:
-            preview, montage = write_previews(slices, previews, key[:24])
+        facts = cache.facts(key)
+        pictures = written(previews, key[:24], facts["slices"] if facts else 0)
+        if facts is None or facts["told"] != TOLD or not (pictures or _serves(item, facts, hide)):
+            slices = read_item(paths, item, settings)
+            if not slices.array.size:
+                raise CohortError(f"{item.name} has no pixels")
+            facts = _facts(slices, file_facts(paths, item.kind, settings.to_grey))
+            if not (facts["labels"] and item.label_word):
+                cache.add(key, shrink(slices.array, MAX_SIDE), facts)
+                if not _serves(item, facts, hide):
+                    pictures = write_previews(slices, previews, key[:24])
     except CohortError as error:
         return Loaded(item.name, error=one_line(str(error)), n_bytes=size)
     except (StoreError, WriteError, KeyboardInterrupt):
         raise  # nothing is wrong with the file
     except Exception as error:  # a damaged file makes decoders raise nearly anything; it is named and left out
         return Loaded(item.name, error=one_line(f"{type(error).__name__}: {error}")[:220], n_bytes=size)
-    is_picture = item.kind == "raster" and len(slices.array) == 1
-    geometry = {} if is_picture else {**slices.geometry, "slices": int(len(slices.array))}
-    pixels = "" if labels == 1 else hash_of(slices)
+    return _loaded(item, key, facts, (None, None) if _serves(item, facts, hide) else pictures, size)
+
+
+def _facts(slices: Slices, file: dict) -> dict:
+    """All that is said of an item besides its slices, JSON-able, so that no file is read twice."""
+    labels = n_labels(slices.array)
+    return {
+        "told": TOLD,
+        "slices": len(slices.array),
+        "bytes": slices.array.dtype == np.uint8,
+        "labels": int(labels),
+        "geometry": slices.geometry,
+        "notes": list(slices.notes),
+        "pixels": "" if labels == 1 else hash_of(slices),
+        "lacks_slices": bool(slices.lacks_slices),
+        "file": file,
+    }
+
+
+def _serves(item: Item, facts: dict, hide: bool) -> bool:
+    """Whether the App can show the file itself."""
+    return (
+        item.kind == "raster"
+        and not hide
+        and facts["bytes"]
+        and Path(item.files[0]).suffix.lower() in (".png", ".jpg", ".jpeg")
+    )
+
+
+def _loaded(item: Item, key: str, facts: dict, pictures: tuple[str | None, str | None], size: int) -> Loaded:
+    labels, notes = facts["labels"], tuple(facts["notes"])
+    if labels and item.label_word:
+        text = (
+            f"a mask or label map by its name ({item.label_word}) and its {labels} values; "
+            f"include='*{item.label_word}*' takes it"
+        )
+        return Loaded(item.name, error=text, n_bytes=size, is_labels=True)
+    if labels == 1:
+        notes = (*notes, "every pixel has the same value")
+    elif 0 < labels <= FEW_VALUES:
+        notes = (*notes, f"it holds {labels} values only: a mask or label map?")
+    is_picture = item.kind == "raster" and facts["slices"] == 1
+    geometry = {} if is_picture else {**facts["geometry"], "slices": facts["slices"]}
     return Loaded(
         item.name,
         key,
-        preview,
-        montage,
+        *pictures,
         geometry,
-        slices.notes,
+        notes,
         "",
         size,
-        pixels=pixels,
-        lacks_slices=slices.lacks_slices,
-        file=file_facts(paths, item.kind, settings.to_grey),
+        pixels=facts["pixels"],
+        lacks_slices=facts["lacks_slices"],
+        file=facts["file"],
     )
 
 

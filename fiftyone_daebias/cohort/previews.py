@@ -54,6 +54,14 @@ def write_previews(slices: Slices, folder: Path, name: str) -> tuple[str, str | 
     return str(one), str(many)
 
 
+def written(folder: Path, name: str, n_slices: int) -> tuple[str, str | None] | None:
+    """Paths of the previews of so many slices as :func:`write_previews` gives them, if they are there."""
+    one, many = folder / f"{name}.png", folder / f"{name}_montage.png"
+    if not one.exists() or n_slices > 1 and not many.exists():
+        return None
+    return str(one), str(many) if n_slices > 1 else None
+
+
 def limits(slices: Slices) -> tuple[float, float]:
     """Grey values shown as black and white."""
     sample = slices.array[:: max(1, len(slices.array) // 24)]

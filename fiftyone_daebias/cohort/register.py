@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,8 +10,21 @@ from typing import Annotated, Literal
 from .. import paths, schema
 from ..errors import CohortError, InputError
 from ..parallel import workers as all_workers
-from ..parameters import Advanced, ImageFolder, Label, Seed, ShiftDates, Spacing, StratifyBy, TableFile, Volume, Workers
+from ..parameters import (
+    Advanced,
+    Backend,
+    ImageFolder,
+    Label,
+    Seed,
+    ShiftDates,
+    Spacing,
+    StratifyBy,
+    TableFile,
+    Volume,
+    Workers,
+)
 from ..progress import Progress, start
+from ..remote import check_backend, in_processes, on_cluster
 from ..store import register as records
 from ..store.run_metadata import check_name
 from .bids import find_participants, with_sessions
@@ -142,6 +153,7 @@ def register(
     to_grey: Annotated[bool, Label("Turn colour into grey"), Advanced] = False,
     skip_unreadable: Annotated[bool, Advanced] = False,
     workers: Workers | None = None,
+    backend: Backend | None = None,
     seed: Seed = 51,
     progress: Progress | None = None,
 ) -> RegistrationReport:
@@ -187,6 +199,8 @@ def register(
         skip_unreadable: leave out raster images that cannot be read, and report them, instead of stopping; DICOM and
             NIfTI files that cannot be read are always left out and reported
         workers: processes that decode; default: as many as there are cores, and one for small cohorts
+        backend: "dask://HOST:PORT", scheduler of a cluster whose workers decode instead; they must see the images and
+            DAEBIAS_HOME under the same paths
         seed: seed of the split
 
     Returns:
@@ -202,6 +216,8 @@ def register(
         raise InputError(f"spacing is in mm and must be between 0.01 and 100; got {spacing}")
     if workers is not None and workers < 1:
         raise InputError(f"workers must be at least 1; got {workers}")
+    if backend is not None:
+        check_backend(backend)
     if from_plan is not None:
         # what is given in this call wins over the plan
         options, planned = read_plan(from_plan)
@@ -248,7 +264,11 @@ def register(
         strata = [tuple(fields.columns[f].values[k] for f in stratify_by) for k in range(len(items))]
     settings = Settings(plane, spacing, volume, to_grey)
     sources = [_source(root, item, people) for item in items]
-    loaded = _load_all(root, items, sources, settings, paths.previews_dir(name), workers, skip_unreadable, progress)
+    hidden = [s.startswith("hidden:") for s in sources]
+    jobs = [
+        (root, i, settings, paths.cache_dir(), paths.previews_dir(name), h) for i, h in zip(items, hidden, strict=True)
+    ]
+    loaded = _load_all(jobs, workers, backend, skip_unreadable, progress)
     skipped |= {item.name: done.error for item, done in zip(items, loaded, strict=True) if done.error}
     kept = [k for k in range(len(items)) if not loaded[k].error]
     if not kept:
@@ -403,42 +423,29 @@ def _hidden_notes(sources: list[str]) -> list[str]:
     )
 
 
-def _load_all(root, items, sources, settings, previews, workers, skip_unreadable, progress) -> list[Loaded]:
-    """Decodes all items into the cache, in this process or in several."""
-    cache = paths.cache_dir()
-    hidden = [s.startswith("hidden:") for s in sources]
+def _load_all(jobs: list[tuple], workers, backend, skip_unreadable, progress) -> list[Loaded]:
+    """Decodes all items into the cache, in this process, in several, or on a cluster.
+
+    Args:
+        jobs: the arguments of :func:`load_item` for each item
+    """
     if workers is None:
-        total = sum((root / f).stat().st_size for i in items for f in i.files)
+        total = sum((root / f).stat().st_size for root, item, *_ in jobs for f in item.files)
         workers = 1 if total < WORTH_WORKERS else min(8, all_workers())
     out = []
-    with start(progress, "reading images", len(items), "images") as task:
-        if workers == 1:
-            results = (load_item(root, i, settings, cache, previews, h) for i, h in zip(items, hidden, strict=True))
+    with start(progress, "reading images", len(jobs), "images") as task:
+        if backend is not None:
+            results = on_cluster(backend, load_item, jobs)
+        elif workers == 1:
+            results = (load_item(*job) for job in jobs)
         else:
-            results = _in_workers(workers, root, items, hidden, settings, cache, previews)
-        for item, done in zip(items, results, strict=True):
+            results = in_processes(workers, load_item, jobs)
+        for (_, item, *_), done in zip(jobs, results, strict=True):
             if done.error and item.kind == "raster" and not skip_unreadable and not done.is_labels:
                 raise CohortError(done.error)
             out.append(done)
             task.advance()
     return out
-
-
-def _in_workers(workers: int, root, items, hidden, settings, cache, previews) -> Iterator[Loaded]:
-    """As the loop of :func:`load_item`, in processes; only a few items a process are on their way at a time."""
-    from loky import ProcessPoolExecutor
-
-    pool = ProcessPoolExecutor(workers, env={"DAEBIAS_WORKER": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"})
-    waiting: deque = deque()
-    try:
-        for item, hide in zip(items, hidden, strict=True):
-            waiting.append(pool.submit(load_item, root, item, settings, cache, previews, hide))
-            if len(waiting) >= 4 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=False, kill_workers=True)
 
 
 def _tags(loaded: Loaded) -> list[str]:

@@ -3,9 +3,11 @@
 Layout, version 1, in ``DAEBIAS_HOME/cache``::
 
     slices-v1.bin      arrays, one after the other, C order
-    slices-v1.jsonl    one line an array: {"key", "offset", "shape", "dtype", "low", "high"}
+    slices-v1.jsonl    one line an array: {"key", "offset", "shape", "dtype", "low", "high", "facts"}
 
-A line is written after its array is on disk, so whatever was interrupted is
+"facts" is what reading the files told besides, as :mod:`.load` keeps it; it
+may be missing, or follow in a second line of the same key. A line is
+written after its array is on disk, so whatever was interrupted is
 simply not there; an incomplete last line is ignored. Writers lock
 ``slices-v1.lock``. A pruned cache begins with the line {"data": name of its
 data file}. ``DAEBIAS_CACHE_GB`` bounds it; without, it leaves a twentieth of
@@ -21,7 +23,7 @@ import os
 import shutil
 import uuid
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +37,14 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Entry:
-    """Where one array lies and the range of its values."""
+    """Where one array lies, the range of its values, and what reading its files told besides."""
 
     offset: int
     shape: tuple[int, ...]
     dtype: str
     low: float
     high: float
+    facts: dict | None = None
 
     @property
     def n_bytes(self) -> int:
@@ -97,14 +100,23 @@ class SliceCache:
             if "data" in raw:
                 self.data = self.folder / Path(raw["data"]).name
                 return
-            entry = Entry(raw["offset"], tuple(raw["shape"]), raw["dtype"], raw["low"], raw["high"])
+            entry = Entry(raw["offset"], tuple(raw["shape"]), raw["dtype"], raw["low"], raw["high"], raw.get("facts"))
         except (ValueError, KeyError, TypeError):
             return  # half a line of a killed writer, ended by the next writer
         if entry.offset + entry.n_bytes <= (self.data.stat().st_size if self.data.exists() else 0):
             self._entries[raw["key"]] = entry
 
-    def add(self, key: str, array: np.ndarray) -> None:
-        """Stores an array under a key; a key that is there already is left alone.
+    def facts(self, key: str) -> dict | None:
+        """What reading the files of a key told besides; ``None`` where that is not known."""
+        return self._entries[key].facts if key in self._entries else None
+
+    def add(self, key: str, array: np.ndarray, facts: dict | None = None) -> None:
+        """Stores an array under a key; the array of a key that is there already is left alone.
+
+        Args:
+            key: of the files' content and how they are read
+            array: the slices
+            facts: JSON-able; what the files told besides, newer than what there is
 
         Raises:
             StoreError: the disk is full or not writable, or the cache is at its bound
@@ -114,16 +126,21 @@ class SliceCache:
             atomic.make_folder(self.folder)
             with self._lock():
                 self.refresh()
-                if key in self._entries:
+                there = self._entries.get(key)
+                if there is not None and facts in (None, there.facts):
                     return
-                self._ensure_room(array.nbytes)
-                with open(self.data, "ab") as data, open(self.index, "ab") as index:
-                    offset = data.seek(0, os.SEEK_END)
-                    data.write(array.tobytes())
-                    data.flush()
-                    os.fsync(data.fileno())  # a line without its array would be taken for one after a power loss
+                if there is None:
+                    self._ensure_room(array.nbytes)
+                    with open(self.data, "ab") as data:
+                        entry = _entry(data.seek(0, os.SEEK_END), array, facts)
+                        data.write(array.tobytes())
+                        data.flush()
+                        os.fsync(data.fileno())  # a line without its array would be taken for one after a power loss
+                else:
+                    entry = replace(there, facts=facts)
+                with open(self.index, "ab") as index:
                     torn = index.tell() > self._read_to
-                    index.write((b"\n" if torn else b"") + _line(key, offset, array))
+                    index.write((b"\n" if torn else b"") + _line(key, entry))
         except OSError as error:
             raise StoreError(
                 f"the slice cache in {self.folder} cannot be written ({error.strerror}); free space there or set "
@@ -175,8 +192,8 @@ class SliceCache:
                 with open(data, "wb") as out, open(index, "wb") as lines:
                     lines.write(json.dumps({"data": data.name}).encode() + b"\n")
                     for key in [k for k in self._entries if k in keep]:
-                        array, _ = self.read(key)
-                        lines.write(_line(key, out.tell(), array))
+                        array, entry = self.read(key)
+                        lines.write(_line(key, replace(entry, offset=out.tell())))
                         out.write(array.tobytes())
                 atomic.to_disk(data)
                 atomic.to_disk(index)
@@ -220,16 +237,13 @@ class SliceCache:
         return known[1]
 
 
-def _line(key: str, offset: int, array: np.ndarray) -> bytes:
-    entry = {
-        "key": key,
-        "offset": offset,
-        "shape": array.shape,
-        "dtype": array.dtype.str,
-        "low": float(array.min()),
-        "high": float(array.max()),
-    }
-    return json.dumps(entry).encode() + b"\n"
+def _entry(offset: int, array: np.ndarray, facts: dict | None) -> Entry:
+    return Entry(offset, array.shape, array.dtype.str, float(array.min()), float(array.max()), facts)
+
+
+def _line(key: str, entry: Entry) -> bytes:
+    known = {k: v for k, v in entry.__dict__.items() if v is not None}
+    return json.dumps({"key": key, **known}).encode() + b"\n"
 
 
 def file_key(path: Path | str | list[Path], *settings) -> str:

@@ -284,7 +284,7 @@ def _extended(samples, ids: list[str], vectors: np.ndarray, config: dict, told: 
     rows = [r for r, _ in old]
     facts, _ = store.load_run(samples, schema.provenance_key(config["model"]))
     fitted = rebuild_map(vectors[rows], points[[k for _, k in old]], facts)
-    new = [r for r in range(len(ids)) if r not in set(rows)]
+    new = sorted(set(range(len(ids))) - set(rows))
     every = np.empty((len(ids), 2), np.float32)
     every[rows] = fitted.points
     if new:

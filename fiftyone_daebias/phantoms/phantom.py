@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from ..errors import CohortError, InputError
 from ..parallel import workers as all_workers
 from ..parameters import Matrix, Seed, Subjects, Workers
 from ..progress import Progress, start
+from ..remote import in_processes
 from ..rendering import Rendered, Table
 from .frame import REGIONS
 from .people import Person
@@ -220,22 +220,7 @@ def draw_person(images: Path, person: Person, scans: list[Scan], seed: int, matr
 
 def _drawn(jobs: list[tuple], workers: int | None) -> Iterator[str]:
     n = min(workers or min(8, all_workers()), max(1, len(jobs) // 4))
-    if n == 1:
-        yield from (draw_person(*job) for job in jobs)
-        return
-    from loky import ProcessPoolExecutor
-
-    pool = ProcessPoolExecutor(n, env={"OMP_NUM_THREADS": "1"})
-    waiting: deque = deque()
-    try:
-        for job in jobs:
-            waiting.append(pool.submit(draw_person, *job))
-            if len(waiting) >= 8 * n:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=False, kill_workers=True)
+    yield from (draw_person(*job) for job in jobs) if n == 1 else in_processes(n, draw_person, jobs)
 
 
 def _write_table(path: Path, plan: Plan, format: str) -> None:

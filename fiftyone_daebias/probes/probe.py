@@ -89,7 +89,7 @@ def probe(
         target = source.target(field, scale)
         result, fit = source.run(target, **draws)
         (result,) = ProbeTable.ranked([result]).rows
-        keep(source, result, [(target, fit)], seed, predictions=predictions)
+        keep(source, result, [(target, fit)], draws, predictions=predictions)
         task.advance()
     return result
 
@@ -166,11 +166,11 @@ def probe_all(
     table = ProbeTable.ranked(rows)
     for row in table.rows:
         if (row.field, row.group) in kept and not row.group:
-            keep(source, row, [kept[row.field, ""]], seed, predictions=predictions)
+            keep(source, row, [kept[row.field, ""]], draws, predictions=predictions)
     for name in names if by else ():
         parts = [r for r in table.rows if r.field == name and r.group and (name, r.group) in kept]
         if parts:
-            keep(source, parts[0], [kept[name, r.group] for r in parts], seed, by or "", parts, predictions)
+            keep(source, parts[0], [kept[name, r.group] for r in parts], draws, by or "", parts, predictions)
     return table
 
 
@@ -178,7 +178,7 @@ def keep(
     source: ProbeSource,
     result: ProbeResult,
     fits: list[tuple[Target, CrossFit]],
-    seed: int,
+    draws: dict[str, Any],
     by: str = "",
     parts: list[ProbeResult] | None = None,
     predictions: bool = False,
@@ -189,7 +189,7 @@ def keep(
         source: what was probed
         result: the result stored with the run
         fits: targets with their fits; several for the groups of ``by``
-        seed: stored with the run
+        draws: permutations, bootstrap draws, repeats and seed; stored with the run
         by: the field that made the groups
         parts: results of the groups
         predictions: whether predictions, and for probes of the whole cohort an evaluation, are written on the samples
@@ -226,7 +226,7 @@ def keep(
             "field": result.field,
             "vectors": source.vectors,
             "kernel": source.kernel,
-            "seed": seed,
+            **draws,
             "by": by,
             "adjust_for": list(source.covariates.fields) if source.covariates else [],
             "data_hash": source.hash,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from .. import schema, store
 from ..findings.finding import LEVEL, Evidence, Finding, NextStep, Selector, existing
 from ..findings.formatting import count, listed, number, score
@@ -24,7 +26,17 @@ def probe_claims(samples) -> list[HypothesisTest]:
         for raw in results.get("parts") or [results["summary"]]:
             row = ProbeResult.from_dict(raw)
             found.setdefault((row.field, row.group), (row, key, config))
-    return [_claim(row, key, config) for row, key, config in found.values()]
+    drawn = permutations_behind([row.p for row, _, config in found.values() if not config.get("n_permutations")])
+    return [_claim(row, key, config, drawn) for row, key, config in found.values()]
+
+
+def permutations_behind(p_values: list[float]) -> int:
+    """The smallest number of permutations that gives all these p-values, for runs up to 0.3; 0 where none does."""
+    p = np.array([v for v in p_values if v == v])
+    for n in (*range(100, 2001), *range(2500, 50_001, 500)) if len(p) else ():
+        if np.all(np.abs(p * n - np.round(p * n)) < 1e-9):
+            return n - 1
+    return 0
 
 
 def key_of(row: ProbeResult) -> str:
@@ -32,7 +44,7 @@ def key_of(row: ProbeResult) -> str:
     return f"probe:{row.field}" + (f"@{row.group}" if row.group else "")
 
 
-def _claim(row: ProbeResult, run_key: str, config: dict) -> HypothesisTest:
+def _claim(row: ProbeResult, run_key: str, config: dict, drawn: int) -> HypothesisTest:
     by, adjusted_for = config.get("by") or "", tuple(config.get("adjust_for") or ())
     adjusted = row.adjusted if row.adjusted and not row.adjusted.reason else None
     notes = [*row.notes, *([row.untestable] if row.untestable else ()), *(row.adjusted.notes if row.adjusted else ())]
@@ -87,7 +99,7 @@ def _claim(row: ProbeResult, run_key: str, config: dict) -> HypothesisTest:
         # an adjustment that was not possible tells nothing: it must not enter with the raw p-value
         within = adjusted.p if adjusted and adjusted.p == adjusted.p else 1.0
     redo = ("probe-all" if by or row.group else "probe") if store.is_outdated(config) else ""
-    drawn = int(config.get("n_permutations") or 0)
+    drawn = int(config.get("n_permutations") or drawn)
     return HypothesisTest(finding(LEVEL), within, judge, FAMILY, drawn, redo, finding)
 
 

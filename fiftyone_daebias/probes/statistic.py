@@ -76,10 +76,12 @@ def concordance_influence(
         for f in np.unique(fold):
             rows = np.flatnonzero(fold == f)
             s, y, w = repeat[rows], levels[rows], weights[rows]
-            beats = (s[:, None] > s[None, :]) + 0.5 * (s[:, None] == s[None, :])
-            above = y[:, None] > y[None, :]
-            won[rows] += (beats * above) @ w + (w @ (beats * above))
-            met[rows] += above @ w + w @ above
+            for high in np.unique(y)[1:]:  # few levels: in n log n instead of all pairs
+                same, lower = y == high, y < high
+                won[rows[same]] += _beaten(s[lower], w[lower], s[same])
+                won[rows[lower]] += w[same].sum() - _beaten(s[same], w[same], s[lower])
+                met[rows[same]] += w[lower].sum()
+                met[rows[lower]] += w[same].sum()
         pairs = float(met @ weights) / 2
         if pairs == 0:
             return float("nan"), total
@@ -87,6 +89,13 @@ def concordance_influence(
         values.append(score)
         total += np.bincount(subjects, weights * (won - score * met) / pairs, minlength=len(total)) / len(scores)
     return float(np.mean(values)), total
+
+
+def _beaten(scores: np.ndarray, weights: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Weight of the scores below each of ``by``, those equal to it counted half."""
+    order = np.argsort(scores)
+    sums, ranked = np.concatenate([[0.0], np.cumsum(weights[order], dtype=float)]), scores[order]
+    return (sums[np.searchsorted(ranked, by, "left")] + sums[np.searchsorted(ranked, by, "right")]) / 2
 
 
 def mean_influence(parts: list[tuple[float, np.ndarray]]) -> tuple[float, np.ndarray]:

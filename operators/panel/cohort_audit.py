@@ -257,13 +257,13 @@ class CohortAudit(foo.Panel):
         if background_runs(ctx.dataset) or time.time() - float(ctx.panel.get_state("asked") or 0) < PATIENCE:
             panel.view("clock", types.TimerView(on_interval=self.tick, interval=1000 * EVERY))
         if ctx.dataset is None or not store.count(ctx.dataset):
-            add_stages(panel, None, False, self.open_verb)
+            add_stages(panel, None, False, self)
         else:
             state = read_state(ctx.dataset)
             if state.audited:
                 self._audited(panel, ctx, state)
             else:
-                add_stages(panel, state, True, self.open_verb, ctx.dataset)
+                add_stages(panel, state, True, self, ctx.dataset)
                 tabs.add_background(panel, background_runs(ctx.dataset), self)
         # a grid's columns grow with their contents unless told otherwise
         fit = {"grid": {"sx": {"gridTemplateColumns": "minmax(0, 1fr)", "padding": "12px"}}}
@@ -290,7 +290,7 @@ class CohortAudit(foo.Panel):
         if chosen is not None and tab not in ("story", "runs", "explain", "sensitivity"):
             tabs.add_detail(panel, state, chosen, ctx.dataset, self)
         if tab == "runs":  # what was not asked yet is seen beside what was
-            add_stages(panel, state, True, self.open_verb, ctx.dataset)
+            add_stages(panel, state, True, self, ctx.dataset)
         tabs.ADD[tab if tab in tabs.ADD else "findings"](panel, state, ctx, self)
 
     def filter_of(self, ctx) -> str:

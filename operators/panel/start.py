@@ -85,14 +85,14 @@ def _takes(verb: verbs.Verb, dataset) -> str:
     return f"about {estimates.duration_words(found.seconds)}" if found else ""
 
 
-def add_stages(panel: types.Object, state: AuditState | None, registered: bool, open_verb, dataset=None) -> None:
+def add_stages(panel: types.Object, state: AuditState | None, registered: bool, events, dataset=None) -> None:
     """Adds the steps as a line each, and buttons for what comes next.
 
     Args:
         panel: where to add them
         state: the audit
         registered: whether there are images
-        open_verb: event that opens a verb's form
+        events: the panel, for its events
         dataset: the dataset, for what was done on it and how long the rest takes
     """
     found = stages(state, registered, dataset)
@@ -117,7 +117,7 @@ def add_stages(panel: types.Object, state: AuditState | None, registered: bool, 
             label="Run all open steps in one go",
             icon="fact_check",
             variant="contained",
-            on_click=open_verb,
+            on_click=events.open_verb,
             params={"verb": "audit"},
         )
     if todo is not None:
@@ -127,7 +127,7 @@ def add_stages(panel: types.Object, state: AuditState | None, registered: bool, 
             label=f"Only the next: {todo.words}" if registered else todo.words,
             icon="play_arrow",
             variant="outlined" if registered else "contained",
-            on_click=open_verb,
+            on_click=events.open_verb,
             params={"verb": todo.name},
         )
     if registered:
@@ -136,6 +136,7 @@ def add_stages(panel: types.Object, state: AuditState | None, registered: bool, 
             "start_other",
             label="Register another cohort",
             icon="add_photo_alternate",
-            on_click=open_verb,
+            on_click=events.open_verb,
             params={"verb": "register"},
         )
+        button(row, "start_refresh", label="Refresh", icon="refresh", on_click=events.refresh)

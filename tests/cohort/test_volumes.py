@@ -278,3 +278,22 @@ def test_the_cache_can_be_asked_and_pruned(cohort, dataset_name):
     dataset.delete_samples(dataset.take(2, seed=1))
     assert (cache().unused, cache(prune=True).pruned) == (2, True)
     assert cache().arrays == 4 and len(open_slices(dataset)) == 4
+
+
+def test_what_was_read_once_is_not_read_again_and_told_the_same(cohort, dataset_name, monkeypatch):
+    from fiftyone_daebias.cohort import load
+
+    first = register(dataset_name, cohort)
+    before = {s[schema.SOURCE_FIELD]: s.to_mongo_dict() for s in fo.load_dataset(dataset_name)}
+    read, decode = [], load.read_item
+    monkeypatch.setattr(load, "read_item", lambda paths, *rest: read.append(paths) or decode(paths, *rest))
+    again = register(dataset_name, cohort)
+    assert not read and (again.added, again.updated) == (0, 0) and again.notes == first.notes
+    write_sagittal(cohort / "case5" / "t2", scene(9, seed=40), **PERSON | {"PatientID": "HOSP-4711-5"})
+    one = next(s for s in before.values() if s["filepath"].endswith(".png"))
+    Path(one["filepath"]).unlink()
+    more = register(dataset_name, cohort)
+    assert len(read) == 2 and (more.added, more.updated) == (1, 0) and Path(one["filepath"]).exists()
+    for sample in fo.load_dataset(dataset_name):
+        old = before.get(sample[schema.SOURCE_FIELD])
+        assert old is None or old == sample.to_mongo_dict()

@@ -45,6 +45,17 @@ def test_commands_in_the_documents_exist_with_their_options():
             assert cli.build_parser(words[0]).parse_args(words).command == words[0]
 
 
+def test_every_verb_has_an_example_that_was_run():
+    kept = json.loads((ROOT / "docs" / "verbs.json").read_text())
+    # these need a mask of each image and a published checkpoint
+    assert {v.command for v in verbs.VERBS} - {"local-view", "import-checkpoint"} <= set(kept)
+    for verb, entry in kept.items():
+        words = command_table.words_of(entry["command"].removeprefix("daebias "))
+        assert cli.build_parser(words[0]).parse_args(words).command == verb
+        # file names, not sample ids, and no word that the program does not use any more
+        assert not re.search(r"\b[0-9a-f]{24}\b|decodable|finds from|resamples|label error ", entry["output"]), verb
+
+
 def test_the_notebook_runs(tmp_path, dataset_name, daebias_home, capsys):
     """Every cell, on 48 of the subjects and with little training."""
     frame = pd.read_csv(COHORT / "metadata.csv")

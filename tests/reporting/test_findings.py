@@ -13,7 +13,7 @@ from fiftyone_daebias.errors import InputError
 from fiftyone_daebias.findings.collect import Findings, collect_findings, findings_stamp
 from fiftyone_daebias.findings.finding import VERDICTS, Evidence, Finding, existing
 from fiftyone_daebias.findings.multiplicity import HypothesisTest, settle
-from fiftyone_daebias.probes.probe_findings import probe_claims
+from fiftyone_daebias.probes.probe_findings import permutations_behind, probe_claims
 
 
 def claim(key, p, within=float("nan"), family="probes"):
@@ -101,6 +101,21 @@ def test_too_few_permutations_are_said_and_are_no_absence():
     assert out[0].verdict == "unconfirmed"
 
 
+@pytest.mark.parametrize(
+    "p, n",
+    [
+        ([0.001, 0.034, 0.5], 999),
+        ([0.005, 0.31], 199),
+        ([1 / 3000, 0.25], 2999),
+        ([float("nan")], 0),
+        ([], 0),
+        ([0.123456789], 0),
+    ],
+)
+def test_permutations_are_read_off_the_p_values(p, n):
+    assert permutations_behind(p) == n
+
+
 def test_findings_of_the_planted_cohort(audited):
     dataset, result = audited
     found = collect_findings(dataset)
@@ -116,6 +131,23 @@ def test_findings_of_the_planted_cohort(audited):
     assert order == sorted(order) and all(0 <= f.evidence.strength <= 1 for f in found.rows)
     assert len({f.key for f in found.rows}) == len(found.rows)
     assert result.findings.n_tests == found.n_tests >= 4
+
+
+def test_permutations_of_a_probe_are_stored_and_read_off_the_p_values_of_runs_without_them(audited):
+    dataset, _ = audited
+    copy = dataset.clone("test-findings-no-permutations")
+    try:
+        for key in store.list_runs(copy, schema.PROBE_RUN_PREFIX):
+            config, results = store.load_run(copy, key)
+            del config["n_permutations"]  # as versions up to 0.3 wrote it
+            store.save_run(copy, key, config, results)
+        stored, read = (
+            {c.finding.key: c.n_permutations for c in probe_claims(d) if c.finding.evidence.p == c.finding.evidence.p}
+            for d in (dataset, copy)
+        )
+        assert stored and stored == read and min(read.values()) >= 99
+    finally:
+        fo.delete_dataset(copy.name)
 
 
 def test_selectors_look_samples_up_when_asked(audited):
