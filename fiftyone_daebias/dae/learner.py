@@ -100,6 +100,11 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor],
         index, _, name = key.partition(".")
         state["state"].setdefault(int(index), {})[name] = value
     optimizer.load_state_dict(state)
+    # moments lie in memory as their weights do: in another order the last bits of a step come out otherwise
+    for weight, values in optimizer.state.items():
+        for name, value in values.items():
+            if torch.is_tensor(value) and value.shape == weight.shape:
+                values[name] = torch.empty_like(weight, dtype=value.dtype, requires_grad=False).copy_(value)
 
 
 def with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -170,33 +170,33 @@ def pick_code(
         raise InputError(f"code must be 'auto', 'own' or 'shared'; got {code!r}")
     geometry = base.n_slices, base.crop, base.pool
     decoders = {c: Decoder(model, *geometry, c, steps or STEPS[c], seed=seed) for c in (OWN, SHARED)}
-    errors, codes, base = {OWN: [], SHARED: []}, [], []
+    errors, codes, of_mean = {OWN: [], SHARED: []}, [], []
     images = [decoders[OWN].images(base.source, i) for i in rows]
     means = torch.from_numpy(mean_image).repeat(len(images), 1, 1)
     for part, mean in zip(torch.cat(images).split(64), means.split(64), strict=True):
         x = part.to(model.device)
         z = model.encode(x)
-        base.append((part[:, 0] - mean).square().mean(dim=(1, 2)))
+        of_mean.append((part[:, 0] - mean).square().mean(dim=(1, 2)))
         for c, decoder in decoders.items():
             own = decoder.codes(x, z)
             if c == OWN:
                 codes.append(own.std(dim=(1, 2, 3)).cpu())
             errors[c].append((model.decode(z, own, decoder.steps) - x).square().mean(dim=(1, 2, 3)).cpu())
-    codes, base = torch.cat(codes), torch.cat(base)
+    codes, from_mean = torch.cat(codes), torch.cat(of_mean)
     errors = {c: torch.cat(e) for c, e in errors.items()}
     sd = float(codes.mean())
     chosen = code
     if code == "auto":
         chosen = OWN if CODE_SD[0] <= sd <= CODE_SD[1] else SHARED
     percent = {c: 50 * float(e.mean().sqrt()) for c, e in errors.items()}  # the range is 2 wide
-    explained = 1 - float(errors[chosen].mean()) / max(float(base.mean()), 1e-12)
+    explained = 1 - float(errors[chosen].mean()) / max(float(from_mean.mean()), 1e-12)
     quality = Quality(
         chosen,
         sd,
         percent[chosen],
         percent[OWN],
         percent[SHARED],
-        50 * float(base.mean().sqrt()),
+        50 * float(from_mean.mean().sqrt()),
         explained,
         len(codes),
     )

@@ -98,7 +98,7 @@ local_views = of_runs(
 def explain_strongest(samples, *, top: int = 3, progress=None, **parameters) -> str:
     """Explains the clusters and the misclassified groups behind the strongest findings."""
     from .. import verbs
-    from .collect import collect_findings
+    from ..findings.collect import collect_findings
 
     targets: dict[str, dict] = {}
     for finding in collect_findings(samples).rows:
