@@ -26,7 +26,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import beta
+
+from fiftyone_daebias.statistics.intervals import share_interval
 
 #: modules with kinds, in the order in which they are run
 MODULES = ("claims_probes", "claims_clusters", "claims_intervals", "claims_adjusted", "claims_time", "claims_images")
@@ -78,19 +79,12 @@ class Rate:
         )
 
 
-def exact_interval(hits: int, n: int) -> tuple[float, float]:
-    """Clopper-Pearson 95 % interval of a rate."""
-    low = beta.ppf(0.025, hits, n - hits + 1) if hits else 0.0
-    high = beta.ppf(0.975, hits + 1, n - hits) if hits < n else 1.0
-    return float(low), float(high)
-
-
 def run(kind: Kind, replicates: int = 0) -> Rate:
     """Simulates a kind; the same kind and number give the same cohorts."""
     n, began = replicates or kind.replicates, time.monotonic()
     seed = zlib.crc32(kind.name.encode())
     hits = sum(bool(kind.simulate(np.random.default_rng([seed, k]))) for k in range(n))
-    return Rate(kind.name, kind.counts, hits / n, kind.nominal, *exact_interval(hits, n), n, time.monotonic() - began)
+    return Rate(kind.name, kind.counts, hits / n, kind.nominal, *share_interval(hits, n), n, time.monotonic() - began)
 
 
 def registry() -> tuple[Kind, ...]:

@@ -20,10 +20,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.stats import beta
 
 from fiftyone_daebias.probes.confidence import probabilities
 from fiftyone_daebias.probes.labels import SPEAKS_FROM
+from fiftyone_daebias.statistics.intervals import share_interval
 from fiftyone_daebias.statistics.label_errors import label_errors
 from fiftyone_daebias.statistics.scores import bootstrap_weights, macro_auc, percentile_interval
 
@@ -195,11 +195,11 @@ class Cell:
         return float(hits[good[-1]] / max(1, n_wrong)) if len(good) else 0.0
 
     def row(self) -> str:
-        low, high = exact(self.accused, self.cohorts)
+        low, high = share_interval(self.accused, self.cohorts)
         text = f"{np.mean(self.auc):.3f}  {self.spoke / self.cohorts:4.0%}  {self.accused:3d}/{self.cohorts} "
         text += f"[{low:.3f}, {high:.3f}]  {self.listed / self.cohorts:5.2f}"
         if self.wrong:
-            a, b = exact(self.right, self.listed)
+            a, b = share_interval(self.right, self.listed)
             stated = 1 - self.expected_false / self.listed if self.listed else float("nan")
             text += f"  {self.precision:5.2f} [{a:.2f}, {b:.2f}] {stated:5.2f}  {self.right / self.wrong:5.2f}"
             text += f" {self.recall_of_cleanlab(self.theirs, self.wrong):5.2f}"
@@ -211,13 +211,6 @@ class Cell:
             if self.wrong:
                 text += f" {right / max(1, listed):5.2f} {right / self.wrong:5.2f}"
         return text
-
-
-def exact(k: int, n: int) -> tuple[float, float]:
-    """Exact (Clopper-Pearson) 95 % interval of a share."""
-    if not n:
-        return 0.0, 1.0
-    return float(beta.ppf(0.025, k, n - k + 1)) if k else 0.0, float(beta.ppf(0.975, k + 1, n - k)) if k < n else 1.0
 
 
 def cells(args) -> Iterator[tuple[str, float, float, Cell]]:

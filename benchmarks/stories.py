@@ -18,10 +18,10 @@ from pathlib import Path
 
 import fiftyone as fo
 import numpy as np
-from scipy.stats import beta
 
 import fiftyone_daebias  # noqa: F401  puts the accessor on datasets
 from fiftyone_daebias import schema, store
+from fiftyone_daebias.statistics.intervals import share_interval
 
 #: the vectors' length
 WIDTH = 24
@@ -97,9 +97,8 @@ def run(seed: int) -> dict:
 
 
 def interval(k: int, n: int) -> str:
-    """A share with its exact binomial interval (Clopper & Pearson 1934)."""
-    low = 0.0 if k == 0 else beta.ppf(0.025, k, n - k + 1)
-    high = 1.0 if k == n else beta.ppf(0.975, k + 1, n - k)
+    """A share with its exact binomial interval."""
+    low, high = share_interval(k, n)
     return f"{k}/{n} = {k / max(n, 1):.3f} [{low:.3f}, {high:.3f}]"
 
 

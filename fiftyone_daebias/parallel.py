@@ -13,7 +13,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from typing import TypeVar
 
@@ -87,16 +87,26 @@ def each(function: Callable[[Item], Result], items: Iterable[Item], most: int | 
             yield from map(function, items)
             return
         pool = ThreadPoolExecutor(count, "daebias-shared", begin)
-        waiting: deque = deque()
         try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) > 2 * count:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            yield from in_order((pool.submit(function, item) for item in items), 2 * count)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def in_order(begun: Iterable[Future], ahead: int) -> Iterator:
+    """Results of pieces of work in their order, begun as they are needed.
+
+    Args:
+        begun: the pieces; taking the next one begins it
+        ahead: most that have begun when a result is waited for
+    """
+    waiting: deque[Future] = deque()
+    for one in begun:
+        waiting.append(one)
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 class SharedTask:

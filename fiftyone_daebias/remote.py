@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections import deque
 from collections.abc import Callable, Iterator
 
 from .errors import InputError
+from .parallel import in_order
 
 #: seconds to wait for a scheduler, and for a worker of it
 PATIENCE = 30
@@ -18,14 +18,8 @@ def in_processes(workers: int, call: Callable, jobs: list[tuple]) -> Iterator:
     from loky import ProcessPoolExecutor
 
     pool = ProcessPoolExecutor(workers, env={"DAEBIAS_WORKER": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"})
-    waiting: deque = deque()
     try:
-        for job in jobs:
-            waiting.append(pool.submit(call, *job))
-            if len(waiting) >= 4 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        yield from in_order((pool.submit(call, *job) for job in jobs), 4 * workers - 1)
     finally:
         pool.shutdown(wait=False, kill_workers=True)
 

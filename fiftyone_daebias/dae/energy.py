@@ -12,7 +12,9 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+
+from .components import HoldsComponents
 
 #: orientations of the wavelets, their wavelength and the spread of their Gaussian window in pixels of an octave
 ORIENTATIONS, WAVELENGTH, WINDOW = 8, 4.0, 1.8
@@ -31,7 +33,7 @@ def octaves_of(image_size: int) -> int:
     return max(1, int(math.log2(max(1, image_size / LEAST_SIDE))) + 1)
 
 
-class LocalEnergy(nn.Module):
+class LocalEnergy(HoldsComponents):
     """Principal components of an image's local energy, each of unit spread once :meth:`set_components` has set them.
 
     Args:
@@ -45,19 +47,9 @@ class LocalEnergy(nn.Module):
         self.octaves = octaves_of(image_size)
         sides = [min(PLACES, image_size >> k) for k in range(self.octaves)]
         values = in_channels * ORIENTATIONS * sum(side**2 for side in sides)
-        # drawn from constants, so not part of a checkpoint; the even ones first
-        pairs = wavelets()
-        self.register_buffer("wavelets", torch.cat([pairs[::2], pairs[1::2]]), persistent=False)
-        self.register_buffer("mean", torch.zeros(values))
-        self.register_buffer("axes", torch.zeros(n, values))
-        self.register_buffer("spread", torch.ones(n))
-
-    @torch.no_grad()
-    def set_components(self, mean: Tensor, axes: Tensor, spread: Tensor) -> None:
-        """Takes principal components of :meth:`measure`; where there are fewer than ``n``, the others stay 0."""
-        self.mean.copy_(mean)
-        self.axes.zero_()[: len(axes)] = axes
-        self.spread.fill_(1.0)[: len(axes)] = spread.clamp_min(1e-6)
+        # drawn from constants, so not part of a checkpoint
+        self.register_buffer("wavelets", wavelets(), persistent=False)
+        self.hold_components(values, n)
 
     def measure(self, x: Tensor) -> Tensor:
         """Root of the local energy of images (B, C, S, S), float32 (B, values)."""
@@ -78,20 +70,19 @@ class LocalEnergy(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Components of images (B, C, S, S), float32 (B, n)."""
-        return F.linear(self.measure(x) - self.mean, self.axes) / self.spread
+        return self.components_of(self.measure(x))
 
 
 def wavelets() -> Tensor:
-    """Even and odd Gabor wavelets of mean 0 and unit sum of magnitudes, float32 (2 · ORIENTATIONS, 1, side, side)."""
+    """Gabor wavelets of mean 0 and unit sum of magnitudes, the even ones first, (2 · ORIENTATIONS, 1, side, side)."""
     side = torch.arange(-RADIUS, RADIUS + 1, dtype=torch.float32)
     y, x = torch.meshgrid(side, side, indexing="ij")
     window = torch.exp(-(x**2 + y**2) / (2 * WINDOW**2))
     found = []
-    for k in range(ORIENTATIONS):
-        angle = math.pi * k / ORIENTATIONS
-        phase = 2 * math.pi * (x * math.cos(angle) + y * math.sin(angle)) / WAVELENGTH
-        for wave in (torch.cos, torch.sin):
-            one = window * wave(phase)
+    for wave in (torch.cos, torch.sin):
+        for k in range(ORIENTATIONS):
+            angle = math.pi * k / ORIENTATIONS
+            one = window * wave(2 * math.pi * (x * math.cos(angle) + y * math.sin(angle)) / WAVELENGTH)
             one = one - window * (one.sum() / window.sum())
             found.append(one / one.abs().sum())
     return torch.stack(found)[:, None]

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .blocks import AttentionBlock, Block, ResBlock, group_norm, timestep_embedding, zeroed
+from .components import HoldsComponents
 from .config import ModelConfig
 from .energy import LocalEnergy
 from .norm import normalised
@@ -49,7 +50,7 @@ class SemanticEncoder(nn.Module):
         return features
 
 
-class LiteEncoder(nn.Module):
+class LiteEncoder(HoldsComponents):
     """Strided convolutions and a linear map of the *flattened* last layer to z_sem.
 
     On small budgets this learns far more than average pooling, which throws
@@ -72,27 +73,13 @@ class LiteEncoder(nn.Module):
         if self.energies:
             self.energy = LocalEnergy(config.image_size, config.in_channels, self.energies)
         if self.components:
-            pixels = config.in_channels * config.image_size**2
-            self.register_buffer("mean", torch.zeros(pixels))
-            self.register_buffer("axes", torch.zeros(self.components, pixels))
-            self.register_buffer("spread", torch.ones(self.components))
+            self.hold_components(config.in_channels * config.image_size**2, self.components)
         self.out = nn.Linear(width * size * size, config.z_dim - self.components - self.energies)
 
     @property
     def spreads(self) -> list[Tensor]:
         """Standard deviations of the components that z_sem begins with, block by block: of pixels, of local energy."""
         return [self.spread] * bool(self.components) + ([self.energy.spread] if self.energies else [])
-
-    @torch.no_grad()
-    def set_components(self, mean: Tensor, axes: Tensor, spread: Tensor) -> None:
-        """Takes principal components: mean (pixels,), orthonormal axes (k, pixels), standard deviations (k,).
-
-        Where there are fewer than ``config.components``, the others stay 0.
-        """
-        k = len(axes)
-        self.mean.copy_(mean)
-        self.axes.zero_()[:k] = axes
-        self.spread.fill_(1.0)[:k] = spread.clamp_min(1e-6)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.features(x), x)
@@ -109,7 +96,7 @@ class LiteEncoder(nn.Module):
         """What is quicker over all images at once, as many weights are read once: principal components and the rest."""
         parts = [features[:, : self.energies], self.out(features[:, self.energies :])]
         if self.components:
-            parts.insert(0, F.linear(x.flatten(1) - self.mean, self.axes) / self.spread)
+            parts.insert(0, self.components_of(x.flatten(1)))
         return torch.cat(parts, dim=1)
 
     def sketch(self, z: Tensor) -> Tensor:

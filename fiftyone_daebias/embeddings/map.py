@@ -20,9 +20,9 @@ STRETCH, CONVERGED = 50, 0.005
 
 @dataclass(frozen=True)
 class Schedule:
-    """Iterations and momentum with exaggeration, and at most so many and theirs without it."""
+    """Stretches of iterations and momentum with exaggeration, and at most so many and theirs without it."""
 
-    early: int
+    early: tuple[int, ...]
     early_momentum: float
     later: int
     momentum: float
@@ -30,7 +30,7 @@ class Schedule:
 
 
 #: more momentum or an earlier end blurs weak groups (docs/benchmarks.md); small maps keep the usual schedule
-SMALL, LARGE = Schedule(250, 0.5, 500, 0.8, False), Schedule(75, 0.8, 500, 0.9, True)
+SMALL, LARGE = Schedule((50,) * 5, 0.5, 500, 0.8, False), Schedule((75,), 0.8, 500, 0.9, True)
 
 
 @dataclass(frozen=True)
@@ -186,11 +186,10 @@ def _run(reduced: np.ndarray, perplexity: float, seed: int, progress: Progress |
     embedding = TSNEEmbedding(
         first, affinities, negative_gradient_method="fft" if large else "bh", n_jobs=jobs, random_state=seed
     )
-    with start(progress, "t-SNE", plan.early + plan.later, "iterations") as task:
-        embedding.optimize(
-            plan.early, exaggeration=12, momentum=plan.early_momentum, inplace=True, propagate_exception=True
-        )
-        task.advance(plan.early)
+    with start(progress, "t-SNE", sum(plan.early) + plan.later, "iterations") as task:
+        for n in plan.early:
+            embedding.optimize(n, exaggeration=12, momentum=plan.early_momentum, inplace=True, propagate_exception=True)
+            task.advance(n)
         last = np.inf
         for _ in range(plan.later // STRETCH):
             embedding.optimize(STRETCH, momentum=plan.momentum, inplace=True, propagate_exception=True)

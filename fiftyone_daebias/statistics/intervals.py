@@ -1,15 +1,21 @@
-"""Intervals of Cramér's V and Cliff's delta that cover, for small and unequal groups and several images a subject."""
+"""Intervals of Cramér's V, Cliff's delta and shares that cover, for small, unequal groups and several images each."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.special import chndtr
-from scipy.stats import norm, t
+from scipy.stats import beta, norm, t
 
 #: weight of an imagined subject that lies as far on the other side as can be, in the variance of delta
 FAR = 0.06
 #: values of V and of delta that intervals are made of
 _V, _DELTA = np.r_[0.0, np.linspace(0.002, 0.999, 500)], np.linspace(-1.0, 1.0, 2001)
+
+
+def share_interval(k: int, n: int) -> tuple[float, float]:
+    """Exact 95 % interval of a share, k of n (Clopper & Pearson, Biometrika 26:404, 1934); (0, 1) of none."""
+    low = float(beta.ppf(0.025, k, n - k + 1)) if k else 0.0
+    return low, float(beta.ppf(0.975, k + 1, n - k)) if k < n else 1.0
 
 
 def v_interval(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import beta
 
+from ..statistics.intervals import share_interval
 from .binding import levels_of
 
 #: sets are one where the lower end of their overlap is at least this
@@ -50,11 +50,7 @@ def overlap(a: np.ndarray, b: np.ndarray, subjects: np.ndarray) -> tuple[float, 
     """
     first, second = set(subjects[a].tolist()), set(subjects[b].tolist())
     k, n = len(first & second), len(first | second)
-    if not n:
-        return 0.0, (0.0, 1.0), 0
-    low = float(beta.ppf(0.025, k, n - k + 1)) if k else 0.0
-    high = float(beta.ppf(0.975, k + 1, n - k)) if k < n else 1.0
-    return k / n, (low, high), k
+    return k / max(n, 1), share_interval(k, n), k
 
 
 def best_group(finding: str, name: str, inside: np.ndarray, column, subjects: np.ndarray) -> Overlap | None:
