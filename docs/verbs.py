@@ -36,6 +36,7 @@ EXAMPLES = (
     ("reconstruction", "reconstruction spine --images 16"),
     ("case-mix", "case-mix {demo}"),
     ("quality", "quality spine --expected sex age"),
+    ("files", "files {demo}"),
     ("probe", "probe {demo} sex --adjust-for age body_part"),
     ("probe-all", "probe-all {demo} --fields sex age site handedness"),
     ("disagreements", "disagreements {demo} sex"),
