@@ -16,6 +16,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 from . import paths
 from .errors import InputError
 from .processes import is_dead, lock_file, mark
@@ -70,7 +72,7 @@ def begin_worker(app: int) -> bool:
     Returns:
         whether it was started; ``False`` where one works already
     """
-    with contextlib.suppress(OSError), _sole():
+    with contextlib.suppress(InputError), _sole():
         log = paths.home() / "logs" / "queue.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "ab") as out:
@@ -97,19 +99,16 @@ def work(app: int | None = None, say=print) -> None:
     """
     from fiftyone.operators.delegated import DelegatedOperationService
 
-    try:
-        with _sole():
-            service = DelegatedOperationService()
-            while True:
-                _queue_again(service, say)
-                if waiting := service.get_queued_operations():
-                    _run(service, min(waiting, key=lambda o: o.queued_at), say)
-                elif app is not None and not _lives(app):
-                    return
-                else:
-                    time.sleep(EVERY)
-    except OSError as error:
-        raise InputError(f"another process works off this queue already; nothing was started ({error})") from None
+    with _sole():
+        service = DelegatedOperationService()
+        while True:
+            _queue_again(service, say)
+            if waiting := service.get_queued_operations():
+                _run(service, min(waiting, key=lambda o: o.queued_at), say)
+            elif app is not None and not psutil.pid_exists(app):
+                return
+            else:
+                time.sleep(EVERY)
 
 
 @contextlib.contextmanager
@@ -117,7 +116,7 @@ def _sole() -> Iterator[None]:
     """Holds the queue of this database on this machine.
 
     Raises:
-        OSError: another process has it
+        InputError: another process has it
     """
     import fiftyone as fo
 
@@ -125,7 +124,12 @@ def _sole() -> Iterator[None]:
     file = paths.home() / f"queue-{hashlib.sha256(database.encode()).hexdigest()[:12]}.lock"
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(file, "a") as stream:
-        lock_file(stream, wait=False)
+        try:
+            lock_file(stream, wait=False)
+        except OSError as error:
+            raise InputError(
+                f"another process works off this queue already; nothing was started ({file}: {error.strerror})"
+            ) from None
         yield
 
 
@@ -192,16 +196,6 @@ def _store():
     from fiftyone.operators.store import ExecutionStore
 
     return ExecutionStore.create(STORE)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 if __name__ == "__main__":

@@ -81,12 +81,13 @@ def test_a_step_in_the_background_is_watched_in_the_panel_and_outlives_the_app(b
     assert dataset.has_run("daebias_image_quality")
     # the worker leaves with the App and the last run
     from fiftyone_daebias import run_queue
+    from fiftyone_daebias.errors import InputError
 
     for _ in range(120):
         try:
             with run_queue._sole():
                 break
-        except OSError:
+        except InputError:
             time.sleep(0.25)
     else:
         raise AssertionError("the worker is still there")

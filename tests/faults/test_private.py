@@ -55,7 +55,7 @@ def test_serving_to_others_is_warned_of(address, said, dataset_name, monkeypatch
     fo.Dataset(dataset_name)
     monkeypatch.setattr(fo, "launch_app", lambda *a, **k: Session())
     monkeypatch.setattr(app, "link_plugin", lambda: None)
-    app.open_app(dataset_name, port=55151, address=address)
+    app.open_app(dataset_name, port=55151, address=address, queue=False)
     out = capsys.readouterr().out
     assert ("asks nobody for a password" in out and "ssh -N -L 55151" in out) == said
 
