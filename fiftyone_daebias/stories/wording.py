@@ -52,9 +52,9 @@ def tell(story: Story, n_tests: int) -> Telling:
         story: its facts
         n_tests: tests corrected together
     """
-    story = _named(story)
+    title, story = headline(story), _named(story)
     return Telling(
-        headline(story),
+        title,
         short(story),
         _much(story),
         tuple(_same(j, story.lead) for j in story.joined),
@@ -277,6 +277,8 @@ def _who(story: Story) -> str:
 def _sure(story: Story, n_tests: int) -> str:
     if story.recording is not None:
         return f"Not by chance ({_below(story.recording.p, 'p')} over all pairs of fields that were looked at)."
+    if story.q != story.q and story.risk is not None and story.risk.utility_p == story.risk.utility_p:
+        return f"That it goes with {story.risk.target}: {_below(story.risk.utility_p, 'p')}."
     if story.q != story.q:
         return "Counted, not tested."
     sure = f"Of findings this sure {_share_of_chance(story.q)} are chance ({_below(story.q, 'q')}, "
