@@ -181,7 +181,7 @@ def _much(story: Story) -> str:
     if g is not None:
         away = f"The files alone tell it, without a look at the picture: {g.words}"
         away += f" (the right one of two in {50 * (1 + abs(g.value)):.0f} of 100 cases)."
-        return f"{_own(story)} {away}".strip()
+        return f"{_own(story)} {away}" if story.measure in ("AUC", "C", "MAE") else away
     return _own(story)
 
 
