@@ -54,8 +54,8 @@ def _add_received(section, n: int, received: Received, dataset, panel) -> None:
     """What somebody else found in their copy of these images."""
     who = "somebody who did not sign it" if received.signer == "unsigned" else received.signer
     section.md(
-        f"**Shared by {plain(who)}**, written {received.created[:10]} (bundle {received.bundle[:8]}); found in their copy "
-        "of these images, not tested again here",
+        f"**Shared by {plain(who)}**, written {received.created[:10]} (bundle {received.bundle[:8]}); found in their "
+        "copy of these images, not tested again here",
         name=f"received_{n}",
     )
     for k, story in enumerate(received.stories[:MOST]):
