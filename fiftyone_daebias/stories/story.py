@@ -201,6 +201,7 @@ def _field_story(bundle: Bundle, findings: Findings, told, shown, table: pd.Data
         best.evidence.value,
         best.evidence.interval,
         best.evidence.chance,
+        best.evidence.unit,
         best.evidence.q,
         best.evidence.strength,
         n_subjects,

@@ -8,6 +8,7 @@ from fiftyone_daebias import store
 from fiftyone_daebias.rendering import plain
 from fiftyone_daebias.sharing.shared_stories import Received
 from fiftyone_daebias.stories.facts import Story
+from fiftyone_daebias.stories.risk_wording import VERDICTS
 from fiftyone_daebias.stories.wording import cohort_line, rest_line, tell
 
 from ..bars import bar_of, button
@@ -78,9 +79,13 @@ def _add_received(section, n: int, received: Received, dataset, panel) -> None:
 def _card(section, k: int, story: Story, n_tests: int, dataset, state: AuditState, panel) -> None:
     told = tell(story, n_tests)
     card = section.v_stack(f"story_{k}", gap=1, variant="outline", componentsProps=_FIT)
-    lines = [told.much, told.who, told.sure, told.risk, *told.ties]
+    lines = [told.much, told.who, told.sure, told.risk, f"Goes with: {told.near}." if told.near else ""]
     text = "\n\n".join(plain(t) for t in lines if t)
-    card.md(f"**{k + 1}. {plain(told.headline)}**\n\n{text}\n\n**Next:** {plain(told.todo)}", name=f"story_text_{k}")
+    verdict = f" ({VERDICTS[story.risk.verdict]})" if story.risk is not None else ""
+    card.md(
+        f"**{k + 1}. {plain(told.headline)}**{verdict}\n\n{text}\n\n**Next:** {plain(told.todo)}",
+        name=f"story_text_{k}",
+    )
     add_figures(card, dataset.name, story.figures)
     bar = bar_of(card, f"story_bar_{k}")
     for step, label, icon in _steps(story, state, panel):
