@@ -14,7 +14,7 @@ from ..parallel import each
 
 #: neighbours that make a point dense
 MIN_SAMPLES = 10
-#: from here on a plane's tree is sought among near points only; the cost of all pairs grows with the square of their number
+#: from here on a plane's tree is sought among near points only: all pairs grow with the square of their number
 GRAPH_FROM = 5_000
 #: points in more than two dimensions that are clustered at most; the others go with the nearest of them
 MOST_POINTS = 20_000
@@ -39,8 +39,9 @@ class CandidateCluster:
 def density_clusters(points: np.ndarray, min_size: int) -> np.ndarray:
     """HDBSCAN (Campello et al. 2013; excess of mass) on standardised points.
 
-    The spanning tree of many points of a plane is sought among neighbours and a Delaunay triangulation, in n log n (its
-    length is right to four digits or more, benchmarks/scale.py has the time); of many points in more dimensions every k-th is clustered and the others go with the nearest of them.
+    The spanning tree of many points of a plane is sought among neighbours and a Delaunay triangulation, in n log n; its
+    length is right to four digits. Of many points in more dimensions some are drawn and clustered, and the others go
+    with the nearest of them.
 
     Args:
         points: float (n, d)

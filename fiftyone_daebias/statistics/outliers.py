@@ -6,8 +6,8 @@ import numpy as np
 
 from ..errors import InputError
 
-#: others that are looked among, drawn at random where there are more: all against all would grow with the square of their
-#: number, and how far the nearest of so many are tells the far ones as well
+#: others that are looked among, drawn at random where there are more: all against all would grow with the square of
+#: their number, and how far the nearest of so many are tells the far ones as well
 MOST_OTHERS = 10_000
 
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from sklearn.metrics import adjusted_rand_score
 
 from fiftyone_daebias.clustering import density, neighbours
