@@ -1,8 +1,10 @@
-"""Planted cohorts: is one cause told as one story, and are independent causes kept apart?
+"""Planted cohorts: is one cause told as one story, are independent causes kept apart, and is a shortcut called one?
 
 Each cohort has two or three independent causes (a device, a site, a protocol),
 each recorded in two to four fields that follow it more or less closely, and
-fields that have nothing to do with the images. Vectors carry the causes. The
+fields that have nothing to do with the images. A finding, which the images
+show weakly, is the target; in every other cohort it goes with one cause (a
+shortcut), the others are visible and harmless. Vectors carry the causes. The
 whole line runs: probes, correction, stories. Cohorts that are done are read
 from the result file, so that an interrupted run goes on.
 
@@ -25,6 +27,8 @@ from fiftyone_daebias.statistics.intervals import share_interval
 
 #: the vectors' length
 WIDTH = 24
+#: how common the finding is at the two ends of a cause that goes with it
+RARE, COMMON = 0.2, 0.8
 
 
 def planted(seed: int) -> tuple[dict[str, np.ndarray], np.ndarray, dict[str, list[str]]]:
@@ -58,9 +62,29 @@ def planted(seed: int) -> tuple[dict[str, np.ndarray], np.ndarray, dict[str, lis
     return columns, vectors.astype(np.float32), causes
 
 
+def with_target(columns: dict, vectors: np.ndarray, causes: dict, seed: int) -> tuple[np.ndarray, np.ndarray, str]:
+    """A finding beside the causes, vectors that show it weakly, and the cause that goes with it ("" in odd cohorts).
+
+    Args:
+        columns, vectors, causes: as :func:`planted` makes them
+        seed: of what is drawn here
+    """
+    rng = np.random.default_rng([seed, 1])
+    linked = str(rng.choice(list(causes))) if seed % 2 == 0 else ""
+    chance = np.full(len(vectors), 0.5)
+    if linked:
+        level = np.unique(columns[linked], return_inverse=True)[1]
+        rates = rng.permutation(np.linspace(RARE, COMMON, int(level.max()) + 1))
+        chance = rates[level]
+    sick = rng.random(len(vectors)) < chance
+    own = rng.standard_normal(WIDTH)
+    return np.array(["no", "yes"])[sick.astype(int)], vectors + 0.25 * np.outer(sick, own).astype(np.float32), linked
+
+
 def run(seed: int) -> dict:
     """One cohort through probes and stories, and what became of its causes."""
     columns, vectors, causes = planted(seed)
+    columns["finding"], vectors, linked = with_target(columns, vectors, causes, seed)
     name = f"benchmark-stories-{seed}"
     if fo.dataset_exists(name):
         fo.delete_dataset(name)
@@ -76,7 +100,7 @@ def run(seed: int) -> dict:
     began = time.monotonic()
     dataset.daebias.probe_all(n_permutations=999, n_bootstrap=100, repeats=1)
     probed = time.monotonic()
-    told = dataset.daebias.story()
+    told = dataset.daebias.story(target="finding=yes")
     out = {"seed": seed, "n": len(vectors), "plants": [], "joined": 0, "pairs": 0, "null_stories": 0}
     of = {f: s.key for s in told.rows for f in s.fields}
     for cause, fields in causes.items():
@@ -89,6 +113,17 @@ def run(seed: int) -> dict:
         for b in homes[i + 1 :]:
             out["pairs"] += bool(a and b)
             out["joined"] += bool(a & b)
+    found = [s for s in told.rows if s.risk is not None]
+    mine = [s for s in found if linked and s.lead in causes[linked]]
+    first = told.rows[0] if told.rows else None
+    out["shortcut"] = {
+        "planted": bool(linked),
+        "told": bool(mine),
+        "first": bool(mine) and first is mine[0],
+        "gap": mine[0].risk.gap if mine else None,
+        "verdict": mine[0].risk.verdict if mine else "",
+    }
+    out["harmless"] = [s.risk.verdict for s in found if s not in mine]
     out["null_stories"] = sum(s.lead.startswith("null") for s in told.rows)
     out["stories"] = len(told.rows)
     out["seconds"] = [round(probed - began, 1), round(time.monotonic() - probed, 1)]
@@ -125,6 +160,17 @@ def main() -> None:
         "cohorts with a story of a field that has nothing to do with the images:",
         interval(sum(r["null_stories"] > 0 for r in rows), len(rows)),
     )
+    cuts = [r["shortcut"] for r in rows if r["shortcut"]["planted"] and r["shortcut"]["told"]]
+    print("planted shortcuts whose cause is found, told first:", interval(sum(c["first"] for c in cuts), len(cuts)))
+    for verdict in ("shortcut", "possible"):
+        print(f"of them called {verdict}:", interval(sum(c["verdict"] == verdict for c in cuts), len(cuts)))
+    print(
+        "with the classifier's gap:",
+        interval(sum(c["gap"] is not None and c["gap"] == c["gap"] for c in cuts), len(cuts)),
+    )
+    others = [v for r in rows for v in r["harmless"]]
+    for verdict in ("shortcut", "possible", "confounder", "harmless", "neither", "unknown"):
+        print(f"visible harmless causes called {verdict}:", interval(others.count(verdict), len(others)))
 
 
 if __name__ == "__main__":

@@ -21,11 +21,11 @@ from .dae.trainer import TrainResult
 from .detection_limits.result import Sensitivity
 from .detection_limits.sensitivity import EffectName
 from .embeddings.embed import EmbeddingResult
-from .explanation.counterfactual import Counterfactual
-from .explanation.local_view import LocalView
-from .explanation.mitigate import Mitigation
+from .explanation.counterfactual.counterfactual import Counterfactual
+from .explanation.dynamics.training_dynamics import Dynamics
+from .explanation.masked_views.local_view import LocalView
+from .explanation.mitigation.mitigate import Mitigation
 from .explanation.result import Explanation
-from .explanation.training_dynamics import Dynamics
 from .findings.review import ReviewResult
 from .parameters import Accumulate, AdjustFor, Advanced, Architecture, Backend, BatchSize, Bootstraps, ByField, ByFields, Cases, CheckpointFolder, ClusterName, ClusterNames, ColorBy, ColouredBy, Correlation, DateField, DdimSteps, Device, Encoder, Epochs, Expected, FieldValue, FindingKey, Folds, ImageFolder, ImageSize, ImagesSeen, Kernel, Label, LearningRate, Like, Looks, MapKey, Matrix, MaxSamples, MostMaps, MostSamples, MovedSamples, Neighbors, NumberOfTests, OutFile, PairedBatchSize, Patience, Permutations, Perplexity, PickedConfig, PickedFile, Preset, ProbedField, ProbedFields, Protected, Repeats, Resamples, RunKeys, Scale, Seed, Seeds, Share, ShiftDates, SimilarityIndex, Slices, SlicesAVolume, SmallestCluster, Spacing, Span, Steps, StratifyBy, SubjectField, Subjects, TableFile, TagName, Threshold, TrialRepeats, VectorField, VectorFieldOrFields, VectorFields, Versions, Volume, WeightDecay, Workers
 from .phantoms.phantom import PhantomReport

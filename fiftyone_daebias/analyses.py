@@ -464,7 +464,7 @@ ANALYSES: tuple[Analysis, ...] = (
         (
             _verb(
                 "counterfactual",
-                "explanation.counterfactual:counterfactual",
+                "explanation.counterfactual.counterfactual:counterfactual",
                 "Decode counterfactuals",
                 icon="compare",
                 delegate=True,
@@ -483,7 +483,7 @@ ANALYSES: tuple[Analysis, ...] = (
         (
             _verb(
                 "training-dynamics",
-                "explanation.training_dynamics:training_dynamics",
+                "explanation.dynamics.training_dynamics:training_dynamics",
                 "Follow how a subgroup is learned",
                 icon="stacked_line_chart",
                 delegate=True,
@@ -502,7 +502,7 @@ ANALYSES: tuple[Analysis, ...] = (
         (
             _verb(
                 "local-view",
-                "explanation.local_view:local_view",
+                "explanation.masked_views.local_view:local_view",
                 "Probe inside a mask",
                 icon="center_focus_strong",
                 delegate=True,
@@ -520,7 +520,7 @@ ANALYSES: tuple[Analysis, ...] = (
         (
             _verb(
                 "mitigate",
-                "explanation.mitigate:mitigate",
+                "explanation.mitigation.mitigate:mitigate",
                 "Try to help the worst-served group",
                 icon="balance",
                 delegate=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import contextvars
 import errno
 import json
 import logging
@@ -16,10 +17,12 @@ import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from . import atomic, command_table, parallel, verbs
 from .errors import DaebiasError, InputError, alike
 from .progress import TerminalProgress
+from .serialize import finite
 
 EXIT_OK, EXIT_CHECK_FAILED, EXIT_INPUT = 0, 1, 2
 #: as a shell names the end of a process by SIGINT, SIGPIPE and SIGTERM
@@ -35,7 +38,7 @@ class Terminated(KeyboardInterrupt):
 
 def _nobody_reads() -> int:
     # Python flushes once more at its end, and would complain
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), (_json_to.get() or sys.stdout).fileno())
     return EXIT_PIPE
 
 
@@ -53,7 +56,8 @@ def main(argv: list[str] | None = None) -> int:
     # what readers say of odd files is in the report, with the file's name
     for module in ("pydicom", "nibabel", "fiftyone_daebias.cohort"):
         warnings.filterwarnings("ignore", module=module)
-    # what FiftyOne has to say of its own doing would stand between the results, and before JSON
+    # what FiftyOne has to say of its own doing (of its database's version, say) would stand between the results
+    os.environ.setdefault("FIFTYONE_LOGGING_LEVEL", "ERROR")
     logging.getLogger("fiftyone").setLevel(logging.ERROR)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -61,6 +65,11 @@ def main(argv: list[str] | None = None) -> int:
     argv = _command_first(sys.argv[1:] if argv is None else list(argv))
     if "_ARGCOMPLETE" in os.environ:
         _complete()
+    with _json_alone(argv):
+        return _main(argv)
+
+
+def _main(argv: list[str]) -> int:
     try:
         parser = build_parser(argv[0] if argv else None)
         args = parser.parse_args(argv)
@@ -90,6 +99,35 @@ def main(argv: list[str] | None = None) -> int:
             raise
         print(f"daebias {args.command}: error: {line}", file=sys.stderr)
         return EXIT_INPUT
+
+
+#: where JSON goes while everything else that is printed goes to stderr
+_json_to: contextvars.ContextVar[TextIO | None] = contextvars.ContextVar("json", default=None)
+
+
+@contextlib.contextmanager
+def _json_alone(argv: list[str]) -> Iterator[None]:
+    """With ``--json``, what any library or process of its prints to stdout goes to stderr, but for the JSON."""
+    if "--json" not in argv or {"-h", "--help"} & set(argv):
+        yield
+        return
+    with contextlib.ExitStack() as undo:
+        out = sys.stdout
+        if out is sys.__stdout__:  # processes and C code write to the descriptor
+            out.flush()
+            kept = os.dup(1)
+            undo.callback(os.close, kept)
+            undo.callback(os.dup2, kept, 1)
+            os.dup2(2, 1)
+            out = undo.enter_context(open(kept, "w", encoding=out.encoding, errors=out.errors, closefd=False))
+        undo.enter_context(contextlib.redirect_stdout(sys.stderr))
+        undo.callback(_json_to.reset, _json_to.set(out))
+        yield
+
+
+def _print_json(value: dict | None) -> None:
+    out = _json_to.get() or sys.stdout
+    print(json.dumps(finite(value), indent=2, default=str), file=out, flush=True)
 
 
 @contextlib.contextmanager
@@ -321,11 +359,13 @@ def _run_verb(verb: verbs.Verb, parameters: tuple[verbs.Parameter, ...], args) -
     else:
         result = function(**values)
     if result is None:
+        if args.json:
+            _print_json(None)
         return EXIT_OK
     if getattr(args, "csv", None) is not None:
         atomic.write_text(args.csv, result.to_csv(), error=InputError, prefix="csv: ")
     if args.json:
-        print(json.dumps(result.to_dict(), indent=2, default=str))
+        _print_json(result.to_dict())
     else:
         print(result.table() if verb.table and args.table else result)
     code = getattr(result, "exit_code", None)
@@ -361,7 +401,7 @@ def _add_demo(commands) -> None:
         from .demo import run_demo
 
         result = run_demo(name=args.name, preset=args.preset, progress=None if args.quiet else TerminalProgress())
-        print(json.dumps(result.to_dict(), indent=2, default=str) if args.json else result)
+        _print_json(result.to_dict()) if args.json else print(result)
         return EXIT_OK
 
     sub.set_defaults(run=run)
@@ -381,7 +421,7 @@ def _add_mri_demo(commands) -> None:
         from .demo.mri import run_mri_demo
 
         result = run_mri_demo(args.name, args.subjects, progress=None if args.quiet else TerminalProgress())
-        print(json.dumps(result.to_dict(), indent=2, default=str) if args.json else result)
+        _print_json(result.to_dict()) if args.json else print(result)
         return EXIT_OK
 
     sub.set_defaults(run=run)
@@ -444,7 +484,7 @@ def _add_doctor(commands) -> None:
         if args.fix:
             doctor.mend((lambda line: None) if args.quiet or args.json else print)
         report = doctor.examine()
-        print(json.dumps(report.to_dict(), indent=2) if args.json else report)
+        _print_json(report.to_dict()) if args.json else print(report)
         return EXIT_OK if report.passed else EXIT_CHECK_FAILED
 
     sub.set_defaults(run=run)

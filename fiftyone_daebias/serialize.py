@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import datetime
+import math
 from dataclasses import asdict
 
 
 def plain(row) -> dict:
     """A dataclass as a dict: NaN becomes ``None``, a tuple a list, at the top level."""
     return {k: [_known(x) for x in v] if isinstance(v, tuple) else _known(v) for k, v in asdict(row).items()}
+
+
+def finite(value):
+    """The same value, whatever lies in it, with ``None`` for NaN and infinities, which JSON does not have."""
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def or_nan(value: float | None) -> float:

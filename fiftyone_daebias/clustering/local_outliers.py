@@ -12,14 +12,13 @@ Pure: pictures and neighbours come in as arrays.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from ..connected_components import linked_groups
-from ..parallel import workers
+from ..parallel import each
 
 #: side of a compared picture, pixels
 SIDE = 64
@@ -139,13 +138,9 @@ def strangeness_maps(
     def look(i: int) -> None:
         maps[i] = _strangeness(padded[i], others[nearest[i]])
 
-    pool = ThreadPoolExecutor(workers())  # OpenCV lets go of the interpreter's lock
-    try:
-        for _ in pool.map(look, range(len(pictures))):
-            if advance is not None:
-                advance(1)
-    finally:
-        pool.shutdown(cancel_futures=True)  # stopped at any moment, it stops
+    for _ in each(look, range(len(pictures))):  # OpenCV lets go of the interpreter's lock
+        if advance is not None:
+            advance(1)
     return maps
 
 

@@ -12,8 +12,8 @@ from ..cohort.slices import SliceSource, open_slices
 from ..dae.checkpoint import checkpoint_hash
 from ..errors import InputError
 from ..progress import Progress
-from .masked_slices import MaskedSlices
-from .masks import open_masks, read_masks
+from .masked_views.masked_slices import MaskedSlices
+from .masked_views.masks import open_masks, read_masks
 
 
 @dataclass(frozen=True)

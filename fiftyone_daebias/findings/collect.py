@@ -69,12 +69,17 @@ def settled_findings(samples) -> tuple[list[Finding], int, str]:
     return settle([test for a in ANALYSES if a.findings for test in load(a.findings)(dataset)])
 
 
-def findings_stamp(samples) -> str:
-    """A hash that changes whenever a run is made or deleted, or tags are set: collect again only then."""
+def findings_stamp(samples, beside: tuple[str, ...] = ()) -> str:
+    """A hash that changes whenever a run is made or deleted, or tags are set: collect again only then.
+
+    Args:
+        samples: a dataset or view
+        beside: beginnings of the keys of further runs that do not count
+    """
     dataset = store.dataset_of(samples)
     ours = {t: n for t, n in store.count_tags(dataset).items() if t.startswith(schema.TAG_PREFIX)}
     # the record of an audit and the stories repeat what is found; they add nothing to it
-    repeats = (schema.AUDIT_RUN, schema.STORIES_RUN)
-    times = {k: t for k, t in store.run_times(dataset).items() if k not in repeats}
+    repeats = (schema.AUDIT_RUN, schema.STORIES_RUN, *beside)
+    times = {k: t for k, t in store.run_times(dataset).items() if not k.startswith(repeats)}
     facts = [store.count(dataset), sorted(times.items()), sorted(ours.items())]
     return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:16]

@@ -41,6 +41,26 @@ def count(n: int, one: str, many: str = "") -> str:
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
+#: units that names of fields end in
+_UNITS = {
+    "kg": "kg",
+    "g": "g",
+    "mm": "mm",
+    "cm": "cm",
+    "ms": "ms",
+    "s": "s",
+    "years": "years",
+    "months": "months",
+    "days": "days",
+}
+
+
+def unit_of(field: str) -> str:
+    """The unit that a field's name ends in ("weight_kg" is in kg); "" for none."""
+    stem, _, last = field.lower().rpartition("_")
+    return _UNITS.get(last, "") if stem else ""
+
+
 def listed(words, most: int = 6) -> str:
     """Words with commas, the rest counted."""
     words = [str(w) for w in words]

@@ -114,7 +114,7 @@ def _next(row: ProbeResult) -> NextStep | None:
         return existing("disagreements", f"Whose {row.field} do the images contradict?", field=row.field)
     if row.decodable and row.classes:
         value = row.classes[-1]
-        return existing("explain", f"Where in the image is {value}?", field=row.field, value=value)
+        return existing("explain", f"Where in the image does {row.field} {value} show?", field=row.field, value=value)
     return existing("suggest-clusters", "Look for groups on the map") if row.decodable else None
 
 

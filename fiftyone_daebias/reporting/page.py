@@ -21,6 +21,7 @@ from ..findings.formatting import count, listed, number, p_value, percent, score
 from ..probes.result import interval_text
 from ..schema import field_stem
 from ..stories.facts import Group
+from ..stories.risk_wording import VERDICTS
 from ..stories.wording import cohort_line, rest_line, tell
 from .charts import bar_chart, probe_chart
 from .cohort_facts import FieldFacts
@@ -191,6 +192,7 @@ def _summary(facts: ReportFacts, first: list[MapPicture]) -> dict:
         "tellings": [],
         "behind": {},
         "rest": "",
+        "verdicts": VERDICTS,
     }
     if facts.stories is None:
         return out

@@ -23,6 +23,7 @@ from . import checked
 from .content import content_hashes, subject_keys
 from .contents import COLUMNS, PROVENANCE, Contents, Group, Row, Said, Workspace
 from .handover import KEPT
+from .shared_stories import StoryRow, to_share
 from .suppress import big_enough, secret_words, suppress_small_counts
 
 #: selectors that name a group of samples, and not all or whoever has a value
@@ -146,6 +147,7 @@ class Collector:
             self._workspaces(said),
             self._provenance(),
             self._reviews(findings, {f.key for f in settled}),
+            self._stories(findings, by_key),
             self.k,
             dict(sorted(self.withheld.items())),
             reading=self._reading(),
@@ -204,6 +206,18 @@ class Collector:
                 "status": f.status,
             }
         return out
+
+    def _stories(self, told: dict[str, dict], settled: dict[str, Finding]) -> tuple[StoryRow, ...]:
+        whole = {key for key, row in told.items() if row["n_subjects"] == settled[key].n_subjects}
+        return tuple(
+            StoryRow(
+                self.suppress_small_counts(story.key, 300),
+                self.suppress_small_counts(story.lead, 300),
+                self.suppress_small_counts(words),
+                tuple(told[key]["key"] for key in story.findings if key in told),
+            )
+            for story, words in to_share(self.samples, told, whole)
+        )
 
     def _rounded(self, n: int, total: int) -> int:
         """A number of subjects; down to a multiple of k where fewer than k are left of the total, who lack a value."""

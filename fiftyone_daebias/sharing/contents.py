@@ -14,8 +14,10 @@ from ..probes.result import Adjusted, Holdout, ProbeResult
 from . import checked as c
 from .archive import AUDIT, MANIFEST, MAPS, SAMPLES, VECTORS, digest
 from .models import Model
+from .shared_stories import StoryRow
 
-FORMAT, VERSION = "daebias-bundle", 1
+#: version 2 may hold stories; a bundle without any is written as version 1, for those who have an older package
+FORMAT, VERSION = "daebias-bundle", 2
 STATUSES = ("reviewed", "confirmed", "refuted")
 #: provenance that says nothing of paths, people or single samples
 PROVENANCE = {
@@ -148,6 +150,7 @@ class Contents:
         workspaces: saved workspaces
         provenance: ``{model's name as part of a key: facts}``
         reviews: what people said
+        stories: the findings by their causes
         k: groups of fewer subjects were withheld
         withheld: ``{what: how many were withheld}``
         risk: what the shared coordinates or vectors tell, one row a question
@@ -168,6 +171,7 @@ class Contents:
     workspaces: tuple[Workspace, ...] = ()
     provenance: dict[str, dict] = field(default_factory=dict)
     reviews: tuple[Said, ...] = ()
+    stories: tuple[StoryRow, ...] = ()
     k: int = 5
     withheld: dict[str, int] = field(default_factory=dict)
     risk: tuple[dict, ...] = ()
@@ -182,7 +186,8 @@ def to_members(contents: Contents) -> dict[str, bytes]:
     rows = contents.rows
     audit = {
         name: [_dict(v) for v in getattr(contents, name)]
-        for name in ("findings", "probes", "associations", "clusters", "views", "workspaces", "reviews")
+        for name in ("findings", "probes", "associations", "clusters", "views", "workspaces", "reviews", "stories")
+        if name != "stories" or contents.stories
     }
     members = {
         SAMPLES: _json({"samples": [{k: v for k, v in asdict(r).items() if v or k == "pixels"} for r in rows]}),
@@ -193,7 +198,7 @@ def to_members(contents: Contents) -> dict[str, bytes]:
             members[name] = _tensors(arrays)
     manifest = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSION if contents.stories else 1,
         "schema_version": schema.SCHEMA_VERSION,
         "k": contents.k,
         "n_samples": len(contents.rows),
@@ -230,6 +235,7 @@ def from_members(members: dict[str, bytes]) -> Contents:
         c.parse(members[AUDIT], AUDIT),
         AUDIT,
         ("findings", "probes", "associations", "clusters", "views", "workspaces", "reviews", "provenance"),
+        ("stories",) if manifest["version"] > 1 else (),
     )
     clusters = tuple(c.each(audit["clusters"], "clusters", lambda v, w: _group(v, w, n), 2000))
     views = tuple(c.each(audit["views"], "views", lambda v, w: _group(v, w, n), 2000))
@@ -252,6 +258,7 @@ def from_members(members: dict[str, bytes]) -> Contents:
         workspaces,
         {c.stem(k, "provenance"): _facts(v, f"provenance of {k}") for k, v in provenance.items()},
         tuple(c.each(audit["reviews"], "reviews", lambda v, w: _said(v, w, n))),
+        tuple(c.each(audit.get("stories", []), "stories", lambda v, w: StoryRow(**_STORY(v, w)), 2000)),
         **{k: manifest[k] for k in ("k", "withheld", "risk", "reading", "software", "created", "id")},
     )
 
@@ -307,6 +314,7 @@ def _manifest(raw, members: dict[str, bytes]) -> dict:
     withheld = raw["withheld"] if isinstance(raw["withheld"], dict) else {}
     software = raw["software"] if isinstance(raw["software"], dict) else {}
     return {
+        "version": version,
         "k": c.count(raw["k"], "k"),
         "n_samples": c.count(raw["n_samples"], "n_samples"),
         "n_subjects": c.count(raw["n_subjects"], "n_subjects"),
@@ -404,6 +412,12 @@ _ADJUSTED = Model(
     fields=lambda v, w: c.each(v, w, c.field, 50),
 )
 _HELD_OUT = Model(Holdout)
+_STORY = Model(
+    StoryRow,
+    key=lambda v, w: c.text(v, w, 300),
+    lead=lambda v, w: c.text(v, w, 300),
+    findings=lambda v, w: tuple(c.each(v, w, lambda key, at: c.text(key, at, 300), 1000)),
+)
 #: the tables: the columns that travel, of the classes that hold them here
 _TABLES = {
     "risk": Model(RiskRow),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -128,6 +128,7 @@ class Imported:
         n_reviews: reviews that were new
         again: whether this bundle had been imported before
         findings: what the sender found, the strongest first: ``(verdict, sentence)``
+        stories: the sender's stories, a line each
         remarks: what did not match, and why
         signer: whose key signed it, or "unsigned"
     """
@@ -146,6 +147,7 @@ class Imported:
     findings: tuple[tuple[str, str], ...] = ()
     remarks: tuple[str, ...] = ()
     signer: str = "unsigned"
+    stories: tuple[str, ...] = ()
 
     def to_dict(self) -> dict:
         raw = {k: list(v) if isinstance(v, tuple) else v for k, v in self.__dict__.items()}
@@ -169,6 +171,7 @@ class Imported:
             lines.append("it had been imported before; nothing changed")
         if self.n_reviews:
             lines.append(f"{count(self.n_reviews, 'review')} added")
+        lines += [f"the sender's story: {line}" for line in self.stories[:5]]
         lines += [f"the sender's finding, {verdict}: {sentence}" for verdict, sentence in self.findings[:5]]
         lines.append(f"its tables and provenance: run {self.run_key!r}")
         return "\n".join([*lines, *(f"note: {r}" for r in self.remarks)])
@@ -273,6 +276,7 @@ def share(
         "views": len(contents.views),
         "workspaces": len(contents.workspaces),
         "reviews": len(contents.reviews),
+        "stories": len(contents.stories),
     }
     return Shared(
         name,
@@ -377,6 +381,7 @@ def import_shared(
         "findings": list(contents.findings),
         "probes": list(contents.probes),
         "associations": list(contents.associations),
+        "stories": [asdict(s) for s in contents.stories],
         "risk": list(contents.risk),
         "provenance": contents.provenance,
         "withheld": contents.withheld,
@@ -412,6 +417,7 @@ def _imported(contents, found, ids, added, n_reviews, again, remarks, signer: Si
         tuple((f["verdict"], f["sentence"]) for f in contents.findings if f["verdict"] not in _QUIET),
         tuple(remarks),
         str(signer or "unsigned"),
+        tuple(s.headline for s in contents.stories),
     )
 
 

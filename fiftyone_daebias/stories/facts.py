@@ -64,6 +64,7 @@ class Story:
         value: its value
         interval: 95 % interval
         chance: what it would be if there were nothing
+        unit: its unit, where the finding knows it
         q: of the strongest finding, over everything tested
         strength: from 0 to 1, at the interval's end nearer to chance
         n_subjects: subjects concerned
@@ -94,6 +95,7 @@ class Story:
     value: float = _NAN
     interval: tuple[float, float] = (_NAN, _NAN)
     chance: float = _NAN
+    unit: str = ""
     q: float = _NAN
     strength: float = 0.0
     n_subjects: int = 0

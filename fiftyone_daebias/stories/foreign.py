@@ -19,8 +19,9 @@ from sklearn.neighbors import NearestNeighbors
 FEWEST, LARGEST = 5, 0.2
 #: in fewer subjects gaps open by chance
 FEWEST_SUBJECTS = 100
-#: normal cohorts of the same size and spread, none of which may show such a gap
-NULL_DRAWS = 19
+#: normal cohorts of the same spread and size, none of which may show such a gap; of smaller ones, which have wider
+#: gaps, where there are more subjects
+NULL_DRAWS, NULL_SUBJECTS = 19, 5_000
 #: its link to the rest is so much longer than this quantile of its own ones, so that a straggler does not hide it
 OWN = 0.8
 RATIO = 1.3
@@ -60,9 +61,10 @@ def foreign_groups(vectors: np.ndarray, subjects: np.ndarray) -> list[np.ndarray
 
 
 def _by_chance(points: np.ndarray) -> float:
-    """The largest ratio in normal cohorts of the same size and spread."""
+    """The largest ratio in normal cohorts of the same spread."""
     rng = np.random.default_rng(0)
-    draws = [_parts(rng.standard_normal(points.shape) * points.std(axis=0)) for _ in range(NULL_DRAWS)]
+    shape = min(len(points), NULL_SUBJECTS), points.shape[1]
+    draws = [_parts(rng.standard_normal(shape) * points.std(axis=0)) for _ in range(NULL_DRAWS)]
     return max((ratio for parts in draws for ratio, _ in parts), default=0.0)
 
 
@@ -90,16 +92,29 @@ def _parts(points: np.ndarray) -> list[tuple[float, np.ndarray]]:
 
 def _tree(points: np.ndarray) -> tuple[np.ndarray, float]:
     """Links of the minimum spanning tree, (n − 1, 3): both ends and length; and the median distance to the nearest."""
-    k = min(NEIGHBOURS + 1, len(points))
+    n, k = len(points), min(NEIGHBOURS + 1, len(points))
+    distances, neighbours = NearestNeighbors(n_neighbors=k).fit(points).kneighbors(points)
+    ends = np.column_stack([np.repeat(np.arange(n), k - 1), neighbours[:, 1:].ravel()])
+    lengths = distances[:, 1:].ravel()
     while True:
-        distances, neighbours = NearestNeighbors(n_neighbors=k).fit(points).kneighbors(points)
-        rows = np.repeat(np.arange(len(points)), k - 1)
         # a hair above 0, which a sparse matrix would take for "no link"
-        lengths = np.maximum(distances[:, 1:].ravel(), 1e-9)
-        graph = csr_matrix((lengths, (rows, neighbours[:, 1:].ravel())), shape=(len(points), len(points)))
+        graph = csr_matrix((np.maximum(lengths, 1e-9), (ends[:, 0], ends[:, 1])), shape=(n, n))
         graph = graph.maximum(graph.T)
-        if k == len(points) or connected_components(graph, directed=False)[0] == 1:
+        n_parts, part = connected_components(graph, directed=False)
+        if n_parts == 1:
             break
-        k = min(2 * k, len(points))
+        # the shortest link out of a part is in the tree (Boruvka 1926)
+        largest = int(np.bincount(part).argmax())
+        links = [_way_out(points, part == c) for c in range(n_parts) if c != largest]
+        ends = np.vstack([ends, [(a, b) for a, b, _ in links]])
+        lengths = np.append(lengths, [length for _, _, length in links])
     tree = minimum_spanning_tree(graph).tocoo()
     return np.column_stack([tree.row, tree.col, tree.data]), float(np.median(distances[:, 1]))
+
+
+def _way_out(points: np.ndarray, inside: np.ndarray) -> tuple[int, int, float]:
+    """The shortest link from some points to all others: both ends and its length."""
+    mine, others = np.flatnonzero(inside), np.flatnonzero(~inside)
+    far, near = NearestNeighbors(n_neighbors=1).fit(points[others]).kneighbors(points[mine])
+    k = int(far[:, 0].argmin())
+    return int(mine[k]), int(others[near[k, 0]]), float(far[k, 0])

@@ -107,19 +107,21 @@ def judge(
 
 
 def _seen(name: str, probes, conditional: Conditional, label: Label, found: bool):
-    """How well the image tells a field beyond what it tells of the target, its interval, and whether it does.
+    """How well the image tells a field beyond what it tells of the target, its interval, whether it was found at all,
+    and what is left of it given the target.
 
     A field that goes with the target is told by whatever tells the target; what
     counts is what is left of it among subjects alike in the target.
     """
     value, interval = detectability(probes.get(name))
     if name == label.field or not found:
-        return value, interval, found
+        return value, interval, found, ""
     left = conditional(name, label.name)
     if left.measure not in ("AUC", "MAE"):
-        return value, interval, found
-    own = Evidence(left.measure, left.value, left.interval, left.chance)
-    return (*_over_chance(own), left.answer == "left")
+        return value, interval, found, ""
+    value, interval = _over_chance(Evidence(left.measure, left.value, left.interval, left.chance))
+    beyond = "nothing" if left.answer == "unknown" and interval[0] <= 0 else left.answer
+    return value, interval, found, beyond
 
 
 def detectability(finding: Finding | None) -> tuple[float, tuple[float, float]]:

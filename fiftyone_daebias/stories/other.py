@@ -16,8 +16,6 @@ from .facts import Group, Story
 from .foreign import foreign_groups
 from .recording import recording_differences
 
-#: above so many samples no foreign groups are looked for: the tree of all their distances would take too long
-MOST_SAMPLES = 20_000
 #: differences in recording that are told; there may be as many as there are columns
 MOST_RECORDINGS = 3
 #: a group of which a field of another story decides so much is that story
@@ -93,8 +91,6 @@ def foreign_stories(samples, vectors: str, table: pd.DataFrame, subjects: np.nda
         subjects: subject of each sample
         rows: the stories so far
     """
-    if len(table) > MOST_SAMPLES:
-        return []
     try:
         ids, matrix = store.read_vectors(samples, vectors)
     except DaebiasError:

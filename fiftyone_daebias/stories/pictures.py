@@ -102,7 +102,7 @@ def _draw(dataset: str, lead: str, groups: list[tuple[str, np.ndarray, int]]) ->
     for ax in axes:
         ax.axis("off")
     caption = (
-        "Mean of one image each of so many subjects, from black (0) to white (1); red: brighter in "
+        "One image each of so many subjects, from black (0) to white (1); red: brighter in "
         f"{groups[0][0]}, blue: brighter in {groups[1][0]}."
     )
     return save_figure(dataset, f"story_{schema.field_stem(lead)}", figure, f"Mean images by {lead}", caption)

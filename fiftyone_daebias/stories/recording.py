@@ -57,10 +57,12 @@ def recording_differences(table: pd.DataFrame, subjects: np.ndarray) -> list[Rec
     Returns:
         the differences, in the table's order
     """
-    people, first = np.unique(subjects, return_index=True)
-    rows = table.iloc[first]
+    by_subject = table.groupby(np.asarray(subjects))
+    rows = by_subject.first()  # what is known of a subject from any image
     known = {c: (rows[c].notna() & (rows[c].astype(str) != "")).to_numpy() for c in table.columns}
-    groups = _groups(rows, known)
+    varies = by_subject.nunique().gt(1).any()
+    # a field that differs within subjects (the side of a breast) makes no groups of subjects
+    groups = {by: masks for by, masks in _groups(rows, known).items() if not varies[by]}
     pairs = max(1, sum(len(masks) for masks in groups.values()) * (len(table.columns) - 1))
     out = []
     for field in table.columns:

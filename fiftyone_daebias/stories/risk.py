@@ -62,6 +62,9 @@ class Risk:
         lost: groups in which only one class of the target is seen, which no weight can mend
         missing: groups in which the target was not recorded
         n_subjects: subjects with both
+        beyond: whether the image tells the field among subjects alike in the target: "left", "nothing" (no more than by
+            chance, as far as can be seen), "unknown" (interval and p-value differ) or "inseparable"; "" where that was
+            not asked
         reason: why nothing can be told; "" where it can
     """
 
@@ -81,6 +84,7 @@ class Risk:
     lost: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     n_subjects: int = 0
+    beyond: str = ""
     reason: str = ""
 
 
@@ -112,7 +116,9 @@ class RiskOf:
         self.label, self.table, self.subjects, self.scores = label, table, subjects, scores
         self.expected, self.level, self.seed = expected, 0.05 / max(n_fields, 1), seed
 
-    def __call__(self, field: str, detectability: float, interval: tuple[float, float], visible: bool) -> Risk:
+    def __call__(
+        self, field: str, detectability: float, interval: tuple[float, float], visible: bool, beyond: str = ""
+    ) -> Risk:
         """How dangerous a field is.
 
         Args:
@@ -120,8 +126,9 @@ class RiskOf:
             detectability: how well the image tells it, from 0 to 1
             interval: its interval
             visible: whether that was found over everything tested
+            beyond: as in :class:`Risk`
         """
-        base = Risk(self.label.name, detectability=detectability, detectability_interval=interval)
+        base = Risk(self.label.name, detectability=detectability, detectability_interval=interval, beyond=beyond)
         if field == self.label.field:
             return replace(base, verdict="target", reason="it is the target itself")
         codes, names = levels_of(self.table[field])
@@ -214,8 +221,10 @@ class RiskOf:
     def _verdict(self, risk: Risk, visible: bool) -> str:
         tells = risk.utility_p <= self.level and risk.utility_interval[0] > 0
         if tells:
-            if not visible:
+            if not visible or risk.beyond == "nothing":
                 return "confounder"
+            if risk.beyond == "unknown":
+                return "possible"
             # a classifier that does as well where the two go apart does not lean on the field
             return "possible" if risk.gap_interval[0] <= 0 else "shortcut"
         if risk.utility_interval[1] < LITTLE:

@@ -13,7 +13,7 @@ from .. import schema, store
 from ..analyses import ANALYSES
 from ..clustering.cluster import read_clusters
 from ..errors import InputError
-from ..findings.collect import collect_findings
+from ..findings.collect import collect_findings, findings_stamp
 from ..findings.finding import Finding, Findings, Selector, existing
 from ..progress import Progress, start
 from .binding import bind, decided
@@ -35,6 +35,12 @@ _OF_PEOPLE = {kind for a in ANALYSES if a.of_people for kind in a.of_findings}
 _THERE = ("found", "inseparable")
 #: turned pictures of fewer people are told last
 FEWEST = 3
+#: runs that change no story: what people say, bundles of others, and those that look closer at what is known
+_BESIDE = (
+    schema.FINDING_REVIEW_RUN,
+    schema.SHARED_RUN_PREFIX,
+    *(a.run for a in ANALYSES if a.shown and not a.tests and a.run != schema.CLUSTER_RUN_PREFIX),
+)
 #: groups of a story that are listed
 MOST_GROUPS = 6
 
@@ -121,7 +127,7 @@ def story(
         n_not_found=sum(f.verdict == "not found" for f in findings.rows),
         unconfirmed=tuple(f.key for f in findings.rows if f.verdict == "unconfirmed"),
         notes=_notes(findings),
-        stamp=findings.stamp,
+        stamp=findings_stamp(samples, _BESIDE),
     )
     store.save_run(
         samples,
@@ -136,10 +142,8 @@ def read_stories(samples) -> Stories | None:
     """The stories as they were told last; ``None`` where none were, or where findings have changed since."""
     if schema.STORIES_RUN not in store.list_runs(samples, schema.STORIES_RUN):
         return None
-    from ..findings.collect import findings_stamp
-
     out = Stories.from_dict(store.load_run(samples, schema.STORIES_RUN)[1]["stories"])
-    return out if out.stamp == findings_stamp(samples) else None
+    return out if out.stamp in (findings_stamp(samples, _BESIDE), findings_stamp(samples)) else None
 
 
 def _field_findings(findings: Findings) -> dict[str, list[Finding]]:
@@ -197,6 +201,7 @@ def _field_story(bundle: Bundle, findings: Findings, told, shown, table: pd.Data
         best.evidence.value,
         best.evidence.interval,
         best.evidence.chance,
+        best.evidence.unit,
         best.evidence.q,
         best.evidence.strength,
         n_subjects,

@@ -5,21 +5,11 @@ from __future__ import annotations
 from ..findings.as_csv import as_csv
 from ..findings.formatting import count
 from .facts import Stories, Story
+from .risk_wording import VERDICTS
 from .wording import cohort_line, headline, rest_line, short, tell
 
 #: stories told in the terminal; the others are counted
 MOST = 7
-#: a story's risk in a word or two
-_DANGER = {
-    "shortcut": "shortcut for",
-    "possible": "possible shortcut for",
-    "confounder": "to be balanced for",
-    "harmless": "harmless for",
-    "neither": "no risk seen for",
-    "same": "one and the same as",
-    "target": "the target,",
-    "unknown": "too little to tell for",
-}
 
 
 def as_lines(stories: Stories) -> list[str]:
@@ -27,7 +17,7 @@ def as_lines(stories: Stories) -> list[str]:
     lines = [cohort_line(stories)]
     for k, story in enumerate(stories.rows[:MOST], 1):
         much = short(story)
-        danger = f" [{_DANGER[story.risk.verdict]} {story.risk.target}]" if story.risk is not None else ""
+        danger = f" [{VERDICTS[story.risk.verdict]}]" if story.risk is not None else ""
         lines.append(f"{k}. {headline(story)}{f': {much}' if much else ''}{danger}")
     more = len(stories.rows) - MOST
     rest = "; ".join(t for t in (f"{more} more stories" if more > 0 else "", rest_line(stories)) if t)

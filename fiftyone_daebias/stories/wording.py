@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 from .. import schema
 from ..cohort.file_facts import shown
-from ..findings.formatting import count, number, p_value, percent, score
+from ..findings.formatting import count, number, p_value, percent, score, unit_of
 from .facts import Stories, Story
 from .grouping import Joined
 from .overlap import Overlap
+from .risk_wording import risk_headline, risk_sentence, risk_todo
 
 #: the headline says that the files give a field away from this Cliff's delta on (AUC .9), at the interval's end
 GIVEN_AWAY = 0.8
@@ -21,9 +22,11 @@ class Telling:
 
     Attributes:
         headline: what it is, in one line
+        brief: how much, in a few words; "" where that is not measured
         much: how much of it the images tell
         same: one sentence a field that is the same thing
         ties: one sentence a field that goes together with it
+        near: these fields in a few words
         who: who is concerned
         sure: how sure that is
         risk: what a model of the target might make of it; "" without a target
@@ -31,9 +34,11 @@ class Telling:
     """
 
     headline: str
+    brief: str
     much: str
     same: tuple[str, ...]
     ties: tuple[str, ...]
+    near: str
     who: str
     sure: str
     risk: str
@@ -47,15 +52,17 @@ def tell(story: Story, n_tests: int) -> Telling:
         story: its facts
         n_tests: tests corrected together
     """
-    story = _named(story)
+    title, story = headline(story), _named(story)
     return Telling(
-        headline(story),
+        title,
+        short(story),
         _much(story),
         tuple(_same(j, story.lead) for j in story.joined),
         (*(_tie(t, story.lead) for t in story.ties), *(overlap_line(o, story.lead) for o in story.overlaps)),
+        _and([t.field for t in story.ties]) if story.ties else "",
         _who(story),
         _sure(story, n_tests),
-        _risk(story),
+        risk_sentence(story),
         _todo(story),
     )
 
@@ -113,16 +120,19 @@ def headline(story: Story) -> str:
         if story.risk.utility_interval[0] >= GIVEN_AWAY:
             return f"The files alone tell {story.risk.target}: {told}"
         return f"Files differ with {story.risk.target}: {told}"
+    if story.risk is not None and (said := risk_headline(story)):
+        return f"{said}{_bond(story)}"
     if not story.seen:
-        return f"{story.lead} hardly shows in the images"
+        return f"{story.lead} was not seen in the images"
     if story.giveaway is not None and max(story.giveaway.interval[0], -story.giveaway.interval[1]) >= GIVEN_AWAY:
         return f"The files alone tell {story.lead}{_bond(story)}"
-    what = "The images tell" if story.measure in ("AUC", "MAE", "C") else "Image quality differs with"
-    if story.findings and not story.findings[0].startswith(("probe:", "quality:")):
-        what = "The images differ with"
     if story.findings and story.findings[0].startswith("file-facts:"):
-        what = "Files differ with"
-    return f"{what} {story.lead}{_bond(story)}"
+        return f"Files differ with {story.lead}{_bond(story)}"
+    if story.findings and not story.findings[0].startswith(("probe:", "quality:")):
+        return f"The images differ with {story.lead}{_bond(story)}"
+    if story.measure not in ("AUC", "MAE", "C"):
+        return f"Image quality differs with {story.lead}{_bond(story)}"
+    return f"{story.lead} can be read from the images{_bond(story)}"
 
 
 def _named(story: Story) -> Story:
@@ -142,7 +152,8 @@ def _bond(story: Story) -> str:
     names = _and([j.field for j in story.joined])
     alike = all(j.left.answer in ("nothing", "inseparable") for j in story.joined)
     are = "is" if len(story.joined) == 1 else "are"
-    return f"; {names} {are} the same thing" if alike else f"; bound to it: {names}"
+    go = "goes" if len(story.joined) == 1 else "go"
+    return f"; {names} {are} the same thing" if alike else f"; {names} {go} with it"
 
 
 def short(story: Story) -> str:
@@ -150,20 +161,27 @@ def short(story: Story) -> str:
     if story.measure in ("AUC", "C"):
         return f"{story.measure} {number(story.value)} ({number(story.interval[0])} to {number(story.interval[1])})"
     if story.measure == "MAE":
-        return f"off by {number(story.value)} instead of {number(story.chance)}"
+        unit = _unit(story)
+        return f"to within {number(story.value)}{unit}, without the image {number(story.chance)}{unit}"
     if story.measure == "share":
-        return f"{percent(story.value)} instead of {percent(story.chance)}"
+        return f"{percent(story.value)}, {percent(story.chance)} by chance"
     if story.measure in ("", "samples"):
         return ""
     return f"{story.measure} {number(story.value)} ({number(story.interval[0])} to {number(story.interval[1])})"
 
 
+def _unit(story: Story) -> str:
+    """The unit of the lead after a blank; "" where it is not known."""
+    unit = story.unit if story.unit and not story.unit.startswith("unit of") else unit_of(story.lead)
+    return f" {unit}" if unit else ""
+
+
 def _much(story: Story) -> str:
     g = story.giveaway
     if g is not None:
-        away = f"The files alone tell it without looking at a picture: {g.words}"
-        away += f" (AUC {number((1 + abs(g.value)) / 2, 2)})."
-        return f"{_own(story)} {away}".strip()
+        away = f"The files alone tell it, without a look at the picture: {g.words}"
+        away += f" (the right one of two in {50 * (1 + abs(g.value)):.0f} of 100 cases)."
+        return f"{_own(story)} {away}" if story.measure in ("AUC", "C", "MAE") else away
     return _own(story)
 
 
@@ -175,9 +193,10 @@ def _own(story: Story) -> str:
             f"{100 * story.value:.0f} of 100 cases ({100 * low:.0f} to {100 * high:.0f}; 50 is guessing)."
         )
     if story.measure == "MAE":
+        unit = _unit(story)
         return (
-            f"From the image alone {story.lead} is guessed to within {number(story.value)} on average "
-            f"({number(low)} to {number(high)}); without the image to within {number(story.chance)}."
+            f"From the image alone {story.lead} is guessed to within {number(story.value)}{unit} on average "
+            f"({number(low)} to {number(high)}); without the image to within {number(story.chance)}{unit}."
         )
     if story.measure == "share":
         what = "image of the same person" if story.kind == "persons" else "image of the same month"
@@ -221,7 +240,7 @@ def _left(j: Joined) -> str:
     if j.left.measure == "AUC":
         return f": AUC {number(j.left.raw)} becomes {number(j.left.value)}"
     if j.left.measure == "MAE":
-        return f": off by {number(j.left.value)}, by {number(j.left.chance)} without the image"
+        return f": to within {number(j.left.value)}, {number(j.left.chance)} without the image"
     return ""
 
 
@@ -239,7 +258,7 @@ def _left_of(left) -> str:
     if left.measure == "AUC":
         return f" (AUC {number(left.value)}, {number(left.raw)} without)"
     return (
-        f" (off by {number(left.value)}, by {number(left.chance)} without the image)" if left.measure == "MAE" else ""
+        f" (to within {number(left.value)}, {number(left.chance)} without the image)" if left.measure == "MAE" else ""
     )
 
 
@@ -257,51 +276,33 @@ def _who(story: Story) -> str:
 
 def _sure(story: Story, n_tests: int) -> str:
     if story.recording is not None:
-        return f"By chance {p_value(story.recording.p)} over all pairs of fields that were looked at."
+        return f"Not by chance ({_below(story.recording.p, 'p')} over all pairs of fields that were looked at)."
+    if story.q != story.q and story.risk is not None and story.risk.utility_p == story.risk.utility_p:
+        return f"That it goes with {story.risk.target}: {_below(story.risk.utility_p, 'p')}."
     if story.q != story.q:
         return "Counted, not tested."
-    sure = f"q = {p_value(story.q)} over {count(n_tests, 'test')}"
+    sure = f"Of findings this sure {_share_of_chance(story.q)} are chance ({_below(story.q, 'q')}, "
+    sure += f"{count(n_tests, 'test')} corrected together)"
     if story.inseparable:
         return f"{sure}; it cannot be told apart from the expected fields."
     return f"{sure}."
 
 
-def _risk(story: Story) -> str:
-    r = story.risk
-    if r is None:
-        return ""
-    if r.reason:
-        return f"Risk for {r.target}: {r.reason}."
-    head = {
-        "shortcut": f"Shortcut for {r.target}: seen in the image, and it tells {r.target}",
-        "possible": f"Could serve as a shortcut for {r.target}, but the classifier tried here does not lean on it",
-        "confounder": f"To be balanced for {r.target}: it tells {r.target}, but hardly shows in the image",
-        "harmless": f"Harmless for {r.target}: it shows in the image, but does not tell {r.target}",
-        "neither": f"No risk seen for {r.target}: it neither shows in the image nor tells {r.target}",
-        "unknown": f"Too little to tell whether it tells {r.target}",
-    }.get(r.verdict, f"Risk for {r.target}")
-    out = f"{head} (detectability {number(r.detectability, 2)}, utility {number(r.utility, 2)})."
-    if r.gap == r.gap:
-        low, high = r.gap_interval
-        out += (
-            f" A classifier of {r.target} reaches AUC {number(r.together)} where {story.lead} and {r.target} go "
-            f"together and {number(r.apart)} where they go apart: gap {number(r.gap, 2)} ({number(low, 2)} to "
-            f"{number(high, 2)})."
-        )
-    if r.verdict in ("shortcut", "possible", "confounder") and r.balanced:
-        out += f" Balancing leaves {r.balanced:,} of {r.n_subjects:,} subjects; "
-        out += f"weighting leaves the worth of {r.weighted:,}."
-    if r.missing:
-        out += f" {r.target} was not recorded in {_and(r.missing)}."
-    if r.lost:
-        out += f" Only one class of {r.target} is seen in {_and(r.lost[:5])}: no weight mends that."
-    return out
+def _below(p: float, letter: str) -> str:
+    return f"{letter} < 0.0001" if p < 1e-4 else f"{letter} = {p_value(p)}"
+
+
+def _share_of_chance(q: float) -> str:
+    if q < 0.001:
+        return "fewer than 1 in 1,000"
+    return f"at most 1 in {1 / q:,.0f}" if q <= 0.5 else "many"
 
 
 def _todo(story: Story) -> str:
     step = f" Then: {story.next_step.label} (daebias {story.next_step.verb})" if story.next_step else ""
     if story.kind == "persons":
-        return "Split again by subject, all images of one person on one side; share vectors like patient data."
+        split = "Split again by subject, all" if story.measure == "samples" else "Keep all"
+        return f"{split} images of one person on one side of every split; share vectors like patient data."
     if story.kind == "copies":
         return "Keep one of each, or keep them on one side of every split."
     if story.recording is not None:
@@ -319,13 +320,8 @@ def _todo(story: Story) -> str:
         return "Ask which is right before the field is used."
     if story.kind == "month":
         return "Shift dates before vectors are shared."
-    verdict = story.risk.verdict if story.risk is not None else ""
-    if verdict == "possible":
-        return f"Report test scores where {story.lead} and {story.risk.target} go apart, of the final model too.{step}"
-    if verdict in ("shortcut", "confounder"):
-        return f"Balance or weight {story.risk.target} over {story.lead}, or harmonise it, before training.{step}"
-    if verdict == "harmless":
-        return f"Report test scores for each {story.lead}.{step}"
+    if story.risk is not None and (said := risk_todo(story)):
+        return f"{said}{step}"
     return f"Stratify splits by {story.lead} and report test scores for each of its groups.{step}"
 
 

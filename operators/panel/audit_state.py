@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fiftyone_daebias import run_listing, schema, store
 from fiftyone_daebias.dae.train import trained_checkpoint
 from fiftyone_daebias.findings.collect import Finding, Findings, collect_findings, findings_stamp
+from fiftyone_daebias.sharing.shared_stories import Received, read_received
 from fiftyone_daebias.stories.facts import Stories
 from fiftyone_daebias.stories.story import read_stories
 
@@ -26,6 +27,7 @@ class AuditState:
         embedded: whether there are vectors
         maps: maps of the dataset
         stories: what was found, by its causes; ``None`` where that was not told, or has changed since
+        received: stories that others shared, a bundle each
     """
 
     stamp: str
@@ -36,6 +38,7 @@ class AuditState:
     embedded: bool
     maps: tuple[str, ...]
     stories: Stories | None = None
+    received: tuple[Received, ...] = ()
 
     @property
     def probed(self) -> bool:
@@ -44,7 +47,7 @@ class AuditState:
     @property
     def audited(self) -> bool:
         """Whether there is anything to show."""
-        return bool(self.findings.rows)
+        return bool(self.findings.rows or self.received)
 
     def of(self, *kinds: str) -> list[Finding]:
         """Findings of these kinds, in their rank."""
@@ -56,11 +59,7 @@ class AuditState:
 
 def read_state(dataset) -> AuditState:
     """The audit of a dataset; read again only when its runs, tags or maps changed."""
-    maps, vectors = tuple(store.map_runs(dataset)), store.vector_fields(dataset)
-    trained = trained_checkpoint(dataset) is not None
-    n = store.count(dataset)
-    told = store.run_times(dataset).get(schema.STORIES_RUN, "")
-    stamp = f"{dataset.name} {findings_stamp(dataset)} {told} {n} {','.join(maps)} {','.join(vectors)} {trained}"
+    stamp = _stamp(dataset)
     if stamp not in _read:
         while len(_read) > 4:
             _read.pop(next(iter(_read)))
@@ -68,10 +67,23 @@ def read_state(dataset) -> AuditState:
             stamp,
             collect_findings(dataset),
             tuple(run_listing.stored_runs(dataset)),
-            n,
-            trained,
-            bool(vectors),
-            maps,
+            store.count(dataset),
+            trained_checkpoint(dataset) is not None,
+            bool(store.vector_fields(dataset)),
+            tuple(store.map_runs(dataset)),
             read_stories(dataset),
+            read_received(dataset),
         )
     return _read[stamp]
+
+
+def is_read(dataset) -> bool:
+    """Whether the audit of a dataset is known as it is now."""
+    return _stamp(dataset) in _read
+
+
+def _stamp(dataset) -> str:
+    maps, vectors = store.map_runs(dataset), store.vector_fields(dataset)
+    told = store.run_times(dataset).get(schema.STORIES_RUN, "")
+    trained, n = trained_checkpoint(dataset) is not None, store.count(dataset)
+    return f"{dataset.name} {findings_stamp(dataset)} {told} {n} {','.join(maps)} {','.join(vectors)} {trained}"

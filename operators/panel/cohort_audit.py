@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import time
+import hashlib
 
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from fiftyone_daebias import schema, store
 from fiftyone_daebias.findings.collect import Finding
+from fiftyone_daebias.findings.finding import Selector
 from fiftyone_daebias.verbs import VERBS
 
 from ..bars import bar_of, button
 from ..next_steps import AUDIT_PANEL, uri
 from ..stop import background_runs, stop_background
 from . import tabs
-from .audit_state import AuditState, read_state
+from .audit_state import AuditState, is_read, read_state
 from .start import add_stages
 from .story_steps import show_story
 from .wording import FILTERS
@@ -31,8 +32,8 @@ TABS = (
     ("sensitivity", "Sensitivity"),
     ("runs", "Runs"),
 )
-#: seconds between two looks at what runs in the background, and for which a run is waited for that a form may begin
-EVERY, PATIENCE = 3, 180
+#: seconds between two looks at what others did: while something runs in the background, and otherwise
+EVERY, IDLE = 3, 6
 HELP = (
     "What the embeddings of this cohort know that they need not, ranked by evidence. A click on a row shows its "
     "samples in the grid and on the map; the arrow beside it goes on from there."
@@ -55,23 +56,35 @@ class CohortAudit(foo.Panel):
 
     # --- events -------------------------------------------------------------------------------------------
 
+    def execute(self, ctx):
+        """An event, then the layout anew; a look that found no news leaves the layout as it is."""
+        if ctx.params.get("__method__") == "tick" and not self._news(ctx):
+            return None
+        return super().execute(ctx)
+
     def on_load(self, ctx):
-        if ctx.panel.get_state("tab") is None:
-            ctx.panel.set_state("tab", self._first_tab(ctx))
+        """Only renders."""
 
     def on_change_dataset(self, ctx):
+        ctx.panel.set_state("tab", None)
         ctx.panel.set_state("chosen", None)
 
     def refresh(self, ctx):
         """Only renders again."""
 
+    def read(self, ctx):
+        """Reads what was found, while the panel says so; then it is shown."""
+        read_state(ctx.dataset)
+
     def tick(self, ctx):
-        """While something runs in the background the panel looks every few seconds."""
-        now = [r["id"] for r in background_runs(ctx.dataset)]
-        before = ctx.panel.get_state("running") or []
-        ctx.panel.set_state("running", now)
-        if any(run not in now for run in before):  # what it made is there to be seen
+        """There is news: a run was queued, went on or came to its end, here or elsewhere."""
+        now = {r["id"] for r in background_runs(ctx.dataset)}
+        before = {run[0] for run in (ctx.panel.get_state("seen") or {}).get("running", ())}
+        if before - now:  # what it made is there to be seen
             ctx.ops.reload_dataset()
+
+    def _news(self, ctx) -> bool:
+        return ctx.panel.get_state("seen") != _seen(ctx.dataset)
 
     def on_tab(self, ctx):
         ctx.panel.set_state("tab", ctx.params.get("value"))
@@ -181,6 +194,12 @@ class CohortAudit(foo.Panel):
         elif step in ("samples", "pairs", "opposite", "tag", "view"):
             show_story(ctx, story, step, state.stories.expected)
 
+    def show_field(self, ctx):
+        """The samples that have a value of a field that a shared story is of."""
+        field = str(ctx.params.get("field"))
+        ctx.ops.set_extended_selection(reset=True)
+        ctx.ops.set_view(Selector("field", field).view(ctx.dataset).sort_by(field))
+
     def delete_run(self, ctx):
         state, row = read_state(ctx.dataset), ctx.params.get("row")
         if isinstance(row, int) and 0 <= row < len(state.runs):
@@ -202,18 +221,17 @@ class CohortAudit(foo.Panel):
         found, row = background_runs(ctx.dataset, every=True), ctx.params.get("row")
         return found[row] if isinstance(row, int) and 0 <= row < len(found) else None
 
-    def _first_tab(self, ctx) -> str:
-        """The stories, once they were told."""
-        if ctx.dataset is None or read_state(ctx.dataset).stories is None:
-            return "findings"
-        return "story"
+    def _tab(self, ctx, state: AuditState) -> str:
+        """The tab that somebody chose; else the stories, once they were told or came with a bundle."""
+        chosen = ctx.panel.get_state("tab")
+        return chosen or ("findings" if state.stories is None and not state.received else "story")
 
     # --- what the events share ----------------------------------------------------------------------------
 
     def _of_row(self, ctx) -> Finding | None:
         """The finding of the row that was clicked, in the table as it is now."""
         state = read_state(ctx.dataset)
-        shown = tabs.shown(state, ctx.panel.get_state("tab") or "findings", ctx.panel.state)
+        shown = tabs.shown(state, self._tab(ctx, state), ctx.panel.state)
         row = ctx.params.get("row")
         return shown[row] if isinstance(row, int) and 0 <= row < len(shown) else None
 
@@ -248,16 +266,19 @@ class CohortAudit(foo.Panel):
         values = {"view_target": "DATASET", **values} if verb.method else values
         values[AUDIT_PANEL] = {"panel_id": ctx.panel.id, "panel_state": dict(ctx.panel_state)}
         ctx.prompt(uri(verb.command), params=values)
-        ctx.panel.set_state("asked", time.time())
 
     # --- layout -------------------------------------------------------------------------------------------
 
     def render(self, ctx):
         panel = types.Object()
-        if background_runs(ctx.dataset) or time.time() - float(ctx.panel.get_state("asked") or 0) < PATIENCE:
-            panel.view("clock", types.TimerView(on_interval=self.tick, interval=1000 * EVERY))
+        running = background_runs(ctx.dataset)
+        ctx.panel.set_state("seen", _seen(ctx.dataset))
+        panel.view("clock", types.TimerView(on_interval=self.tick, interval=1000 * (EVERY if running else IDLE)))
         if ctx.dataset is None or not store.count(ctx.dataset):
             add_stages(panel, None, False, self)
+        elif not is_read(ctx.dataset):
+            panel.view("reading", types.LoadingView(text="Reading what was found …"))
+            panel.view("then", types.TimerView(on_timeout=self.read, timeout=1))
         else:
             state = read_state(ctx.dataset)
             if state.audited:
@@ -270,7 +291,7 @@ class CohortAudit(foo.Panel):
         return types.Property(panel, view=types.GridView(orientation="vertical", gap=1, componentsProps=fit))
 
     def _audited(self, panel: types.Object, ctx, state: AuditState) -> None:
-        tab = ctx.panel.get_state("tab") or self._first_tab(ctx)
+        tab = self._tab(ctx, state)
         if tab != "runs":
             tabs.add_background(panel, background_runs(ctx.dataset), self)
         # buttons, not the App's tabs: those change at once, over the contents of the tab before
@@ -301,3 +322,12 @@ class CohortAudit(foo.Panel):
     def has_verb(self, command: str) -> bool:
         """Whether the App has an operator for a verb."""
         return any(v.command == command and v.in_app for v in VERBS)
+
+
+def _seen(dataset) -> dict:
+    """What the panel looks for between two clicks; costs no look at samples."""
+    if dataset is None:
+        return {}
+    running = [[r["id"], r["state"], r["progress"]] for r in background_runs(dataset)]
+    stored = hashlib.sha256(repr(sorted(store.run_times(dataset).items())).encode()).hexdigest()[:16]
+    return {"dataset": dataset.name, "stored": stored, "running": running}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import fiftyone.operators.types as types
 
+from fiftyone_daebias import store
 from fiftyone_daebias.rendering import plain
+from fiftyone_daebias.sharing.shared_stories import Received
 from fiftyone_daebias.stories.facts import Story
+from fiftyone_daebias.stories.risk_wording import VERDICTS
 from fiftyone_daebias.stories.wording import cohort_line, rest_line, tell
 
 from ..bars import bar_of, button
@@ -20,7 +23,11 @@ _FIT = {"grid": {"sx": {"gridTemplateColumns": "minmax(0, 1fr)", "padding": "8px
 def add_stories(section: types.Object, state: AuditState, ctx, panel) -> None:
     """The cohort in one line, then a card a story."""
     stories = state.stories
+    for n, received in enumerate(state.received):
+        _add_received(section, n, received, ctx.dataset, panel)
     if stories is None:
+        if state.received and not state.findings.rows:
+            return
         section.md(
             "The findings were not yet put together by their causes, or have changed since.", name="stories_none"
         )
@@ -44,12 +51,41 @@ def add_stories(section: types.Object, state: AuditState, ctx, panel) -> None:
     button(bar, "refresh", label="Refresh", icon="refresh", on_click=panel.refresh)
 
 
+def _add_received(section, n: int, received: Received, dataset, panel) -> None:
+    """What somebody else found in their copy of these images."""
+    who = "somebody who did not sign it" if received.signer == "unsigned" else received.signer
+    section.md(
+        f"**Shared by {plain(who)}**, written {received.created[:10]} (bundle {received.bundle[:8]}); found in their "
+        "copy of these images, not tested again here",
+        name=f"received_{n}",
+    )
+    for k, story in enumerate(received.stories[:MOST]):
+        card = section.v_stack(f"received_{n}_{k}", gap=1, variant="outline", componentsProps=_FIT)
+        behind = [received.findings[key] for key in story.findings if key in received.findings]
+        lines = [f"{f['verdict']}: {f['sentence']} ({f['n_subjects']:,} subjects)" for f in behind]
+        text = "\n\n".join(plain(line) for line in lines)
+        card.md(f"**{k + 1}. {plain(story.headline)}**\n\n{text}", name=f"received_text_{n}_{k}")
+        if story.lead and store.has_field(dataset, story.lead):
+            button(
+                bar_of(card, f"received_bar_{n}_{k}"),
+                f"received_samples_{n}_{k}",
+                label=f"Samples with {story.lead}",
+                icon="grid_view",
+                on_click=panel.show_field,
+                params={"field": story.lead},
+            )
+
+
 def _card(section, k: int, story: Story, n_tests: int, dataset, state: AuditState, panel) -> None:
     told = tell(story, n_tests)
     card = section.v_stack(f"story_{k}", gap=1, variant="outline", componentsProps=_FIT)
-    lines = [told.much, told.who, told.sure, told.risk, *told.ties]
+    lines = [told.much, told.who, told.sure, told.risk, f"Goes with: {told.near}." if told.near else ""]
     text = "\n\n".join(plain(t) for t in lines if t)
-    card.md(f"**{k + 1}. {plain(told.headline)}**\n\n{text}\n\n**Next:** {plain(told.todo)}", name=f"story_text_{k}")
+    verdict = f" ({VERDICTS[story.risk.verdict]})" if story.risk is not None else ""
+    card.md(
+        f"**{k + 1}. {plain(told.headline)}**{verdict}\n\n{text}\n\n**Next:** {plain(told.todo)}",
+        name=f"story_text_{k}",
+    )
     add_figures(card, dataset.name, story.figures)
     bar = bar_of(card, f"story_bar_{k}")
     for step, label, icon in _steps(story, state, panel):

@@ -36,7 +36,8 @@ def count(state: AuditState, tab: str) -> int:
     if tab == "runs":
         return len(state.runs)
     if tab == "story":
-        return len(state.stories.rows) if state.stories is not None else 0
+        own = len(state.stories.rows) if state.stories is not None else 0
+        return own + sum(len(r.stories) for r in state.received)
     if tab == "findings":
         return sum(f.verdict == "found" for f in state.findings.rows)
     return len(state.of(*_KINDS[tab]))

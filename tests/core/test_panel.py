@@ -6,6 +6,7 @@ import fiftyone as fo
 import fiftyone.operators as foo
 import numpy as np
 import pytest
+from fiftyone.operators.delegated import DelegatedOperationService
 from fiftyone.operators.executor import ExecutionContext, Executor
 from small_cohort import copy_cohort
 
@@ -47,7 +48,10 @@ def event(method, dataset, state=None, **params):
     foo.get_operator(URI).execute(ctx)
     raw = json.loads(json.dumps(ctx.executor.to_json()))
     asked = {r["operator_uri"]: r["params"] for r in raw["requests"]}
-    return asked, asked["show_panel_output"]["output"]["type"]["properties"]
+    layout = asked.get("show_panel_output", {}).get("output", {}).get("type", {}).get("properties", {})
+    if "reading" in layout:  # the panel says that it reads, and at once asks to be shown what it read
+        return event(layout["then"]["view"]["on_timeout"].rpartition("#")[2], dataset, state, **params)
+    return asked, layout
 
 
 def rows(layout, name):
@@ -110,6 +114,43 @@ def test_every_tab_renders_and_sends_no_samples(audited):
     assert points["probe:sex"] == pytest.approx(2 * auc - 1, abs=0.003)
     (cluster,) = rows(event("refresh", audited, {"tab": "clusters"})[1], "clusters_table")
     assert cluster["what"] == "men" and cluster["common"].startswith("sex (V")
+
+
+def test_between_clicks_the_panel_shows_what_others_did_and_otherwise_rests(audited):
+    asked, layout = event("refresh", audited)
+    clock, seen = layout["clock"]["view"], asked["patch_panel_state"]["state"]
+    assert clock["on_interval"].endswith("#tick") and clock["interval"] == 6000
+    assert event("tick", audited, seen) == ({}, {})
+    # a step that somebody scheduled in the operator browser
+    foo.execute_operator(f"{PLUGIN_NAME}/quality", {"dataset": audited}, request_delegation=True)
+    service = DelegatedOperationService()
+    try:
+        asked, layout = event("tick", audited, seen)
+        (run,) = rows(layout, "background_table")
+        assert run["label"] == "Measure image quality" and layout["clock"]["view"]["interval"] == 3000
+    finally:
+        service.delete_for_dataset(audited._doc.id)
+    # it is gone: what it made is fetched
+    asked, layout = event("tick", audited, asked["patch_panel_state"]["state"])
+    assert "reload_dataset" in asked and "background_table" not in layout
+
+
+def test_a_panel_that_must_read_first_says_so(audited):
+    def layout(method):
+        params = {"__method__": method, "panel_id": "p", "panel_state": {"tab": "probes"}}
+        request = {"dataset_name": audited.name, "view": [], "params": params}
+        ctx = ExecutionContext(request_params=request, executor=Executor(), operator_uri=URI)
+        foo.get_operator(URI).execute(ctx)
+        (shown,) = [r for r in ctx.executor.to_json()["requests"] if r["operator_uri"] == "show_panel_output"]
+        return set(shown["params"]["output"]["type"]["properties"])
+
+    audited.limit(1).tag_samples("daebias:outlier")  # changes what may be found
+    try:
+        first, then = layout("refresh"), layout("read")
+    finally:
+        audited.untag_samples("daebias:outlier")
+    assert "reading" in first and "tabs" not in first  # no old content under any title
+    assert {"tabs", "probes_table"} <= then and "reading" not in then
 
 
 def test_a_click_goes_on_with_the_parameters_of_its_row(audited):

@@ -9,8 +9,8 @@ from planted_images import MARK, make_dataset, train_and_embed
 
 from fiftyone_daebias import paths, schema, store
 from fiftyone_daebias.errors import InputError
-from fiftyone_daebias.explanation.cam_overlap import overlap
-from fiftyone_daebias.explanation.direction import check_gate, find_directions
+from fiftyone_daebias.explanation.counterfactual.cam_overlap import overlap
+from fiftyone_daebias.explanation.counterfactual.direction import check_gate, find_directions
 from fiftyone_daebias.statistics.targets import Target
 
 
@@ -155,7 +155,7 @@ def test_volumes_are_moved_slice_by_slice(tmp_path, dataset, dataset_name):
 
     import fiftyone_daebias
     from fiftyone_daebias.dae.samples import trained_checkpoint
-    from fiftyone_daebias.explanation.crop_geometry import square_of
+    from fiftyone_daebias.explanation.counterfactual.crop_geometry import square_of
     from fiftyone_daebias.explanation.embedded import open_embedding
 
     rng = np.random.default_rng(0)

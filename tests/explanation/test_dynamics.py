@@ -9,8 +9,8 @@ from planted_images import make_dataset
 
 from fiftyone_daebias import paths, schema, store
 from fiftyone_daebias.errors import InputError
-from fiftyone_daebias.explanation.curves import first_reached, group_weights, make_curves
-from fiftyone_daebias.explanation.learning import Course, split_by_subject
+from fiftyone_daebias.explanation.dynamics.curves import first_reached, group_weights, make_curves
+from fiftyone_daebias.explanation.dynamics.learning import Course, split_by_subject
 
 
 def test_images_until_a_level_is_reached():

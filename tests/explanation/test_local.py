@@ -12,9 +12,9 @@ import fiftyone_daebias
 from fiftyone_daebias import paths, store
 from fiftyone_daebias.cohort.slices import open_slices
 from fiftyone_daebias.errors import InputError
-from fiftyone_daebias.explanation.local_view import compare_views
-from fiftyone_daebias.explanation.masked_slices import MaskedSlices, box_of, pack, square_crop
-from fiftyone_daebias.explanation.masks import open_masks
+from fiftyone_daebias.explanation.masked_views.local_view import compare_views
+from fiftyone_daebias.explanation.masked_views.masked_slices import MaskedSlices, box_of, pack, square_crop
+from fiftyone_daebias.explanation.masked_views.masks import open_masks
 from fiftyone_daebias.statistics.targets import Target
 
 
@@ -153,7 +153,7 @@ def test_label_maps_of_another_grid_are_placed_or_refused(volumes, tmp_path):
     wrong = tmp_path / "wrong"
     wrong.mkdir()
     nib.Nifti1Image(labels[:9], np.diag([4.0, 1.5, 2.0, 1.0])).to_filename(wrong / "sub-00.nii.gz")
-    from fiftyone_daebias.explanation.masks import aligned_map
+    from fiftyone_daebias.explanation.masked_views.masks import aligned_map
 
     with pytest.raises(InputError, match="does not lie on its volume: 9 slices"):
         aligned_map(wrong / "sub-00.nii.gz", first["daebias_geometry"], shape, [])

@@ -9,9 +9,9 @@ from planted_images import make_dataset, train_and_embed
 
 from fiftyone_daebias import schema, store
 from fiftyone_daebias.errors import InputError
-from fiftyone_daebias.explanation.balanced_fit import ARMS, cross_fit_arms, fill_up, group_scores
-from fiftyone_daebias.explanation.interpolate import interpolate
-from fiftyone_daebias.explanation.mitigate import compare_arms
+from fiftyone_daebias.explanation.mitigation.balanced_fit import ARMS, cross_fit_arms, fill_up, group_scores
+from fiftyone_daebias.explanation.mitigation.interpolate import interpolate
+from fiftyone_daebias.explanation.mitigation.mitigate import compare_arms
 from fiftyone_daebias.statistics.scores import bootstrap_weights, subject_weights
 from fiftyone_daebias.statistics.targets import Target
 
@@ -50,7 +50,7 @@ def test_filling_up_uses_training_subjects_only():
     v, label, group, subjects = cohort()
     train = np.arange(0, len(v), 2)
     seen = []
-    import fiftyone_daebias.explanation.balanced_fit as module
+    import fiftyone_daebias.explanation.mitigation.balanced_fit as module
 
     real = module.interpolate
 

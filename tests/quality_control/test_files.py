@@ -76,7 +76,7 @@ def test_a_diagnosis_that_file_size_tells_is_found_and_told(cohort):
     assert found.n_copies == 40 and found.kinds["pixels"] == {"8-bit grey": 80, "8-bit RGB of equal channels": 40}
     told = dataset.daebias.story(progress=None)
     story = next(s for s in told.rows if s.lead == "diagnosis")
-    assert headline(story) == "The files alone tell diagnosis" and "AUC 1" in tell(story, told.n_tests).much
+    assert headline(story) == "The files alone tell diagnosis" and "100 of 100 cases" in tell(story, told.n_tests).much
 
 
 def test_turned_pictures_and_text_are_listed_and_told(cohort):

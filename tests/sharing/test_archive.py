@@ -352,7 +352,7 @@ def test_sums_versions_and_keys_are_checked(members):
     with pytest.raises(BundleError, match="id does not fit"):
         from_members({**members, MANIFEST: _json({**raw, "k": 2})})
     for change, message in (
-        ({"version": 2}, "newer fiftyone-daebias"),
+        ({"version": 3}, "newer fiftyone-daebias"),
         ({"schema_version": 99}, "newer fiftyone-daebias"),
         ({"version": 0}, "has version"),
         ({"version": "1"}, "has version"),

@@ -320,6 +320,47 @@ def test_a_hostile_bundle_leaves_the_database_as_it_was(bundle, mate, tmp_path):
         assert state(mate) == before
 
 
+def test_stories_travel_with_their_findings_and_are_read_as_they_were_told(cohorts, mate, tmp_path):
+    from test_archive import put, sealed
+
+    from fiftyone_daebias.sharing.shared_stories import read_received
+    from fiftyone_daebias.stories.story import read_stories
+    from fiftyone_daebias.stories.wording import headline
+
+    owner, _ = cohorts
+    told = owner.daebias.story(n_permutations=99, progress=None)
+    try:
+        # what people say of a finding, and what looks closer at a known group, leave the stories standing
+        owner.daebias.review("probe:sex", status="reviewed", author="ada", progress=None)
+        assert read_stories(owner) == told
+        shared = owner.daebias.share(tmp_path / "told.zip", findings=SHARED, progress=None)
+        few = owner.daebias.share(tmp_path / "few.zip", findings=SHARED, min_subjects=24, progress=None)
+    finally:
+        store.delete_run(owner, schema.STORIES_RUN)
+    found = mate.import_shared(tmp_path / "told.zip", progress=None)
+    (received,) = read_received(mate)
+    want = {s.key: headline(s) for s in told.rows}
+    assert "story:sex" in want and shared.counts["stories"] == len(received.stories) > 0
+    assert {s.key: s.headline for s in received.stories}.items() <= want.items()
+    assert received.stories[0].findings[0] == "probe:sex" and received.findings["probe:sex"]["verdict"] == "found"
+    assert f"the sender's story: {received.stories[0].headline}" in str(found)
+    # a story whose strongest finding must stay stays too
+    keys = {f["key"] for f in json.loads(read_archive(tmp_path / "few.zip")[AUDIT])["findings"]}
+    assert "probe:sex" not in keys and few.counts["stories"] < shared.counts["stories"]
+    # hostile stories
+    before, members = state(mate), read_archive(tmp_path / "told.zip")
+    assert json.loads(members[MANIFEST])["version"] == 2
+    for change in (put("stories", 0, "headline", "<script>alert(1)</script>"), put("stories", 0, "view", [1])):
+        bad = json.loads(members[AUDIT])
+        change(bad)
+        with zipfile.ZipFile(tmp_path / "bad.zip", "w") as out:
+            for name, data in sealed({**members, AUDIT: json.dumps(bad).encode()}).items():
+                out.writestr(name, data)
+        with pytest.raises(BundleError):
+            mate.import_shared(tmp_path / "bad.zip", progress=None)
+        assert state(mate) == before
+
+
 def test_vectors_and_names_go_along_only_when_asked(cohorts, mate):
     owner, folder = cohorts
     path = folder / "all.zip"

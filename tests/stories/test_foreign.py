@@ -46,3 +46,14 @@ def test_gaps_that_open_by_chance_in_few_dimensions_raise_no_alarm():
         x[rng.random(150) < 0.4, 0] += 3
         alarms += bool(foreign_groups(x, np.arange(150)))
     assert alarms <= 4  # each at a level of 5 %: more than 4 of 20 has probability 0.003
+
+
+def test_a_group_among_thirty_thousand_is_found_and_two_far_sites_need_no_table_of_all_distances():
+    rng = np.random.default_rng(4)
+    x = cohort(rng, "heavy tails", 30_000)
+    x[-49:] = 0.7 * cohort(rng, "normal", 49) + 4 * (np.arange(48) < 10)
+    (group,) = foreign_groups(x, np.arange(30_000))
+    assert set(group) <= set(range(29_951, 30_000)) and len(group) >= 45
+    far = cohort(rng, "normal", 3_000)
+    far[:1_200] += 40
+    assert foreign_groups(far, np.arange(3_000)) == []  # two fifths are no group of another kind

@@ -76,10 +76,17 @@ def test_the_words_say_what_was_measured(judged):
     _, told = judged
     words = tell(told.rows[0], told.n_tests)
     assert "Shortcut for label" in words.risk and "gap" in words.risk and "Balance or weight label" in words.todo
+    assert (
+        words.headline.startswith("site can be read from the images and goes with label") and "name it as" in words.todo
+    )
     lines = as_lines(told)
-    assert len(lines) <= 10 and "[shortcut for label]" in lines[1]
+    assert len(lines) <= 10 and "[shortcut]" in lines[1]
     coil = next(s for s in told.rows if s.lead == "coil")
-    assert tell(coil, told.n_tests).risk.startswith("Harmless for label")
+    words = tell(coil, told.n_tests)
+    assert words.risk.startswith("Harmless for label") and "hardly goes with label" in words.headline
+    assert "gap" not in words.risk  # where the two do not go together it is chance
+    nurse = next(s for s in told.rows if s.lead == "nurse")
+    assert "goes with label, but" in tell(nurse, told.n_tests).headline
 
 
 def test_stories_are_kept_until_findings_change(judged):

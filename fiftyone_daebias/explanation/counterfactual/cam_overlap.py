@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import schema, store
+from ... import schema, store
 
 #: share of the pixels that counts as where a map points
 TOP = 0.1

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..statistics.scores import percentile_interval
-from .counterfactual_maps import Shown
+from ...statistics.scores import percentile_interval
+from .difference_maps import Shown
 from .direction import Directions
 
 

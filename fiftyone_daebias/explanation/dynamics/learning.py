@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .classifier import Recipe, make_network, to_inputs
+from ..classifier import Recipe, make_network, to_inputs
 
 
 @dataclass(frozen=True)

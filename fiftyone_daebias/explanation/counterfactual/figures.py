@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..figures import COLORS, save_figure
-from .counterfactual_maps import Means, Observed, Shown
+from ...figures import COLORS, save_figure
 from .crop_geometry import Square, annotate
 from .decoded import Quality
+from .difference_maps import Means, Observed, Shown
 from .response import Response
 
 #: samples in the strip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..figures import COLORS, save_figure
+from ...figures import COLORS, save_figure
 
 _MARKERS = {"before": "o", "reweighted": "s", "interpolated": "D"}
 

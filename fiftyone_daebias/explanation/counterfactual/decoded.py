@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..dae.batches import fixed_crop
-from ..embeddings.encode import centre_indices
-from ..errors import InputError
-from .embedded import Embedded
+from ...dae.batches import fixed_crop
+from ...embeddings.encode import centre_indices
+from ...errors import InputError
+from ..embedded import Embedded
 
 #: a stochastic code is Gaussian noise of SD 1 by construction; outside this range the model did not invert the image
 CODE_SD = (0.7, 1.4)

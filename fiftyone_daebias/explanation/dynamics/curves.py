@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from ..statistics.exchange import subject_permutations
-from ..statistics.scores import subject_weights
+from ...statistics.exchange import subject_permutations
+from ...statistics.scores import subject_weights
 from .learning import Course
 
 #: how far below the others' final accuracy counts as reached

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import schema, store
-from ..cohort.nifti import SUFFIXES, read_nifti
-from ..cohort.volume import Volume, to_slices
-from ..errors import CohortError, InputError
-from ..progress import Progress, start
-from ..store.masks import is_mask_field, mask_fields, mask_readers, resized
+from ... import schema, store
+from ...cohort.nifti import SUFFIXES, read_nifti
+from ...cohort.volume import Volume, to_slices
+from ...errors import CohortError, InputError
+from ...progress import Progress, start
+from ...store.masks import is_mask_field, mask_fields, mask_readers, resized
 from .masked_slices import pack
 
 #: in-plane extents of a label map and its volume may differ by this share

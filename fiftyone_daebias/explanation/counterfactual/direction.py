@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InputError
-from ..probes.cross_fit import cross_fit
-from ..probes.design import make_design
-from ..probes.linear import fit_linear
-from ..probes.machine import Machine
-from ..probes.svm import choose, subject_folds
-from ..statistics.scores import subject_weights, weighted_auc
-from ..statistics.targets import Target
+from ...errors import InputError
+from ...probes.cross_fit import cross_fit
+from ...probes.design import make_design
+from ...probes.linear import fit_linear
+from ...probes.machine import Machine
+from ...probes.svm import choose, subject_folds
+from ...statistics.scores import subject_weights, weighted_auc
+from ...statistics.targets import Target
 
 ALONG = ("normal", "pattern")
 

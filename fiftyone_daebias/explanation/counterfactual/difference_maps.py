@@ -8,13 +8,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..dae.batches import fixed_crop
-from ..dae.checkpoint import read_facts
-from ..embeddings.encode import centre_indices
-from ..progress import Progress, start
-from ..statistics.exchange import subject_permutations
-from ..statistics.scores import subject_weights
-from ..statistics.targets import Target
+from ...dae.batches import fixed_crop
+from ...dae.checkpoint import read_facts
+from ...embeddings.encode import centre_indices
+from ...progress import Progress, start
+from ...statistics.exchange import subject_permutations
+from ...statistics.scores import subject_weights
+from ...statistics.targets import Target
 
 #: maps are compared at no more than this many pixels a side
 SIDE = 64

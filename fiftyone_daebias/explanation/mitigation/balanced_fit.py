@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..probes.design import Design, make_design, rbf
-from ..probes.machine import Machine
-from ..probes.svm import choose, subject_folds
-from ..progress import Progress, start
-from ..statistics.scores import macro_auc
-from ..statistics.targets import Target
+from ...probes.design import Design, make_design, rbf
+from ...probes.machine import Machine
+from ...probes.svm import choose, subject_folds
+from ...progress import Progress, start
+from ...statistics.scores import macro_auc
+from ...statistics.targets import Target
 from .interpolate import interpolate
 
 ARMS = ("before", "reweighted", "interpolated")
@@ -124,7 +124,7 @@ class _Weighted(Machine):
         self.cells = cells
 
     def fit_predict(self, train, test, penalty, balanced):
-        from ..statistics.scores import subject_weights
+        from ...statistics.scores import subject_weights
 
         weights = subject_weights(self.subjects[train])
         for c in np.unique(self.cells[train]):

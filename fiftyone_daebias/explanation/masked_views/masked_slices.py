@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..cohort.slices import SliceSource
+from ...cohort.slices import SliceSource
 
 VIEWS = ("inside", "outside", "outline")
 #: value of what is not shown

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import numpy as np
 
-from .. import schema, store
-from ..clustering import cluster as named
-from ..errors import InputError
-from ..parameters import (
+from ... import schema, store
+from ...clustering import cluster as named
+from ...errors import InputError
+from ...parameters import (
     Advanced,
     Bootstraps,
     ByField,
@@ -25,12 +25,12 @@ from ..parameters import (
     TagName,
     VectorField,
 )
-from ..probes.source import read_joined
-from ..progress import Progress
-from ..statistics.scores import bootstrap_weights, percentile_interval, subject_weights
-from ..statistics.targets import Target, make_target
+from ...probes.source import read_joined
+from ...progress import Progress
+from ...statistics.scores import bootstrap_weights, percentile_interval, subject_weights
+from ...statistics.targets import Target, make_target
 from .balanced_fit import ARMS, cross_fit_arms, group_scores
-from .mitigation_figure import draw_mitigation
+from .figure import draw_mitigation
 from .synthetic import decode_between
 
 MEASURES = ("balanced accuracy", "AUC")

@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from .. import schema, store
-from ..dae.samples import pick_device
-from ..embeddings.encode import encode_volumes
-from ..embeddings.encoders import load_encoder
-from ..errors import InputError
-from ..parameters import (
+from ... import schema, store
+from ...dae.samples import pick_device
+from ...embeddings.encode import encode_volumes
+from ...embeddings.encoders import load_encoder
+from ...errors import InputError
+from ...parameters import (
     BatchSize,
     Bootstraps,
     Device,
@@ -22,14 +22,14 @@ from ..parameters import (
     SubjectField,
     VectorField,
 )
-from ..probes.cross_fit import CrossFit, cross_fit
-from ..probes.design import make_design
-from ..probes.svm import score_draws
-from ..progress import Progress, start
-from ..statistics.scores import bootstrap_weights, percentile_interval, subject_weights
-from ..statistics.targets import MIN_SUBJECTS, Target, make_target
-from .embedded import open_embedding
-from .local_figure import draw_local
+from ...probes.cross_fit import CrossFit, cross_fit
+from ...probes.design import make_design
+from ...probes.svm import score_draws
+from ...progress import Progress, start
+from ...statistics.scores import bootstrap_weights, percentile_interval, subject_weights
+from ...statistics.targets import MIN_SUBJECTS, Target, make_target
+from ..embedded import open_embedding
+from .figure import draw_local
 from .masked_slices import VIEWS, MaskedSlices
 from .masks import open_masks, read_masks
 

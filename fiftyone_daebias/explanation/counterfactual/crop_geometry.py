@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .. import schema, store
-from ..dae.view import WHOLE, square_side
-from .grid import frame_of
+from ... import schema, store
+from ...dae.view import WHOLE, square_side
+from ..grid import frame_of
 
 _OPPOSITE = {"L": "R", "R": "L", "A": "P", "P": "A", "S": "I", "I": "S"}
 

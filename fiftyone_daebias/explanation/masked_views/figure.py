@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..dae.batches import fixed_crop
-from ..embeddings.encode import centre_indices
-from ..figures import COLORS, save_figure
+from ...dae.batches import fixed_crop
+from ...embeddings.encode import centre_indices
+from ...figures import COLORS, save_figure
 from .masked_slices import MaskedSlices
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import schema, store
-from ..cohort.slices import open_slices
-from ..dae.samples import pick_device
-from ..errors import InputError
-from ..parameters import (
+from ... import schema, store
+from ...cohort.slices import open_slices
+from ...dae.samples import pick_device
+from ...errors import InputError
+from ...parameters import (
     Architecture,
     BatchSize,
     ByField,
@@ -28,13 +28,13 @@ from ..parameters import (
     TagName,
     WeightDecay,
 )
-from ..progress import Progress, listening, start
-from ..statistics.scores import bootstrap_weights, percentile_interval, subject_weights, weighted_auc
-from ..statistics.targets import make_target
-from .classifier import Recipe
+from ...progress import Progress, listening, start
+from ...statistics.scores import bootstrap_weights, percentile_interval, subject_weights, weighted_auc
+from ...statistics.targets import make_target
+from ..classifier import Recipe
+from ..grid import load_pictures
 from .curves import Curves, images_until, make_curves
-from .dynamics_figure import draw_dynamics
-from .grid import load_pictures
+from .figure import draw_dynamics
 from .learning import Course, follow, split_by_subject
 
 #: share of the subjects that are held out for validation

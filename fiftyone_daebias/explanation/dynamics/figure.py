@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..figures import COLORS, save_figure
+from ...figures import COLORS, save_figure
 
 _STYLE = (("subgroup", COLORS[1], "solid"), ("others", COLORS[0], "dashed"))
 

@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from .. import schema, store
-from ..dae.checkpoint import load_model
-from ..dae.samples import pick_device
-from ..errors import InputError
-from ..parameters import (
+from ... import schema, store
+from ...dae.checkpoint import load_model
+from ...dae.samples import pick_device
+from ...errors import InputError
+from ...parameters import (
     Advanced,
     Bootstraps,
     ClusterName,
@@ -27,16 +27,16 @@ from ..parameters import (
     TagName,
     VectorField,
 )
-from ..progress import Progress, listening, start
-from ..statistics.targets import Target, make_target, upper_half
+from ...progress import Progress, listening, start
+from ...statistics.targets import Target, make_target, upper_half
+from ..embedded import Embedded, open_embedding
+from ..groups import Groups, resolve_groups
 from .cam_overlap import CamOverlap, explain_run, overlap_with_cam
-from .counterfactual_figures import Drawn, draw_figures
-from .counterfactual_maps import Observed, Shown, compare_with_observed, mean_images
 from .crop_geometry import Square, side_of, square_of
 from .decoded import Decoder, Quality, pick_code
+from .difference_maps import Observed, Shown, compare_with_observed, mean_images
 from .direction import Directions, Gate, check_gate, distance, find_directions, half_scores
-from .embedded import Embedded, open_embedding
-from .groups import Groups, resolve_groups
+from .figures import Drawn, draw_figures
 from .response import Response, read_responses
 
 AMOUNTS = 7

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from .. import paths, store
-from ..cohort.previews import write_previews
-from ..cohort.volume import Slices
-from ..dae.checkpoint import load_model
-from ..dae.samples import pick_device
-from ..errors import InputError
-from ..progress import Progress, start
-from ..store.synthetic import Synthetic, write_synthetic
-from .decoded import OWN, pick_code
-from .embedded import open_embedding
+from ... import paths, store
+from ...cohort.previews import write_previews
+from ...cohort.volume import Slices
+from ...dae.checkpoint import load_model
+from ...dae.samples import pick_device
+from ...errors import InputError
+from ...progress import Progress, start
+from ...store.synthetic import Synthetic, write_synthetic
+from ..counterfactual.decoded import OWN, pick_code
+from ..embedded import open_embedding
 from .interpolate import interpolate
 
 

@@ -1,0 +1,1 @@
+"""What an image would look like on the other side of a difference."""

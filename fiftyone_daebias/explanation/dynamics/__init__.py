@@ -1,0 +1,1 @@
+"""Whether a subgroup is learned later than everybody else."""

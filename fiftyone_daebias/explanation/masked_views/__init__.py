@@ -1,0 +1,1 @@
+"""Whether an answer lies inside a mask, outside it, or in its outline."""

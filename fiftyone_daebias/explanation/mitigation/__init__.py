@@ -1,0 +1,1 @@
+"""Whether interpolated subjects help the group that a probe serves worst."""
