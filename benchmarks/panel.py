@@ -82,9 +82,9 @@ def make_dataset(name: str, n: int, n_fields: int, folder: Path, rng: np.random.
                 c.name,
                 f,
                 "found" if rng.random() < 0.2 else "not found",
-                "Cramér's V",
-                rng.random(),
-                (0.1, 0.6),
+                measure="Cramér's V",
+                effect=rng.random(),
+                interval=(0.1, 0.6),
                 p=0.001,
                 q=0.01,
                 p_within=0.001,
@@ -95,7 +95,6 @@ def make_dataset(name: str, n: int, n_fields: int, folder: Path, rng: np.random.
             for c in clusters
             for f in fields
         ),
-        {},
         (),
         len(clusters) * len(fields),
     )

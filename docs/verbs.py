@@ -56,7 +56,7 @@ EXAMPLES = (
     ("mitigate", "mitigate {demo} sex --by body_part"),
     ("train-baseline", "train-baseline spine beta-vae --images 640"),
     ("compare", "compare spine --models dae pixels random --fields sex age --seeds 1"),
-    ("sensitivity", "sensitivity {demo} --effects shift --repeats 4 --prevalences 0.2"),
+    ("sensitivity", "sensitivity {demo} --effects shift --repeats 5 --prevalences 0.2"),
     ("audit", "audit spine --skip explain sensitivity"),
     ("story", "story {demo}"),
     ("report", "report {demo} --out {tmp}/report.html"),

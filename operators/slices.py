@@ -20,10 +20,10 @@ from fiftyone_daebias.cohort.previews import picture
 from fiftyone_daebias.cohort.slices import SliceSource, open_slices
 from fiftyone_daebias.errors import DaebiasError
 
-from .bars import bar_of, button
+from .bars import NARROW, bar_of, button
 
-#: longer side of a slice as it is shown, pixels
-SIDE = 560
+#: longer side of a slice as it is shown, pixels; of one among many, how many of them, and how many side by side
+SIDE, SMALL, MANY, ACROSS = 560, 150, 24, 6
 #: brightness and contrast that show a volume from its 0.5th to its 99.5th percentile
 USUAL = (50, 100)
 #: where the window of each dataset is kept
@@ -67,6 +67,10 @@ class Slices(foo.Panel):
     def on_step(self, ctx):
         ctx.panel.set_state("slice", int(ctx.params.get("to") or 1))
 
+    def on_montage(self, ctx):
+        """From one slice to many of them, or back."""
+        ctx.panel.set_state("montage", not ctx.panel.get_state("montage"))
+
     def on_brightness(self, ctx):
         _keep(ctx.dataset, (int(ctx.params.get("value") or 0), _window(ctx.dataset)[1]))
 
@@ -93,40 +97,65 @@ class Slices(foo.Panel):
         n = source.n_slices(0)
         k = min(max(int(ctx.panel.get_state("slice") or 1 + n // 2), 1), n)
         brightness, contrast = _window(ctx.dataset)
-        shown = _png(source, k - 1, geometry, (brightness, contrast), _boxes(sample))
-        panel.md(f"**Slice {k} of {n}**", name="title")
-        alt = f"slice {k} of {n}"
-        panel.str("picture", default=shown, view=types.ImageView(alt=alt))
+        montage = bool(ctx.panel.get_state("montage")) and n > 1
+        slices = sorted({round(v) for v in np.linspace(0, n - 1, MANY)}) if montage else [k - 1]
+        tiles = [
+            _drawn(source, at, (brightness, contrast), _boxes(sample), SMALL if montage else SIDE) for at in slices
+        ]
+        title = f"Slices {', '.join(str(at + 1) for at in slices)} of {n}" if montage else f"Slice {k} of {n}"
+        panel.md(f"**{title}**", name="title")
+        both = bar_of(panel, "both")
+        view_of = types.ImageView(alt=title, componentsProps=NARROW)
+        both.str("picture", default=_uri(_tiled(tiles)), view=view_of)
+        both.md(_geometry_words(geometry, n), name="geometry", componentsProps=NARROW)
+        if n > 1 and not montage:
+            view_of = types.SliderView(label="Slice", value_precision=0, view_multiple_of=1)
+            panel.int("slice", label="Slice", min=1, max=n, default=k, view=view_of, on_change=self.on_slice)
         if n > 1:
-            panel.int("slice", label="Slice", min=1, max=n, default=k, view=types.SliderView(), on_change=self.on_slice)
             bar = bar_of(panel, "steps")
             for name, label, to in (("back", "Previous", k - 1), ("on", "Next", k + 1)):
-                inside = 1 <= to <= n
+                inside = 1 <= to <= n and not montage
                 button(bar, name, label, None, self.on_step, params={"to": to if inside else k}, disabled=not inside)
+            label, icon = ("One slice", "crop_square") if montage else ("Many slices", "grid_view")
+            button(bar, "montage", label, icon, self.on_montage)
         for name, value, event in (
             ("brightness", brightness, self.on_brightness),
             ("contrast", contrast, self.on_contrast),
         ):
             low, high = (0, 100) if name == "brightness" else (10, 200)
-            label = f"{name.capitalize()}, %"
-            panel.int(name, label=label, min=low, max=high, default=value, view=types.SliderView(), on_change=event)
+            view_of = types.SliderView(label=name.capitalize(), value_precision=0, view_multiple_of=1)
+            panel.int(name, label=name, min=low, max=high, default=value, view=view_of, on_change=event)
         button(bar_of(panel, "window"), "usual", "Usual window", "contrast", self.on_usual)
-        panel.md(_geometry_words(geometry, n), name="geometry")
         return types.Property(panel, view=view)
 
 
-def _png(source: SliceSource, k: int, geometry: dict, window: tuple[int, int], boxes: list) -> str:
-    """A slice as a data URI, with boxes where something is strange."""
+def _drawn(source: SliceSource, k: int, window: tuple[int, int], boxes: list, side: int) -> np.ndarray:
+    """A slice as a picture, with boxes where something is strange."""
     array, _ = source.cache.read(source.keys[0])
     low, high = _limits(source.keys[0], array)
     middle, width = low + (high - low) * (1 - window[0] / 100), (high - low) * 100 / window[1]
     spacing = None if source.spacing[0] is None else (1.0, *source.spacing[0])
-    grey = picture(np.asarray(array[k]), spacing, middle - width / 2, middle + width / 2, SIDE)
+    grey = picture(np.asarray(array[k]), spacing, middle - width / 2, middle + width / 2, side)
     shown = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
     height, wide = grey.shape
     for left, top, across, down in boxes:
         corner = round(left * wide), round(top * height)
         cv2.rectangle(shown, corner, (round((left + across) * wide), round((top + down) * height)), _BOX, 2)
+    return shown
+
+
+def _tiled(tiles: list[np.ndarray]) -> np.ndarray:
+    """Pictures of one size, row by row."""
+    height, wide = tiles[0].shape[:2]
+    across = min(ACROSS, len(tiles))
+    out = np.zeros((-(-len(tiles) // across) * height, across * wide, 3), np.uint8)
+    for n, tile in enumerate(tiles):
+        top, left = n // across * height, n % across * wide
+        out[top : top + height, left : left + wide] = tile
+    return out
+
+
+def _uri(shown: np.ndarray) -> str:
     _, data = cv2.imencode(".png", shown)
     return "data:image/png;base64," + base64.b64encode(data.tobytes()).decode()
 

@@ -17,7 +17,7 @@ from fiftyone_daebias.rendering import as_markdown, as_text, parts_of
 from .forms import add_parameters, read_values
 from .live import LiveProgress, StopFlag, follow
 from .next_steps import AUDIT_PANEL, add_files, add_steps, files_of, steps_after, tab_of
-from .targets import add_target, target_of, target_words
+from .targets import FROM_APP, add_target, target_of, target_words
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +25,6 @@ logger = logging.getLogger(__name__)
 PATIENCE = 1.5
 #: parameter that a button of such a dialog hands on, so that the dialog is used again instead of lying below the next
 IN_DIALOG = "in_dialog"
-#: keys of a request that only the App sends
-_FROM_APP = ("prompt_id", "spaces", "query_performance")
 
 
 def operator_class(verb: verbs.Verb) -> type[foo.Operator]:
@@ -94,7 +92,7 @@ class VerbOperator(foo.Operator):
         target = None
         if self.verb.method:
             add_target(inputs, self.verb, ctx)
-            target = target_of(self.verb, ctx)
+            target = target_of(self.verb, ctx, form=True)
             text += f"\n\n{target_words(target, ctx.dataset)}"
         values, wrong = self._read(ctx, parameters)
         if target is not None and not store.count(target):
@@ -128,7 +126,7 @@ class VerbOperator(foo.Operator):
 
     def execute(self, ctx):
         flag = StopFlag(str(ctx._delegated_operation_id or ""))
-        if not ctx.delegated and any(key in ctx.request_params for key in _FROM_APP):
+        if not ctx.delegated and any(key in ctx.request_params for key in FROM_APP):
             return self._in_the_app(ctx, flag)
         try:
             return self._run(ctx, LiveProgress(lambda share, text: ctx.set_progress(progress=share, label=text), flag))

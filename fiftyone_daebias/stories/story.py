@@ -85,6 +85,10 @@ def story(
     for name in protected or ():
         if name not in table.columns:
             raise InputError(no_field("protected", name, table))
+        if label is not None and name == label.field:
+            raise InputError(
+                f"protected: {name!r} is the target itself; name the fields whose groups it must serve alike"
+            )
     told = _field_findings(findings)
     # the target is what is wanted, no nuisance: it neither leads a story nor joins one
     aim = label.field if label is not None else ""

@@ -14,6 +14,7 @@ from ..statistics.targets import MIN_SUBJECTS, make_target
 
 #: what parts several labels of one image
 _BETWEEN = ("|", ";")
+_LISTS = (list, tuple, set)
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,9 @@ def read_label(table: pd.DataFrame, subjects: np.ndarray, spec: str) -> Label:
     if field not in table.columns:
         raise InputError(no_field("target", field, table))
     column = table[field]
-    known = (column.notna() & (column.astype(str) != "")).to_numpy()
+    known = (column.notna() & ~column.astype(str).isin(("", "[]", "()"))).to_numpy()
+    if any(isinstance(v, dict) for v in column[known]):
+        raise InputError(f"target {field!r} holds records, not labels; name a field of labels, classes or yes/no")
     parts = [_labels(v) if k else () for v, k in zip(column, known, strict=True)]
     if value:
         return _one_value(spec, field, value, parts, known, subjects)
@@ -65,13 +68,16 @@ def read_label(table: pd.DataFrame, subjects: np.ndarray, spec: str) -> Label:
             f"target {field!r} holds several labels an image ({_example(parts)!r}); name one of them, each is a yes/no "
             f"target of its own: {_choices(field, parts, subjects)}"
         )
+    # a list of one label is that label
+    column = column.map(lambda v: _labels(v)[0] if isinstance(v, _LISTS) and len(v) else v)
     try:
         made = make_target(field, [v if k else None for v, k in zip(column, known, strict=True)], subjects)
     except InputError as error:
         raise InputError(f"target: {error}") from None
     if not made.categorical:
+        what = "date" if hasattr(column[known].iloc[0], "timetuple") else "number"
         raise InputError(
-            f"target {field!r} is a number with {column[known].nunique()} values; a model's label needs classes: make "
+            f"target {field!r} is a {what} with {column[known].nunique()} values; a model's label needs classes: make "
             "a field of classes of it and name that"
         )
     codes = np.full(len(table), -1)
@@ -81,6 +87,8 @@ def read_label(table: pd.DataFrame, subjects: np.ndarray, spec: str) -> Label:
 
 def _labels(value: object) -> tuple[str, ...]:
     """The labels in one value."""
+    if isinstance(value, _LISTS):
+        return tuple(dict.fromkeys(str(v) for v in value))
     if not isinstance(value, str):
         return (f"{value:.6g}" if isinstance(value, float) else str(value),)
     for between in _BETWEEN:

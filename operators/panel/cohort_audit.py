@@ -15,6 +15,7 @@ from fiftyone_daebias.verbs import VERBS
 from ..bars import bar_of, button
 from ..next_steps import AUDIT_PANEL, uri
 from ..stop import background_runs, stop_background
+from ..targets import default_target
 from . import tabs
 from .audit_state import AuditState, is_read, read_state
 from .start import add_stages
@@ -157,7 +158,7 @@ class CohortAudit(foo.Panel):
             self._open(ctx, "review", {"finding": finding.key})
 
     def open_verb(self, ctx):
-        """Opens a verb's form; the whole dataset is what it acts on, whatever is selected at the moment."""
+        """Opens a verb's form, as the operator browser would."""
         self._open(ctx, ctx.params.get("verb"), dict(ctx.params.get("values") or {}))
 
     def cluster_step(self, ctx):
@@ -263,7 +264,7 @@ class CohortAudit(foo.Panel):
         if verb is None:
             ctx.ops.notify(f"there is no step {command!r} in the App", variant="warning")
             return
-        values = {"view_target": "DATASET", **values} if verb.method else values
+        values = {"view_target": default_target(verb, ctx), **values} if verb.method else values
         values[AUDIT_PANEL] = {"panel_id": ctx.panel.id, "panel_state": dict(ctx.panel_state)}
         ctx.prompt(uri(verb.command), params=values)
 

@@ -113,6 +113,18 @@ class AppPage:
             except Exception:
                 continue
 
+    def open_sample(self) -> None:
+        """Opens the first sample of the grid."""
+        looker, modal = self.page.locator("[data-cy=looker]").first, self.page.locator("#modal.modalon")
+        for _ in range(20):
+            looker.wait_for()
+            box = looker.bounding_box()
+            self.page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6)
+            self.page.wait_for_timeout(1500)
+            if modal.count():
+                return
+        raise AssertionError("the sample does not open")
+
     def open_panel(self, name: str, key: str = "") -> None:
         tab = self.page.locator(f"[data-cy='panel-tab-{(key or name).lower()}']")
         if not tab.count():

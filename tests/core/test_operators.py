@@ -112,6 +112,47 @@ def test_forms_offer_the_datasets_own_fields_and_mark_what_is_required(cohort, d
     assert form("train", empty).invalid
 
 
+def test_what_a_form_acts_on_is_the_same_from_the_panel_and_from_the_operator_browser(
+    cohort, dataset_name, daebias_home
+):
+    """A view that a click on a finding left is not acted on unawares; a lasso and ticked samples are."""
+    from fiftyone.operators.executor import ExecutionContext, Executor
+
+    from fiftyone_daebias import register, schema
+
+    register(dataset_name, *cohort)
+    dataset = fo.load_dataset(dataset_name)
+    ids = store.sample_ids(dataset)
+    points = [[k % 10, k // 10] for k in range(60)]
+    store.save_map(dataset, schema.map_key(), ids, points, schema.points_field())
+    corners = [[-0.5, -0.5], [4.5, -0.5], [4.5, 9.5], [-0.5, 9.5], [-0.5, -0.5]]
+    lasso = dataset.mongo([{"$match": {schema.points_field(): {"$geoWithin": {"$polygon": corners}}}}])
+    part = dataset.match({"sex": "F"})
+
+    def acts_on(command, view):
+        request = {"dataset_name": dataset.name, "view": view._serialize()}
+        panel = {"__method__": "open_verb", "panel_id": "p", "panel_state": {}, "verb": command}
+        ctx = ExecutionContext(
+            request_params={**request, "params": panel}, executor=Executor(), operator_uri=uri(schema.PANEL_NAME)
+        )
+        foo.get_operator(uri(schema.PANEL_NAME)).execute(ctx)
+        asked = {r["operator_uri"]: r["params"] for r in ctx.executor.to_json()["requests"]}
+        given = asked["prompt_user_for_operation"]["params"]
+        operator, said = foo.get_operator(uri(command.replace("-", "_"))), []
+        for params in (given, {}):
+            ctx = ExecutionContext(request_params={**request, "params": params}, operator_uri=operator.uri)
+            about = operator.resolve_input(ctx).to_json()["type"]["properties"]["about"]["default"]
+            said.append(next(line for line in about.splitlines() if line.startswith("Acts on")).split(". ")[0])
+        assert said[0] == said[1]
+        return said[0].rstrip(".")
+
+    assert acts_on("quality", dataset.view()) == "Acts on all 60 samples"
+    assert acts_on("quality", part) == "Acts on all 60 samples"
+    assert acts_on("quality", lasso) == "Acts on 30 of 60 samples in the lasso"
+    assert acts_on("test-clusters", lasso) == "Acts on all 60 samples"
+    assert acts_on("name-cluster", part) == f"Acts on {len(part)} of 60 samples"
+
+
 def test_errors_are_one_clear_line(cohort, dataset_name, daebias_home):
     from fiftyone_daebias import register
 

@@ -42,7 +42,9 @@ def event(method, dataset, sample=None, state=None, **params):
     ctx = ExecutionContext(request_params=request, executor=Executor(), operator_uri=URI)
     foo.get_operator(URI).execute(ctx)
     asked = {r["operator_uri"]: r["params"] for r in json.loads(json.dumps(ctx.executor.to_json()))["requests"]}
-    return asked["show_panel_output"]["output"]["type"]["properties"]
+    layout = asked["show_panel_output"]["output"]["type"]["properties"]
+    both = layout.get("both", {"type": {"properties": {}}})["type"]["properties"]  # picture and geometry side by side
+    return {**layout, **both}
 
 
 def picture(layout):
@@ -70,6 +72,21 @@ def test_the_slider_shows_the_slice_and_the_window_is_kept(volumes):
     again = event("on_load", volumes, volumes.last().id)  # another sample, the same window
     assert again["brightness"]["default"] == 0 and picture(again).mean() == pytest.approx(picture(darker).mean(), abs=1)
     assert event("on_usual", volumes, sample)["brightness"]["default"] == 50
+
+
+def test_many_slices_at_once(volumes):
+    layout = event("on_montage", volumes, volumes.first().id)
+    assert layout["title"]["default"] == f"**Slices {', '.join(map(str, range(1, 15)))} of 14**"
+    assert "slice" not in layout and layout["steps"]["type"]["properties"]["montage"]["view"]["label"] == "One slice"
+    height, width = picture(layout).shape[:2]
+    tile_height, tile_width = height // 3, width // 6  # 14 tiles, six side by side
+    shown = picture(layout)[..., 0] > 128
+    share = [
+        shown[r * tile_height : (r + 1) * tile_height, c * tile_width : (c + 1) * tile_width].mean()
+        for r in range(3)
+        for c in range(6)
+    ][:14]
+    assert share == sorted(share, reverse=True) and share[0] > 8 * share[-1] > 0
 
 
 def test_geometry_and_the_box_of_a_strange_place_are_shown(volumes):

@@ -157,6 +157,23 @@ def test_an_unaudited_dataset_has_a_report_too(cohort_maker, tmp_path):
     assert "Nothing has been computed on this dataset yet" in " ".join(page.words)
 
 
+def test_the_page_does_not_grow_with_the_cohort(cohort_maker, tmp_path):
+    tags = {
+        "ward": lambda rng, subject: [f"W{k % 7}" for k in subject],
+        "code": lambda rng, subject: [f"C{k}" for k in subject],
+    }
+    texts, pictures = [], []
+    for n in (100, 1500):
+        dataset = cohort_maker(f"test-report-size-{n}", planted=False, n_subjects=n, extra=tags)
+        dataset.daebias.report(tmp_path / f"{n}.html", formats=["html"], progress=None)
+        page = (tmp_path / f"{n}.html").read_text()
+        maps = re.findall(r"data:image[^\"]+", page)
+        pictures.append(max(map(len, maps)))
+        texts.append(len(page) - sum(map(len, maps)))
+    # what is written is bounded; a map of more dots is a picture of as many pixels, which are packed less tightly
+    assert texts[1] < 1.05 * texts[0] and pictures[1] < 100_000
+
+
 def test_small_groups_are_not_told(dataset_name):
     dataset = fo.Dataset(dataset_name)
     rare = ["common"] * 40 + ["rare disease"] * 4

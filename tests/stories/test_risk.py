@@ -1,6 +1,7 @@
 """Shortcut risk: what goes with the target and shows is first, with its gap; what shows and does not is harmless."""
 
 import json
+from datetime import date, timedelta
 
 import fiftyone as fo
 import numpy as np
@@ -103,17 +104,35 @@ def test_a_target_that_cannot_be_one_is_one_clear_line():
     rng = np.random.default_rng(1)
     columns = table_of(rng)[1]
     table, people = pd.DataFrame({**columns, "one": ["x"] * N}), np.array([f"P{k}" for k in range(N)])
+    table["seen_on"] = pd.Series([date(2020, 1, 1) + timedelta(k) for k in range(N)], dtype=object)
+    table["tags"] = pd.Series([["a", "b"] if k % 2 else ["a"] for k in range(N)], dtype=object)
+    table["single"] = pd.Series([["left, lower"] if k % 2 else ["right"] for k in range(N)], dtype=object)
+    table["record"], table["id"] = pd.Series([{"a": 1}] * N, dtype=object), people
+    table["flag"] = np.arange(N) % 2 == 0
     for spec, said in {
         "one": "one value ('x')",
         "age": "is a number with",
         "finding": "holds several labels an image ('Effusion|Mass'); name one",
         "finding=Pneumonia": "no image has finding 'Pneumonia'; choices: finding=",
         "labell": "did you mean 'label'",
+        "seen_on": "is a date with",
+        "tags": "holds several labels an image ('a|b'); name one",
+        "record": "holds records",
+        "id": "an id or free text",
     }.items():
         with pytest.raises(InputError) as error:
             read_label(table, people, spec)
         assert said in str(error.value) and "\n" not in str(error.value)
     assert read_label(table, people, "finding=Mass").classes == ("not Mass", "Mass")
+    assert read_label(table, people, "tags=b").classes == ("not b", "b")
+    assert read_label(table, people, "single").classes == ("left, lower", "right")
+    assert read_label(table, people, "single=left, lower").classes == ("not left, lower", "left, lower")
+    assert read_label(table, people, "flag").classes == ("False", "True")
+
+
+def test_the_target_itself_cannot_be_protected(judged):
+    with pytest.raises(InputError, match="'label' is the target itself"):
+        story(judged[0], target="label", protected=["label"])
 
 
 def test_what_equals_the_target_or_has_none_of_it_is_said():
