@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import fiftyone as fo
 from bson import ObjectId
@@ -50,7 +51,7 @@ class Record:
     key: str
     subject: str
     split: str
-    values: Mapping[str, object]
+    values: Mapping[str, Any]
     tags: tuple[str, ...] = ()
     filepath: str | None = None
     montage: str | None = None
