@@ -1,12 +1,13 @@
 """How every step grows with the number of samples: CPU seconds, peak memory, and the exponent between two sizes.
 
-    python benchmarks/scale.py [--sizes 3000 10000 30000] [--columns 50] [--steps register …] [--folder FOLDER]
-                               [--minutes 15] [--out scale.json]
+    python benchmarks/scale.py [--sizes 3000 10000 30000 100000] [--columns 50 500 3000] [--steps register …]
+                               [--folder FOLDER] [--minutes 15] [--out scale.json]
 
-Each size is a cohort of tiny pictures with a table of so many columns; the vectors (1,536 values, five sites, one group
-that stands apart) are made, so no model is trained. Each step is a process of its own on a mongod of its own; what the
-database itself takes is the last column. What is in the JSON is not measured again, so a run can be stopped (--minutes)
-and gone on with; a step whose size before says that it would take over an hour is left out.
+Each size is a cohort of tiny pictures, registered with tables of so many columns; the other steps run on the one with
+the first. The vectors (1,536 values, five sites, one group that stands apart) are made, so no model is trained. Each
+step is a process of its own on a mongod of its own; what the database itself takes stands in brackets. What is in the
+JSON is not measured again, so a run can be stopped (--minutes) and gone on with; a step whose size before says that it
+would take over twenty minutes is left out, and one that takes longer is ended.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import json
 import math
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -27,9 +29,10 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:1] = [str(ROOT), str(ROOT / "tests")]
 
+DATABASE = "fiftyone"
 DIMENSIONS = 1_536
-#: most CPU seconds a step may be expected to take
-MOST = 3_600
+#: a step is left out where it can be expected to take more CPU seconds, and ended where it does
+MOST = 1_200
 VERBS = {
     "probe-all": ["--fields", "sex", "age", "site", "--n-permutations", "99", "--repeats", "1"],
     "tag": [],
@@ -38,10 +41,11 @@ VERBS = {
     "drift": ["--date-field", "date", "--n-permutations", "99"],
     "quality": ["--n-permutations", "99"],
     "reidentify": [],
+    "story": [],
     "report": ["--out", "{folder}/report.html"],
     "share": ["--out", "{folder}/bundle.zip"],
 }
-STEPS = ("register", "vectors", "map", *list(VERBS)[:-2], "findings", "report", "panel", "share")
+STEPS = ("vectors", "map", *list(VERBS)[:-2], "findings", "report", "panel", "share")
 
 
 def made_vectors(n: int) -> np.ndarray:
@@ -58,32 +62,45 @@ def made_vectors(n: int) -> np.ndarray:
     return out
 
 
-def draw(folder: Path, n: int, columns: int) -> None:
-    """Tiny pictures, a hundred folders of them, and their table."""
+def draw(folder: Path, n: int) -> None:
+    """Tiny pictures, a hundred folders of them."""
     from PIL import Image
 
     rng = np.random.default_rng(1)
     for k in range(n):
-        path = folder / "images" / f"{k % 100:02}" / f"{k:06}.png"
+        path = folder / "drawing" / f"{k % 100:02}" / f"{k:06}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 255, (12, 12), dtype=np.uint8)).save(path)
+    (folder / "drawing").rename(folder / "images")
+
+
+def write_table(path: Path, n: int, columns: int) -> None:
+    """A line a picture: six columns of a cohort, then numbers and codes in turn."""
+    rng = np.random.default_rng(2)
+    numbers, codes = np.array([f"{v / 100:.2f}" for v in range(100)]), np.array(["x", "y", "z"])
     names = ["file", "subject_id", "sex", "age", "site", "date", *(f"column_{k}" for k in range(columns - 6))]
-    with open(folder / "table.csv", "w") as table:
+    with open(path, "w") as table:
         table.write(",".join(names) + "\n")
         for k in range(n):
             known = [f"{k:06}.png", f"s{k // 2}", "FM"[k // 2 % 2], str(20 + k // 2 % 60), "abcde"[k % 5]]
             known.append(f"20{10 + k % 12}-0{1 + k % 9}-1{k % 9}")
-            rest = [f"{v:.2f}" if j % 2 else "xyz"[int(v * 3)] for j, v in enumerate(rng.random(columns - 6))]
-            table.write(",".join([*known, *rest]) + "\n")
+            drawn = rng.integers(0, 100, columns - 6)
+            rest = np.where(np.arange(columns - 6) % 2, numbers[drawn], codes[drawn % 3])
+            table.write(",".join([*known, *rest.tolist()]) + "\n")
 
 
-def one(step: str, folder: Path) -> None:
-    """One step, in a process of its own."""
+def one(step: str, folder: Path, columns: int) -> None:
+    """One step, in a process of its own; ``columns``: of the table of the cohort that all other steps run on."""
     from fiftyone_daebias import cli, schema, store
 
-    if step == "register":
-        argv = ["register", "scale", str(folder / "images"), "--table", str(folder / "table.csv"), "--quiet"]
+    if step.startswith("register"):
+        table = step.removeprefix("register ")
+        name = "scale" if table == str(columns) else "wide"
+        argv = ["register", name, str(folder / "images"), "--table", str(folder / f"{table}.csv"), "--quiet"]
         sys.exit(cli.main(argv))
+    if step == "drop":
+        store.dataset_of(store.load_samples("wide")).delete()
+        return
     if step in VERBS:
         given = [g.format(folder=folder) for g in VERBS[step]]
         sys.exit(cli.main([step, "scale", *given, "--quiet"]))
@@ -119,12 +136,16 @@ def one(step: str, folder: Path) -> None:
             foo.get_operator(uri).execute(context)
 
 
-def measure(step: str, folder: Path, env: dict, server: int) -> dict:
+def measure(step: str, folder: Path, columns: int, env: dict, server: int) -> dict:
     """CPU seconds, wall seconds and peak memory of a step; CPU seconds of the database beside it."""
     before, began = _cpu(server), time.monotonic()
     with open(folder / f"{step}.log", "w") as log:
         process = subprocess.Popen(
-            [sys.executable, __file__, "--one", step, "--folder", str(folder)], env=env, stdout=log, stderr=log
+            [sys.executable, __file__, "--one", step, "--folder", str(folder), "--columns", str(columns)],
+            env=env,
+            stdout=log,
+            stderr=log,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (MOST, MOST)),
         )
         _, status, used = os.wait4(process.pid, 0)
     out = {
@@ -143,7 +164,7 @@ def largest_document(address: str) -> float:
     import pymongo
 
     largest = 0
-    database = pymongo.MongoClient(address)["fiftyone"]
+    database = pymongo.MongoClient(address)[DATABASE]
     for name in database.list_collection_names():
         if name.startswith("fs."):
             continue
@@ -157,11 +178,11 @@ def _cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def table(rows: dict[str, dict], sizes: list[int]) -> str:
+def table(rows: dict[str, dict], steps: list[str], sizes: list[int]) -> str:
     """A line a step: CPU seconds and memory at each size, and the exponent from the last size but one to the last."""
     lines = ["| step | " + " | ".join(f"{n:,}: CPU s (database), GB" for n in sizes) + " | exponent |"]
     lines.append("|---|" + "---|" * (len(sizes) + 1))
-    for step in STEPS:
+    for step in steps:
         cells, seen = [], []
         for n in sizes:
             row = rows.get(f"{step} {n}")
@@ -170,7 +191,7 @@ def table(rows: dict[str, dict], sizes: list[int]) -> str:
                 continue
             cells.append(f"{row['cpu']:.1f} ({row['database']:.1f}), {row['gigabytes']:.2f}")
             if "failed" in row:
-                cells[-1] = "failed"
+                cells[-1] = f"ended after {row['cpu']:.0f}" if row["cpu"] >= MOST - 5 else "failed"
             else:
                 seen.append((n, row["cpu"] + row["database"]))
         lines.append(f"| {step} | " + " | ".join(cells) + f" | {_exponent(rows, seen)} |")
@@ -186,57 +207,67 @@ def _exponent(rows: dict[str, dict], seen: list[tuple[int, float]]) -> str:
     return f"{math.log(b / a) / math.log(m / n):.2f}"
 
 
+def run(args: argparse.Namespace, rows: dict, folder: Path, n: int) -> None:
+    """Measures at one size what is not in ``rows`` yet."""
+    from faults.servers import Server, environment
+
+    if not (folder / "images").exists():
+        draw(folder, n)
+    server = Server(folder / "server")
+    server.start()
+    env = {**environment(folder / "home", server.address), "FIFTYONE_DO_NOT_TRACK": "true"}
+    env["FIFTYONE_DATABASE_NAME"] = DATABASE
+    try:
+        if "start" not in rows:
+            rows["start"] = measure("nothing", folder, args.columns[0], env, server.process.pid)["cpu"]
+        for step in args.steps:
+            key = f"{step} {n}"
+            last = [rows[f"{step} {m}"] | {"n": m} for m in args.sizes if m < n and f"{step} {m}" in rows]
+            if key in rows or time.monotonic() > args.until:
+                continue
+            if last and last[-1].get("cpu", MOST) * (n / last[-1]["n"]) ** 1.2 > MOST:
+                rows[key] = {"left out": "it would take over twenty minutes"}
+                continue
+            text = folder / f"{step.removeprefix('register ')}.csv"
+            if step.startswith("register") and not text.exists():
+                write_table(text, n, int(text.stem))
+            rows[key] = measure(step, folder, args.columns[0], env, server.process.pid)
+            rows[key]["megabytes"] = largest_document(server.address)
+            if step.startswith("register") and int(text.stem) != args.columns[0]:
+                measure("drop", folder, args.columns[0], env, server.process.pid)
+                text.unlink()
+            print(f"{key}: {rows[key]}", flush=True)
+            args.out.write_text(json.dumps(rows, indent=1) + "\n")
+    finally:
+        server.stop()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[3_000, 10_000, 30_000])
-    parser.add_argument("--columns", type=int, default=50, help="columns of the table, at least 6")
-    parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
+    parser.add_argument("--columns", type=int, nargs="+", default=[50], help="columns of the tables, at least 6")
+    parser.add_argument("--steps", nargs="+", help=f"default: register COLUMNS, {', '.join(STEPS)}")
     parser.add_argument("--folder", type=Path, help="where the work is done and kept; default: a temporary folder")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long; with --folder, go on later")
     parser.add_argument("--out", type=Path, default=Path("scale.json"))
     parser.add_argument("--one", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
-        one(args.one, args.folder)
+        one(args.one, args.folder, args.columns[0])
         return
-    from faults.servers import Server, environment
-
-    until = time.monotonic() + 60 * args.minutes
+    args.until = time.monotonic() + 60 * args.minutes
+    args.steps = args.steps or [*(f"register {c}" for c in args.columns), *STEPS]
     folder = args.folder or Path(tempfile.mkdtemp(prefix="daebias-scale-"))
     rows: dict = json.loads(args.out.read_text()) if args.folder and args.out.exists() else {}
     try:
         for n in args.sizes:
-            place = folder / f"{n}x{args.columns}"
-            if not (place / "table.csv").exists():
-                place.mkdir(parents=True, exist_ok=True)
-                draw(place, n, args.columns)
-            server = Server(place / "server")
-            server.start()
-            env = {**environment(place / "home", server.address), "FIFTYONE_DO_NOT_TRACK": "true"}
-            try:
-                if "start" not in rows:
-                    rows["start"] = measure("nothing", place, env, server.process.pid)["cpu"]
-                for step in args.steps:
-                    key = f"{step} {n}"
-                    last = [rows[f"{step} {m}"] | {"n": m} for m in args.sizes if m < n and f"{step} {m}" in rows]
-                    if key in rows or time.monotonic() > until:
-                        continue
-                    if last and last[-1].get("cpu", 0) * (n / last[-1]["n"]) ** 1.5 > MOST:
-                        rows[key] = {"left out": "it would take over an hour"}
-                        continue
-                    rows[key] = measure(step, place, env, server.process.pid)
-                    print(f"{key}: {rows[key]}", flush=True)
-                    args.out.write_text(json.dumps(rows, indent=1) + "\n")
-                rows[f"largest document {n}"] = largest_document(server.address)
-                args.out.write_text(json.dumps(rows, indent=1) + "\n")
-            finally:
-                server.stop()
+            run(args, rows, folder / str(n), n)
     finally:
         if not args.folder:
             shutil.rmtree(folder, ignore_errors=True)
-    print(table(rows, args.sizes))
-    for n in args.sizes:
-        print(f"largest document at {n:,}: {rows.get(f'largest document {n}', '–')} MB")
+    print(table(rows, args.steps, args.sizes))
+    measured = [r["megabytes"] for r in rows.values() if isinstance(r, dict) and "megabytes" in r]
+    print(f"largest document that is no picture, vector or result: {max(measured, default=0)} MB")
 
 
 if __name__ == "__main__":

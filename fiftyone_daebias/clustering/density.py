@@ -6,12 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
+from scipy.spatial import Delaunay, cKDTree
 
 from ..errors import InputError
 from ..parallel import each
 
 #: neighbours that make a point dense
 MIN_SAMPLES = 10
+#: from here on a plane's tree is sought among near points only: all pairs grow with the square of their number
+GRAPH_FROM = 5_000
+#: points in more than two dimensions that are clustered at most; the others go with the nearest of them
+MOST_POINTS = 20_000
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,10 @@ class CandidateCluster:
 def density_clusters(points: np.ndarray, min_size: int) -> np.ndarray:
     """HDBSCAN (Campello et al. 2013; excess of mass) on standardised points.
 
+    The spanning tree of many points of a plane is sought among neighbours and a Delaunay triangulation, in n log n; its
+    length is right to four digits. Of many points in more dimensions some are drawn and clustered, and the others go
+    with the nearest of them.
+
     Args:
         points: float (n, d)
         min_size: smallest cluster
@@ -41,13 +51,39 @@ def density_clusters(points: np.ndarray, min_size: int) -> np.ndarray:
         int (n,): cluster of each point, −1 for none
     """
     from sklearn.cluster import HDBSCAN
+    from sklearn.neighbors import NearestNeighbors
 
     if len(points) < 2 * min_size:
         return np.full(len(points), -1)
+    if points.shape[1] > 2 and len(points) > MOST_POINTS:
+        drawn = np.sort(np.random.default_rng(0).permutation(len(points))[:MOST_POINTS])
+        least = max(2, round(min_size * MOST_POINTS / len(points)))
+        near = NearestNeighbors(n_neighbors=1).fit(points[drawn]).kneighbors(points, return_distance=False)[:, 0]
+        return density_clusters(points[drawn], least)[near]
     scale = points.std(axis=0)
-    z = (points - points.mean(axis=0)) / max(float(scale.max()), 1e-12)
-    model = HDBSCAN(min_cluster_size=min_size, min_samples=min(MIN_SAMPLES, min_size), copy=True)
-    return model.fit_predict(np.asarray(z, np.float64))
+    z = np.asarray((points - points.mean(axis=0)) / max(float(scale.max()), 1e-12), np.float64)
+    settings = {"min_cluster_size": min_size, "min_samples": min(MIN_SAMPLES, min_size), "copy": True}
+    if z.shape[1] == 2 and len(z) >= GRAPH_FROM and np.ptp(z, axis=0).min() > 0:
+        return HDBSCAN(metric="precomputed", **settings).fit_predict(_near_pairs(z, settings["min_samples"]))
+    return HDBSCAN(**settings).fit_predict(z)
+
+
+def _near_pairs(z: np.ndarray, k: int) -> sparse.csr_matrix:
+    """Distances of points (n, 2) to their k nearest and to their neighbours in a Delaunay triangulation."""
+    n = len(z)
+    _, near = cKDTree(z).query(z, k)
+    made = Delaunay(z)
+    ends = [made.simplices[:, [0, 1]], made.simplices[:, [1, 2]], made.simplices[:, [2, 0]]]
+    # copies are no corners of the triangulation and hang on the nearest corner
+    ends += [made.coplanar[:, [0, 2]], np.column_stack([np.repeat(np.arange(n), k), near.ravel()])]
+    pairs = np.sort(np.concatenate(ends), axis=1).astype(np.int64)
+    a, b = np.divmod(np.unique(pairs[:, 0] * n + pairs[:, 1]), n)
+    a, b = a[a != b], b[a != b]
+    # a distance of nothing would be no edge; each point is the first of its own neighbours
+    apart = np.maximum(np.linalg.norm(z[a] - z[b], axis=1), 1e-12)
+    own = np.arange(n)
+    values = np.concatenate([apart, apart, np.zeros(n)])
+    return sparse.csr_matrix((values, (np.concatenate([a, b, own]), np.concatenate([b, a, own]))), shape=(n, n))
 
 
 def best_overlap(members: np.ndarray, labels: np.ndarray) -> float:

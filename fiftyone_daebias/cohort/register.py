@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,6 +30,7 @@ from ..store import register as records
 from ..store.run_metadata import check_name
 from .bids import find_participants, with_sessions
 from .bounds import check_workbook
+from .columns import Column
 from .decisions import Decision
 from .fields import header_columns
 from .geometry_fields import geometry_columns
@@ -288,7 +290,7 @@ def register(
             key=loaded[k].key,
             subject=subjects[k],
             split=splits[k],
-            values={f: c.values[k] for f, c in columns.items()},
+            values=_Row(columns, k),
             tags=(*joined.tags.get(items[k].name, ()), *fields.tags.get(items[k].name, ()), *_tags(loaded[k])),
             filepath=loaded[k].preview,
             montage=loaded[k].montage,
@@ -373,6 +375,24 @@ def register(
         joined.not_stored,
         tuple(joined.decisions),
     )
+
+
+class _Row(Mapping):
+    """Values of one item, looked up in their columns: a dict for each would hold a large table several times over."""
+
+    __slots__ = ("columns", "k")
+
+    def __init__(self, columns: dict[str, Column], k: int):
+        self.columns, self.k = columns, k
+
+    def __getitem__(self, field: str):
+        return self.columns[field].values[self.k]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        return len(self.columns)
 
 
 def _table(

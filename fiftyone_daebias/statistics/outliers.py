@@ -6,6 +6,10 @@ import numpy as np
 
 from ..errors import InputError
 
+#: others that are looked among, drawn at random where there are more: all against all would grow with the square of
+#: their number, and how far the nearest of so many are tells the far ones as well
+MOST_OTHERS = 10_000
+
 
 def outlier_scores(vectors: np.ndarray, subjects: np.ndarray, neighbors: int = 10) -> np.ndarray:
     """Robust z-scores of the log distance to the nearest samples of other subjects.
@@ -35,6 +39,8 @@ def outlier_scores(vectors: np.ndarray, subjects: np.ndarray, neighbors: int = 1
 def nearest_others(vectors: np.ndarray, subjects: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Distances to the k nearest samples of other subjects and their rows, in no order, each (n, k).
 
+    Looks among at most :data:`MOST_OTHERS` samples, drawn at random, always the same.
+
     Args:
         vectors: float (n, d)
         subjects: subject of each sample (n,)
@@ -44,19 +50,22 @@ def nearest_others(vectors: np.ndarray, subjects: np.ndarray, k: int) -> tuple[n
         InputError: fewer other subjects' samples than ``k``
     """
     _, owner = np.unique(subjects, return_inverse=True)
-    counts = np.bincount(owner)
-    if len(vectors) - counts.max() < k:
+    drawn = np.random.default_rng(0).permutation(len(owner))[:MOST_OTHERS]
+    drawn.sort()
+    left = len(drawn) - np.bincount(owner[drawn]).max()
+    if left < k:
         raise InputError(
-            f"neighbors={k} needs that many samples of other subjects; the largest subject leaves "
-            f"{len(vectors) - counts.max()}; pass a smaller number"
+            f"neighbors={k} needs that many samples of other subjects; the largest subject leaves {left}; pass a "
+            "smaller number"
         )
     z = np.asarray(vectors, np.float32)
-    squares = (z * z).sum(axis=1)
+    squares, others = (z * z).sum(axis=1), z[drawn]
     distances, rows = np.empty((len(z), k), np.float32), np.empty((len(z), k), int)
     for first in range(0, len(z), 1024):
         part = slice(first, first + 1024)
-        distance = np.maximum(squares[part, None] + squares[None] - 2 * z[part] @ z.T, 0)
-        distance[owner[part, None] == owner[None]] = np.inf
-        rows[part] = np.argpartition(distance, k - 1, axis=1)[:, :k]
-        distances[part] = np.sqrt(np.take_along_axis(distance, rows[part], axis=1))
+        distance = np.maximum(squares[part, None] + squares[drawn] - 2 * z[part] @ others.T, 0)
+        distance[owner[part, None] == owner[drawn]] = np.inf
+        near = np.argpartition(distance, k - 1, axis=1)[:, :k]
+        rows[part] = drawn[near]
+        distances[part] = np.sqrt(np.take_along_axis(distance, near, axis=1))
     return distances, rows

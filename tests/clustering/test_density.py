@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
-from fiftyone_daebias.clustering import neighbours
+from fiftyone_daebias.clustering import density, neighbours
 from fiftyone_daebias.clustering.density import best_overlap, stable_clusters
 from fiftyone_daebias.clustering.neighbours import telling
 from fiftyone_daebias.errors import InputError
@@ -39,6 +40,30 @@ def test_islands_of_one_layout_are_not_stable():
 
     found = stable_clusters(points, np.arange(len(points)), min_size=20, resamples=5, redraw=another_layout, rng=rng)
     assert found and all(i.found < 0.5 for i in found)
+
+
+@pytest.mark.parametrize("copies", (0, 400))
+def test_many_points_are_clustered_among_near_ones_as_among_all(copies, monkeypatch):
+    rng = np.random.default_rng(0)
+    centres, spread = rng.normal(0, 12, (8, 2)), rng.uniform(0.5, 4, 8)
+    which = rng.integers(0, 8, 3_000)
+    points = centres[which] + rng.normal(size=(3_000, 2)) * spread[which, None]
+    points[:copies] = points[0]
+    among_all = density.density_clusters(points, 60)
+    monkeypatch.setattr(density, "GRAPH_FROM", 1)
+    assert among_all.max() >= 3
+    assert adjusted_rand_score(among_all, density.density_clusters(points, 60)) > 0.99
+    on_a_line = np.column_stack([points[:, 0], np.zeros(3_000)])
+    assert len(density.density_clusters(on_a_line, 60)) == 3_000
+
+
+def test_of_many_points_in_space_the_rest_goes_with_the_nearest(monkeypatch):
+    rng = np.random.default_rng(0)
+    which = rng.integers(0, 3, 1_500)
+    points = 8 * rng.normal(size=(3, 10))[which] + rng.normal(size=(1_500, 10))
+    among_all = density.density_clusters(points, 50)
+    monkeypatch.setattr(density, "MOST_POINTS", 500)
+    assert adjusted_rand_score(among_all, density.density_clusters(points, 50)) > 0.95
 
 
 def test_too_few_points_say_so():

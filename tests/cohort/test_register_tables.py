@@ -1,5 +1,6 @@
 """From an untidy table and untidy paths to a dataset: joined as a person would, and nothing stored that names one."""
 
+import datetime
 import json
 import os
 import subprocess
@@ -338,3 +339,19 @@ def test_the_command_prints_the_report_whatever_the_terminal_can_show(tmp_path, 
     )
     fo.delete_dataset("test-ascii")
     assert done.returncode == 0 and json.loads(done.stdout)["images"] == 1
+
+
+def test_samples_lie_in_the_database_as_fiftyone_would_have_put_them(cohort, dataset_name):
+    dates = ["2020-01-02", "", "2021-05-06", "2022-03-01"] * 10
+    table = {"file": FILES, "sex": ["F", "M", "", "F"] * 10, "age": [40, 50, 60, ""] * 10, "scan_date": dates}
+    _, dataset = cohort(FILES, table)
+    ours = {d["_id"]: d for d in dataset._sample_collection.find()}
+    for sample in list(dataset.iter_samples())[:8]:
+        theirs, mine = dataset._make_dict(sample.copy()), ours[sample._id]
+        if "scan_date" in mine:
+            mine["scan_date"] = mine["scan_date"].replace(tzinfo=datetime.timezone.utc)
+        apart = {"_id", "_rand", "created_at", "last_modified_at"}
+        assert {k: v for k, v in mine.items() if k not in apart} == {k: v for k, v in theirs.items() if k not in apart}
+    assert len({d["_rand"] for d in ours.values()}) == 40  # by which FiftyOne shuffles
+    assert dataset.count("age") == 30 and dataset.count("scan_date") == 30 and len(dataset) == 40
+    assert len({d["_id"] for d in ours.values()}) == 40 and all("last_modified_at" in d for d in ours.values())
