@@ -2,8 +2,10 @@
 
     python benchmarks/report_size.py --subjects 30000
 
-Runs are stored as ``benchmarks/panel.py`` stores them, with predictions of every sample; with ``--stories`` they are told
-of them first, with a target. The browser is a headless Chromium with the file on disk; the time is until its load event and the first layout.
+Runs are stored as ``benchmarks/panel.py`` stores them, with predictions of
+every sample; with ``--stories`` they are told of them first, with a target.
+The browser is a headless Chromium with the file on disk; the time is until its
+load event and the first layout.
 """
 
 from __future__ import annotations
