@@ -55,7 +55,7 @@ EXAMPLES = (
     ("training-dynamics", "training-dynamics {demo} sex --epochs 1 --repeats 1"),
     ("mitigate", "mitigate {demo} sex --by body_part"),
     ("train-baseline", "train-baseline spine beta-vae --images 640"),
-    ("compare", "compare spine --models dae pixels random --fields sex age --seeds 1"),
+    ("compare", "compare {demo} --models dae pca pixels random --fields sex age body_part --folds 5 --seeds 1"),
     ("sensitivity", "sensitivity {demo} --effects shift --repeats 5 --prevalences 0.2"),
     ("audit", "audit spine --skip explain sensitivity"),
     ("story", "story {demo}"),

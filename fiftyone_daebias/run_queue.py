@@ -154,7 +154,12 @@ def _run(service, operation, say) -> None:
     say(f"{name}: begins; log {log}")
     with open(log, "ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "fiftyone_daebias.run_queue", run], stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            [sys.executable, "-m", "fiftyone_daebias.run_queue", run],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            # FiftyOne writes into the log why a run failed; the command line keeps it from saying such things
+            env={**os.environ, "FIFTYONE_LOGGING_LEVEL": "INFO"},
         )
         try:
             code = process.wait()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
 from scipy.special import chndtr
 from scipy.stats import norm, rankdata
 
@@ -159,10 +160,13 @@ def _design_effect(a, b, rows, columns, index, weights) -> float:
         return 1.0
     first = ((a[:, None] == np.arange(len(rows))) - rows) / np.sqrt(rows)
     second = ((b[:, None] == np.arange(len(columns))) - columns) / np.sqrt(columns)
-    each = (first[:, :, None] * second[:, None, :]).reshape(len(a), -1)
-    total = np.zeros((int(index.max()) + 1, each.shape[1]))
-    np.add.at(total, index, weights[:, None] * each)
-    return float(np.clip((total**2).sum() / max((weights[:, None] * each**2).sum(), 1e-12), 0.05, 1.0))
+    people = csr_matrix((weights, (index, np.arange(len(a)))))
+    together = apart = 0.0
+    for column in first.T:
+        each = column[:, None] * second
+        together += float(((people @ each) ** 2).sum())
+        apart += float((weights[:, None] * each**2).sum())
+    return float(np.clip(together / max(apart, 1e-12), 0.05, 1.0))
 
 
 def _ends(chi2: float, freedom: int, largest: float, level: float) -> tuple[float, float]:

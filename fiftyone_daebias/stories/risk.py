@@ -32,6 +32,8 @@ from .target import Label
 _NAN = float("nan")
 #: draws of subjects behind the interval of the gap
 BOOTSTRAP = 300
+#: so many are asked how well a field tells the target; its AUC is then known to about .01
+MOST_SUBJECTS = 5_000
 #: a field tells nothing of the target when the upper end of its utility is below this
 LITTLE = 0.2
 #: a field and a target that decide each other so far are one and the same
@@ -168,7 +170,14 @@ class RiskOf:
         return ""
 
     def _utility(self, field, rows, y, g, people) -> dict:
-        """AUC of the target from the field alone, given the expected fields, as 2·AUC − 1."""
+        """AUC of the target from the field alone, given the expected fields, as 2·AUC − 1.
+
+        Of larger cohorts :data:`MOST_SUBJECTS` are drawn, unless a class of the target is rare.
+        """
+        if len(names := np.unique(people)) > MOST_SUBJECTS:
+            kept = np.isin(people, np.random.default_rng(self.seed).choice(names, MOST_SUBJECTS, replace=False))
+            if min(len(set(people[kept & (y == c)])) for c in np.unique(y)) >= MIN_SUBJECTS:
+                rows, y, g, people = rows[kept], y[kept], g[kept], people[kept]
         rng = np.random.default_rng([self.seed, zlib.crc32(f"{field} for {self.label.name}".encode())])
         target = _target(self.label, rows, y)
         machine = Folds([_columns(g)], people, subject_folds(people, 5, 1, rng))

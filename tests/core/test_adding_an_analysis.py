@@ -65,8 +65,10 @@ told["json"] = json.loads((folder / "audit.json").read_text())
 panel = f"{PLUGIN_NAME}/{schema.PANEL_NAME}"
 request = {"dataset_name": "example", "view": [], "params": {
     "__method__": "on_load", "panel_id": "p", "panel_state": {"tab": "sites"}}}
-ctx = ExecutionContext(request_params=request, executor=Executor(), operator_uri=panel)
-foo.get_operator(panel).execute(ctx)
+for method in ("on_load", "read"):  # it says that it reads, then shows what it read
+    request["params"]["__method__"] = method
+    ctx = ExecutionContext(request_params=request, executor=Executor(), operator_uri=panel)
+    foo.get_operator(panel).execute(ctx)
 told["panel"] = json.dumps(ctx.executor.to_json())
 
 for k in (5, 15):

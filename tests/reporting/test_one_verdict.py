@@ -87,16 +87,14 @@ def test_panel_report_and_bundle_say_the_same(cohort, tmp_path):
     found = {f.key: f for f in collect_findings(cohort).rows}
     # the panel
     uri = f"{PLUGIN_NAME}/{schema.PANEL_NAME}"
-    ctx = ExecutionContext(
-        request_params={
-            "dataset_name": cohort.name,
-            "view": [],
-            "params": {"__method__": "on_load", "panel_id": "p", "panel_state": {"filter": "all"}},
-        },
-        executor=Executor(),
-        operator_uri=uri,
-    )
-    foo.get_operator(uri).execute(ctx)
+    for method in ("on_load", "read"):  # it says that it reads, then shows what it read
+        params = {"__method__": method, "panel_id": "p", "panel_state": {"filter": "all", "tab": "findings"}}
+        ctx = ExecutionContext(
+            request_params={"dataset_name": cohort.name, "view": [], "params": params},
+            executor=Executor(),
+            operator_uri=uri,
+        )
+        foo.get_operator(uri).execute(ctx)
     asked = {r["operator_uri"]: r["params"] for r in json.loads(json.dumps(ctx.executor.to_json()))["requests"]}
     table = asked["show_panel_output"]["output"]["type"]["properties"]["findings_table"]["default"]
     shown = {r["id"]: r["verdict"].replace("\u00a0", " ")[2:] for r in table}
