@@ -28,6 +28,7 @@ from torch import Tensor
 from .. import atomic
 from ..errors import CheckpointError
 from ..processes import lock_file
+from ..serialize import finite
 from .checkpoint import FACTS, write_json, write_tensors
 
 VERSION = 2
@@ -155,10 +156,9 @@ class RunFolder:
         Raises:
             CheckpointError: the disk is full
         """
-        line = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in metrics.items()}
         try:
             with open(self.path / METRICS, "a") as stream:
-                stream.write(json.dumps(line) + "\n")
+                stream.write(json.dumps(finite(metrics)) + "\n")
         except OSError as error:
             raise CheckpointError(
                 f"could not write {self.path / METRICS}: {error.strerror}; free disk space or set DAEBIAS_HOME"
