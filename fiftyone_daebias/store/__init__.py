@@ -82,15 +82,18 @@ from .samples import (
 from .sharing import app_link, delete_map, file_paths, slug_of, stored_content, workspace_layouts
 from .sidebar import arrange, own_fields
 from .views import (
+    lasting_view,
     save_view,
     save_workspace,
     saved_view_ids,
     saved_views,
     saved_workspaces,
     tags_by_sample,
+    view_of_all,
     view_of_field,
     view_of_ids,
     view_of_tag,
+    view_of_values,
     view_without,
     write_reviews,
 )
@@ -131,6 +134,7 @@ __all__ = [
     "lease",
     "list_runs",
     "load_map",
+    "lasting_view",
     "load_run",
     "load_samples",
     "map_runs",
@@ -164,8 +168,10 @@ __all__ = [
     "untag",
     "vector_fields",
     "view_of_field",
+    "view_of_all",
     "view_of_ids",
     "view_of_tag",
+    "view_of_values",
     "view_without",
     "write_boxes",
     "write_names",
