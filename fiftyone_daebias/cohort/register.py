@@ -313,6 +313,7 @@ def register(
         "plane": plane,
         "spacing": spacing,
         "shift_dates": shift_dates,
+        "units": {f: c.unit for f, c in columns.items() if c.unit},
     }
     added, updated, total = records.write_records(name, rows, kinds, facts, progress=progress)
     files = [i.name for i in items]
