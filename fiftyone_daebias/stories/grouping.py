@@ -1,6 +1,8 @@
 """Which fields are one thing: a field joins the strongest field that decides it, or given which it adds nothing.
 
-Fields are taken in the order of their evidence. A field is compared with the
+Fields are taken in the order of their evidence; among equals the one that
+decides most of the others comes first (every image is told by its source, and
+so is its field strength: the source is the story). A field is compared with the
 leads of the stories so far, the closest first, and only where an association
 holds among all pairs compared together (Bonferroni). It joins a story
 
@@ -17,6 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from .binding import Binding
 from .given import Left
@@ -70,7 +74,7 @@ class Bundle:
     """Fields that are one thing.
 
     Attributes:
-        lead: the field with the most evidence
+        lead: the field with the most evidence; of equals, the one that decides most of the others
         joined: the others
         ties: fields that lead other stories and go with this one all the same
     """
@@ -98,7 +102,7 @@ def bundle_fields(
         bundles, the strongest first
     """
     bundles: list[Bundle] = []
-    for cue in sorted(cues, key=lambda c: (-c.strength, c.field)):
+    for cue in _in_order(cues, decided):
         near = [(bindings.get(frozenset((cue.field, b.lead.field))), b) for b in bundles]
         near = [(k, b) for k, b in near if k is not None and k.sure > 0 and k.value >= WEAKEST]
         for binding, bundle in sorted(near, key=lambda pair: -pair[0].value):
@@ -115,6 +119,19 @@ def bundle_fields(
                 one.ties.append(_compare(other.lead, one.lead, binding, decided, given))
                 other.ties.append(_compare(one.lead, other.lead, binding, decided, given))
     return bundles
+
+
+def _in_order(cues: list[Cue], decided) -> list[Cue]:
+    """The strongest first; of those that are equal to two digits, what decides most of the others."""
+    peers: dict[float, list[Cue]] = {}
+    for cue in cues:
+        peers.setdefault(round(cue.strength, 2), []).append(cue)
+
+    def decides(cue: Cue) -> float:
+        others = [c for c in peers[round(cue.strength, 2)] if c is not cue]
+        return sum(float(np.nan_to_num(decided(other.field, cue.field)[0])) for other in others)
+
+    return sorted(cues, key=lambda c: (-round(c.strength, 2), -round(decides(c), 2), -c.strength, c.field))
 
 
 def _compare(cue: Cue, lead: Cue, binding: Binding, decided, given) -> Joined:

@@ -133,6 +133,20 @@ def test_one_cause_is_one_story(cohort_of):
     assert answers["spacing"] == "inseparable" and answers["mode"] == "nothing"
 
 
+def test_of_fields_told_equally_well_the_one_that_decides_the_others_leads(cohort_of):
+    rng = np.random.default_rng(6)
+    source = rng.integers(0, 4, 240)
+    columns = {
+        "field_strength": np.array(["1.5", "3", "1.5", "3"])[source],
+        "maker": np.array(["a", "b", "b", "b"])[source],
+        "source": np.array(["w", "x", "y", "z"])[source],
+    }
+    vectors = shifted(rng, 240, [(source == k, 6) for k in range(3)])
+    strengths = {"field_strength": 1.0, "maker": 0.999, "source": 0.998}
+    (one,) = bundles_of(cohort_of(columns, vectors), strengths)
+    assert one.lead.field == "source" and {j.field for j in one.joined} == {"field_strength", "maker"}
+
+
 def test_two_independent_causes_are_two_stories(cohort_of):
     rng = np.random.default_rng(4)
     site, view = rng.integers(0, 2, 300), rng.integers(0, 2, 300)
