@@ -125,9 +125,10 @@ def decompose(design: Design, train: np.ndarray, test: np.ndarray, subjects: np.
         out = (cross * roots[None, :]) @ vectors
     names, owner = np.unique(subjects[train], return_inverse=True)
     people = csr_matrix((roots.astype(float), (owner, np.arange(len(train)))), shape=(len(names), len(train)))
-    squares = np.concatenate(
-        [((people @ vectors[:, k : k + 100]) ** 2).sum(axis=0) for k in range(0, len(values), 100)]
-    )
+    squares = np.zeros(len(values))  # some columns at a time: all would be many float64; there may be none
+    for first in range(0, len(values), 100):
+        part = slice(first, first + 100)
+        squares[part] = ((people @ vectors[:, part]) ** 2).sum(axis=0)
     fitted = (values / (values + PENALTIES[:, None])) @ squares
     free = np.maximum(len(names) - 1 - fitted, 0.02 * len(names))
     if lean:

@@ -124,6 +124,21 @@ def write_values(samples, field: str, values: Mapping[str, object], kind: str | 
         dataset_of(samples).set_values(field, dict(values), key_field="id")
 
 
+def write_documents(samples, field: str, documents: Mapping[str, Mapping[str, object]]) -> None:
+    """Sets a field declared by :func:`declare_document` on many samples, all parts of a sample in one write.
+
+    A write a part would write each sample, with its vector, as many times.
+
+    Args:
+        samples: a dataset or view
+        field: name of the field
+        documents: ``{sample id: {part: value}}``, all parts of each
+    """
+    if documents:
+        values = {i: fo.DynamicEmbeddedDocument(**parts) for i, parts in documents.items()}
+        dataset_of(samples).set_values(field, values, key_field="id")
+
+
 def write_vectors(samples, field: str, ids: list[str], vectors: np.ndarray) -> None:
     """Stores float32 vectors of shape (n, d) on the samples ``ids``."""
     if len(ids) != len(vectors):

@@ -95,6 +95,13 @@ def test_folds_of_many_rows_give_the_same_scores_and_keep_no_matrix_of_their_own
         assert fold.into.features is x and fold.into.axes.size <= x.shape[1] ** 2
 
 
+def test_vectors_that_are_all_equal_tell_nothing_and_break_nothing():
+    subjects = np.arange(40)
+    machine = Folds([Design("linear", np.ones((40, 3), np.float32))], subjects, subjects[None] % 5)
+    scores = machine.predict(np.eye(40)[:, :2])
+    assert np.isfinite(scores).all() and np.ptp(scores[0, subjects % 5 == 2, 0]) == 0
+
+
 def test_labelings_scored_together_become_fewer_with_the_cohort():
     subjects = np.arange(60)
     machine = Folds([Design("linear", np.eye(60, dtype=np.float32))], subjects, np.arange(60)[None] % 5)
