@@ -98,7 +98,7 @@ def choice_labels(parameter: Parameter, dataset) -> dict[str, str]:
     if parameter.names == "finding" and dataset is not None:
         return {f.key: f"{f.title} ({f.verdict})" for f in read_state(dataset).findings.rows}
     if parameter.names == "field or none":
-        return {BLIND: "nothing (drawn blind)", UNKNOWN: "not known"}
+        return {BLIND: "nothing (drawn without colours)", UNKNOWN: "not known"}
     return {}
 
 

@@ -140,12 +140,15 @@ def case_mix(
     table, names = table[first], subjects[first].to_numpy()
     places = places if over else _distinct(table, places)
     pairs = [(f, s) for s in places for f in people if f != s]
-    rows = []
+    rows, units = [], store.read_units(samples)
     with start(progress, "case mix", len(pairs), "pairs") as task:
         for field, site in pairs:
             mixed = next((f for f in (field, site) if f in varying), None)
             row = CaseMixRow(field, site, note=f"{mixed} varies within subjects")
-            rows.append(row if mixed else _row(field, site, table, names, n_permutations, np.random.default_rng(seed)))
+            if not mixed:
+                rng = np.random.default_rng(seed)
+                row = _row(field, site, table, names, n_permutations, rng, units.get(field, ""))
+            rows.append(row)
             task.advance(note=f"{field} over {site}")
     result = CaseMix(tuple(sorted(rows, key=lambda r: r.p if r.p == r.p else 2)))
     store.save_run(
@@ -168,13 +171,15 @@ def _distinct(table: pd.DataFrame, places: list[str]) -> list[str]:
     return out or places[:1]
 
 
-def _row(field: str, site: str, table: pd.DataFrame, names: np.ndarray, n_permutations: int, rng) -> CaseMixRow:
+def _row(
+    field: str, site: str, table: pd.DataFrame, names: np.ndarray, n_permutations: int, rng, unit: str
+) -> CaseMixRow:
     both = table[field].notna() & table[site].notna()
     mine, owners = table[both], names[both.to_numpy()]
     try:
         place = make_target(site, mine[site].map(str).tolist(), owners, "classes")
         rows = mine.iloc[place.rows]
-        target = make_target(field, rows[field].tolist(), owners[place.rows])
+        target = make_target(field, rows[field].tolist(), owners[place.rows], unit=unit)
     except ValueError as error:
         return CaseMixRow(field, site, note=str(error))
     owners, sites = owners[place.rows][target.rows], place.values[target.rows]
@@ -185,7 +190,8 @@ def _row(field: str, site: str, table: pd.DataFrame, names: np.ndarray, n_permut
     p, moves = omnibus_test(one_hot, target.values, len(target.classes), owners, n_permutations=n_permutations, rng=rng)
     if p != p:
         return CaseMixRow(field, site, note=moves.impossible or "no permutation changes anything")
-    effects = [effect_of(sites == s, target.values, target.classes, owners, level=1 - LEVEL / len(held)) for s in held]
+    level, told = 1 - LEVEL / len(held), target.quantity
+    effects = [effect_of(sites == s, target.values, target.classes, owners, level=level, quantity=told) for s in held]
     best: Effect = max(effects, key=lambda e: abs(np.nan_to_num(e.value)))
     words = best.words.replace("inside", "there").replace("outside", "elsewhere")
     return CaseMixRow(

@@ -32,7 +32,7 @@ class Cluster:
         author: who named it
         map_key: brain key of the map it was drawn on, "" if on none
         polygon: corners in map coordinates, empty if it was not drawn
-        coloured_by: field the map was coloured by when it was drawn; "nothing" if it was drawn blind, "unknown"
+        coloured_by: field the map was coloured by when it was drawn; "nothing" if by none, "unknown"
         stability: see :class:`~fiftyone_daebias.clustering.density.CandidateCluster`; NaN when not measured
         created: ISO time
     """

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import schema, store
 from ..findings.among_alike import among_alike, left_among_alike
-from ..findings.finding import Evidence, Finding, Known, cluster_selector, existing
+from ..findings.finding import BUILT_IN, Evidence, Finding, Known, cluster_selector, existing, read_verdict
 from ..findings.formatting import count, listed, number, score
 from ..findings.multiplicity import HypothesisTest, away_from_zero
 from ..serialize import or_nan
@@ -60,12 +60,13 @@ def association_claims(samples) -> list[HypothesisTest]:
     config, results = store.load_run(samples, schema.ASSOCIATION_RUN)
     tests = results["tests"]
     clusters = read_clusters(samples)
-    return [_claim(row, clusters, tests.get("expected") or [], config) for row in tests["rows"]]
+    rows = [{**row, "verdict": read_verdict(row["verdict"])} for row in tests["rows"]]
+    return [_claim(row, clusters, tests.get("expected") or [], config) for row in rows]
 
 
 def _claim(row: dict, clusters: dict[str, Cluster], expected: list[str], config: dict) -> HypothesisTest:
     verdict, name = row["verdict"], row["cluster"]
-    tested = verdict not in ("not tested", "not blind", "expected")
+    tested = verdict not in ("not tested", BUILT_IN, "expected")
     low, high = (or_nan(v) for v in row["interval"])
     near = float(np.nan_to_num(away_from_zero((low, high)))) if verdict != "not tested" else 0.0
     unknown = name in (config.get("unknown") or ())
@@ -121,14 +122,14 @@ def _sentence(row: dict, expected: list[str]) -> str:
     if row["verdict"] == "not tested":
         return f"{row['cluster']} was not tested for {row['field']}: {row['note']}"
     made = row.get("made_from")
-    compared = f"Among subjects alike in {made}, " if made and row["verdict"] != "not blind" else ""
+    compared = f"Among subjects alike in {made}, " if made and row["verdict"] != BUILT_IN else ""
     text = (
         f"{compared}{row['cluster']} and the rest differ in {row['field']} by "
         f"{row['measure']} {score(or_nan(row['effect']))} (95 % interval {score(or_nan(row['interval'][0]))} to "
         f"{score(or_nan(row['interval'][1]))}): {row['words']}; {count(row['n_inside'], 'subject')} inside, "
         f"{row['n_outside']:,} outside."
     )
-    if row["verdict"] == "not blind":
+    if row["verdict"] == BUILT_IN:
         return text + " The cluster was made from this field or one that goes with it, so a test means nothing."
     if row["verdict"] == "expected":
         return text + " It was named as an expected difference."

@@ -58,8 +58,8 @@ class ClusterList:
             if c.stability == c.stability:
                 parts.append(f"stability {c.stability:.2f}")
             if c.origin == "lasso":
-                blind = {named.BLIND: "drawn blind", named.UNKNOWN: "not known whether blind"}
-                parts.append(blind.get(c.coloured_by, f"drawn while coloured by {c.coloured_by}"))
+                drawn = {named.BLIND: "drawn without colours", named.UNKNOWN: "not known what the map was coloured by"}
+                parts.append(drawn.get(c.coloured_by, f"drawn while coloured by {c.coloured_by}"))
             if c.author:
                 parts.append(f"by {c.author}")
             lines.append(

@@ -166,7 +166,7 @@ def drift(
     site = next((f for f in places if f not in by and 2 <= table[f].nunique() <= MOST_SITES), None)
     if sites and site and not set(places) & set(by):
         groups += [(g, mine, [*by, site]) for g, mine in _groups(table, [*by, site])]
-    rows: list[DriftRow] = []
+    rows, stated = list[DriftRow](), store.read_units(samples)
     with start(progress, "drift", len(groups) * (1 + len(versions)), "tests") as task:
         for group, mine, parts in groups:
             units = _units(mine, subjects, matrix, years)
@@ -174,7 +174,7 @@ def drift(
             if adjust_for:
                 strata = make_strata(table.iloc[units.first][list(adjust_for)]).codes
             rng = np.random.default_rng(seed)
-            row = _over_time(group, date_field, units, strata, table, parts, n_permutations, rng)
+            row = _over_time(group, date_field, units, strata, table, parts, n_permutations, rng, stated)
             rows.append(replace(row, by=tuple(parts)))
             task.advance(note=group)
             for field in versions:
@@ -232,7 +232,7 @@ def _units(rows: np.ndarray, subjects, matrix, years) -> _Units:
     return _Units(total / counts[:, None], first, dates)
 
 
-def _over_time(group, field, units: _Units, strata, table, by, n_permutations, rng) -> DriftRow:
+def _over_time(group, field, units: _Units, strata, table, by, n_permutations, rng, stated) -> DriftRow:
     dated = np.flatnonzero(np.isfinite(units.years))
     if len(dated) < FEWEST:
         note = f"{len(dated)} subjects have a date; {FEWEST} are needed"
@@ -247,7 +247,7 @@ def _over_time(group, field, units: _Units, strata, table, by, n_permutations, r
         return DriftRow(group, field, n_subjects=len(dated), note=note)
     changes, cells = [], {"": (len(dated), 0)}
     for c in found:
-        also = _with_it(c, units.first[dated], years, table, {field, *by}, rng)
+        also = _with_it(c, units.first[dated], years, table, {field, *by}, rng, stated)
         changes.append({**asdict(c), "fields": [text for text, _ in also]})
         when = iso_date(c.when)
         cells[when] = c.n_before, c.n_after
@@ -256,7 +256,9 @@ def _over_time(group, field, units: _Units, strata, table, by, n_permutations, r
     return DriftRow(group, field, "", p, changes=tuple(changes), detectable=would, n_subjects=len(dated), cells=cells)
 
 
-def _with_it(change: Change, rows, years, table, skip: set[str], rng) -> list[tuple[str, Cells]]:
+def _with_it(
+    change: Change, rows, years, table, skip: set[str], rng, stated: dict[str, str]
+) -> list[tuple[str, Cells]]:
     """Metadata that differ between before and after, at a familywise level over all fields (Bonferroni).
 
     Returns:
@@ -267,7 +269,7 @@ def _with_it(change: Change, rows, years, table, skip: set[str], rng) -> list[tu
     for field in asked:
         units = np.arange(len(rows)).astype(str)
         try:
-            target = make_target(field, table[field].iloc[rows].tolist(), units)
+            target = make_target(field, table[field].iloc[rows].tolist(), units, unit=stated.get(field, ""))
         except ValueError:
             continue
         inside = late[target.rows]
@@ -281,7 +283,7 @@ def _with_it(change: Change, rows, years, table, skip: set[str], rng) -> list[tu
             n_permutations=40 * len(asked) - 1,
             rng=rng,
         )[0]
-        effect = effect_of(inside, target.values, target.classes, units[target.rows])
+        effect = effect_of(inside, target.values, target.classes, units[target.rows], quantity=target.quantity)
         if p * len(asked) <= LEVEL and abs(effect.value) > 0.2:
             words = effect.words.replace("inside", "after").replace("outside", "before")
             found.append((abs(effect.value), f"{field} ({words})", effect.cells))

@@ -39,7 +39,7 @@ def name_cluster(
         note: what you think it is
         author: who says so; default: the login name
         map_key: the map it was drawn on; default: the lasso's own
-        coloured_by: field by which the map was coloured while drawing, "nothing" if it was drawn blind: a cluster is
+        coloured_by: field by which the map was coloured while drawing, "nothing" if by none: a cluster is
             never tested against a field that drew it
         replace: replace a cluster of the same name
 

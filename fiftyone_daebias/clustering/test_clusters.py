@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import schema, store
 from ..errors import InputError
+from ..findings.finding import BUILT_IN
 from ..parameters import ClusterNames, Expected, Permutations, ProbedFields, Seed, SubjectField
 from ..progress import Progress, start
 from ..rendering import Rendered, Table
@@ -34,7 +35,7 @@ class Association(AdjustedRow):
         verdict: "" until it is settled over everything tested on the dataset; "found"; "explained" (found, and among
             subjects alike in the expected fields less than half of it is left); "inseparable" (found, but too few
             subjects are alike in the expected fields to tell it from them); "unconfirmed" (nearly found, see
-            :mod:`~..findings.multiplicity`); "expected" (named as an expected difference); "not blind" (the
+            :mod:`~..findings.multiplicity`); "expected" (named as an expected difference); "built in" (the
             cluster was made from this field, or from one that goes with it, so a test means nothing); "not found";
             "not tested"
         difference: standardised mean difference, for numbers
@@ -168,10 +169,10 @@ def test_clusters(
     subjects = np.array(store.read_subjects(samples, subject_field))
     ids = store.sample_ids(samples)
     inside = np.array([[i in m for i in ids] for m in (set(c.members) for c in chosen)]).T.reshape(len(ids), -1)
-    rows: list[Association] = []
+    rows, units = list[Association](), store.read_units(samples)
     with start(progress, "testing clusters", len(table.columns), "fields") as task:
         for field in table.columns:
-            part = _Part.of(field, table[field].tolist(), subjects)
+            part = _Part.of(field, table[field].tolist(), subjects, units.get(field, ""))
             rng = np.random.default_rng(seed)
             for made in sorted({label_of(c, every.columns) for c in chosen}):
                 mine = [k for k, c in enumerate(chosen) if label_of(c, every.columns) == made]
@@ -190,7 +191,7 @@ def test_clusters(
     if any(map(is_unknown, chosen)):
         notes.append(
             "it is not known what some clusters were drawn by; if by the field tested, a difference means "
-            "nothing, so none is called found; name them again with coloured_by ('nothing' if drawn blind)"
+            "nothing, so none is called found; name them again with coloured_by ('nothing' if drawn without colours)"
         )
     result = ClusterTests(tuple(rows), tuple(expected), sum(r.p == r.p and r.verdict == "" for r in rows), tuple(notes))
     store.save_run(
@@ -219,9 +220,9 @@ class _Part:
     reason: str = ""
 
     @classmethod
-    def of(cls, field: str, values: list, subjects: np.ndarray) -> _Part:
+    def of(cls, field: str, values: list, subjects: np.ndarray, unit: str = "") -> _Part:
         try:
-            return cls(field, subjects, make_target(field, values, subjects))
+            return cls(field, subjects, make_target(field, values, subjects, unit=unit))
         except ValueError as error:
             return cls(field, subjects, None, str(error))
 
@@ -260,11 +261,11 @@ def _test_field(part: _Part, chosen, inside, label: Label | None, strata, expect
         or label.codes is None
         or goes_with(label.codes[target.rows], target.values, target.classes, part.subjects[target.rows], rng)
     ):
-        verdict = "not blind"
+        verdict = BUILT_IN
         why = f"it was made from {made}" if field == made else f"it was made from {made}, with which {field} goes"
         note = "; ".join(filter(None, (note, why)))
     how = _How(made, strata, verdict, note, n_permutations, rng)
-    if label is not None and label.codes is not None and verdict != "not blind":
+    if label is not None and label.codes is not None and verdict != BUILT_IN:
         return [_one(part, c, inside[:, [k]], label, how) for k, c in enumerate(chosen)]
     return _together(part, chosen, inside, how)
 
@@ -294,7 +295,7 @@ def _together(part: _Part, chosen, inside, how: _How, fixed: np.ndarray | None =
         return out
     n_classes = len(target.classes)
     p, moves = np.full(len(tested), _NAN), None
-    if how.verdict != "not blind":
+    if how.verdict != BUILT_IN:
         p, moves = association_test(
             groups[:, tested],
             target.values,
@@ -308,7 +309,7 @@ def _together(part: _Part, chosen, inside, how: _How, fixed: np.ndarray | None =
     if how.strata is not None and not how.verdict:
         within, alike = _among_alike(part, groups[:, tested], how.strata, fixed, how.n_permutations, how.rng)
     for j, k in enumerate(tested):
-        effect = effect_of(groups[:, k], target.values, target.classes, owners)
+        effect = effect_of(groups[:, k], target.values, target.classes, owners, quantity=target.quantity)
         row = replace(
             out[k],
             verdict=how.verdict,

@@ -121,6 +121,7 @@ class Column:
         notes: what was understood, in words
         decisions: the same with counts and examples
         reading: how the texts became values
+        unit: what the header or the cells say that the numbers are in; "" where they say nothing
     """
 
     name: str
@@ -130,6 +131,7 @@ class Column:
     notes: tuple[str, ...] = ()
     decisions: tuple[Decision, ...] = ()
     reading: Reading | None = None
+    unit: str = ""
 
 
 class _Texts:
@@ -258,8 +260,9 @@ def _column(column: _Texts, reading, by_text, unusable: set[str], said, words=Fa
         if unusable:
             said = [*said, column.decision("values that could not be used", unusable)]
     notes = tuple(d.what if not d.count else str(d) for d in said)
+    unit = "years" if reading.notation.ages else reading.notation.unit
     return Column(
-        column.name, reading.kind, column.spread(by_text), column.rows_of(unusable), notes, tuple(said), reading
+        column.name, reading.kind, column.spread(by_text), column.rows_of(unusable), notes, tuple(said), reading, unit
     )
 
 

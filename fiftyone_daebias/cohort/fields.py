@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from .. import schema
 from ..serialize import decimal_year
 from .columns import Column
-from .dicom.header import KINDS
+from .dicom.header import KINDS, UNITS
 from .items import Item
 from .join import Joined
 from .pseudonyms import Pseudonyms
@@ -91,7 +91,7 @@ def header_columns(
                     f"{rival}: table and header disagree in {len(against)} samples (first: "
                     f"{items[against[0]].name}); both are kept, the header's as {name!r}"
                 )
-        columns[name] = Column(name, kind, values)
+        columns[name] = Column(name, kind, values, unit=UNITS.get(field, "") if kind == "float" else "")
     volumes = [i.note for i in items]
     if any(volumes):
         columns.setdefault("volume_of_series", Column("volume_of_series", "string", [v or None for v in volumes]))
@@ -154,7 +154,7 @@ def code_map(field: str, header: list, table: list) -> dict[str, str]:
 
 def _one_field(field: str, header: list, kind: str, table: Column, codes: dict[str, str]) -> tuple[Column | None, str]:
     """The table's column, filled from a header that never contradicts it; ``None`` where the two cannot be compared."""
-    both = sum(h is not None and t is not None for h, t in zip(header, table.values, strict=True))
+    both = [k for k, (h, t) in enumerate(zip(header, table.values, strict=True)) if h is not None and t is not None]
     if not both:
         return None, ""
     back = {h: t for t, h in codes.items()}
@@ -172,9 +172,12 @@ def _one_field(field: str, header: list, kind: str, table: Column, codes: dict[s
         if value is not None:
             values[k] = value
             filled += 1
-    said = f"the header says the same in {both} samples" + (f" ({_told(codes)})" if codes else "")
+    unit = UNITS.get(field, "")
+    if field == "height" and isinstance(table.values[both[0]], (int, float)):
+        unit = "cm" if table.values[both[0]] > 10 * header[both[0]] else unit
+    said = f"the header says the same in {len(both)} samples" + (f" ({_told(codes)})" if codes else "")
     said += f" and fills {filled} without a value" if filled else ""
-    return replace(table, values=values), said
+    return replace(table, values=values, unit=table.unit or unit), said
 
 
 def _told(codes: dict[str, str]) -> str:

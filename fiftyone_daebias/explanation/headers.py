@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -32,7 +32,10 @@ TOLERANCE = 3.0
 
 
 def field_columns(
-    table: dict[str, Sequence[object]], subjects: np.ndarray, leave_out: Sequence[str] = ()
+    table: dict[str, Sequence[object]],
+    subjects: np.ndarray,
+    leave_out: Sequence[str] = (),
+    units: Mapping[str, str] | None = None,
 ) -> dict[str, tuple[str, str, np.ndarray, tuple[str, ...]]]:
     """Metadata fields as columns of :func:`~fiftyone_daebias.explanation.appearance.compare_table`.
 
@@ -40,13 +43,14 @@ def field_columns(
         table: ``{field: values}``, one value a sample
         subjects: subject of each sample
         leave_out: fields that drew the groups
+        units: ``{field: unit}`` where they are stated
     """
     out = {}
     for name, values in table.items():
         if name in leave_out or name in {f"{f}_years" for f in leave_out}:
             continue
         try:
-            target = make_target(name, values, list(subjects))
+            target = make_target(name, values, list(subjects), unit=(units or {}).get(name, ""))
         except ValueError:
             continue  # one value, an id, or too few subjects: nothing that can be compared
         if target.categorical:
@@ -57,7 +61,12 @@ def field_columns(
             column[target.rows] = target.values
         if target.kind == "date" and f"{name}_years" in table:
             continue  # the same again as a number of years
-        out[name] = (name.replace("_", " "), "", column, target.classes)
+        out[name] = (
+            name.replace("_", " "),
+            "" if target.quantity.date else target.quantity.unit,
+            column,
+            target.classes,
+        )
     return out
 
 

@@ -211,7 +211,9 @@ class FieldsPart(_TablePart):
     def measure(self, c: Comparison) -> tuple[Contrast, ...]:
         frame = store.read_table(c.view)
         table = {name: frame[name].tolist() for name in frame.columns}
-        columns = field_columns(table, c.groups.subjects, [*GEOMETRY_FIELDS, *c.settings.drawn_by])
+        columns = field_columns(
+            table, c.groups.subjects, [*GEOMETRY_FIELDS, *c.settings.drawn_by], store.read_units(c.view)
+        )
         g = c.groups
         return compare_table(columns, g.labels, g.subjects, paired=g.paired, seed=c.settings.seed)
 

@@ -9,6 +9,7 @@ from dataclasses import field as made
 from .. import schema, store
 from ..analyses import ANALYSES
 from ..errors import InputError, alike
+from ..quantities import with_unit
 from ..rendering import Rendered, Table
 from ..statistics.cells import Cells, read_cells
 from . import formatting
@@ -16,20 +17,29 @@ from .review import Review
 
 #: a finding is one at this false-discovery rate
 LEVEL = 0.05
+#: verdict on a difference that a group has by construction
+BUILT_IN = "built in"
 #: verdicts, the most telling first
 VERDICTS = (
     "found",
     "inseparable",
     "explained",
     "unconfirmed",
-    "not blind",
+    BUILT_IN,
     "shown",
     "expected",
     "not found",
     "not tested",
     "older version",
 )
+#: verdicts as earlier versions stored them
+_FORMER = {"not blind": BUILT_IN}
 _NAN = float("nan")
+
+
+def read_verdict(stored: str) -> str:
+    """A stored verdict, in today's words."""
+    return _FORMER.get(stored, stored)
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,10 @@ class Evidence:
     unit: str = ""
     detectable: float = _NAN
     strength: float = 0.0
+
+    def told(self, value: float) -> str:
+        """The value, its chance or an end of its interval, with the unit that an error has."""
+        return with_unit(formatting.number(value), self.unit if self.measure == "MAE" else "")
 
 
 @dataclass(frozen=True)
@@ -276,7 +290,7 @@ def _cells(f: Finding) -> tuple[str, ...]:
     e = f.evidence
     low, high = e.interval
     interval = "" if low != low else f"{formatting.number(low)} to {formatting.number(high)}"
-    value = "" if e.value != e.value else f"{e.measure} {formatting.number(e.value)}".strip()
+    value = "" if e.value != e.value else f"{e.measure} {e.told(e.value)}".strip()
     return (
         f.key,
         f.verdict,
@@ -322,7 +336,8 @@ def read_dataclass(cls, raw: dict):
     values = {}
     for f in fields(cls):
         if f.name in raw:
-            values[f.name] = read_cells(raw[f.name]) if f.name == "cells" else _value(hints[f.name], raw[f.name])
+            own = {"cells": read_cells, "verdict": read_verdict}.get(f.name)
+            values[f.name] = own(raw[f.name]) if own else _value(hints[f.name], raw[f.name])
     return cls(**values)
 
 

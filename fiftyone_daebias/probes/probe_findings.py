@@ -10,6 +10,7 @@ from .. import schema, store
 from ..findings.finding import LEVEL, Evidence, Finding, NextStep, Selector, existing
 from ..findings.formatting import count, listed, number, score
 from ..findings.multiplicity import HypothesisTest
+from ..quantities import Quantity, unit_of, with_unit
 from .labels import not_a_label, too_weak
 from .result import CANNOT_TELL, EXPLAINED, INDEPENDENT, ProbeResult
 
@@ -119,7 +120,12 @@ def _next(row: ProbeResult) -> NextStep | None:
 
 
 def _unit(row: ProbeResult) -> str:
-    return "years" if row.kind == "date" else f"unit of {row.field}" if row.metric == "MAE" else ""
+    """What an error is in; "" where that is not known. Of older runs only the field's name says it."""
+    if row.metric != "MAE":
+        return ""
+    if row.unit is None:
+        return "years" if row.kind == "date" else unit_of(row.field, (row.score, row.chance))
+    return row.unit
 
 
 def _strength(row: ProbeResult) -> float:
@@ -135,12 +141,13 @@ def _sentence(row: ProbeResult, adjusted) -> str:
     if row.reason:
         return f"{row.field} was not probed: {row.reason}"
     who = f" (within {row.group})" if row.group else ""
-    people = count(row.n_subjects, "subject")
+    people, told = count(row.n_subjects, "subject"), Quantity(_unit(row)).amount
     if row.metric == "MAE":
+        off, median = told(row.score), told(row.chance)
         said = (
-            f"is off by {number(row.score)} on average (95 % interval {number(row.interval[0])} to "
-            f"{number(row.interval[1])}); always guessing the median is off by {number(row.chance)}, and the images "
-            f"better that by {number(row.chance - row.score)} ({number(row.better[0])} to {number(row.better[1])})"
+            f"is off by {off} on average (95 % interval {number(row.interval[0])} to "
+            f"{number(row.interval[1])}); always guessing the median is off by {median}, and the images "
+            f"better that by {told(row.chance - row.score)} ({number(row.better[0])} to {number(row.better[1])})"
         )
     else:
         what = "AUC" if row.metric == "AUC" else "a concordance"
@@ -150,11 +157,11 @@ def _sentence(row: ProbeResult, adjusted) -> str:
         )
     text = f"Guessed from the image alone in {people} that the probe has not seen, {row.field}{who} {said}."
     if not (row.p <= LEVEL and row.better[0] > 0) and math.isfinite(row.detectable):
-        value = number(row.detectable) if row.metric == "MAE" else score(row.detectable)
+        value = told(row.detectable) if row.metric == "MAE" else score(row.detectable)
         worse = "less" if row.metric == "MAE" else "more"
         text += f" A score of {value} or {worse} would have been found with probability 0.8."
     if adjusted:
-        form = number if row.metric == "MAE" else score
+        form = told if row.metric == "MAE" else score
         text += (
             f" With {listed(adjusted.fields)} known it is {form(adjusted.score)} "
             f"({form(adjusted.interval[0])} to {form(adjusted.interval[1])}; {form(adjusted.chance)} is guessing; "
@@ -173,7 +180,7 @@ def line(table) -> str:
 def bias(f: Finding) -> str:
     """A finding that holds, for the data sheet."""
     e = f.evidence
-    value = f"{e.measure} {score(e.value) if e.measure != 'MAE' else f'{e.value:.4g}'}"
+    value = f"{e.measure} {score(e.value) if e.measure != 'MAE' else with_unit(number(e.value), e.unit)}"
     return f"{f.field} can be read from the images ({value}, {count(f.n_subjects, 'subject')}, q {e.q:.2g})."
 
 

@@ -7,6 +7,7 @@ from dataclasses import field as made
 
 import numpy as np
 
+from ..quantities import with_unit
 from ..rendering import Rendered, Table, p_text
 from ..statistics.cells import Cells, read_cells
 from ..statistics.multiplicity import benjamini_hochberg
@@ -125,6 +126,7 @@ class ProbeResult(Rendered):
         null: mean and standard deviation of the gain over chance of permuted labelings
         untestable: why no permutation can test the field; "" where they can
         cells: subjects of each class, and of the others; of numbers all subjects; ``None`` in runs that lack them
+        unit: what an error is in; "" where that is not known, ``None`` in runs that lack it
     """
 
     field: str
@@ -152,6 +154,7 @@ class ProbeResult(Rendered):
     null: tuple[float, float] = (float("nan"), float("nan"))
     untestable: str = ""
     cells: Cells | None = made(default=None, hash=False)
+    unit: str | None = None
 
     @property
     def name(self) -> str:
@@ -200,7 +203,7 @@ class ProbeResult(Rendered):
                 values[name] = part(**_typed(part, raw[name]))
             else:
                 values[name] = None
-        return cls(**{**values, "cells": read_cells(raw.get("cells"))})
+        return cls(**{**values, "cells": read_cells(raw.get("cells")), "unit": raw.get("unit")})
 
     def parts(self) -> list[str | Table]:
         return ProbeTable((self,)).parts()
@@ -260,9 +263,9 @@ class ProbeTable(Rendered):
             lines += [f"not testable: {r.name}: {r.untestable}" for r in probed if r.untestable]
             lines.append(
                 "score: AUC of a least-squares SVM on held-out subjects (several classes: mean one against the rest), "
-                "or mean absolute error in the field's unit, with the gain over guessing the median behind it; every "
-                f"subject counts once. found: q at most {LEVEL} and the interval better than chance. detects from: "
-                "the smallest effect that this whole rule finds with probability 0.8."
+                "or mean absolute error (MAE) in the field's unit, with the gain over guessing the median behind it; "
+                f"every subject counts once. found: q at most {LEVEL} and the interval better than chance. detects "
+                "from: the smallest effect that this whole rule finds with probability 0.8."
             )
         lines += [f"not probed: {r.reason}" for r in self.rows if r.reason]
         return lines
@@ -273,7 +276,7 @@ def _cells(r: ProbeResult) -> tuple[str, ...]:
     return (
         r.name,
         r.verdict,
-        f"{r.metric} {r.score:{d}}",
+        with_unit(f"{r.metric} {r.score:{d}}", r.unit),
         interval_text(r),
         f"{r.chance:{d}}",
         p_text(r.p),
@@ -292,7 +295,7 @@ def _adjusted_cells(r: ProbeResult, a: Adjusted) -> tuple[str, ...]:
         r.name,
         a.verdict,
         f"{r.score:{d}}",
-        f"{r.metric} {a.score:{d}}",
+        with_unit(f"{r.metric} {a.score:{d}}", r.unit),
         interval_text(r, a),
         f"{a.chance:{d}}",
         p_text(a.p),

@@ -77,6 +77,10 @@ class ProbeSource:
                 self.covariates = None
 
     @cached_property
+    def _units(self) -> dict[str, str]:
+        return store.read_units(self.samples)
+
+    @cached_property
     def design(self) -> Design:
         """The vectors for support vector machines; their exact kernel is n × n, so it is made where one is trained."""
         return make_design(self._matrix, self.kernel)
@@ -94,8 +98,10 @@ class ProbeSource:
         """
         rows = np.arange(len(self.ids)) if rows is None else rows
         values = self.column(field)
-        target = make_target(field, [values[k] for k in rows], list(self.subjects[rows]), scale)
-        return Target(target.name, target.kind, rows[target.rows], target.values, target.classes, target.notes)
+        target = make_target(
+            field, [values[k] for k in rows], list(self.subjects[rows]), scale, self._units.get(field, "")
+        )
+        return replace(target, rows=rows[target.rows])
 
     def groups(self, by: str) -> dict[str, np.ndarray]:
         """Rows of each value of a field with enough subjects to be probed."""
@@ -147,6 +153,7 @@ class ProbeSource:
             null=fit.null,
             untestable=fit.untestable,
             cells=_cells(target, subjects),
+            unit=target.quantity.unit if metric == "MAE" else "",
         )
         return result, fit
 

@@ -126,10 +126,10 @@ def files(
             _write(samples, fact, dict(zip(ids, facts[fact], strict=True)))
     columns = _columns(facts, subjects)
     strata = make_strata(store.read_table(samples, expected)) if expected else None
-    rows = []
+    rows, units = [], store.read_units(samples)
     with start(progress, "testing files", len(table.columns), "fields") as task:
         for field in table.columns:
-            rows.append(_row(field, table, columns, strata, n_permutations, seed))
+            rows.append(_row(field, table, columns, strata, n_permutations, seed, units.get(field, "")))
             task.advance(note=field)
     rows.sort(key=lambda r: r.p if r.p == r.p else 2)
     result = FilesTable(
@@ -257,10 +257,10 @@ def _columns(facts: pd.DataFrame, subjects: np.ndarray) -> Columns | None:
     return Columns(tuple(names), meanings, (ranks / len(raw)).astype(np.float32), raw, subjects)
 
 
-def _row(field, table, columns, strata, n_permutations, seed) -> QualityRow:
+def _row(field, table, columns, strata, n_permutations, seed, unit: str) -> QualityRow:
     if field.removeprefix("header_") in GEOMETRY:
         return QualityRow(field, note="it is a fact of the files itself")
     if columns is None:
         return QualityRow(field, note="all files are alike")
     rng = np.random.default_rng(seed)
-    return field_row(field, table[field].tolist(), columns, strata, n_permutations, rng)
+    return field_row(field, table[field].tolist(), columns, strata, n_permutations, rng, unit)

@@ -11,6 +11,7 @@ from .. import schema, store
 from ..errors import InputError
 from ..parameters import ByField, Expected, Permutations, ProbedFields, Seed, SubjectField
 from ..progress import Progress, start
+from ..quantities import number
 from ..rendering import Rendered, Table
 from ..statistics.association import Effect, effect_of, omnibus_test
 from ..statistics.cells import Cells, split_cells
@@ -181,14 +182,20 @@ def quality(
     table = table.reindex(ids)
     strata = make_strata(store.read_table(samples, expected).reindex(ids)) if expected else None
     columns = Columns(MEASURES, MEANINGS, comparable(raw, None if parts is None else parts.reindex(ids)), raw, subjects)
-    rows = []
+    rows, units = [], store.read_units(samples)
     with start(progress, "testing quality", len(table.columns), "fields") as task:
         for field in table.columns:
             rows.append(
                 QualityRow(field, note=f"images are compared within each {field}")
                 if field == part
                 else field_row(
-                    field, table[field].tolist(), columns, strata, n_permutations, np.random.default_rng(seed)
+                    field,
+                    table[field].tolist(),
+                    columns,
+                    strata,
+                    n_permutations,
+                    np.random.default_rng(seed),
+                    units.get(field, ""),
                 )
             )
             task.advance(note=field)
@@ -221,11 +228,13 @@ def comparable(raw: np.ndarray, parts: pd.Series | None) -> np.ndarray:
     return z.clip(-FARTHEST, FARTHEST).astype(np.float32)
 
 
-def field_row(field, values, columns: Columns, strata: Strata | None, n_permutations, rng) -> QualityRow:
+def field_row(
+    field, values, columns: Columns, strata: Strata | None, n_permutations, rng, unit: str = ""
+) -> QualityRow:
     """One field against all measures together; the measure that differs most is named."""
     subjects, raw = columns.subjects, columns.raw
     try:
-        target = make_target(field, values, subjects)
+        target = make_target(field, values, subjects, unit=unit)
     except ValueError as error:
         return QualityRow(field, note=str(error))
     mine, owners = columns.z[target.rows], subjects[target.rows]
@@ -261,7 +270,7 @@ def field_row(field, values, columns: Columns, strata: Strata | None, n_permutat
         words = f"{meaning}: {halves[0].mean():.0%} of {name}, {halves[1].mean():.0%} of the others"
     else:
         medians = [np.nanmedian(h) for h in halves]
-        words = f"{meaning} {side} in {name} (median {medians[0]:.6g} against {medians[1]:.6g})"
+        words = f"{meaning} {side} in {name} (median {number(medians[0], 4)} against {number(medians[1], 4)})"
     return QualityRow(
         field,
         name,
@@ -296,7 +305,7 @@ def _group_name(target: Target, group: int) -> str:
     if target.classes:
         return target.classes[group]
     middle = np.median(target.values)
-    return f"values {'above' if target.values.max() > middle else 'of'} {middle:.6g}"
+    return f"values {'above' if target.values.max() > middle else 'of'} {target.quantity.value(middle)}"
 
 
 def _strongest(target: Target, z: np.ndarray, owners: np.ndarray) -> tuple[int, int, Effect]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ..findings.formatting import number, score
 from ..probes.result import ProbeResult
+from ..quantities import with_unit
 from ..statistics.dates import iso_date
 from .facts import ReportFacts
 from .markup import Markup, el
@@ -168,7 +169,8 @@ def _ends(r: ProbeResult) -> tuple[float, float]:
 
 def _numbers(r: ProbeResult) -> str:
     if r.metric == "MAE":
-        return f"MAE {number(r.score)} ({number(r.interval[0])}–{number(r.interval[1])}; guess {number(r.chance)})"
+        off = f"{number(r.score)} ({number(r.interval[0])}–{number(r.interval[1])}; guess {number(r.chance)})"
+        return with_unit(f"MAE {off}", r.unit)
     return f"{r.metric} {score(r.score)} ({score(r.interval[0])}–{score(r.interval[1])})"
 
 

@@ -65,8 +65,9 @@ _GENERAL: tuple[tuple[str, str], ...] = (
         "group was drawn by; or there were too few permutations for so many tests.",
     ),
     (
-        "not blind",
-        "The group was made from this very field, or from one that goes with it, so that a test of it means nothing.",
+        "built in",
+        "The group was made from this very field, or from one that goes with it: it differs in it by construction, so "
+        "a test means nothing.",
     ),
     ("expected", "A difference in a field that was named beforehand as no news."),
     (

@@ -16,9 +16,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..analyses import ANALYSES, Analysis, load
 from ..findings.as_csv import findings_csv
-from ..findings.finding import Finding
+from ..findings.finding import BUILT_IN, Finding
 from ..findings.formatting import count, listed, number, p_value, percent, score
 from ..probes.result import interval_text
+from ..quantities import with_unit
 from ..schema import field_stem
 from ..stories.facts import Group
 from ..stories.risk_wording import VERDICTS
@@ -44,7 +45,7 @@ _FILTERS = (
     ("inseparable", "inseparable or explained", ("inseparable", "explained", "expected")),
     ("unconfirmed", "unconfirmed", ("unconfirmed",)),
     ("not-found", "not found", ("not found",)),
-    ("rest", "shown or not testable", ("shown", "not blind", "not tested", "older version")),
+    ("rest", "shown or not testable", ("shown", BUILT_IN, "not tested", "older version")),
 )
 
 
@@ -153,11 +154,11 @@ def _numbers(f: Finding) -> list[tuple[str, str]]:
     """What is measured of a finding, as names and values."""
     e, out = f.evidence, []
     if e.measure not in ("", "samples") and e.value == e.value:
-        out.append((e.measure, number(e.value)))
+        out.append((e.measure, e.told(e.value)))
     if e.interval[0] == e.interval[0]:
         out.append(("95 % interval", _interval(f)))
     if e.chance == e.chance and e.measure != "samples":
-        out.append(("if there were nothing", number(e.chance)))
+        out.append(("if there were nothing", e.told(e.chance)))
     if e.p == e.p:
         out += [("p", p_value(e.p)), ("q over all tests", p_value(e.q))]
         if e.q_within == e.q_within and e.q_within != e.q:
@@ -285,7 +286,7 @@ def _probes(facts: ReportFacts) -> dict:
         (
             r.name,
             r.verdict,
-            f"{r.metric} {form[r](r.score)}",
+            with_unit(f"{r.metric} {form[r](r.score)}", r.unit),
             interval_text(r),
             form[r](r.chance),
             p_value(r.p),

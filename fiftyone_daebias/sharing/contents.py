@@ -10,6 +10,7 @@ import numpy as np
 from .. import schema
 from ..clustering.test_clusters import Association
 from ..errors import BundleError
+from ..findings.finding import read_verdict
 from ..probes.result import Adjusted, Holdout, ProbeResult
 from . import checked as c
 from .archive import AUDIT, MANIFEST, MAPS, SAMPLES, VECTORS, digest
@@ -412,6 +413,13 @@ _ADJUSTED = Model(
     fields=lambda v, w: c.each(v, w, c.field, 50),
 )
 _HELD_OUT = Model(Holdout)
+
+
+def _verdict(value, where: str) -> str:
+    """A verdict; older bundles may have a former word for it."""
+    return read_verdict(c.text(value, where))
+
+
 _STORY = Model(
     StoryRow,
     key=lambda v, w: c.text(v, w, 300),
@@ -421,7 +429,7 @@ _STORY = Model(
 #: the tables: the columns that travel, of the classes that hold them here
 _TABLES = {
     "risk": Model(RiskRow),
-    "findings": Model(FindingRow, key=lambda v, w: c.text(v, w, 300)),
+    "findings": Model(FindingRow, key=lambda v, w: c.text(v, w, 300), verdict=_verdict),
     "associations": Model(
         Association,
         (
@@ -442,6 +450,7 @@ _TABLES = {
             "n_outside",
         ),
         cluster=c.name,
+        verdict=_verdict,
         p_exploration=c.number,
         field=c.field,
     ),

@@ -8,7 +8,7 @@ from .. import schema, store
 from ..errors import InputError
 from ..figures import COLORS
 from ..findings.collect import collect_findings
-from ..findings.finding import Finding
+from ..findings.finding import BUILT_IN, Finding
 from ..progress import Progress, start
 
 #: findings that are handed over where none is named, the first in the report's order: nobody looks through a hundred
@@ -17,7 +17,7 @@ MOST = 5
 KEPT = "finding_views"
 #: key of those that are to go once the new ones are there
 OLD = "finding_views_old"
-_SHOWN = ("found", "inseparable", "explained", "unconfirmed", "not blind", "shown")
+_SHOWN = ("found", "inseparable", "explained", "unconfirmed", BUILT_IN, "shown")
 _COLOR = dict(zip(_SHOWN, (COLORS[1], COLORS[2], COLORS[6], COLORS[4], COLORS[3], COLORS[0]), strict=True))
 
 

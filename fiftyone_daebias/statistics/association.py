@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..quantities import PLAIN, Quantity
 from .cells import Cells, count_cells
 from .exchange import Exchange, exchange
 from .intervals import delta_interval, v_interval
@@ -78,7 +79,13 @@ def standardised_difference(inside: np.ndarray, values: np.ndarray, weights: np.
 
 
 def effect_of(
-    inside: np.ndarray, values: np.ndarray, classes: tuple[str, ...], subjects: np.ndarray, *, level: float = 0.95
+    inside: np.ndarray,
+    values: np.ndarray,
+    classes: tuple[str, ...],
+    subjects: np.ndarray,
+    *,
+    level: float = 0.95,
+    quantity: Quantity = PLAIN,
 ) -> Effect:
     """Effect size of one field.
 
@@ -88,6 +95,7 @@ def effect_of(
         classes: names of the classes
         subjects: (n,)
         level: how often the interval is to cover; nearer to 1 where the effect is the largest of several
+        quantity: how the numbers are told
     """
     weights, cells = subject_weights(subjects), count_cells(inside, values, classes, subjects)
     if classes:
@@ -101,7 +109,7 @@ def effect_of(
         return Effect("Cramér's V", min(max(value, low), high), (low, high), float("nan"), words, cells)
     value, interval = delta_interval(inside, values, subjects, level=level)
     means = [np.average(values[m], weights=weights[m]) for m in (inside, ~inside)]
-    words = f"mean {means[0]:.6g} inside, {means[1]:.6g} outside"
+    words = f"mean {quantity.value(means[0])} inside, {quantity.value(means[1])} outside"
     return Effect("Cliff's delta", value, interval, standardised_difference(inside, values, weights), words, cells)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..errors import InputError
+from ..quantities import PLAIN, Quantity, quantity_of
 from ..serialize import decimal_year
 
 #: a class needs this many subjects to be probed
@@ -31,6 +32,7 @@ class Target:
         values: class indices, int (n,), or float values (n,); dates are years
         classes: names of the classes; empty for numbers
         notes: what was left out, in words
+        quantity: how its numbers are told
     """
 
     name: str
@@ -39,13 +41,16 @@ class Target:
     values: np.ndarray
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    quantity: Quantity = PLAIN
 
     @property
     def categorical(self) -> bool:
         return self.kind in ("binary", "multiclass")
 
 
-def make_target(name: str, values: Sequence[object], subjects: Sequence[str], scale: str = "auto") -> Target:
+def make_target(
+    name: str, values: Sequence[object], subjects: Sequence[str], scale: str = "auto", unit: str = ""
+) -> Target:
     """Types a field and leaves out what cannot be probed.
 
     Args:
@@ -54,6 +59,7 @@ def make_target(name: str, values: Sequence[object], subjects: Sequence[str], sc
         subjects: subject of each sample
         scale: "auto" (a number with at most :data:`MOST_LEVELS` values is a set of classes), "classes", "ordinal"
             (numbers whose order counts but not their distance) or "numeric"
+        unit: what its numbers are in, where that is stated; default: what its name says
 
     Returns:
         the target
@@ -78,7 +84,7 @@ def make_target(name: str, values: Sequence[object], subjects: Sequence[str], sc
         )
     if all(isinstance(v, (datetime.date, datetime.datetime)) for v in given):
         numbers = np.array([decimal_year(v) for v in given])
-        return Target(name, "date", present, numbers, (), tuple(notes))
+        return Target(name, "date", present, numbers, (), tuple(notes), Quantity("years", date=True))
     if all(isinstance(v, (int, float, np.number)) and not isinstance(v, bool) for v in given):
         numbers = np.array(given, dtype=np.float64)
         if not np.isfinite(numbers).all():
@@ -94,7 +100,9 @@ def make_target(name: str, values: Sequence[object], subjects: Sequence[str], sc
             levels = np.unique(numbers, return_inverse=True)[1].astype(float)
             return Target(name, "ordinal", present, levels, (), tuple(notes))
         if scale == "numeric" or scale == "auto" and distinct > MOST_LEVELS:
-            return Target(name, "numeric", present, numbers, (), tuple(notes))
+            return Target(
+                name, "numeric", present, numbers, (), tuple(notes), quantity_of(name, numbers.tolist(), unit)
+            )
         given = [f"{v:.6g}" for v in numbers]
     elif scale in ("ordinal", "numeric"):
         raise InputError(f"field {name!r} holds no numbers, so it cannot be probed as {scale}")

@@ -171,6 +171,11 @@ def read_info(samples) -> dict:
     return dict(dataset_of(samples).info.get(schema.INFO_KEY) or {})
 
 
+def read_units(samples) -> dict[str, str]:
+    """``{field: unit}`` as header and table stated them at registration."""
+    return dict(read_info(samples).get("units") or {})
+
+
 def write_info(samples, **facts) -> None:
     """Updates this package's facts about the dataset; ``None`` removes one."""
     dataset = dataset_of(samples)

@@ -19,6 +19,7 @@ from scipy.sparse import csr_matrix
 from scipy.special import chndtr
 from scipy.stats import norm, rankdata
 
+from ..quantities import month_of
 from ..statistics.covariates import numbers_of
 
 #: a number of which so few values make up so large a share of the subjects is a set of values
@@ -82,18 +83,13 @@ def levels_of(column: pd.Series) -> tuple[np.ndarray, tuple[str, ...]]:
     cuts = pd.qcut(pd.Series(values[known]), QUANTILES, duplicates="drop")
     # numbers in two lumps leave the span between them empty
     used, codes[known] = np.unique(cuts.cat.codes, return_inverse=True)
-    told = _month if hasattr(given.iloc[0], "timetuple") else lambda v: f"{v:.6g}"
+    told = month_of if hasattr(given.iloc[0], "timetuple") else lambda v: f"{v:.6g}"
     return codes, tuple(_span(values[known][cuts.cat.codes == k], told) for k in used)
 
 
 def _span(values: np.ndarray, told) -> str:
     low, high = told(float(values.min())), told(float(values.max()))
     return low if low == high else f"{low} to {high}"
-
-
-def _month(year: float) -> str:
-    """A decimal year as year and month."""
-    return f"{int(year)}-{min(int(year % 1 * 12) + 1, 12):02d}"
 
 
 def bind(a: pd.Series, b: pd.Series, subjects: np.ndarray, n_pairs: int = 1) -> Binding | None:

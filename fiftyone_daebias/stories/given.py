@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -41,6 +41,7 @@ class Left:
         p: p-value of what is left
         overlap: share of the field's variance that the other field leaves
         n_subjects: subjects compared
+        unit: what an error is in, where that is known
     """
 
     field: str
@@ -54,6 +55,7 @@ class Left:
     p: float = _NAN
     overlap: float = _NAN
     n_subjects: int = 0
+    unit: str = ""
 
 
 class Conditional:
@@ -112,7 +114,7 @@ class Conditional:
             return Left(field, given, "unknown")
         known = covariates.present[target.rows]
         rows, people = target.rows[known], source.subjects[target.rows[known]]
-        part = Target(target.name, target.kind, rows, target.values[known], target.classes)
+        part = replace(target, rows=rows, values=target.values[known], notes=())
         if not _enough(part, people):
             return Left(field, given, "unknown")
         machine = source.folds(rows, 1, self.seed)
@@ -126,7 +128,10 @@ class Conditional:
         gain = fit.score - 0.5 if part.categorical else (fit.chance - fit.score) / max(fit.chance, 1e-12)
         nothing = fit.p > LEVEL and (fit.explained or gain <= NOTHING_SHARE * self._gain(field))
         answer = "nothing" if nothing else "left" if fit.p <= LEVEL and fit.better[0] > 0 else "unknown"
-        return Left(field, given, answer, measure, raw, fit.score, fit.interval, fit.chance, fit.p, fit.overlap, n)
+        unit = target.quantity.unit if measure == "MAE" else ""
+        return Left(
+            field, given, answer, measure, raw, fit.score, fit.interval, fit.chance, fit.p, fit.overlap, n, unit
+        )
 
     def _raw_score(self, field: str, target: Target, machine) -> float:
         """The plain probe on the same folds; kept with the share that it is better than guessing."""

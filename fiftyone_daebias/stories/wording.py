@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 
 from .. import schema
 from ..cohort.file_facts import shown
-from ..findings.formatting import count, number, p_value, percent, score, unit_of
+from ..findings.formatting import count, number, p_value, percent, score
+from ..quantities import Quantity, unit_of
 from .facts import Stories, Story
+from .given import Left
 from .grouping import Joined
 from .overlap import Overlap
 from .risk_wording import risk_headline, risk_sentence, risk_todo
@@ -161,8 +163,8 @@ def short(story: Story) -> str:
     if story.measure in ("AUC", "C"):
         return f"{story.measure} {number(story.value)} ({number(story.interval[0])} to {number(story.interval[1])})"
     if story.measure == "MAE":
-        unit = _unit(story)
-        return f"to within {number(story.value)}{unit}, without the image {number(story.chance)}{unit}"
+        told = Quantity(_unit(story)).amount
+        return f"to within {told(story.value)}, without the image {told(story.chance)}"
     if story.measure == "share":
         return f"{percent(story.value)}, {percent(story.chance)} by chance"
     if story.measure in ("", "samples"):
@@ -171,9 +173,8 @@ def short(story: Story) -> str:
 
 
 def _unit(story: Story) -> str:
-    """The unit of the lead after a blank; "" where it is not known."""
-    unit = story.unit if story.unit and not story.unit.startswith("unit of") else unit_of(story.lead)
-    return f" {unit}" if unit else ""
+    """The unit of the lead; "" where it is not known. Older stories have a placeholder."""
+    return unit_of(story.lead, (story.value, story.chance)) if story.unit.startswith("unit of") else story.unit
 
 
 def _much(story: Story) -> str:
@@ -193,10 +194,10 @@ def _own(story: Story) -> str:
             f"{100 * story.value:.0f} of 100 cases ({100 * low:.0f} to {100 * high:.0f}; 50 is guessing)."
         )
     if story.measure == "MAE":
-        unit = _unit(story)
+        told = Quantity(_unit(story)).amount
         return (
-            f"From the image alone {story.lead} is guessed to within {number(story.value)}{unit} on average "
-            f"({number(low)} to {number(high)}); without the image to within {number(story.chance)}{unit}."
+            f"From the image alone {story.lead} is guessed to within {told(story.value)} on average "
+            f"({number(low)} to {number(high)}); without the image to within {told(story.chance)}."
         )
     if story.measure == "share":
         what = "image of the same person" if story.kind == "persons" else "image of the same month"
@@ -240,8 +241,13 @@ def _left(j: Joined) -> str:
     if j.left.measure == "AUC":
         return f": AUC {number(j.left.raw)} becomes {number(j.left.value)}"
     if j.left.measure == "MAE":
-        return f": to within {number(j.left.value)}, {number(j.left.chance)} without the image"
+        return f": {_within(j.left)}"
     return ""
+
+
+def _within(left: Left) -> str:
+    told = Quantity(left.unit).amount
+    return f"to within {told(left.value)}, {told(left.chance)} without the image"
 
 
 def _tie(j: Joined, lead: str) -> str:
@@ -257,9 +263,7 @@ def _tie(j: Joined, lead: str) -> str:
 def _left_of(left) -> str:
     if left.measure == "AUC":
         return f" (AUC {number(left.value)}, {number(left.raw)} without)"
-    return (
-        f" (to within {number(left.value)}, {number(left.chance)} without the image)" if left.measure == "MAE" else ""
-    )
+    return f" ({_within(left)})" if left.measure == "MAE" else ""
 
 
 def _who(story: Story) -> str:

@@ -192,7 +192,7 @@ def add_probes(section: types.Object, state: AuditState, ctx, panel) -> None:
                 "what": wording.probe_name(f),
                 "verdict": wording.SIGNS.get(f.verdict, f.verdict),
                 "effect": wording.effect(f),
-                "chance": wording.number(f.evidence.chance),
+                "chance": wording.chance(f),
                 "q": wording.p_value(f.evidence.q),
                 "finds": wording.number(f.evidence.detectable),
                 "subjects": wording.counts(f),

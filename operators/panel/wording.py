@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime
 
 from fiftyone_daebias.findings.collect import Finding
+from fiftyone_daebias.findings.finding import BUILT_IN
+from fiftyone_daebias.quantities import number
 
 SIGNS = {
     "found": "●\u00a0found",
     "inseparable": "◑\u00a0inseparable",
     "explained": "◐\u00a0explained",
     "unconfirmed": "○\u00a0unconfirmed",
-    "not blind": "–\u00a0not\u00a0blind",
+    BUILT_IN: "–\u00a0built\u00a0in",
     "expected": "–\u00a0expected",
     "not found": "·\u00a0not\u00a0found",
     "not tested": "·\u00a0not\u00a0tested",
@@ -22,7 +24,7 @@ SHORT = {"Cramér's V": "V", "Cliff's delta": "δ"}
 #: what the list can be narrowed to
 FILTERS = {
     "found": ("found",),
-    "open": ("found", "inseparable", "explained", "unconfirmed", "not blind"),
+    "open": ("found", "inseparable", "explained", "unconfirmed", BUILT_IN),
     "shown": ("shown",),
     "negative": ("not found", "not tested", "expected"),
     "older": ("older version",),
@@ -38,19 +40,23 @@ FILTER_LABELS = {
 }
 
 
-def number(value: float) -> str:
-    """A number with three digits that count; a dash for none."""
-    return "–" if value is None or value != value else f"{value:.3g}"
-
-
 def effect(finding: Finding) -> str:
     """Measure, value and interval, short enough for a column."""
     e = finding.evidence
     if e.value is None or e.value != e.value:
         return "–"
-    text = f"{SHORT.get(e.measure, e.measure)}\u00a0{number(e.value)}"
+    text = f"{SHORT.get(e.measure, e.measure)}\u00a0{_told(finding, e.value)}"
     low, high = e.interval
     return text + (f" [{number(low)},\u00a0{number(high)}]" if low == low and low is not None else "")
+
+
+def chance(finding: Finding) -> str:
+    """What it would be if there were nothing."""
+    return _told(finding, finding.evidence.chance)
+
+
+def _told(finding: Finding, value: float) -> str:
+    return finding.evidence.told(value).replace(" ", "\u00a0")
 
 
 def probe_name(finding: Finding) -> str:

@@ -96,7 +96,7 @@ def test_a_group_on_a_map_coloured_by_sex_says_nothing_of_gender(cohort):
     mine = ids[(sex == "F") & (rng.random(150) < 0.6) | (sex == "M") & (rng.random(150) < 0.1)]
     dataset.select(mine.tolist()).daebias.name_cluster("left", coloured_by="sex", progress=None)
     rows = {r.field: r for r in dataset.daebias.test_clusters(progress=None).rows}
-    assert rows["sex"].verdict == rows["gender"].verdict == "not blind" and np.isnan(rows["gender"].p)
+    assert rows["sex"].verdict == rows["gender"].verdict == "built in" and np.isnan(rows["gender"].p)
     assert "made from sex, with which gender goes" in rows["gender"].note
     assert rows["coin"].verdict == rows["age"].verdict == "not found" and rows["coin"].made_from == "sex"
     # drawn by nobody knows what: numbers, but nothing is called found
@@ -114,7 +114,7 @@ def test_a_group_within_one_region_is_compared_within_it(cohort):
         "heads", coloured_by="region", progress=None
     )
     rows = {r.field: r for r in dataset.daebias.test_clusters(progress=None).rows}
-    assert rows["region"].verdict == "not blind"
+    assert rows["region"].verdict == "built in"
     assert rows["coin"].n_inside + rows["coin"].n_outside == (region == "head").sum()
 
 

@@ -116,9 +116,9 @@ def test_a_lasso_keeps_its_polygon_and_what_it_was_coloured_by(clean):
     colors = [f for f in dataset.app_config.color_scheme.fields if f["path"] == schema.CLUSTER_FIELD]
     assert colors[0]["valueColors"] == [{"value": "by eye", "color": cluster.color}]
     rows = {r.field: r for r in dataset.daebias.test_clusters(progress=None).rows}
-    assert rows["site"].verdict == "not blind" and np.isnan(rows["site"].q)
+    assert rows["site"].verdict == "built in" and np.isnan(rows["site"].q)
     # what was drawn along the site says nothing of what goes with the site; other fields are still tested
-    assert rows["software_version"].verdict == "not blind" and "software_version goes" in rows["software_version"].note
+    assert rows["software_version"].verdict == "built in" and "software_version goes" in rows["software_version"].note
     assert rows["weight"].verdict == "not found" and rows["weight"].made_from == "site"
     # a sample added later joins when its point lies inside; a far one does not
     ids, points = store.load_map(dataset, "dae_map")

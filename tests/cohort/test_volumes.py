@@ -297,3 +297,17 @@ def test_what_was_read_once_is_not_read_again_and_told_the_same(cohort, dataset_
     for sample in fo.load_dataset(dataset_name):
         old = before.get(sample[schema.SOURCE_FIELD])
         assert old is None or old == sample.to_mongo_dict()
+
+
+def test_units_that_header_and_table_state_are_kept(tmp_path, dataset_name, daebias_home):
+    for k in range(3):
+        person = {**PERSON, "PatientID": f"P{k}", "PatientWeight": f"{60 + k}", "PatientSize": f"1.{60 + k}"}
+        write_sagittal(tmp_path / f"d{k}", scene(14, seed=k), **person)
+    (tmp_path / "table.csv").write_text(
+        "patient;height;dose;score\n" + "".join(f"P{k};{160 + k};{5 + k} mg;{k}\n" for k in range(3))
+    )
+    register(dataset_name, tmp_path, tmp_path / "table.csv")
+    units = store.read_units(fo.load_dataset(dataset_name))
+    # the header's metres and the table's centimetres are one field; "weight" alone would say no unit
+    assert units["weight"] == "kg" and units["age"] == "years" and units["height"] == "cm"
+    assert "score" not in units and "sex" not in units

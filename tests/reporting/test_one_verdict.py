@@ -12,11 +12,12 @@ from small_cohort import copy_cohort
 
 from fiftyone_daebias import paths, register, schema, store
 from fiftyone_daebias.findings.collect import collect_findings
-from fiftyone_daebias.findings.finding import VERDICTS
+from fiftyone_daebias.findings.finding import VERDICTS, Findings
 from fiftyone_daebias.plugin import PLUGIN_NAME, link_plugin
 from fiftyone_daebias.reporting import facts as report_facts
 from fiftyone_daebias.reporting.audit_result import Step, run_steps
 from fiftyone_daebias.reporting.audit_steps import LINE
+from fiftyone_daebias.reporting.glossary import GLOSSARY
 from fiftyone_daebias.sharing.collect import Collector
 
 
@@ -37,6 +38,7 @@ def cohort(tmp_path_factory):
     dataset.select([i for i, m in zip(store.sample_ids(dataset), male, strict=True) if m]).daebias.name_cluster(
         "men", coloured_by="nothing", progress=None
     )
+    dataset.match({"sex": "F"}).daebias.name_cluster("women", coloured_by="sex", progress=None)
     yield dataset
     dataset.delete()
 
@@ -124,7 +126,16 @@ def test_panel_report_and_bundle_say_the_same(cohort, tmp_path):
 
 
 #: words of a statistician's laboratory, for which a physician has no use
-JARGON = ("decodable", "finds from", "resamples", "out-of-fold", "hat matrix", "null distribution")
+JARGON = (
+    "not blind",
+    "drawn blind",
+    "decodable",
+    "finds from",
+    "resamples",
+    "out-of-fold",
+    "hat matrix",
+    "null distribution",
+)
 
 
 def test_no_surface_speaks_jargon_or_shows_ids_and_paths(cohort, tmp_path):
@@ -142,8 +153,27 @@ def test_no_surface_speaks_jargon_or_shows_ids_and_paths(cohort, tmp_path):
         assert not [w for w in JARGON if w in text.lower()], surface
         assert not ids & set(re.findall(r"\b[0-9a-f]{24}\b", text)), surface
         assert str(paths.home()) not in text and str(tmp_path) not in text, surface
-    for f in collect_findings(cohort).rows:
-        assert f.verdict != "not blind" or "so a test means nothing" in f.sentence
+    built = [f for f in collect_findings(cohort).rows if f.verdict == "built in"]
+    assert "association:women:sex" in [f.key for f in built]
+    assert all("so a test means nothing" in f.sentence for f in built)
+    # each verdict that is more than yes or no has an entry in the report's glossary
+    told = {term for term, _ in GLOSSARY}
+    assert {v for v in VERDICTS if v not in told} == {"shown", "not found", "not tested"}
+    # errors of a number have the unit that its name says, wherever they are told
+    assert re.search(r"MAE \d+\.\d+ years", said["probe_all"]) and re.search(r"off by [\d.]+ years", said["findings"])
+
+
+def test_a_verdict_that_an_older_version_stored_is_told_in_todays_words(cohort):
+    cohort.daebias.test_clusters(fields=["sex"], n_permutations=199, progress=None)
+    config, results = store.load_run(cohort, schema.ASSOCIATION_RUN)
+    rows = [
+        {**r, "verdict": "not blind" if r["verdict"] == "built in" else r["verdict"]} for r in results["tests"]["rows"]
+    ]
+    store.save_run(cohort, schema.ASSOCIATION_RUN, config, {**results, "tests": {**results["tests"], "rows": rows}})
+    found = collect_findings(cohort).by_key("association:women:sex")
+    assert found.verdict == "built in" and "so a test means nothing" in found.sentence
+    raw = json.loads(json.dumps(collect_findings(cohort).to_dict()).replace("built in", "not blind"))
+    assert Findings.from_dict(raw).by_key("association:women:sex").verdict == "built in"
 
 
 def test_the_dialog_prints_what_the_terminal_prints(cohort):

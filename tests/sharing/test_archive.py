@@ -5,12 +5,14 @@ import json
 import stat
 import struct
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fiftyone_daebias.errors import BundleError, InputError
+from fiftyone_daebias.serialize import plain
 from fiftyone_daebias.sharing import archive, checked
 from fiftyone_daebias.sharing.archive import (
     AUDIT,
@@ -22,7 +24,17 @@ from fiftyone_daebias.sharing.archive import (
     read_archive,
     write_archive,
 )
-from fiftyone_daebias.sharing.contents import Contents, Group, Row, Said, Workspace, _json, from_members, to_members
+from fiftyone_daebias.sharing.contents import (
+    Contents,
+    FindingRow,
+    Group,
+    Row,
+    Said,
+    Workspace,
+    _json,
+    from_members,
+    to_members,
+)
 
 N = 12
 
@@ -118,6 +130,13 @@ def test_a_bundle_written_by_the_first_version_is_read():
     assert back.id == "77a228b2a07c5673" and back.rows == want.rows and back.clusters == want.clusters
     assert back.probes == want.probes and back.reviews == want.reviews and back.workspaces == want.workspaces
     np.testing.assert_array_equal(back.maps["dae_map"][1], want.maps["dae_map"][1])
+
+
+def test_a_verdict_of_an_older_bundle_is_read_in_todays_words():
+    row = FindingRow("k", "association", "women: sex", "So.", "not blind", "V", 0.9, (0.8, 1.0), 0.01, 12, "")
+    old = replace(contents(), findings=(plain(row),))
+    (back,) = from_members(to_members(old)).findings
+    assert back["verdict"] == "built in"
 
 
 def link(name, target):

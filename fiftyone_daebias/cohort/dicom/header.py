@@ -43,6 +43,20 @@ KINDS = {name: "float" if kind in ("number", "age") else "string" for name, (_, 
     "acquisition_date": "date",
     "acquisition_hour": "float",
 }
+#: what the standard says that numbers are in, as they are kept here
+UNITS = {
+    "age": "years",
+    "weight": "kg",
+    "height": "m",
+    "field_strength": "T",
+    "echo_time": "ms",
+    "repetition_time": "ms",
+    "inversion_time": "ms",
+    "flip_angle": "degrees",
+    "bandwidth": "Hz per pixel",
+    "thickness": "mm",
+    "acquisition_hour": "hours",
+}
 _POSITIVE = ("weight", "height", "field_strength", "repetition_time", "thickness")
 #: what a technician types; it may name a person, whatever the other attributes say
 _TYPED_IN = ("protocol", "series_description", "body_part", "station", "coil", "view")
