@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..parameters import Bootstraps, DateField, ProbedFields, Seed, SubjectField, VectorField
 from ..progress import Progress, start
 from ..rendering import Rendered, Table
-from ..statistics.dates import DATES, as_years
+from ..statistics.dates import as_years, dated
 from .neighbours import KnnLeakage, n_with_partner, telling
 from .sites import site_fields
 
@@ -127,7 +127,7 @@ def reidentify(
     asked: dict[str, np.ndarray] = {SUBJECT: subjects}
     for name in fields:
         asked[name] = pd.factorize(table[name].map(lambda v: None if v is None or v != v else str(v)))[0]
-    dates = [date_field] if date_field else [f for f in DATES if f in known]
+    dates = [date_field] if date_field else dated(known)
     if dates:
         years = as_years(store.read_table(samples, [dates[0]])[dates[0]].reindex(ids))
         asked[MONTH] = pd.factorize(np.where(np.isfinite(years), np.floor(years * 12), np.nan))[0]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .. import schema, store
 from ..progress import Progress
 from .slice_cache import SliceCache
+from .stamps import Stamps
 
 
 @dataclass(frozen=True)
@@ -61,4 +62,5 @@ def cache(*, prune: bool = False, progress: Progress | None = None) -> CacheRepo
     )
     if report.pruned:
         slices.prune(used)
+        Stamps(slices.folder).prune(used)
     return report

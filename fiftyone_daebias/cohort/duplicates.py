@@ -5,21 +5,19 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from .. import schema, store
-from ..connected_components import MOST_IDS, linked_groups
+from ..connected_components import MOST_IDS
 from ..errors import InputError
 from ..parameters import Correlation, SubjectField
 from ..progress import Progress, start
 from . import links
+from .near_copies import SIDE, near_groups, picture
 from .slices import open_slices
 
-#: side of the pictures that are compared
-SIDE = 64
 _SPLIT_COLUMN = re.compile(r"^(.*_)?(split|subset|partition|fold|set)$", re.IGNORECASE)
 
 
@@ -107,8 +105,9 @@ def duplicates(
 
     Equal pixels are found by their hash. Near duplicates (scaled, re-encoded,
     brightened copies) are pairs whose high-passed pictures of 64 x 64 pixels
-    (the middle slice) correlate above the threshold; series of one subject,
-    which may rightly look alike, are only compared for equal pixels. Split
+    (the middle slice) correlate above the threshold, beyond what a frame or a
+    mask that many images share explains; series of one subject, which may
+    rightly look alike, are only compared for equal pixels. Split
     columns that came with the data are recognised by their name.
 
     Tags "daebias:duplicate" and "daebias:split-leak"; writes the group of each
@@ -187,44 +186,6 @@ def duplicates(
         not_linked,
         tuple(tuple(ids[i] for i in g) for g in links.on_both_sides(samples, exact)),
     )
-
-
-def picture(image: np.ndarray) -> np.ndarray:
-    """What is compared of an image: 64 x 64, high-passed, of zero mean and unit norm, float32 (4096,)."""
-    import cv2
-
-    small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    # ranks do not change with brightness, contrast or gamma
-    order = np.empty(small.size, np.float32)
-    order[np.argsort(small, axis=None, kind="stable")] = np.linspace(-1, 1, small.size, dtype=np.float32)
-    if np.ptp(small) == 0:
-        return np.zeros(small.size, np.float32)
-    ranks = order.reshape(SIDE, SIDE)
-    high = (ranks - cv2.GaussianBlur(ranks, (0, 0), 4)).ravel()
-    high -= high.mean()
-    return high / max(float(np.linalg.norm(high)), 1e-9)
-
-
-def near_groups(pictures: np.ndarray, subjects: np.ndarray, threshold: float, known: set[int]) -> list[list[int]]:
-    """Connected groups of pictures of different subjects that correlate above the threshold.
-
-    Args:
-        pictures: (n, d) of unit norm
-        subjects: (n,)
-        threshold: correlation
-        known: exact copies of another sample, left out
-    """
-    pairs = _near_pairs(pictures, subjects, threshold, known)
-    return [g for g in linked_groups(len(pictures), pairs) if len(g) > 1]
-
-
-def _near_pairs(pictures, subjects, threshold: float, known: set[int]) -> Iterator[tuple[int, int]]:
-    for first in range(0, len(pictures), 1024):
-        part = pictures[first : first + 1024] @ pictures[first:].T
-        for a, b in zip(*np.nonzero(part > threshold), strict=True):
-            i, j = first + int(a), first + int(b)
-            if i < j and subjects[i] != subjects[j] and i not in known and j not in known:
-                yield i, j
 
 
 def _leakage(samples, ids, subjects, groups):

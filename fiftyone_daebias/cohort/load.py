@@ -94,35 +94,51 @@ def load_item(
         previews: where previews are written
         hide: whether the file's own path must not be stored, so that the App needs a picture of another name
     """
-    cache = _cache(cache_folder)
     paths = [root / f for f in item.files]
     size = 0
     try:
         size = sum(p.stat().st_size for p in paths)
         # a raster image has the same key here as in datasets that were not registered by this package
-        if item.kind == "raster":
-            key = file_key(paths[0], READING, settings.to_grey, MAX_SIDE)
-        else:
-            which = "" if item.stack is None else [(p.file, p.frame) for p in item.stack.planes]
-            key = file_key(paths, item.kind + VOLUMES, settings, MAX_SIDE, str(which))
-        facts = cache.facts(key)
-        pictures = written(previews, key[:24], facts["slices"] if facts else 0)
-        if facts is None or facts["told"] != TOLD or not (pictures or _serves(item, facts, hide)):
-            slices = read_item(paths, item, settings)
-            if not slices.array.size:
-                raise CohortError(f"{item.name} has no pixels")
-            facts = _facts(slices, file_facts(paths, item.kind, settings.to_grey))
-            if not (facts["labels"] and item.label_word):
-                cache.add(key, shrink(slices.array, MAX_SIDE), facts)
-                if not _serves(item, facts, hide):
-                    pictures = write_previews(slices, previews, key[:24])
+        key = file_key(paths, *how_read(item, settings))
+        if (done := loaded_before(root, item, key, cache_folder, previews, hide)) is not None:
+            return done
+        slices = read_item(paths, item, settings)
+        if not slices.array.size:
+            raise CohortError(f"{item.name} has no pixels")
+        facts, pictures = _facts(slices, file_facts(paths, item.kind, settings.to_grey)), None
+        if not (facts["labels"] and item.label_word):
+            _cache(cache_folder).add(key, shrink(slices.array, MAX_SIDE), facts)
+            if not _serves(item, facts, hide):
+                pictures = write_previews(slices, previews, key[:24])
     except CohortError as error:
         return Loaded(item.name, error=one_line(str(error)), n_bytes=size)
     except (StoreError, WriteError, KeyboardInterrupt):
         raise  # nothing is wrong with the file
     except Exception as error:  # a damaged file makes decoders raise nearly anything; it is named and left out
         return Loaded(item.name, error=one_line(f"{type(error).__name__}: {error}")[:220], n_bytes=size)
-    return _loaded(item, key, facts, (None, None) if _serves(item, facts, hide) else pictures, size)
+    return _loaded(item, key, facts, pictures or (None, None), size)
+
+
+def how_read(item: Item, settings: Settings) -> tuple:
+    """What the key of an item's content depends on besides."""
+    if item.kind == "raster":
+        return READING, settings.to_grey, MAX_SIDE
+    which = "" if item.stack is None else [(p.file, p.frame) for p in item.stack.planes]
+    return item.kind + VOLUMES, settings, MAX_SIDE, str(which)
+
+
+def loaded_before(
+    root: Path, item: Item, key: str, cache_folder: Path, previews: Path, hide: bool = False
+) -> Loaded | None:
+    """As :func:`load_item` gives it, where cache and previews hold all of it; else ``None``. Reads no image."""
+    facts = _cache(cache_folder).facts(key)
+    if facts is None or facts["told"] != TOLD:
+        return None
+    serves = _serves(item, facts, hide)
+    pictures = (None, None) if serves else written(previews, key[:24], facts["slices"])
+    if pictures is None:
+        return None
+    return _loaded(item, key, facts, pictures, sum((root / f).stat().st_size for f in item.files))
 
 
 def _facts(slices: Slices, file: dict) -> dict:

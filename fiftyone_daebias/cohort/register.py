@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 
 from .. import paths, schema
 from ..errors import CohortError, InputError
-from ..parallel import workers as all_workers
 from ..parameters import (
     Advanced,
     Backend,
@@ -24,8 +23,8 @@ from ..parameters import (
     Volume,
     Workers,
 )
-from ..progress import Progress, start
-from ..remote import check_backend, in_processes, on_cluster
+from ..progress import Progress
+from ..remote import check_backend
 from ..store import register as records
 from ..store.run_metadata import check_name
 from .bids import find_participants, with_sessions
@@ -38,7 +37,8 @@ from .items import Item, look_through
 from .join import join
 from .left_out import told
 from .links import copy_notes, one_person, people_notes, settled_splits
-from .load import Loaded, Settings, load_item
+from .load import Loaded, Settings
+from .load_items import load_items
 from .plan import read_plan, write_plan
 from .private_paths import hidden_root, is_private, readable
 from .pseudonyms import Pseudonyms, looks_identifying
@@ -49,8 +49,6 @@ from .workbooks import stem
 
 #: slices a volume is embedded with; volumes with fewer are tagged
 N_SLICES = 12
-#: below this many bytes starting workers takes longer than they save
-WORTH_WORKERS = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -154,6 +152,7 @@ def register(
     shift_dates: ShiftDates = 0,
     to_grey: Annotated[bool, Label("Turn colour into grey"), Advanced] = False,
     skip_unreadable: Annotated[bool, Advanced] = False,
+    check_contents: Annotated[bool, Label("Read all files again"), Advanced] = False,
     workers: Workers | None = None,
     backend: Backend | None = None,
     seed: Seed = 51,
@@ -200,6 +199,8 @@ def register(
         to_grey: reduce colour images to grey; by default they are refused unless all channels are equal
         skip_unreadable: leave out raster images that cannot be read, and report them, instead of stopping; DICOM and
             NIfTI files that cannot be read are always left out and reported
+        check_contents: read every file again to see whether it has changed; by default one whose path, size, inode,
+            time of content and time of last change are as before counts as unchanged
         workers: processes that decode; default: as many as there are cores, and one for small cohorts
         backend: "dask://HOST:PORT", scheduler of a cluster whose workers decode instead; they must see the images and
             DAEBIAS_HOME under the same paths
@@ -270,7 +271,7 @@ def register(
     jobs = [
         (root, i, settings, paths.cache_dir(), paths.previews_dir(name), h) for i, h in zip(items, hidden, strict=True)
     ]
-    loaded = _load_all(jobs, workers, backend, skip_unreadable, progress)
+    loaded = load_items(jobs, workers, backend, skip_unreadable, check_contents, progress)
     skipped |= {item.name: done.error for item, done in zip(items, loaded, strict=True) if done.error}
     kept = [k for k in range(len(items)) if not loaded[k].error]
     if not kept:
@@ -443,31 +444,6 @@ def _hidden_notes(sources: list[str]) -> list[str]:
         if n
         else []
     )
-
-
-def _load_all(jobs: list[tuple], workers, backend, skip_unreadable, progress) -> list[Loaded]:
-    """Decodes all items into the cache, in this process, in several, or on a cluster.
-
-    Args:
-        jobs: the arguments of :func:`load_item` for each item
-    """
-    if workers is None:
-        total = sum((root / f).stat().st_size for root, item, *_ in jobs for f in item.files)
-        workers = 1 if total < WORTH_WORKERS else min(8, all_workers())
-    out = []
-    with start(progress, "reading images", len(jobs), "images") as task:
-        if backend is not None:
-            results = on_cluster(backend, load_item, jobs)
-        elif workers == 1:
-            results = (load_item(*job) for job in jobs)
-        else:
-            results = in_processes(workers, load_item, jobs)
-        for (_, item, *_), done in zip(jobs, results, strict=True):
-            if done.error and item.kind == "raster" and not skip_unreadable and not done.is_labels:
-                raise CohortError(done.error)
-            out.append(done)
-            task.advance()
-    return out
 
 
 def _tags(loaded: Loaded) -> list[str]:

@@ -16,6 +16,7 @@ from .load import MAX_SIDE, shrink
 from .raster import READING, read_raster
 from .slice_cache import SliceCache, file_key
 from .split import split_subjects
+from .stamps import Stamps, stamp_of
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def open_slices(samples, *, subject_field: str | None = None, progress: Progress
     files = store.read_field(samples, schema.SOURCE_FIELD if cached else "filepath")
     cache = SliceCache()
     _check_files(files, cached, geometry, cache)
-    keys = []
+    stamps, keys = Stamps(cache.folder), []
     with start(progress, "reading images", len(ids), "images") as task:
         for k, path in enumerate(files):
             key = cached[k] if cached else None
@@ -123,9 +124,10 @@ def open_slices(samples, *, subject_field: str | None = None, progress: Progress
                         f"the slice cache does not hold sample {ids[k]} any more, and its path is not stored as it may "
                         "name a person; run 'daebias register' on its files again"
                     )
-                key = cache_file(cache, path, to_grey)
+                key = cache_file(cache, path, to_grey, stamps)
             keys.append(key)
             task.advance()
+    stamps.save()
     splits = store.read_field(samples, schema.SPLIT_FIELD) if store.has_field(samples, schema.SPLIT_FIELD) else None
     if splits is None or any(s not in schema.SPLITS for s in splits):
         # Split the whole dataset, so that a subject is on the same side in every view of it.
@@ -167,16 +169,20 @@ def _in_plane(geometry: dict | None, shape: tuple[int, ...]) -> tuple[float, flo
     return tuple(float(v) * n / now for v, n, now in zip(mm[-2:], matrix, shape[-2:], strict=True))
 
 
-def cache_file(cache: SliceCache, path: Path | str, to_grey: bool) -> str:
-    """Puts a raster image into the cache unless it is there; returns its key.
+def cache_file(cache: SliceCache, path: Path | str, to_grey: bool, stamps: Stamps) -> str:
+    """Puts a raster image into the cache unless it is there; returns its key. An untouched file is not read again.
 
     Raises:
         CohortError: the image cannot be read
     """
+    stamp = stamp_of([Path(path)], READING, to_grey, MAX_SIDE)
+    if (known := stamps.get(stamp)) is not None and known in cache:
+        return known
     try:
         key = file_key(path, READING, to_grey, MAX_SIDE)
     except FileNotFoundError:
         raise InputError(f"image {path} of this dataset does not exist; restore it or delete its sample") from None
     if key not in cache:
         cache.add(key, shrink(read_raster(path, to_grey), MAX_SIDE))
+    stamps.put(stamp, key)
     return key

@@ -11,7 +11,7 @@ import pandas as pd
 from .. import schema, store
 from ..errors import InputError
 from ..findings.finding import plain
-from ..statistics.dates import DATES, as_years
+from ..statistics.dates import as_years, dated
 
 #: values of a field that are listed, the commonest first
 MOST_VALUES = 8
@@ -151,8 +151,7 @@ def _quantiles(values: np.ndarray, owners, k: int) -> tuple[float, ...]:
 
 
 def _dates(table: pd.DataFrame, kinds: dict[str, str], subjects, k: int):
-    named = [f for f in DATES if f in kinds] or [f for f, kind in kinds.items() if kind in ("date", "datetime")]
-    for name in named:
+    for name in dated(kinds):
         try:
             years = as_years(table[name])
         except InputError:

@@ -46,6 +46,11 @@ def as_years(column: pd.Series) -> np.ndarray:
     return out
 
 
+def dated(fields: dict[str, str]) -> list[str]:
+    """Fields with dates among these (``{name: kind}``): by the usual names, else all that were read as dates."""
+    return [f for f in DATES if f in fields] or [f for f, k in fields.items() if k in ("date", "datetime")]
+
+
 def date_field_of(fields: dict[str, str], given: str | None) -> str:
     """The field named, or the one with dates that a dataset with these fields (``{name: kind}``) has.
 
@@ -56,7 +61,7 @@ def date_field_of(fields: dict[str, str], given: str | None) -> str:
         if given not in fields:
             raise InputError(f"date_field: there is no field {given!r}; fields: {', '.join(sorted(fields))}")
         return given
-    found = [f for f in DATES if f in fields] or [f for f, k in fields.items() if k in ("date", "datetime")]
+    found = dated(fields)
     if not found:
         raise InputError("no field with a date was found; pass date_field=FIELD, a field with dates or years")
     return found[0]
