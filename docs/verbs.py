@@ -4,8 +4,9 @@
     python docs/verbs.py [--only VERB ...]
 
 Most examples look at what the drawn demo left, so that each can be run again alone; those that make something (train,
-embed, audit …) work on a few people who are drawn for them. An example that exits with another code than 0 ends the
-run.
+embed, audit …) work on a few people who are drawn for them. The checkpoint that is taken over has the layout of the
+published ones and made-up weights; the masks are the middle of each volume. An example that exits with another code
+than 0 ends the run.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ EXAMPLES = (
     ("duplicates", "duplicates {demo}"),
     ("cache", "cache"),
     ("train", "train spine --images 640"),
+    ("import-checkpoint", "import-checkpoint {tmp}/last.ckpt --folder {tmp}/published"),
     ("embed", "embed spine"),
     ("reconstruction", "reconstruction spine --images 16"),
     ("case-mix", "case-mix {demo}"),
@@ -52,6 +54,7 @@ EXAMPLES = (
     ("similar", "similar {demo} --to {sample} --k 5"),
     ("explain", "explain spine --field site --value C --no-train"),
     ("counterfactual", "counterfactual spine --field sex --value F --n-samples 8"),
+    ("local-view", "local-view spine sex {tmp}/masks"),
     ("training-dynamics", "training-dynamics {demo} sex --epochs 1 --repeats 1"),
     ("mitigate", "mitigate {demo} sex --by body_part"),
     ("train-baseline", "train-baseline spine beta-vae --images 640"),
@@ -79,8 +82,8 @@ def main() -> None:
     for verb, line in EXAMPLES:
         if args.only and verb not in args.only:
             continue
-        if "{view}" in line or "{sample}" in line:
-            places |= _names()
+        if verb in _BEFORE:
+            places |= _BEFORE[verb](work)
         shown = line.format(**{**places, "tmp": "work"})
         print(f"daebias {shown}", flush=True)
         out = subprocess.run(
@@ -100,7 +103,32 @@ def main() -> None:
         (HERE / "verbs.md").write_text(_page(kept))
 
 
-def _names() -> dict[str, str]:
+def _masks(work: Path) -> dict[str, str]:
+    """NIfTI label maps of the middle third of each drawn volume, named like it."""
+    import nibabel as nib
+    import numpy as np
+
+    (work / "masks").mkdir(exist_ok=True)
+    for path in sorted((work / "spine" / "images").rglob("*.nii.gz")):
+        volume = nib.load(path)
+        middle = np.zeros(volume.shape, np.uint8)
+        middle[tuple(slice(n // 3, n - n // 3) for n in volume.shape)] = 1
+        nib.save(nib.Nifti1Image(middle, volume.affine), work / "masks" / path.name)
+    return {}
+
+
+def _published(work: Path) -> dict[str, str]:
+    """A checkpoint with the names that the authors' code gives its weights."""
+    sys.path.insert(0, str(HERE.parent / "tests" / "dae"))
+    import torch
+    from test_published import published
+
+    weights = published("official-64")[0]
+    torch.save({"state_dict": {f"ema_model.{name}": w for name, w in weights.items()}}, work / "last.ckpt")
+    return {}
+
+
+def _names(_: Path) -> dict[str, str]:
     import fiftyone as fo
 
     from fiftyone_daebias import store
@@ -109,6 +137,10 @@ def _names() -> dict[str, str]:
     view = "necks of site C"
     store.save_view(dataset, view, dataset.match({"body_part": "CSPINE", "site": "C"}))
     return {"view": f"'{view}'", "sample": store.file_names(dataset, [dataset.first().id])[0]}
+
+
+#: what is made before an example runs: ``{verb: work folder → names that its line holds}``
+_BEFORE = {"import-checkpoint": _published, "local-view": _masks, "name-cluster": _names, "similar": _names}
 
 
 def _trim(text: str) -> str:

@@ -22,6 +22,7 @@ from typing import TextIO
 from . import atomic, command_table, parallel, verbs
 from .errors import DaebiasError, InputError, alike
 from .progress import TerminalProgress
+from .rendering import as_typed
 from .serialize import finite
 
 EXIT_OK, EXIT_CHECK_FAILED, EXIT_INPUT = 0, 1, 2
@@ -94,7 +95,7 @@ def _main(argv: list[str]) -> int:
     except BrokenPipeError:
         return _nobody_reads()
     except Exception as error:
-        line = _what_is_wrong(error)
+        line = as_typed(_what_is_wrong(error), vars(args))
         if not line:
             raise
         print(f"daebias {args.command}: error: {line}", file=sys.stderr)
@@ -367,7 +368,7 @@ def _run_verb(verb: verbs.Verb, parameters: tuple[verbs.Parameter, ...], args) -
     if args.json:
         _print_json(result.to_dict())
     else:
-        print(result.table() if verb.table and args.table else result)
+        print(result.table() if verb.table and args.table else as_typed(str(result), vars(args)))
     code = getattr(result, "exit_code", None)
     return code if code is not None else EXIT_OK if getattr(result, "passed", True) else EXIT_CHECK_FAILED
 

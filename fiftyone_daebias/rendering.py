@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 #: rows of a table that a dialog shows
 MOST_ROWS = 10
 #: other lines that it shows: the first, and the last two, which say what was corrected
 MOST_LINES = 12
+#: advice to a caller of the functions: "pass subject=COLUMN", "with n_permutations=1999 or more", "pass to_grey=True"
+_ADVICE = re.compile(r"\b(pass|with|or) ([a-z][a-z_]+)=('?)([^\s;,')]+)\3(?=[\s;,.):]|$)")
 
 
 @dataclass(frozen=True)
@@ -102,3 +104,20 @@ def _aligned(table: Table) -> list[str]:
 def plain(text: str) -> str:
     """Text with nothing in it that Markdown would read as a sign of its own."""
     return re.sub(r"([\\`*_|<>\[\]#~])", r"\\\1", text)
+
+
+def as_typed(text: str, names: Collection[str]) -> str:
+    """Advice as who typed a command has to type it: "pass --subject COLUMN" for "pass subject=COLUMN".
+
+    Args:
+        text: what is said, with parameters as the functions name them
+        names: the command's parameters
+    """
+
+    def typed(found: re.Match) -> str:
+        word, name, quote, value = found.groups()
+        if name not in names:
+            return found[0]
+        return f"{word} --{name.replace('_', '-')}" + ("" if value == "True" else f" {quote}{value}{quote}")
+
+    return _ADVICE.sub(typed, text)

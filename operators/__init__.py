@@ -11,7 +11,7 @@ if find_spec("fiftyone_daebias") is None:
 from fiftyone_daebias.verbs import VERBS  # noqa: E402
 
 from .lasso import TagLasso  # noqa: E402
-from .panel import CohortAudit  # noqa: E402
+from .panel import CohortAudit, OpenAudit  # noqa: E402
 from .slices import Slices  # noqa: E402
 from .stop import StopBackgroundRun, StopRun  # noqa: E402
 from .verb_operator import operator_class  # noqa: E402
@@ -21,5 +21,5 @@ def register(plugin):
     for verb in VERBS:
         if verb.in_app:
             plugin.register(operator_class(verb))
-    for extra in (TagLasso, StopRun, StopBackgroundRun, CohortAudit, Slices):
+    for extra in (OpenAudit, TagLasso, StopRun, StopBackgroundRun, CohortAudit, Slices):
         plugin.register(extra)

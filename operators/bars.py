@@ -7,6 +7,8 @@ import fiftyone.operators.types as types
 _FLOW = {"grid": {"sx": {"display": "flex", "flexWrap": "wrap", "alignItems": "center"}}}
 #: as wide as its contents
 NARROW = {"item": {"sx": {"width": "auto"}}}
+#: a list of choices that leaves the focus where it is; by itself it takes it whenever it is drawn
+UNFOCUSED = {"select": {"autoFocus": False}}
 
 
 def bar_of(section: types.Object, name: str) -> types.Object:

@@ -111,7 +111,7 @@ class RegistrationReport:
             for column, reason in self.not_stored.items():
                 by_reason.setdefault(reason, []).append(column)
             lines.append(
-                "columns not stored (name them in keep to store them): "
+                "columns not stored (--keep COLUMN stores them): "
                 + "; ".join(f"{', '.join(cs)}: {why}" for why, cs in by_reason.items())
             )
         for label, items in (
@@ -313,6 +313,7 @@ def register(
         "plane": plane,
         "spacing": spacing,
         "shift_dates": shift_dates,
+        "not_stored": sorted(joined.not_stored),
         "units": {f: c.unit for f, c in columns.items() if c.unit},
     }
     added, updated, total = records.write_records(name, rows, kinds, facts, progress=progress)

@@ -60,8 +60,8 @@ class Choice:
 
 
 def refused_by_name(name: str) -> str:
-    """Why a column is not even looked at; "" where its name says nothing of a person."""
-    return "its name says that it is about a person" if identifying_column(name) else ""
+    """Why a column is not even looked at; "" where its name says nothing of a person, or of free text."""
+    return "its name says that it is about a person, or free text" if identifying_column(name) else ""
 
 
 def choose(column: Column, subjects: Sequence[str], people: Pseudonyms) -> Choice:

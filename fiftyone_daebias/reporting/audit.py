@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -193,7 +194,8 @@ def audit(
     known = store.metadata_fields(samples)
     check_subjects(gates, known)
     if settings.target:
-        read_label(store.read_table(samples), np.array(store.read_subjects(samples)), settings.target)
+        people = np.array(store.read_subjects(samples))
+        read_label(store.read_table(samples), people, settings.target, partial(store.left_in_table, samples))
     chosen = [(kind, settings.parameters(kind.name)) for kind in LINE if kind.name not in ("register", "report")]
     report = settings.parameters("report") if "report" in settings.steps else None
     if report is not None:

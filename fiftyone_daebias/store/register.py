@@ -205,9 +205,10 @@ def _add(dataset, records: list[Record]) -> None:
     first = fo.Sample(filepath=_picture(records[0]), tags=list(records[0].tags), **_values(records[0]))
     dataset.add_samples([first], progress=False)
     declared = dataset.get_field_schema()
-    keys = {field: declared[field].db_field or field for field in _values(records[0])}
+    keys = {name: field.db_field or name for name, field in declared.items()}
+    of_first = {keys[f] for f in _values(records[0])}
     like = dataset._sample_collection.find_one({"_id": ObjectId(first.id)})
-    like = {k: v for k, v in like.items() if k != "_id" and k not in set(keys.values())}
+    like = {k: v for k, v in like.items() if k != "_id" and k not in of_first}
     documents = []
     for record in records[1:]:
         values = {keys[f]: declared[f].to_mongo(v) for f, v in _values(record).items() if v is not None}

@@ -13,7 +13,7 @@ from pymongo.errors import OperationFailure
 
 from .. import schema
 from ..connected_components import linked_groups
-from ..errors import InputError
+from ..errors import InputError, hint
 
 _KINDS = {
     fo.StringField: "string",
@@ -174,6 +174,13 @@ def read_info(samples) -> dict:
 def read_units(samples) -> dict[str, str]:
     """``{field: unit}`` as header and table stated them at registration."""
     return dict(read_info(samples).get("units") or {})
+
+
+def left_in_table(samples, name: str) -> str:
+    """How to have a column of the table that registration did not store; "" where it is none of these."""
+    if name not in read_info(samples).get("not_stored", ()):
+        return ""
+    return f"the table's column {name!r} was not stored; register again with --keep {name!r} (keep=[{name!r}])"
 
 
 def write_info(samples, **facts) -> None:
@@ -374,8 +381,10 @@ def read_table(samples, fields: list[str] | None = None) -> pd.DataFrame:
     for name in names:
         kind = known.get(name) or _kind(full.get(name))
         if name not in full:
-            choices = ", ".join(sorted(known)) or "none"
-            raise InputError(f"field {name!r} does not exist; fields to choose from: {choices}")
+            choices = f"fields to choose from: {', '.join(sorted(known)) or 'none'}"
+            raise InputError(
+                f"field {name!r} does not exist; {left_in_table(samples, name) or hint(name, known) or choices}"
+            )
         if kind is None:
             raise InputError(
                 f"field {name!r} holds {type(full[name]).__name__} values, not numbers, text, booleans, dates or "

@@ -60,6 +60,13 @@ def new_facts(facts: pd.DataFrame, rows: list[Story], table: pd.DataFrame, subje
     return [fact for fact in facts.columns if not known(fact)]
 
 
+def closest(fact: pd.Series, leads: pd.DataFrame, subjects: np.ndarray) -> str:
+    """The field that a fact goes with most, "" where it goes with none."""
+    bindings = {name: bind(fact, leads[name], subjects, leads.shape[1]) for name in leads}
+    tied = {name: b.value for name, b in bindings.items() if b is not None and b.sure > 0 and b.interval[0] >= TIE}
+    return max(tied, key=tied.get, default="")
+
+
 def _low(b: pd.Series, a: pd.Series, subjects: np.ndarray) -> float:
     return float(np.nan_to_num(decided(b, a, subjects)[1]))
 

@@ -15,12 +15,14 @@ from ..findings.finding import Evidence, Finding, Findings, Selector, existing
 from ..progress import Progress, start
 from .binding import levels_of
 from .facts import Group, Story
-from .files import fact_table, new_facts, one_story_a_cause
+from .files import closest, fact_table, new_facts, one_story_a_cause
 from .given import Conditional
 from .risk import Risk, RiskOf, image_scores
 from .target import Label
 
 _NAN = float("nan")
+#: verdicts on what tells the target
+_TELL = ("shortcut", "possible", "confounder", "same")
 #: how a verdict is drawn
 _MARKS = {
     "shortcut": (COLORS[1], "s"),
@@ -94,14 +96,23 @@ def judge(
             visible = finding is not None and finding.verdict in ("found", "inseparable", "expected")
             visible = visible and finding.evidence.q <= 0.05
             risk = of(name, *_seen(name, probes, conditional, label, visible))
-            if name in protected or risk.verdict in ("shortcut", "possible", "confounder", "same"):
+            if name in protected or risk.verdict in _TELL:
                 out.append(_bare_story(name, finding, risk, table, subjects))
             task.advance(note=name)
-        told = []
+        told, leads = [], [s.lead for s in out if s.risk is not None and s.risk.verdict in _TELL]
+        behind = next((f for f in findings.of("file-facts") if f.field == label.field and f.verdict == "found"), None)
         for name in of_files:
-            risk = of(name, *_seen(name, probes, conditional, label, True))
-            if risk.verdict in ("shortcut", "possible", "confounder", "same"):
-                told.append(_bare_story(name, None, risk, table, subjects))
+            seen = _seen(name, probes, conditional, label, True)
+            risk = of(name, *seen)
+            lead = closest(facts[name], table[leads], subjects)
+            if risk.verdict in _TELL and lead:
+                # what files tell of the target because they tell the site is the site's story
+                of.expected = (*expected, lead)
+                risk = risk if of(name, *seen).verdict in _TELL else replace(risk, verdict="neither")
+                of.expected = expected
+            if risk.verdict in _TELL:
+                story = _bare_story(name, None, risk, table, subjects)
+                told.append(replace(story, findings=(behind.key,) if behind is not None else ()))
             task.advance(note=shown(name))
     return out + one_story_a_cause(told, facts, subjects, lambda s: s.risk.utility)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -81,10 +81,10 @@ def story(
         raise InputError("there is nothing to tell yet: run 'daebias audit' first")
     table = store.read_table(samples)
     subjects = np.array(store.read_subjects(samples, subject_field))
-    label = read_label(table, subjects, target) if target else None
+    label = read_label(table, subjects, target, partial(store.left_in_table, samples)) if target else None
     for name in protected or ():
         if name not in table.columns:
-            raise InputError(no_field("protected", name, table))
+            raise InputError(no_field("protected", name, table, store.left_in_table(samples, name)))
         if label is not None and name == label.field:
             raise InputError(
                 f"protected: {name!r} is the target itself; name the fields whose groups it must serve alike"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,14 +35,16 @@ class Label:
     classes: tuple[str, ...]
 
 
-def no_field(parameter: str, field: str, table: pd.DataFrame) -> str:
-    """What to say of a field that is not there: those that are."""
+def no_field(parameter: str, field: str, table: pd.DataFrame, way_out: str = "") -> str:
+    """What to say of a field that is not there: how to have it, else those that are."""
     names = list(map(str, table.columns))
-    way_out = hint(field, names, 3, 0.5) or f"fields: {listed(names, 20)}"
+    way_out = way_out or hint(field, names, 3, 0.5) or f"fields: {listed(names, 20)}"
     return f"{parameter}: there is no field {field!r}; {way_out}"
 
 
-def read_label(table: pd.DataFrame, subjects: np.ndarray, spec: str) -> Label:
+def read_label(
+    table: pd.DataFrame, subjects: np.ndarray, spec: str, way_out: Callable[[str], str] = lambda field: ""
+) -> Label:
     """Reads a target.
 
     Args:
@@ -49,13 +52,14 @@ def read_label(table: pd.DataFrame, subjects: np.ndarray, spec: str) -> Label:
         subjects: subject of each sample, (n,)
         spec: a field, or "field=value" for one value against all others; of several labels in one text
             ("Effusion|Infiltration") each is a value
+        way_out: says of a field that is not there how to have it, "" where it cannot
 
     Raises:
         InputError: no such field or value, one class, a number, several labels, or too few subjects; it says which
     """
     field, _, value = (spec, "", "") if spec in table.columns else spec.partition("=")
     if field not in table.columns:
-        raise InputError(no_field("target", field, table))
+        raise InputError(no_field("target", field, table, way_out(field)))
     column = table[field]
     known = (column.notna() & ~column.astype(str).isin(("", "[]", "()"))).to_numpy()
     if any(isinstance(v, dict) for v in column[known]):

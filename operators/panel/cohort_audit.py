@@ -35,6 +35,8 @@ TABS = (
 )
 #: seconds between two looks at what others did: while something runs in the background, and otherwise
 EVERY, IDLE = 3, 6
+#: events that have nothing to leave on the screen meanwhile; any other keeps what is shown, and the focus in it
+FIRST = ("on_load", "on_change_dataset")
 HELP = (
     "What the embeddings of this cohort know that they need not, ranked by evidence. A click on a row shows its "
     "samples in the grid and on the map; the arrow beside it goes on from there."
@@ -58,8 +60,11 @@ class CohortAudit(foo.Panel):
     # --- events -------------------------------------------------------------------------------------------
 
     def execute(self, ctx):
-        """An event, then the layout anew; a look that found no news leaves the layout as it is."""
-        if ctx.params.get("__method__") == "tick" and not self._news(ctx):
+        """An event, then the layout anew; one that changes nothing leaves the layout, and what has the focus, alone."""
+        event, value = ctx.params.get("__method__"), ctx.params.get("value")
+        # a list that is shown for the first time tells its default as if somebody had chosen it
+        idle = {"tick": lambda: not self._news(ctx), "on_filter": lambda: value == self.filter_of(ctx)}
+        if event in idle and idle[event]():
             return None
         return super().execute(ctx)
 
@@ -277,7 +282,7 @@ class CohortAudit(foo.Panel):
         panel.view("clock", types.TimerView(on_interval=self.tick, interval=1000 * (EVERY if running else IDLE)))
         if ctx.dataset is None or not store.count(ctx.dataset):
             add_stages(panel, None, False, self)
-        elif not is_read(ctx.dataset):
+        elif not is_read(ctx.dataset) and ctx.params.get("__method__") in FIRST:
             panel.view("reading", types.LoadingView(text="Reading what was found …"))
             panel.view("then", types.TimerView(on_timeout=self.read, timeout=1))
         else:

@@ -41,7 +41,9 @@ def add_stories(section: types.Object, state: AuditState, ctx, panel) -> None:
         _card(section, k, story, stories.n_tests, ctx.dataset, state, panel)
     rest = rest_line(stories)
     more = len(stories.rows) - MOST
-    text = "; ".join(t for t in (f"{more} more stories in the report" if more > 0 else "", rest) if t)
+    text = "; ".join(
+        t for t in (f"{more} more {'story' if more == 1 else 'stories'} in the report" if more > 0 else "", rest) if t
+    )
     if text:
         section.md(plain(text), name="stories_rest")
     bar = bar_of(section, "stories_bar")

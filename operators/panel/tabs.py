@@ -12,7 +12,7 @@ from fiftyone_daebias.findings.collect import Finding
 from fiftyone_daebias.findings.multiplicity import PROVISIONAL
 from fiftyone_daebias.rendering import plain
 
-from ..bars import NARROW, bar_of, button
+from ..bars import NARROW, UNFOCUSED, bar_of, button
 from . import plots, wording
 from .audit_state import AuditState
 from .figures import add_figures
@@ -70,8 +70,8 @@ def _table(section: types.Object, name: str, columns: dict[str, str], rows: list
 
 
 def _row_actions(findings: list[Finding], panel) -> list[dict]:
-    """The next step, where a finding has one, and the review."""
-    actions = []
+    """Open, since a row is out of the keyboard's reach; the next step, where a finding has one; and the review."""
+    actions = [{"name": "open", "on_click": panel.choose_row, "icon": "visibility", "tooltip": "Open this finding"}]
     steps = [f.next_step is not None for f in findings]
     if any(steps):
         actions.append(
@@ -94,7 +94,7 @@ def add_findings(section: types.Object, state: AuditState, ctx, panel) -> None:
     """Everything that was asked, ranked by evidence."""
     chosen = panel.filter_of(ctx)
     every = [f for f in state.findings.rows if wording.matches(f, chosen)]
-    view = types.DropdownView(componentsProps=NARROW)
+    view = types.DropdownView(componentsProps={**NARROW, **UNFOCUSED})
     for name, label in wording.FILTER_LABELS.items():
         n = sum(wording.matches(f, name) for f in state.findings.rows)
         view.add_choice(name, label=f"{label} ({n})")
@@ -130,7 +130,7 @@ def add_findings(section: types.Object, state: AuditState, ctx, panel) -> None:
         ],
         _row_actions(rows, panel),
         on_click_row=panel.choose_row,
-        max_inline_actions=2,
+        max_inline_actions=3,
     )
     _more(section, len(rows), len(every), panel)
     section.md(f"_{_correction(state, ctx)}_", name="correction")
@@ -201,7 +201,7 @@ def add_probes(section: types.Object, state: AuditState, ctx, panel) -> None:
         ],
         _row_actions(listed, panel),
         on_click_row=panel.choose_row,
-        max_inline_actions=2,
+        max_inline_actions=3,
     )
     _more(section, len(listed), len(rows), panel)
 
@@ -262,7 +262,7 @@ def _cluster_actions(panel) -> list[dict]:
         ("similar", "similar", "travel_explore", "Similar cases"),
         ("edit", "clusters", "edit", "Rename, merge or delete"),
     )
-    return [
+    return [{"name": "open", "on_click": panel.choose_row, "icon": "visibility", "label": "Open"}] + [
         {"name": name, "on_click": panel.cluster_step, "icon": icon, "label": label}
         for name, command, icon, label in steps
         if panel.has_verb(command)
@@ -339,7 +339,7 @@ def _listed(section: types.Object, rows: list[Finding], state: AuditState, tab: 
         ],
         _row_actions(rows, panel),
         on_click_row=panel.choose_row,
-        max_inline_actions=2,
+        max_inline_actions=3,
     )
     _more(section, len(rows), len(state.of(*_KINDS[tab])), panel)
 
@@ -372,7 +372,7 @@ def _figured(section, state, ctx, panel, tab: str, nothing: str, command: str, l
     if chosen is None or chosen.kind not in _KINDS[tab]:
         chosen = rows[0]
     if len(rows) > 1:
-        view = types.DropdownView()
+        view = types.DropdownView(componentsProps=UNFOCUSED)
         for f in rows:
             view.add_choice(f.key, label=f.title)
         section.enum(

@@ -109,7 +109,9 @@ class AppPage:
                 self.page.wait_for_function(
                     "() => !!document.querySelector('[data-cy=entry-counts]')?.innerText.match(/[0-9]/)", timeout=20_000
                 )
-                break
+                self.page.wait_for_timeout(2000)  # it does so after it has shown the dataset
+                if self.page.locator("[data-cy=entry-counts]").count():
+                    break
             except Exception:
                 continue
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fiftyone_daebias import register, schema
+from fiftyone_daebias import register, schema, store
 from fiftyone_daebias.cli import main
 from fiftyone_daebias.cohort.slices import open_slices
 from fiftyone_daebias.errors import CohortError, InputError
@@ -161,3 +161,24 @@ def test_columns_that_may_name_the_subject_are_offered(cohort, dataset_name):
     table.write_text(table.read_text().replace("Patient ID", "who"))
     report = register(dataset_name, images, table)
     assert any("pass subject=COLUMN: 'who' (12 values in 24 rows)" in n for n in report.notes), report.notes
+
+
+def test_a_column_that_was_not_stored_is_no_dead_end(cohort, dataset_name, capsys):
+    """Who asks for it later is told how to have it, on every way in."""
+    folder, table = cohort
+    head, *rows = table.read_text().splitlines()
+    lines = [head + ";Befund", *(f"{row};{'krank' if k % 3 else 'gesund'}" for k, row in enumerate(rows))]
+    table.write_text("\n".join(lines), encoding="utf-8")
+    assert main(["register", dataset_name, str(folder), "--table", str(table), "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert "columns not stored (--keep COLUMN stores them)" in said and "or free text" in said
+    for line in (["audit", dataset_name, "--target", "Befund"], ["subgroups", dataset_name, "sex", "--by", "Befund"]):
+        assert main([*line, "--quiet"]) == 2
+    dataset = fo.load_dataset(dataset_name)
+    with pytest.raises(InputError, match="register again with --keep 'Befund'"):
+        store.read_table(dataset, ["Befund"])
+    with pytest.raises(InputError, match="did you mean 'age'"):
+        store.read_table(dataset, ["agee"])
+    assert "register again with --keep 'Befund'" in capsys.readouterr().err
+    assert main(["register", dataset_name, str(folder), "--table", str(table), "--keep", "Befund", "--quiet"]) == 0
+    assert set(dataset.reload() or dataset.values("Befund")) == {"krank", "gesund"}

@@ -311,3 +311,15 @@ def test_units_that_header_and_table_state_are_kept(tmp_path, dataset_name, daeb
     # the header's metres and the table's centimetres are one field; "weight" alone would say no unit
     assert units["weight"] == "kg" and units["age"] == "years" and units["height"] == "cm"
     assert "score" not in units and "sex" not in units
+
+
+def test_single_pictures_and_volumes_are_one_cohort_whichever_comes_first(tmp_path, dataset_name, daebias_home):
+    for name in ("a", "z"):  # before and after the volume
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 30)).astype(np.uint8)).save(
+            tmp_path / f"{name}.png"
+        )
+    write_sagittal(tmp_path / "m", scene(14), **PERSON)
+    register(dataset_name, tmp_path)
+    dataset = fo.load_dataset(dataset_name)
+    montages = dict(zip(dataset.values(schema.SOURCE_FIELD), dataset.values(schema.MONTAGE_FIELD), strict=True))
+    assert len(montages) == 3 and [m is not None for s, m in sorted(montages.items())] == [False, True, False]

@@ -146,11 +146,23 @@ def test_a_panel_that_must_read_first_says_so(audited):
 
     audited.limit(1).tag_samples("daebias:outlier")  # changes what may be found
     try:
-        first, then = layout("refresh"), layout("read")
+        first, then = layout("on_load"), layout("read")
     finally:
         audited.untag_samples("daebias:outlier")
     assert "reading" in first and "tabs" not in first  # no old content under any title
     assert {"tabs", "probes_table"} <= then and "reading" not in then
+    # what is shown already stays until it is replaced, and so does the focus in it
+    audited.limit(2).tag_samples("daebias:outlier")
+    try:
+        assert {"tabs", "probes_table"} <= layout("refresh")
+    finally:
+        audited.untag_samples("daebias:outlier")
+
+
+def test_a_list_that_tells_its_default_draws_nothing_anew(audited):
+    state = {"tab": "findings", "filter": "all", "more": 1}
+    assert event("on_filter", audited, state, value="all") == ({}, {})
+    assert "findings_table" in event("on_filter", audited, state, value="found")[1]
 
 
 def test_a_click_goes_on_with_the_parameters_of_its_row(audited):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fiftyone_daebias.findings.finding import Evidence, Finding, Findings
-from fiftyone_daebias.rendering import Table, as_markdown, as_text, parts_of
+from fiftyone_daebias.rendering import Table, as_markdown, as_text, as_typed, parts_of
 
 TABLE = Table.of([("field", "what"), ("site", "A  |  B"), ("sex", "")])
 
@@ -54,3 +54,16 @@ def test_a_long_result_is_ten_rows_and_twelve_lines_and_names_the_tab():
     text = as_markdown([table, *(f"not tested: {k}" for k in range(40)), "corrected"], tab="Sites")
     assert text.count("| x |") == 10 and "20 more: they are in the panel 'Cohort audit', tab Sites" in text
     assert text.count("not tested") == 11 and "29 more lines" in text and text.rstrip().endswith("corrected")
+
+
+def test_advice_is_spelt_as_it_is_typed():
+    names = {"subject", "to_grey", "n_permutations", "device", "pattern"}
+    said = {
+        "if that is not so, pass subject=COLUMN": "if that is not so, pass --subject COLUMN",
+        "pass to_grey=True to reduce colour": "pass --to-grey to reduce colour",
+        "repeat with n_permutations=1999 or more": "repeat with --n-permutations 1999 or more",
+        "pass device='cpu'": "pass --device 'cpu'",
+        "among women with body_part=LSPINE": "among women with body_part=LSPINE",  # a value, no parameter
+        "keep=['a']": "keep=['a']",
+    }
+    assert {text: as_typed(text, names) for text in said} == said

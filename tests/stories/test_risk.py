@@ -54,6 +54,13 @@ def judged():
         progress=False,
     )
     store.write_vectors(dataset, schema.embedding_field(), store.sample_ids(dataset), vectors.astype(np.float32))
+    # two facts of the files: one only says the site, the other the target whatever the site
+    columns["bytes"] = 5_000 + 900 * (columns["site"] == "B") + rng.integers(0, 1_500, N)
+    columns["rows"] = np.where(np.where(rng.random(N) < 0.2, ~sick, sick), 512, 480)
+    store.declare_document(dataset, schema.FILE_FIELD, {"bytes": "integer", "rows": "integer"})
+    for fact in ("bytes", "rows"):
+        values = dict(zip(store.sample_ids(dataset), columns[fact].tolist(), strict=True))
+        store.write_values(dataset, schema.FILE_PREFIX + fact, values)
     fields = ["site", "coil", "nurse", "label", "age"]
     dataset.daebias.probe_all(fields=fields, n_permutations=199, n_bootstrap=100, repeats=1, progress=None)
     yield dataset, story(dataset, target="label", protected=["age"])
@@ -71,6 +78,11 @@ def test_a_planted_shortcut_is_first_with_its_gap_and_a_visible_harmless_field_i
     assert risks["age"].verdict in ("neither", "unknown")  # protected: told whatever was found
     assert 0 < risks["site"].balanced < risks["site"].n_subjects and risks["site"].weighted < risks["site"].n_subjects
     assert told.figures[0]["name"] == "story_risks"
+
+
+def test_what_files_tell_of_the_target_by_telling_the_site_is_no_story_of_its_own(judged):
+    told = {name for s in judged[1].rows for name in s.fields}
+    assert "daebias_file.rows" in told and "daebias_file.bytes" not in told
 
 
 def test_the_words_say_what_was_measured(judged):

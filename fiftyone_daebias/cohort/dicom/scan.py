@@ -64,7 +64,7 @@ def read_header(path: Path) -> tuple[Header | None, str]:
             return None, "not DICOM, or nothing in it"
         if "Rows" not in dataset or "Columns" not in dataset:
             if kind:
-                return None, f"no image: {kind}"
+                return None, f"no image: a header without pixels ({kind})"
             return None, "no image: neither Rows and Columns nor a SOP class"
         if int(dataset.Rows or 0) < 1 or int(dataset.Columns or 0) < 1:
             return None, f"no image: {dataset.Rows} x {dataset.Columns} pixels"
