@@ -1,13 +1,14 @@
 """t-SNE as used here beside scikit-learn's and FiftyOne's own, on the same vectors in the same run.
 
-    python benchmarks/map.py [--quick] [--out map.json]
+    python benchmarks/map.py [--sizes 2000 10000 33000] [--dimensions 6144] [--names here scikit-learn FiftyOne]
+                             [--minutes 15] [--out map.json]
 
 Vectors are those of a cohort in regions and sites: 6,144 values as 12
 concatenated slices have, most of their variance in 60 factors. Printed are
-seconds, the Kullback-Leibler divergence (on each implementation's own
+seconds by the clock and of the processors, the Kullback-Leibler divergence (on each implementation's own
 affinities), trustworthiness (Venna & Kaski 2001, 15 neighbours) and the share
 of each point's 30 nearest neighbours that are among its 30 nearest on the map,
-both on 2,000 sampled points. What would take over 15 minutes is skipped, by
+both on 2,000 sampled points. What would take over --minutes is skipped, by
 the time of the size before.
 """
 
@@ -21,8 +22,6 @@ import time
 import numpy as np
 
 from fiftyone_daebias.embeddings.map import fit_map, place
-
-LIMIT = 900
 
 
 def vectors(n: int, d: int = 6_144, seed: int = 0) -> np.ndarray:
@@ -85,29 +84,34 @@ def fiftyones(x):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="2,000 points only")
+    made = {"here": ours, "scikit-learn": theirs, "FiftyOne": fiftyones}
+    parser.add_argument("--sizes", type=int, nargs="+", default=[2_000, 10_000, 33_000])
+    parser.add_argument("--dimensions", type=int, default=6_144)
+    parser.add_argument("--names", nargs="+", choices=made, default=list(made))
+    parser.add_argument("--minutes", type=float, default=15, help="longer than this is skipped")
     parser.add_argument("--out", default="map.json")
     args = parser.parse_args()
     rows, last = [], {}
-    for n in (2_000,) if args.quick else (2_000, 10_000, 33_000):
-        x = vectors(n)
+    for n in args.sizes:
+        x = vectors(n, args.dimensions)
         print(f"\n{n:,} x {x.shape[1]:,}", flush=True)
-        print(f"{'':16} {'seconds':>8} {'KL':>7} {'trustworthiness':>16} {'30 nearest kept':>16}")
-        for name, make in (("here", ours), ("scikit-learn", theirs), ("FiftyOne", fiftyones)):
+        print(f"{'':16} {'seconds':>8} {'CPU s':>8} {'KL':>7} {'trustworthiness':>16} {'30 nearest kept':>16}")
+        for name in args.names:
             if name in last:
                 before, seconds = last[name]
                 guess = seconds * (n / before) ** 1.15
-                if guess > LIMIT:
-                    print(f"{name:16} skipped: about {guess / 60:.0f} minutes, over 15")
+                if guess > 60 * args.minutes:
+                    print(f"{name:16} skipped: about {guess / 60:.0f} minutes, over {args.minutes:g}")
                     rows.append({"n": n, "name": name, "skipped": guess})
                     continue
-            t = time.perf_counter()
-            points, kl = make(x)
-            seconds = time.perf_counter() - t
+            t, cpu = time.perf_counter(), time.process_time()
+            points, kl = made[name](x)
+            seconds, cpu = time.perf_counter() - t, time.process_time() - cpu
             last[name] = n, seconds
             trust, kept = quality(x, np.asarray(points, np.float64))
-            rows.append({"n": n, "name": name, "seconds": seconds, "KL": kl, "trustworthiness": trust, "kept": kept})
-            print(f"{name:16} {seconds:8.1f} {kl:7.3f} {trust:16.4f} {kept:16.3f}", flush=True)
+            row = {"n": n, "name": name, "seconds": seconds, "CPU s": cpu, "KL": kl}
+            rows.append({**row, "trustworthiness": trust, "kept": kept})
+            print(f"{name:16} {seconds:8.1f} {cpu:8.1f} {kl:7.3f} {trust:16.4f} {kept:16.3f}", flush=True)
         if n == 2_000:
             fitted = fit_map(x[:1_900], perplexity=50, seed=0)
             again = fit_map(x[:1_900], perplexity=50, seed=0)

@@ -207,6 +207,18 @@ def _exponent(rows: dict[str, dict], seen: list[tuple[int, float]]) -> str:
     return f"{math.log(b / a) / math.log(m / n):.2f}"
 
 
+def expected(before: list[dict], n: int, start: float) -> float:
+    """CPU seconds of a step at a size, from smaller ones: as it grew between the last two, else as n^1.2."""
+    if not before:
+        return 0.0
+    *earlier, last = before
+    growth = 1.2
+    if earlier and "cpu" in earlier[-1] and "cpu" in last:
+        a, b = (max(row["cpu"] - start, 0.1) for row in (earlier[-1], last))
+        growth = math.log(b / a) / math.log(last["n"] / earlier[-1]["n"])
+    return last.get("cpu", MOST) * (n / last["n"]) ** max(growth, 0.5)
+
+
 def run(args: argparse.Namespace, rows: dict, folder: Path, n: int) -> None:
     """Measures at one size what is not in ``rows`` yet."""
     from faults.servers import Server, environment
@@ -225,7 +237,7 @@ def run(args: argparse.Namespace, rows: dict, folder: Path, n: int) -> None:
             last = [rows[f"{step} {m}"] | {"n": m} for m in args.sizes if m < n and f"{step} {m}" in rows]
             if key in rows or time.monotonic() > args.until:
                 continue
-            if last and last[-1].get("cpu", MOST) * (n / last[-1]["n"]) ** 1.2 > MOST:
+            if expected(last, n, rows.get("start", 0)) > MOST:
                 rows[key] = {"left out": "it would take over twenty minutes"}
                 continue
             text = folder / f"{step.removeprefix('register ')}.csv"

@@ -114,6 +114,7 @@ TAG_DUPLICATE = "daebias:duplicate"
 TAG_REGISTERED_TWICE = "daebias:registered-twice"  # a second sample of one source
 TAG_LEAK = "daebias:split-leak"
 TAG_SYNTHETIC = "daebias:synthetic"
+TAG_LISTED = "listed:"  # + checksum of ids: members of a view too large to hold a list of them
 
 
 def embedding_field(model: str = "dae") -> str:

@@ -14,6 +14,8 @@ NEAREST, PERMUTATIONS = 5, 999
 #: samples that are asked for their neighbours, at most, drawn subject by subject; every sample may be a neighbour. All
 #: against all would grow with the square of their number, and no interval needs more
 MOST_ASKED = 10_000
+#: samples that are compared with all at a time
+BLOCK = 512
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,21 @@ class KnnLeakage:
     cells: Cells | None = None
 
 
+@dataclass(frozen=True)
+class Question:
+    """What the nearest neighbours are asked for.
+
+    Attributes:
+        values: codes of a field (n,), −1 where missing
+        same_subject: whether other samples of the same subject may be neighbours: only when subjects are what is asked
+        rng: random generator of its draws
+    """
+
+    values: np.ndarray
+    same_subject: bool
+    rng: np.random.Generator
+
+
 def telling(
     vectors: np.ndarray,
     values: np.ndarray,
@@ -55,32 +72,58 @@ def telling(
     n_permutations: int = PERMUTATIONS,
     rng: np.random.Generator,
 ) -> KnnLeakage:
-    """Top-1 and top-5 of the nearest neighbours (cosine of standardised vectors).
+    """Top-1 and top-5 of the nearest neighbours for one question; arguments as in :func:`all_telling`."""
+    question = Question(values, same_subject, rng)
+    return all_telling(vectors, [question], subjects, n_bootstrap=n_bootstrap, n_permutations=n_permutations)[0]
+
+
+def all_telling(
+    vectors: np.ndarray,
+    questions: list[Question],
+    subjects: np.ndarray,
+    *,
+    n_bootstrap: int = 500,
+    n_permutations: int = PERMUTATIONS,
+) -> list[KnnLeakage]:
+    """Top-1 and top-5 of the nearest neighbours (cosine of standardised vectors), compared once for all questions.
 
     Args:
         vectors: float (n, d)
-        values: codes of the field (n,), −1 where missing
+        questions: what is asked
         subjects: codes of the subjects (n,)
-        same_subject: whether other samples of the same subject may be neighbours: only when subjects are what is asked
         n_bootstrap: draws of the intervals
         n_permutations: subject-level permutations of the values; those of samples when subjects are what is asked
-        rng: random generator
     """
+    asked = [_Asked(q, subjects) for q in questions]
     z = _unit(vectors)
-    known = values >= 0
-    partners = _n_partners(values, subjects, same_subject)
-    rows = np.flatnonzero(known & (partners > 0))
-    if not len(rows):  # every subject has a value of its own: there is nobody to be told
-        nan = float("nan")
-        return KnnLeakage(nan, nan, (nan, nan), (nan, nan), nan, nan, 0, 0)
-    rows = _drawn(rows, subjects, rng)
-    hits, nearest = np.zeros((len(rows), 2)), np.zeros(len(rows), int)
-    pool = np.zeros(len(rows))
-    for first in range(0, len(rows), 512):
-        part = rows[first : first + 512]
+    every = np.unique(np.concatenate([a.rows for a in asked])) if asked else np.empty(0, int)
+    for first in range(0, len(every), BLOCK):
+        part = every[first : first + BLOCK]
         likeness = z[part] @ z.T
-        allowed = np.broadcast_to(known, likeness.shape).copy()
-        if same_subject:
+        for a in asked:
+            a.look(part, likeness, subjects)
+    return [a.answer(subjects, n_bootstrap, n_permutations) for a in asked]
+
+
+class _Asked:
+    """One question while it is asked."""
+
+    def __init__(self, question: Question, subjects: np.ndarray):
+        self.question, self.known = question, question.values >= 0
+        self.partners = _n_partners(question.values, subjects, question.same_subject)
+        self.rows = _drawn(np.flatnonzero(self.known & (self.partners > 0)), subjects, question.rng)
+        n = len(self.rows)
+        self.hits, self.nearest, self.pool = np.zeros((n, 2)), np.zeros(n, int), np.zeros(n)
+
+    def look(self, part: np.ndarray, likeness: np.ndarray, subjects: np.ndarray) -> None:
+        """Takes what concerns this question from the likeness of some samples to all."""
+        mine = np.isin(part, self.rows)
+        part, likeness = part[mine], likeness[mine]
+        if not len(part):
+            return
+        values = self.question.values
+        allowed = np.broadcast_to(self.known, likeness.shape).copy()
+        if self.question.same_subject:
             allowed[np.arange(len(part)), part] = False
         else:
             allowed &= subjects[part][:, None] != subjects[None]
@@ -89,39 +132,39 @@ def telling(
         order = np.take_along_axis(likeness, near, axis=1).argsort(axis=1)[:, ::-1]
         near = np.take_along_axis(near, order, axis=1)
         same = (values[near] == values[part][:, None]) & np.take_along_axis(allowed, near, axis=1)
-        nearest[first : first + 512] = near[:, 0]
-        hits[first : first + 512] = np.column_stack([same[:, 0], same.any(axis=1)])
-        pool[first : first + 512] = allowed.sum(axis=1)
-    weights = subject_weights(subjects[rows])
-    draws = bootstrap_weights(subjects[rows], n_bootstrap, rng)
-    scores = [float(np.average(hits[:, k], weights=weights)) for k in (0, 1)]
-    boots = [(draws @ hits[:, k]) / draws.sum(axis=1) for k in (0, 1)]
-    share = partners[rows] / np.maximum(pool, 1)
-    # without replacement: 1 − ∏ (1 − partners / (pool − j))
-    miss = np.ones(len(rows))
-    for j in range(NEAREST):
-        miss *= 1 - np.minimum(1, partners[rows] / np.maximum(pool - j, 1))
-    return KnnLeakage(
-        scores[0],
-        scores[1],
-        percentile_interval(boots[0]),
-        percentile_interval(boots[1]),
-        float(np.average(share, weights=weights)),
-        float(np.average(1 - miss, weights=weights)),
-        len(rows),
-        len(np.unique(subjects[rows])),
-        _p_value(
-            values,
-            np.arange(len(values)) if same_subject else subjects,
-            rows,
-            nearest,
-            weights,
+        at = np.searchsorted(self.rows, part)
+        self.nearest[at] = near[:, 0]
+        self.hits[at] = np.column_stack([same[:, 0], same.any(axis=1)])
+        self.pool[at] = allowed.sum(axis=1)
+
+    def answer(self, subjects: np.ndarray, n_bootstrap: int, n_permutations: int) -> KnnLeakage:
+        rows, hits, pool, partners = self.rows, self.hits, self.pool, self.partners
+        if not len(rows):  # every subject has a value of its own: there is nobody to be told
+            nan = float("nan")
+            return KnnLeakage(nan, nan, (nan, nan), (nan, nan), nan, nan, 0, 0)
+        values, rng = self.question.values, self.question.rng
+        weights = subject_weights(subjects[rows])
+        draws = bootstrap_weights(subjects[rows], n_bootstrap, rng)
+        scores = [float(np.average(hits[:, k], weights=weights)) for k in (0, 1)]
+        boots = [(draws @ hits[:, k]) / draws.sum(axis=1) for k in (0, 1)]
+        share = partners[rows] / np.maximum(pool, 1)
+        # without replacement: 1 − ∏ (1 − partners / (pool − j))
+        miss = np.ones(len(rows))
+        for j in range(NEAREST):
+            miss *= 1 - np.minimum(1, partners[rows] / np.maximum(pool - j, 1))
+        units = np.arange(len(values)) if self.question.same_subject else subjects
+        return KnnLeakage(
             scores[0],
-            n_permutations,
-            rng,
-        ),
-        cells={"": tuple(len(np.unique(subjects[rows][hits[:, 0] == hit])) for hit in (1, 0))},
-    )
+            scores[1],
+            percentile_interval(boots[0]),
+            percentile_interval(boots[1]),
+            float(np.average(share, weights=weights)),
+            float(np.average(1 - miss, weights=weights)),
+            len(rows),
+            len(np.unique(subjects[rows])),
+            _p_value(values, units, rows, self.nearest, weights, scores[0], n_permutations, rng),
+            cells={"": tuple(len(np.unique(subjects[rows][hits[:, 0] == hit])) for hit in (1, 0))},
+        )
 
 
 def _drawn(rows: np.ndarray, subjects: np.ndarray, rng: np.random.Generator) -> np.ndarray:

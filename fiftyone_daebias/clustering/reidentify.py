@@ -13,7 +13,7 @@ from ..parameters import Bootstraps, DateField, ProbedFields, Seed, SubjectField
 from ..progress import Progress, start
 from ..rendering import Rendered, Table
 from ..statistics.dates import as_years, dated
-from .neighbours import KnnLeakage, n_with_partner, telling
+from .neighbours import KnnLeakage, Question, all_telling, n_with_partner
 from .sites import site_fields
 
 SUBJECT, MONTH = "subject", "month"
@@ -132,29 +132,25 @@ def reidentify(
         years = as_years(store.read_table(samples, [dates[0]])[dates[0]].reindex(ids))
         asked[MONTH] = pd.factorize(np.where(np.isfinite(years), np.floor(years * 12), np.nan))[0]
     rows, skipped = {}, {}
-    with start(progress, "re-identification", len(asked), "fields") as task:
-        for what, codes in asked.items():
-            if what == SUBJECT and len(np.unique(codes)) == len(codes):
-                skipped[what] = "no person has two samples"
-            elif len(np.unique(codes[codes >= 0])) < 2:
-                skipped[what] = "fewer than two values"
-            elif (n := n_with_partner(codes, subjects, what == SUBJECT)) < 10:
-                skipped[what] = f"only {n} samples share their value with another " + (
-                    "of the same person" if what == SUBJECT else "person"
-                )
+    questions: dict[str, Question] = {}
+    for what, codes in asked.items():
+        if what == SUBJECT and len(np.unique(codes)) == len(codes):
+            skipped[what] = "no person has two samples"
+        elif len(np.unique(codes[codes >= 0])) < 2:
+            skipped[what] = "fewer than two values"
+        elif (n := n_with_partner(codes, subjects, what == SUBJECT)) < 10:
+            skipped[what] = f"only {n} samples share their value with another " + (
+                "of the same person" if what == SUBJECT else "person"
+            )
+        else:
+            questions[what] = Question(codes, what == SUBJECT, np.random.default_rng(seed))
+    with start(progress, "re-identification", len(questions), "fields") as task:
+        told = all_telling(matrix, list(questions.values()), subjects, n_bootstrap=n_bootstrap)
+        for what, leakage in zip(questions, told, strict=True):
+            if leakage.p == leakage.p:
+                rows[what] = leakage
             else:
-                told = telling(
-                    matrix,
-                    codes,
-                    subjects,
-                    same_subject=what == SUBJECT,
-                    n_bootstrap=n_bootstrap,
-                    rng=np.random.default_rng(seed),
-                )
-                if told.p == told.p:
-                    rows[what] = told
-                else:
-                    skipped[what] = "too few subjects could change values with others"
+                skipped[what] = "too few subjects could change values with others"
             task.advance(note=what)
     if not dates:
         skipped[MONTH] = "no field with a date"

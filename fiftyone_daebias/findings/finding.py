@@ -6,6 +6,8 @@ import typing
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from dataclasses import field as made
 
+import pandas as pd
+
 from .. import schema, store
 from ..analyses import ANALYSES
 from ..errors import InputError, alike
@@ -35,6 +37,8 @@ VERDICTS = (
 #: verdicts as earlier versions stored them
 _FORMER = {"not blind": BUILT_IN}
 _NAN = float("nan")
+#: values that a group's view can ask the database for, and how many different ones may read as one name
+_SIMPLE, _MOST_SPELLINGS = (str, bool, int, float), 20
 
 
 def read_verdict(stored: str) -> str:
@@ -108,8 +112,12 @@ class Selector:
         if self.kind == "field" and store.has_field(samples, self.name):
             return store.view_of_field(samples, self.name)
         if self.kind == "all":
-            return store.view_of_ids(samples, store.sample_ids(store.dataset_of(samples)))
-        return store.view_of_ids(samples, self.ids(samples))
+            return store.view_of_all(samples)
+        if self.kind == "group":
+            rows = self._members(samples).drop_duplicates().to_dict("records")
+            if 0 < len(rows) <= _MOST_SPELLINGS and all(isinstance(v, _SIMPLE) for row in rows for v in row.values()):
+                return store.view_of_values(samples, rows)
+        return store.lasting_view(samples, self.ids(samples))
 
     def ids(self, samples) -> list[str]:
         """Ids of these samples of the whole dataset, looked up now."""
@@ -118,15 +126,19 @@ class Selector:
             here = set(store.sample_ids(dataset))
             return [i for i in self.sample_ids if i in here]
         if self.kind == "group":
-            table = store.read_table(dataset, list(self.fields))
-            texts = table.map(lambda v: None if v is None or v != v else str(v))
-            joined = texts[texts.notna().all(axis=1)].agg(", ".join, axis=1)
-            return list(joined.index[joined == self.name])
+            return list(self._members(dataset).index)
         if self.kind in ("tag", "field", "all"):
             if self.kind == "field" and not store.has_field(dataset, self.name):
                 return []
             return store.sample_ids(dataset if self.kind == "all" else self.view(dataset))
         return []
+
+    def _members(self, samples) -> pd.DataFrame:
+        """Values of a group's fields, of the samples whose values read as its name."""
+        table = store.read_table(store.dataset_of(samples), list(self.fields))
+        texts = table.map(lambda v: None if v is None or v != v else str(v))
+        joined = texts[texts.notna().all(axis=1)].agg(", ".join, axis=1)
+        return table.loc[joined.index[joined == self.name]]
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from ..statistics.exchange import exchange
 from ..statistics.power import gain_steepness
 from ..statistics.targets import Target
 from .cross_fit import FEWEST_NULL_DRAWS, NULL_DRAWS, gain_interval, null_inflation, permutation_p, rank_interval
-from .lssvm import BLOCK, Folds, in_blocks, most_blocks
+from .lssvm import Folds, in_blocks, labelings_at_once, most_blocks
 from .statistic import (
     NormalScores,
     concordance,
@@ -145,7 +145,7 @@ def _classes(machine, target, basis, n_permutations, rng) -> AdjustedFit:
             out.append(concordance_influence(scores[:, :, 0], levels[:, 0], folds, index, weights))
         return mean_influence(out)
 
-    blocks = in_blocks(draws[:, :n_permutations].T, max(1, BLOCK // len(parts)))
+    blocks = in_blocks(draws[:, :n_permutations].T, labelings_at_once(machine, len(parts)))
     drawn = each(lambda block: gains(block.T), blocks, most_blocks(machine))
     observed = np.concatenate([gains(codes[:, None]), *drawn])
     score, own = influence(codes)
@@ -196,7 +196,7 @@ def _numbers(machine, target, basis, n_permutations, rng) -> AdjustedFit:
         a, b = of(order)
         return mean_loss(a - b, weights), (a - b)[:, :NULL_DRAWS].copy()
 
-    drawn = list(each(better_by, in_blocks(orders[:n_permutations], BLOCK), most_blocks(machine)))
+    drawn = list(each(better_by, in_blocks(orders[:n_permutations], labelings_at_once(machine)), most_blocks(machine)))
     fixed = [spread(loss_influence(d, index, weights)[1]) ** 2 for d in drawn[0][1].T]
     gains = np.concatenate([mean_loss(alone - both, weights), *(gain for gain, _ in drawn)])
     inflation = null_inflation(gains[1:], fixed)

@@ -13,7 +13,7 @@ from ..statistics.power import gain_steepness
 from ..statistics.scores import balanced_accuracy, weighted_median
 from ..statistics.targets import Target
 from .design import Design
-from .lssvm import Folds, in_blocks, most_blocks, subject_folds
+from .lssvm import Folds, in_blocks, labelings_at_once, most_blocks, subject_folds
 from .statistic import (
     NormalScores,
     concordance,
@@ -101,13 +101,14 @@ def cross_fit(
     orders = exchanged.draw(n_permutations, rng)
     question = question_of(target, machine)
     parts = [question.gains(np.arange(len(subjects))[None])]
-    size = max(1, 512 // question.columns)
+    size = labelings_at_once(machine, question.columns)
     parts += each(question.gains, in_blocks(orders, size), most_blocks(machine))
     gains = np.concatenate(parts)
     null = gains[1:][np.isfinite(gains[1:])]
     score, influence = question.influence(question.observed)
     some = orders[: max(FEWEST_NULL_DRAWS, NULL_DRAWS // question.columns)]
-    fixed = [spread(question.influence(question.predict(order), order)[1]) ** 2 for order in some]
+    predicted = (scores for part in in_blocks(some, size) for scores in question.predict(part))
+    fixed = [spread(question.influence(scores, order)[1]) ** 2 for scores, order in zip(predicted, some, strict=True)]
     facts = _Facts(
         permutation_p(gains) if not exchanged.impossible else float("nan"),
         (float(np.mean(null)), float(np.std(null))) if len(null) else (float("nan"), float("nan")),
@@ -169,9 +170,9 @@ class _Question:
         self.target, self.machine, self.folds, self.weights = target, machine, machine.folds, machine.weights
         self.index = np.unique(machine.subjects, return_inverse=True)[1]
 
-    def predict(self, order: np.ndarray) -> np.ndarray:
-        """Scores of the labels in one order, (repeats, n)."""
-        return self.machine.predict(self.labels[order][:, None])[:, :, 0]
+    def predict(self, orders: np.ndarray) -> np.ndarray:
+        """Scores of the labels in some orders, (orders, repeats, n)."""
+        return self.machine.predict(self.labels[orders].T).transpose(2, 0, 1)
 
 
 class Levels(_Question):
@@ -246,9 +247,11 @@ class Classes(_Question):
         with np.errstate(invalid="ignore", divide="ignore"):
             return total / known - 0.5
 
-    def predict(self, order: np.ndarray) -> np.ndarray:
-        """Scores of the labels in one order, (repeats, n, classes)."""
-        return self.machine.predict(self.levels[order][:, None] == np.arange(self.columns))
+    def predict(self, orders: np.ndarray) -> np.ndarray:
+        """Scores of the labels in some orders, (orders, repeats, n, classes)."""
+        labels = self.levels[orders].T[:, :, None] == np.arange(self.columns)
+        scores = self.machine.predict(labels.reshape(len(labels), -1))
+        return scores.reshape(*scores.shape[:2], len(orders), self.columns).transpose(2, 0, 1, 3)
 
     def influence(self, scores: np.ndarray, order: np.ndarray | slice = slice(None)) -> tuple[float, np.ndarray]:
         """Score of the labels in one order, and each subject's influence on it."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from ..parallel import each
 from ..statistics.covariates import Projection
@@ -27,6 +28,10 @@ from .design import Design
 PENALTIES = 10.0 ** np.arange(-2.0, 2.6, 0.5)
 #: labelings handled at a time
 BLOCK = 512
+#: of more rows than these a fold keeps no matrix of its own, which ten times together would be forty times the vectors
+LEAN_FROM = 20_000
+#: rows taken at a time there
+STRETCH = 8_192
 #: most values of what is computed at the same time
 MOST_VALUES = 2**28
 
@@ -39,7 +44,7 @@ class Fold:
         test: rows that are scored, int (t,)
         train: rows that are trained on, int (m,)
         weights: weights of the training rows, summing to 1, (m,)
-        into: from labels of the training rows, centred, to eigenvector coordinates, (r, m)
+        into: from labels of the training rows, centred, to eigenvector coordinates, (r, m); multiplied from the left
         values: eigenvalues of the weighted, centred kernel, (r,)
         out: test rows in eigenvector coordinates, (t, r)
         roots: square roots of the rows' subject weights, (m,)
@@ -49,7 +54,7 @@ class Fold:
     test: np.ndarray
     train: np.ndarray
     weights: np.ndarray
-    into: np.ndarray
+    into: np.ndarray | Coordinates
     values: np.ndarray
     out: np.ndarray
     roots: np.ndarray
@@ -96,6 +101,7 @@ def decompose(design: Design, train: np.ndarray, test: np.ndarray, subjects: np.
     roots = np.sqrt(weights[train]).astype(np.float32)
     shares = (weights[train] / weights[train].sum()).astype(np.float32)
     x = design.features
+    lean = design.gram is None and x.shape[1] < len(train) and len(x) > LEAN_FROM
     if design.gram is None and x.shape[1] < len(train):
         centre = shares @ x[train]
         weighted = (x[train] - centre) * roots[:, None]
@@ -117,12 +123,46 @@ def decompose(design: Design, train: np.ndarray, test: np.ndarray, subjects: np.
         kept = values > 1e-6 * max(float(values[-1]), 1e-30)
         values, vectors = values[kept], vectors[:, kept]
         out = (cross * roots[None, :]) @ vectors
-    owner = np.unique(subjects[train], return_inverse=True)[1]
-    sums = np.zeros((int(owner.max()) + 1, len(values)))
-    np.add.at(sums, owner, vectors * roots[:, None])
-    fitted = (values / (values + PENALTIES[:, None])) @ (sums**2).sum(axis=0)
-    free = np.maximum(len(sums) - 1 - fitted, 0.02 * len(sums))
-    return Fold(test, train, shares, np.ascontiguousarray((vectors * roots[:, None]).T), values, out, roots, free)
+    names, owner = np.unique(subjects[train], return_inverse=True)
+    people = csr_matrix((roots.astype(float), (owner, np.arange(len(train)))), shape=(len(names), len(train)))
+    squares = np.zeros(len(values))  # some columns at a time: all would be many float64; there may be none
+    for first in range(0, len(values), 100):
+        part = slice(first, first + 100)
+        squares[part] = ((people @ vectors[:, part]) ** 2).sum(axis=0)
+    fitted = (values / (values + PENALTIES[:, None])) @ squares
+    free = np.maximum(len(names) - 1 - fitted, 0.02 * len(names))
+    if lean:
+        into: np.ndarray | Coordinates = Coordinates(x, train, centre, axes / np.sqrt(values), roots**2)
+    else:
+        into = np.ascontiguousarray((vectors * roots[:, None]).T)
+    return Fold(test, train, shares, into, values, out, roots, free)
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """A fold's matrix from labels to eigenvector coordinates, worked out at each use: it is as large as the fold.
+
+    Attributes:
+        features: vectors of all rows, (n, d)
+        rows: the training rows, (m,)
+        centre: their mean, (d,)
+        axes: eigenvectors over the roots of their eigenvalues, (d, r)
+        weights: weights of the training rows, (m,)
+    """
+
+    features: np.ndarray
+    rows: np.ndarray
+    centre: np.ndarray
+    axes: np.ndarray
+    weights: np.ndarray
+
+    def __matmul__(self, y: np.ndarray) -> np.ndarray:
+        y = y * self.weights[:, None]
+        got = -np.outer(self.centre, y.sum(axis=0))
+        for first in range(0, len(self.rows), STRETCH):
+            part = slice(first, first + STRETCH)
+            got += self.features[self.rows[part]].T @ y[part]
+        return self.axes.T @ got
 
 
 class Folds:
@@ -218,6 +258,11 @@ def subject_folds(subjects: np.ndarray, n_folds: int, repeats: int, rng: np.rand
 def in_blocks(rows: np.ndarray, size: int) -> list[np.ndarray]:
     """Rows in stretches of ``size``."""
     return [rows[first : first + size] for first in range(0, len(rows), size)]
+
+
+def labelings_at_once(machine: Folds, columns: int = 1) -> int:
+    """Labelings of so many columns that are scored together: :data:`BLOCK` columns, fewer of a large cohort."""
+    return max(1, min(BLOCK, MOST_VALUES // (8 * machine.folds.size)) // columns)
 
 
 def most_blocks(machine: Folds) -> int:

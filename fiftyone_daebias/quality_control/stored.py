@@ -55,11 +55,9 @@ def read_measures(
                 chosen = np.asarray(array[centre_indices(len(array), min(len(array), SLICES))], np.float32)
                 out[i] = volume_measures(chosen - min(entry.low, 0.0))
                 task.advance()
-            ids = [source.sample_ids[i] for i in part]
-            for k, field in enumerate(fields):
-                values = [float(v) if np.isfinite(v) else None for v in out[part, k]]
-                store.write_values(samples, field, dict(zip(ids, values, strict=True)))
-            # last, so that what was not finished is measured again
-            keys = {source.sample_ids[i]: source.keys[i] for i in part}
-            store.write_values(samples, schema.QUALITY_OF_FIELD, keys)
+            measured = {}
+            for i in part:
+                values = [float(v) if np.isfinite(v) else None for v in out[i]]
+                measured[source.sample_ids[i]] = {**dict(zip(MEASURES, values, strict=True)), "of": source.keys[i]}
+            store.write_documents(samples, schema.QUALITY_FIELD, measured)
     return source.sample_ids, out

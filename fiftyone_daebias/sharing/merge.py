@@ -274,7 +274,7 @@ def write(
         task.advance()
         for name, (group, ids) in todo.views.items():
             undo(lambda n=name: store.delete_view(dataset, n))
-            store.save_view(dataset, name, store.view_of_ids(dataset, ids), group.description, group.color or None)
+            store.save_view(dataset, name, store.lasting_view(dataset, ids), group.description, group.color or None)
             task.advance()
         for name, space in todo.workspaces.items():
             undo(lambda n=name: store.delete_workspace(dataset, n))

@@ -13,6 +13,9 @@ from ..errors import InputError
 from .leases import check_lease
 from .samples import count, dataset_of, flat
 
+#: ids in one request
+MOST_ASKED = 10_000
+
 _TYPES = {
     "string": fo.StringField,
     "boolean": fo.BooleanField,
@@ -121,6 +124,21 @@ def write_values(samples, field: str, values: Mapping[str, object], kind: str | 
         dataset_of(samples).set_values(field, dict(values), key_field="id")
 
 
+def write_documents(samples, field: str, documents: Mapping[str, Mapping[str, object]]) -> None:
+    """Sets a field declared by :func:`declare_document` on many samples, all parts of a sample in one write.
+
+    A write a part would write each sample, with its vector, as many times.
+
+    Args:
+        samples: a dataset or view
+        field: name of the field
+        documents: ``{sample id: {part: value}}``, all parts of each
+    """
+    if documents:
+        values = {i: fo.DynamicEmbeddedDocument(**parts) for i, parts in documents.items()}
+        dataset_of(samples).set_values(field, values, key_field="id")
+
+
 def write_vectors(samples, field: str, ids: list[str], vectors: np.ndarray) -> None:
     """Stores float32 vectors of shape (n, d) on the samples ``ids``."""
     if len(ids) != len(vectors):
@@ -170,17 +188,23 @@ def clear_predictions(samples, fields: Iterable[str]) -> int:
 def tag(samples, ids: Iterable[str], name: str) -> int:
     """Adds a tag to the samples ``ids``; returns how many there were."""
     ids = list(ids)
-    if ids:
-        dataset_of(samples).select(ids).tag_samples(name)
+    for part in _portions(ids):
+        dataset_of(samples).select(part).tag_samples(name)
     return len(ids)
 
 
 def untag(samples, name: str, ids: Iterable[str] | None = None) -> None:
     """Removes a tag from ``ids``, or from all of ``samples``."""
-    target = samples if ids is None else dataset_of(samples).select(list(ids))
-    target = target.match_tags(name)
-    if count(target):
-        target.untag_samples(name)
+    whole = dataset_of(samples)
+    for target in [samples] if ids is None else [whole.select(part) for part in _portions(list(ids))]:
+        tagged = target.match_tags(name)
+        if count(tagged):
+            tagged.untag_samples(name)
+
+
+def _portions(ids: list[str]) -> list[list[str]]:
+    """The ids, a request's worth at a time: MongoDB takes no request of more than 16 MB."""
+    return [ids[k : k + MOST_ASKED] for k in range(0, len(ids), MOST_ASKED)]
 
 
 def write_predictions(samples, field: str, ids: list[str], labels: list[str], confidence, margin) -> None:
@@ -227,12 +251,12 @@ def write_evaluation(samples, field: str, ids: list[str], truth, categorical: bo
     clear_field(samples, goal)
     if categorical:
         write_labels(samples, goal, {i: fo.Classification(label=str(t)) for i, t in zip(ids, truth, strict=True)})
-        flat(dataset).select(ids).evaluate_classifications(
+        flat(dataset).exists(goal).evaluate_classifications(
             field, gt_field=goal, eval_key=key, method="simple", progress=False
         )
     else:
         write_regressions(samples, goal, ids, truth)
-        flat(dataset).select(ids).evaluate_regressions(
+        flat(dataset).exists(goal).evaluate_regressions(
             field, gt_field=goal, eval_key=key, method="simple", progress=False
         )
 

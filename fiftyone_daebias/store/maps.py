@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import InputError, StoreError
 from .runs import save_brain_run
 from .samples import count, dataset_of, flat
+from .views import lasting_view
 
 
 def save_map(samples, key: str, ids: list[str], points: np.ndarray, points_field: str) -> None:
@@ -31,9 +32,8 @@ def save_map(samples, key: str, ids: list[str], points: np.ndarray, points_field
         raise InputError(f"map {key!r} needs {len(ids)} finite points of 2 coordinates; got shape {points.shape}")
     dataset = dataset_of(samples)
     whole = flat(dataset)
-    view = whole.select(ids, ordered=True)
     # With every sample mapped, the run belongs to the dataset, and the panel offers it without a view.
-    target = whole if sorted(ids) == sorted(str(i) for i in whole.values("id")) else view
+    target = whole if sorted(ids) == sorted(str(i) for i in whole.values("id")) else lasting_view(whole, ids)
     order = {i: row for row, i in enumerate(ids)}
     rows = [order[str(i)] for i in target.values("id")]
     made = fob.compute_visualization(

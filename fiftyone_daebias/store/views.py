@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 
 import fiftyone as fo
 
-from .samples import dataset_of, flat
+from .. import schema
+from .fields import tag, untag
+from .samples import count, dataset_of, flat, metadata_fields, real
+
+#: ids that a view holds at most where it is shown or saved
+MOST_LISTED = 1_000
 
 
 def save_view(samples, name: str, view, description: str = "", color: str | None = None) -> None:
@@ -30,6 +36,34 @@ def view_of_tag(samples, tag: str):
 def view_of_ids(samples, ids: Iterable[str], ordered: bool = False):
     """Exactly these samples of the whole dataset, in this order if asked for."""
     return flat(samples).select(list(ids), ordered=ordered)
+
+
+def lasting_view(samples, ids: Iterable[str]):
+    """Exactly these samples of the whole dataset, for a view that is shown, saved or named by a run.
+
+    More than :data:`MOST_LISTED` get a tag of their own, which the view asks for: a list of ids would go with every
+    request of the App and, of many, into no document. The same samples have the same tag.
+    """
+    ids = sorted(ids)
+    if len(ids) <= MOST_LISTED:
+        return view_of_ids(samples, ids)
+    name = f"{schema.TAG_LISTED}{zlib.crc32(''.join(ids).encode()):08x}"
+    if count(view_of_tag(samples, name)) != len(ids):
+        untag(dataset_of(samples), name)
+        tag(samples, ids, name)
+    return view_of_tag(samples, name)
+
+
+def view_of_all(samples):
+    """The samples of the whole dataset, without synthetic ones, including those added later."""
+    return real(flat(samples))
+
+
+def view_of_values(samples, rows: list[dict]):
+    """The samples of the whole dataset that have all values of one of the rows, ``{field: value}``."""
+    labels = {name for name, kind in metadata_fields(samples).items() if kind == "classification"}
+    wanted = [{f + ".label" if f in labels else f: v for f, v in row.items()} for row in rows]
+    return view_of_all(samples).match({"$or": wanted})
 
 
 def view_without(samples, ids: Iterable[str]):

@@ -94,6 +94,21 @@ def test_persons_are_told_only_by_their_other_samples():
     assert told.top1 == 1 and told.chance1 == pytest.approx(1 / 99)
 
 
+def test_questions_asked_together_are_answered_as_one_by_one(monkeypatch):
+    rng = np.random.default_rng(9)
+    subjects = np.repeat(np.arange(300), 2)
+    site, month = rng.integers(0, 4, 300)[subjects], rng.integers(-1, 6, 300)[subjects]
+    x = rng.standard_normal((600, 6)) + np.eye(6)[site] + 0.3 * rng.standard_normal((300, 6))[subjects]
+    monkeypatch.setattr(neighbours, "MOST_ASKED", 101)  # each question draws subjects of its own
+    asked = [(site, False), (month, False), (subjects, True)]
+    alone = [telling(x, v, subjects, same_subject=same, rng=np.random.default_rng(1)) for v, same in asked]
+    compared = []
+    unit = neighbours._unit
+    monkeypatch.setattr(neighbours, "_unit", lambda v: compared.append(len(v)) or unit(v))
+    questions = [neighbours.Question(v, same, np.random.default_rng(1)) for v, same in asked]
+    assert neighbours.all_telling(x, questions, subjects) == alone and compared == [600]
+
+
 def test_of_many_samples_some_are_asked_and_all_may_be_neighbours(monkeypatch):
     rng = np.random.default_rng(8)
     subjects = np.repeat(np.arange(600), 2)

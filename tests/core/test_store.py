@@ -5,9 +5,11 @@ import datetime
 import fiftyone as fo
 import numpy as np
 import pytest
+from bson import json_util
 
 from fiftyone_daebias import schema, store
 from fiftyone_daebias.errors import InputError, StoreError
+from fiftyone_daebias.findings.finding import Selector
 
 
 @pytest.fixture
@@ -83,6 +85,53 @@ def test_map_is_listed_as_a_visualization_and_survives_a_reload(dataset):
     assert dataset.get_brain_info("dae_map").config.cls.startswith("fiftyone.brain.visualization")
     store.save_map(dataset, "dae_map", ids[:7], points[:7], "dae_map_points")
     assert len(store.load_map(dataset, "dae_map")[0]) == 7
+
+
+def _stages(view) -> str:
+    return json_util.dumps(view._serialize())
+
+
+def test_views_of_many_samples_list_none_of_them(dataset, monkeypatch):
+    ids = store.sample_ids(dataset)
+    assert ids[0] in _stages(store.lasting_view(dataset, ids[:5]))
+    monkeypatch.setattr(store.views, "MOST_LISTED", 4)
+    view = store.lasting_view(dataset, ids[:5])
+    assert view.values("id") == ids[:5] and not any(i in _stages(view) for i in ids)
+    assert store.lasting_view(dataset, ids[4::-1])._serialize(False) == view._serialize(False)
+    assert len(dataset.count_sample_tags()) == 1
+    store.save_view(dataset, "kept", view)
+    store.save_map(dataset, "dae_map", ids[:7], np.random.default_rng(1).normal(size=(7, 2)), "dae_map_points")
+    assert dataset.load_brain_view("dae_map").values("id") == ids[:7]
+    assert store.saved_view_ids(dataset, "kept") == ids[:5]
+
+
+def test_an_evaluation_names_its_samples_by_their_truth(dataset):
+    ids = store.sample_ids(dataset)
+    store.write_predictions(dataset, "guess", ids, ["F"] * 12, [0.5] * 12, [0.1] * 12)
+    store.write_evaluation(dataset, "guess", ids[:5], ["F"] * 5, True)
+    assert dataset.load_evaluation_view("guess_eval").values("id") == ids[:5]
+    assert not any(i in _stages(dataset.load_evaluation_view("guess_eval")) for i in ids)
+
+
+def test_a_group_is_shown_by_its_values(dataset):
+    ids = store.sample_ids(dataset)
+    dataset.select(ids[:1]).tag_samples(schema.TAG_SYNTHETIC)
+    for name, fields in [("A, F", ("site", "sex")), ("A", ("site",)), ("41.5", ("age",)), ("2020-01-03", ("day",))]:
+        selector = Selector("group", name, fields)
+        view = selector.view(dataset)
+        assert view.values("id") == selector.ids(dataset) != []
+        assert any(i in _stages(view) for i in ids) == (fields == ("day",))
+    assert Selector("all").view(dataset).values("id") == ids[1:]
+    assert not Selector("group", "nobody", ("site",)).ids(dataset)
+
+
+def test_many_tags_are_written_a_request_at_a_time(dataset, monkeypatch):
+    monkeypatch.setattr(store.fields, "MOST_ASKED", 5)
+    ids = store.sample_ids(dataset)
+    assert [len(p) for p in store.fields._portions(ids)] == [5, 5, 2]
+    assert store.tag(dataset, ids, "mine") == 12 and dataset.count_sample_tags() == {"mine": 12}
+    store.untag(dataset, "mine", ids[1:])
+    assert dataset.match_tags("mine").values("id") == ids[:1]
 
 
 def test_tags(dataset):

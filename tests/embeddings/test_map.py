@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
+from fiftyone_daebias.embeddings import map as map_module
 from fiftyone_daebias.embeddings.encode import centre_indices
-from fiftyone_daebias.embeddings.map import fit_map, place
+from fiftyone_daebias.embeddings.map import fit_map, place, rebuild_map
 from fiftyone_daebias.errors import InputError
 
 
@@ -79,3 +80,34 @@ def test_copies_do_not_make_the_map_collapse(copies):
     same = np.arange(len(vectors)) // copies
     nearest = np.where(np.eye(len(vectors), dtype=bool), np.inf, apart).argmin(axis=1)
     assert (same[nearest] == same).mean() > 0.9, "copies lie beside one another"
+
+
+def test_placing_looks_for_the_neighbours_of_the_new_alone(blobs, monkeypatch):
+    vectors, _ = blobs
+    fitted, asked, real = fit_map(vectors[:210], seed=3), [], NearestNeighbors.kneighbors
+
+    def counted(self, X=None, *args, **kwargs):
+        asked.append(self.n_samples_fit_ if X is None else len(X))
+        return real(self, X, *args, **kwargs)
+
+    monkeypatch.setattr(NearestNeighbors, "kneighbors", counted)
+    place(fitted, vectors[:210], vectors[210:])
+    assert asked == [30]
+
+
+def test_a_stored_map_of_many_is_made_ready_from_a_draw(monkeypatch):
+    vectors = np.random.default_rng(0).normal(size=(3_000, 20)).astype(np.float32) * np.arange(20, 0, -1)
+    fitted, real = [], map_module._principal_components
+
+    def counted(given, seed):
+        fitted.append(len(given))
+        return real(given, seed)
+
+    monkeypatch.setattr(map_module, "_principal_components", counted)
+    facts = {"perplexity": 50, "kl_divergence": 1.0, "seed": 3}
+    ready = rebuild_map(vectors, np.zeros((3_000, 2)), facts)
+    assert fitted == [map_module.ENOUGH]
+    whole = real(vectors, 3)[1]
+    # the same distances between projected vectors, by the first components at least
+    seen = np.linalg.svd(ready.components[:10] @ whole[:12].T, compute_uv=False)
+    assert seen.min() > 0.9

@@ -5,6 +5,7 @@ import pytest
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics import roc_auc_score
 
+from fiftyone_daebias.probes import lssvm
 from fiftyone_daebias.probes.design import Design, make_design, probe_designs
 from fiftyone_daebias.probes.lssvm import PENALTIES, Folds, decompose, subject_folds
 from fiftyone_daebias.probes.statistic import NormalScores, concordance, concordance_influence, spread
@@ -77,3 +78,33 @@ def test_normal_scores_come_back_as_values_and_ties_stay_ties():
     np.testing.assert_allclose(normal.back(normal.scores), values)
     assert normal.scores[1] == normal.scores[2] and normal.scores[3] == normal.scores.max()
     assert normal.back(np.array([9.0]))[0] == 100
+
+
+def test_folds_of_many_rows_give_the_same_scores_and_keep_no_matrix_of_their_own(monkeypatch):
+    rng = np.random.default_rng(4)
+    x = (rng.normal(size=(90, 10)) / np.sqrt(10) + 1).astype(np.float32)
+    subjects = np.repeat(np.arange(45), 2)
+    labels = rng.integers(0, 2, (90, 5))
+    folds = subject_folds(subjects, 5, 2, rng)
+    kept = Folds([Design("linear", x)], subjects, folds)
+    monkeypatch.setattr(lssvm, "LEAN_FROM", 80)
+    monkeypatch.setattr(lssvm, "STRETCH", 32)
+    lean = Folds([Design("linear", x)], subjects, folds)
+    np.testing.assert_allclose(lean.predict(labels), kept.predict(labels), atol=1e-4)
+    for (fold,) in lean._parts:
+        assert fold.into.features is x and fold.into.axes.size <= x.shape[1] ** 2
+
+
+def test_vectors_that_are_all_equal_tell_nothing_and_break_nothing():
+    subjects = np.arange(40)
+    machine = Folds([Design("linear", np.ones((40, 3), np.float32))], subjects, subjects[None] % 5)
+    scores = machine.predict(np.eye(40)[:, :2])
+    assert np.isfinite(scores).all() and np.ptp(scores[0, subjects % 5 == 2, 0]) == 0
+
+
+def test_labelings_scored_together_become_fewer_with_the_cohort():
+    subjects = np.arange(60)
+    machine = Folds([Design("linear", np.eye(60, dtype=np.float32))], subjects, np.arange(60)[None] % 5)
+    assert lssvm.labelings_at_once(machine) == lssvm.BLOCK and lssvm.labelings_at_once(machine, 5) == 102
+    machine.folds = np.zeros((3, 100_000), int)
+    assert lssvm.labelings_at_once(machine) * machine.folds.size <= lssvm.MOST_VALUES / 8

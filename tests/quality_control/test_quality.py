@@ -65,6 +65,20 @@ def test_measures_are_fields_that_are_not_probed_and_are_measured_once(noisy, mo
     assert len(measured) == 1
 
 
+def test_all_measures_of_a_picture_are_written_at_once(noisy, monkeypatch):
+    store.clear_field(noisy, schema.QUALITY_FIELD)
+    written = []
+    real = store.write_documents
+    monkeypatch.setattr(stored, "_BATCH", 100)
+    monkeypatch.setattr(store, "write_documents", lambda s, f, d: written.append(len(d)) or real(s, f, d))
+    monkeypatch.setattr(store, "write_values", lambda *_, **__: written.append(None))
+    ids, measures = stored.read_measures(noisy)
+    assert written == [100, 60]
+    for k, name in enumerate(MEASURES):
+        kept = [np.nan if v is None else v for v in store.read_field(noisy, schema.QUALITY_PREFIX + name)]
+        np.testing.assert_array_equal(kept, measures[:, k])
+
+
 def test_an_interrupted_run_keeps_what_it_measured(noisy, monkeypatch):
     noisy.daebias.runs("delete", names=[schema.QUALITY_RUN], sure=True)
     assert not noisy.has_field(schema.QUALITY_PREFIX + "snr1")
