@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="run these again and keep what the page has of the others")
     parser.add_argument("--work", type=Path, help="folder to work in; default: a new one")
     args = parser.parse_args()
-    work = args.work or Path(tempfile.mkdtemp(prefix="daebias-verbs-"))
+    work = (args.work or Path(tempfile.mkdtemp(prefix="daebias-verbs-"))).resolve()
     store = HERE / "verbs.json"
     kept = json.loads(store.read_text()) if store.exists() else {}
     places = {"tmp": str(work), "demo": DEMO}
