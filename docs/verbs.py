@@ -52,7 +52,7 @@ EXAMPLES = (
     ("drift", "drift {demo}"),
     ("reidentify", "reidentify {demo}"),
     ("similar", "similar {demo} --to {sample} --k 5"),
-    ("explain", "explain spine --field site --value C --no-train"),
+    ("explain", "explain spine --field sex --value F --no-train"),
     ("counterfactual", "counterfactual spine --field sex --value F --n-samples 8"),
     ("local-view", "local-view spine sex {tmp}/masks"),
     ("training-dynamics", "training-dynamics {demo} sex --epochs 1 --repeats 1"),
@@ -60,7 +60,7 @@ EXAMPLES = (
     ("train-baseline", "train-baseline spine beta-vae --images 640"),
     ("compare", "compare {demo} --models dae pca pixels random --fields sex age body_part --folds 5 --seeds 1"),
     ("sensitivity", "sensitivity {demo} --effects shift --repeats 5 --prevalences 0.2"),
-    ("audit", "audit spine --skip explain sensitivity"),
+    ("audit", "audit spine --skip train explain sensitivity"),
     ("story", "story {demo}"),
     ("report", "report {demo} --out {tmp}/report.html"),
     ("review", "review {demo} probe:site --status confirmed --note 'another protocol'"),
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="run these again and keep what the page has of the others")
     parser.add_argument("--work", type=Path, help="folder to work in; default: a new one")
     args = parser.parse_args()
-    work = args.work or Path(tempfile.mkdtemp(prefix="daebias-verbs-"))
+    work = (args.work or Path(tempfile.mkdtemp(prefix="daebias-verbs-"))).resolve()
     store = HERE / "verbs.json"
     kept = json.loads(store.read_text()) if store.exists() else {}
     places = {"tmp": str(work), "demo": DEMO}

@@ -93,9 +93,10 @@ def settle(claims: list[HypothesisTest]) -> tuple[list[Finding], int, str]:
     if not n:
         return out, 0, "nothing was tested yet" + left_out
     parts = ", ".join(f"{k:,} {family}" for family, k in counted.items())
+    tests = "test" if n == 1 else "tests"
     text = (
         f"q-values are corrected together (Benjamini-Hochberg) over everything that was tested on this dataset: {n:,} "
-        f"tests ({parts}); {LEVEL:.0%} of what is called found may be chance. Copies, leaks, conflicts and outliers "
+        f"{tests} ({parts}); {LEVEL:.0%} of what is called found may be chance. Copies, leaks, conflicts and outliers "
         f"are counted, not tested; explanations look closer at groups that are known already{left_out}"
     )
     return out, n, text

@@ -285,6 +285,11 @@ class AppPage:
             raise AssertionError(self.dialog.inner_text())
         return result.last.inner_text()
 
+    def screens(self) -> float:
+        """How many screens tall the dialog on top is, with what can be scrolled to."""
+        height = self.dialog.evaluate("d => Math.max(...[d, ...d.querySelectorAll('*')].map(e => e.scrollHeight))")
+        return height / self.page.viewport_size["height"]
+
     def press(self, name: str) -> None:
         """Presses a button of the dialog on top."""
         self.dialog.get_by_role("button", name=name).last.click()

@@ -30,6 +30,7 @@ def test_a_whole_audit_by_clicks_alone(app, app_url, files, tmp_path):
     app.screenshot("clicks-2-register")
     app.execute()
     assert "60 images of 60 subjects" in app.finish("Register a cohort")
+    assert app.screens() <= 2
     app.screenshot("clicks-3-registered")
     dataset = fo.load_dataset(NAME)
 
@@ -43,10 +44,17 @@ def test_a_whole_audit_by_clicks_alone(app, app_url, files, tmp_path):
     app.fill("Images to see in all", "128")
     app.execute()
     assert "128 images" in app.finish("Train the diffusion autoencoder")
+    assert app.screens() <= 2
     app.press("Compute DAE embeddings")
     app.form()
+    made = app.page.locator("[data-cy='sidebar-field-dae_embedding']")
+    assert not made.count()
+    app.page.evaluate("window.loadedOnce = true")
     app.execute()
     assert "60 vectors" in app.finish("Compute DAE embeddings")
+    assert app.screens() <= 2
+    made.wait_for(state="attached")  # new fields are in the sidebar without loading the page again
+    assert app.page.evaluate("window.loadedOnce")
     app.screenshot("clicks-4-embedded")
     app.press("Open the audit panel")
     app.close_dialogs()
@@ -64,6 +72,7 @@ def test_a_whole_audit_by_clicks_alone(app, app_url, files, tmp_path):
     app.screenshot("clicks-5-name-cluster")
     app.execute()
     app.finish("Name the lassoed cluster")
+    assert app.screens() <= 2
     dataset.reload()
     (cluster,) = dataset.daebias.clusters(progress=None).clusters
     assert (cluster.name, len(cluster.members), cluster.origin, cluster.map_key) == (
@@ -80,6 +89,7 @@ def test_a_whole_audit_by_clicks_alone(app, app_url, files, tmp_path):
     app.fill("Permutations", "99")
     app.execute()
     assert "upper island" in app.finish("What is it? Test clusters")
+    assert app.screens() <= 2
     app.screenshot("clicks-6-tested")
     app.close_dialogs()
 

@@ -103,7 +103,7 @@ class LocalView:
         """What the scores say, in a sentence."""
         sees = {v.view: _sees(v, self.metric, self.chance) for v in self.views}
         if not sees["whole"]:
-            return f"{self.field} cannot be read from the whole image, so there is nothing to locate"
+            return f"{self.field} was not found in the whole image, so there is nothing to locate"
         if not sees["inside"]:
             return f"{self.field} was not found inside the mask: what tells it lies elsewhere"
         parts = [f"{self.field} can be read inside the mask"]
