@@ -267,7 +267,15 @@ def write_heatmaps(samples, field: str, maps: Mapping[str, np.ndarray]) -> None:
 
 
 def write_boxes(samples, field: str, boxes: Mapping[str, tuple[str, list[float], float]]) -> None:
-    """Stores one box a sample as ``fo.Detections``: ``{sample id: (label, [left, top, width, height], score)}``."""
+    """Stores one box a sample as ``fo.Detections``: ``{sample id: (label, [left, top, width, height], score)}``.
+
+    The App draws them: where a dataset says which fields are drawn, this one joins them.
+    """
+    dataset = dataset_of(samples)
+    shown = dataset.app_config.active_fields
+    if shown is not None and not shown.exclude and field not in shown.paths:
+        shown.paths = [*shown.paths, field]
+        dataset.save()
     write_labels(
         samples,
         field,
