@@ -202,6 +202,9 @@ def _run(reduced: np.ndarray, perplexity: float, seed: int, progress: Progress |
         for n in plan.early:
             embedding.optimize(n, exaggeration=12, momentum=plan.early_momentum, inplace=True, propagate_exception=True)
             task.advance(n)
+        if np.ptp(embedding, axis=0).max() < np.ptp(first, axis=0).max():
+            # among a few points all are neighbours, which exaggerated attraction draws into one place for good
+            embedding = TSNEEmbedding(first, affinities, negative_gradient_method="bh", n_jobs=jobs, random_state=seed)
         last = np.inf
         for _ in range(plan.later // STRETCH):
             embedding.optimize(STRETCH, momentum=plan.momentum, inplace=True, propagate_exception=True)

@@ -111,3 +111,12 @@ def test_a_stored_map_of_many_is_made_ready_from_a_draw(monkeypatch):
     # the same distances between projected vectors, by the first components at least
     seen = np.linalg.svd(ready.components[:10] @ whole[:12].T, compute_uv=False)
     assert seen.min() > 0.9
+
+
+@pytest.mark.parametrize(("n", "d"), [(8, 3), (10, 4), (12, 200), (20, 50), (30, 30)])
+def test_a_map_of_a_few_points_is_not_drawn_into_one_place(n, d):
+    for seed in range(3):
+        vectors = np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
+        drawn = fit_map(vectors)
+        assert drawn.kl_divergence > 0 and np.ptp(drawn.points, axis=0).min() > 0.1
+        assert len(np.unique(drawn.points.round(3), axis=0)) == n
