@@ -195,23 +195,27 @@ def _run(reduced: np.ndarray, perplexity: float, seed: int, progress: Progress |
     first = _apart(initialization.pca(wide, random_state=seed), reduced, seed)
     large = len(reduced) >= GRID_FROM
     plan = LARGE if large else SMALL
-    embedding = TSNEEmbedding(
-        first, affinities, negative_gradient_method="fft" if large else "bh", n_jobs=jobs, random_state=seed
-    )
+    how = {"negative_gradient_method": "fft" if large else "bh", "n_jobs": jobs, "random_state": seed}
     with start(progress, "t-SNE", sum(plan.early) + plan.later, "iterations") as task:
-        for n in plan.early:
-            embedding.optimize(n, exaggeration=12, momentum=plan.early_momentum, inplace=True, propagate_exception=True)
-            task.advance(n)
-        if np.ptp(embedding, axis=0).max() < np.ptp(first, axis=0).max():
-            # among a few points all are neighbours, which exaggerated attraction draws into one place for good
-            embedding = TSNEEmbedding(first, affinities, negative_gradient_method="bh", n_jobs=jobs, random_state=seed)
-        last = np.inf
-        for _ in range(plan.later // STRETCH):
-            embedding.optimize(STRETCH, momentum=plan.momentum, inplace=True, propagate_exception=True)
-            task.advance(STRETCH, note=f"KL {embedding.kl_divergence:.2f}")
-            if plan.stops and last - embedding.kl_divergence < CONVERGED * abs(last):
-                break
-            last = embedding.kl_divergence
+        fitted = _descend(TSNEEmbedding(first, affinities, **how), plan, plan.early, task)
+    if np.ptp(fitted, axis=0).max() > np.ptp(first, axis=0).max():
+        return fitted
+    # among a few points all are neighbours, and the early, exaggerated attraction drew them into one place for good
+    with start(progress, "t-SNE", plan.later, "iterations") as task:
+        return _descend(TSNEEmbedding(first, affinities, **how), plan, (), task)
+
+
+def _descend(embedding, plan, early: tuple[int, ...], task):
+    for n in early:
+        embedding.optimize(n, exaggeration=12, momentum=plan.early_momentum, inplace=True, propagate_exception=True)
+        task.advance(n)
+    last = np.inf
+    for _ in range(plan.later // STRETCH):
+        embedding.optimize(STRETCH, momentum=plan.momentum, inplace=True, propagate_exception=True)
+        task.advance(STRETCH, note=f"KL {embedding.kl_divergence:.2f}")
+        if plan.stops and last - embedding.kl_divergence < CONVERGED * abs(last):
+            break
+        last = embedding.kl_divergence
     return embedding
 
 
