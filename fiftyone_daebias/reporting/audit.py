@@ -113,16 +113,16 @@ class AuditResult(Rendered):
 def audit(
     samples,
     *,
-    config: PickedConfig | None = None,
-    preset: Preset | None = None,
-    expected: Expected | None = None,
     target: str | None = None,
+    expected: Expected | None = None,
     protected: Protected | None = None,
-    by: ByField | None = None,
-    date_field: DateField | None = None,
-    skip: list[str] | None = None,
-    out: OutFile | None = None,
-    fail_on: list[str] | None = None,
+    config: Annotated[PickedConfig, Advanced] | None = None,
+    preset: Annotated[Preset, Advanced] | None = None,
+    by: Annotated[ByField, Advanced] | None = None,
+    date_field: Annotated[DateField, Advanced] | None = None,
+    skip: Annotated[list[str], Advanced] | None = None,
+    out: Annotated[OutFile, Advanced] | None = None,
+    fail_on: Annotated[list[str], Advanced] | None = None,
     write_config: Annotated[Path, Advanced] | None = None,
     subject_field: SubjectField | None = None,
     seed: Seed | None = None,
@@ -138,14 +138,14 @@ def audit(
 
     Args:
         samples: a dataset or view
+        target: field that a model will be trained to tell from the image; every story is then judged by what such a
+            model might make of it. One finding of several as "finding=Effusion"
+        expected: fields whose differences are no news (sex, age, region …): everything is given again among subjects
+            alike in them
+        protected: fields whose groups that model must serve alike (sex, age, ethnicity)
         config: YAML file with the settings of every step, or what it would hold; what is given here as well wins over
             it
         preset: training preset, as for "train"
-        expected: fields whose differences are no news (sex, age, region …): everything is given again among subjects
-            alike in them
-        target: field that a model will be trained to tell from the image; every story is then judged by what such a
-            model might make of it. One finding of several as "finding=Effusion"
-        protected: fields whose groups that model must serve alike (sex, age, ethnicity)
         by: field whose values are looked at one by one, as a body's regions
         date_field: field with the date; default: found by name
         skip: steps to leave out: duplicates, case-mix, quality, train, embed, probe-all, disagreements, tag,
