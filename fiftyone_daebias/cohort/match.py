@@ -12,7 +12,7 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -109,7 +109,8 @@ def find_files(table: Table, files: list[str], column: str | None = None) -> Fou
     """
     if column is not None and column not in table.columns:
         raise CohortError(f"table {table.path.name} has no column {column!r}; columns: {', '.join(table.columns)}")
-    lookups = [_lookup(files, change) for _, change in WAYS]
+    named = {file: forms(file) for file in files}
+    lookups = [_lookup(named, change) for _, change in WAYS]
     best = Found(column or table.columns[0], {})
     for name in [column] if column else _worth_it(table, lookups):
         found = _match_column(name, table.column(name), lookups, files, column is not None)
@@ -152,10 +153,10 @@ def _n_exact(table: Table, name: str, exact: set[str]) -> int:
     return len(exact.intersection(str(c) for c in values if c is not None))
 
 
-def _lookup(files: Iterable[str], change: Callable[[str], str]) -> dict[str, set[str]]:
+def _lookup(named: Mapping[str, Sequence[str]], change: Callable[[str], str]) -> dict[str, set[str]]:
     out: dict[str, set[str]] = defaultdict(set)
-    for file in files:
-        for form in forms(file):
+    for file, known_as in named.items():
+        for form in known_as:
             out[change(form)].add(file)
     return out
 
@@ -183,7 +184,7 @@ def _match_column(name: str, cells: Sequence, lookups: list[dict], files: list[s
     left = list(rows_of)
     ways = [*zip(WAYS, lookups, strict=True)]
     if _is_key(name, rows_of, len(cells)) or given:
-        ways.append((_LAST, _lookup(files, numbers_only)))
+        ways.append((_LAST, _lookup({f: forms(f) for f in files}, numbers_only)))
     for (what, change), lookup in ways:
         by_file: dict[str, list[str]] = defaultdict(list)
         for text in left:

@@ -176,14 +176,14 @@ def _one_sample_a_source(dataset) -> None:
         ) from error
 
 
-def _values(record: Record) -> dict:
+def _values(record: Record, document=fo.DynamicEmbeddedDocument) -> dict:
     out: dict = {
         schema.SUBJECT_FIELD: record.subject,
         schema.SPLIT_FIELD: record.split,
         schema.SOURCE_FIELD: record.source,
         schema.CACHE_FIELD: record.key,
         schema.GEOMETRY_FIELD: record.geometry,
-        schema.FILE_FIELD: None if record.file is None else fo.DynamicEmbeddedDocument(**record.file),
+        schema.FILE_FIELD: None if record.file is None else document(**record.file),
         schema.LINKED_FIELD: record.linked,
     }
     if record.montage is not None:
@@ -232,13 +232,17 @@ def _update(dataset, pairs: list[tuple[str, Record]]) -> int:
     changed = 0
     # whole documents are read and written, not one field after the other: a table may have thousands of columns
     for k in range(0, len(pairs), 500):
-        part = {ObjectId(i): {"filepath": _picture(r), **_values(r)} for i, r in pairs[k : k + 500]}
+        part = {ObjectId(i): {"filepath": _picture(r), **_values(r, dict)} for i, r in pairs[k : k + 500]}
         stamp = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
         writes, ids = [], []
         for old in dataset._sample_collection.find({"_id": {"$in": list(part)}}):
             new = {}
             for field, value in part[old["_id"]].items():
                 key = declared[field].db_field or field
+                if field == schema.FILE_FIELD and value is not None:
+                    if value.items() <= (old.get(key) or {}).items():
+                        continue
+                    value = fo.DynamicEmbeddedDocument(**value)
                 plain = declared[field].to_mongo(value)
                 if field == schema.LINKED_FIELD and value is None:
                     continue  # what the verb duplicates linked stays so
