@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -107,9 +108,9 @@ def judge(
             lead = closest(facts[name], table[leads], subjects)
             if risk.verdict in _TELL and lead:
                 # what files tell of the target because they tell the site is the site's story
-                of.expected = (*expected, lead)
-                risk = risk if of(name, *seen).verdict in _TELL else replace(risk, verdict="neither")
-                of.expected = expected
+                given = copy(of)
+                given.expected = (*expected, lead)
+                risk = risk if given(name, *seen).verdict in _TELL else replace(risk, verdict="neither")
             if risk.verdict in _TELL:
                 story = _bare_story(name, None, risk, table, subjects)
                 told.append(replace(story, findings=(behind.key,) if behind is not None else ()))

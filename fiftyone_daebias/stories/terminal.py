@@ -20,9 +20,8 @@ def as_lines(stories: Stories) -> list[str]:
         danger = f" [{VERDICTS[story.risk.verdict]}]" if story.risk is not None else ""
         lines.append(f"{k}. {headline(story)}{f': {much}' if much else ''}{danger}")
     more = len(stories.rows) - MOST
-    rest = "; ".join(
-        t for t in (f"{more} more {'story' if more == 1 else 'stories'}" if more > 0 else "", rest_line(stories)) if t
-    )
+    told = count(more, "more story", "more stories") if more > 0 else ""
+    rest = "; ".join(t for t in (told, rest_line(stories)) if t)
     return [*lines, rest] if rest else lines
 
 

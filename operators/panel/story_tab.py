@@ -5,6 +5,7 @@ from __future__ import annotations
 import fiftyone.operators.types as types
 
 from fiftyone_daebias import store
+from fiftyone_daebias.findings.formatting import count
 from fiftyone_daebias.rendering import plain
 from fiftyone_daebias.sharing.shared_stories import Received
 from fiftyone_daebias.stories.facts import Story
@@ -41,9 +42,8 @@ def add_stories(section: types.Object, state: AuditState, ctx, panel) -> None:
         _card(section, k, story, stories.n_tests, ctx.dataset, state, panel)
     rest = rest_line(stories)
     more = len(stories.rows) - MOST
-    text = "; ".join(
-        t for t in (f"{more} more {'story' if more == 1 else 'stories'} in the report" if more > 0 else "", rest) if t
-    )
+    told = count(more, "more story in the report", "more stories in the report") if more > 0 else ""
+    text = "; ".join(t for t in (told, rest) if t)
     if text:
         section.md(plain(text), name="stories_rest")
     bar = bar_of(section, "stories_bar")
